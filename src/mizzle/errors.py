@@ -1,0 +1,55 @@
+"""Errors, sorted by what should happen next.
+
+::
+
+    MizzleError                    carries .facts and .exit_code; survives pickling
+    ├─ SettingsError (ValueError)  the request is wrong → stop                               exit 2
+    ├─ InputError                  a file is wrong → stop, or skip it if asked to go on      exit 3
+    └─ DataError                   the data cannot do it → stop; --keep-going drops it       exit 4
+    anything else                  our bug → traceback                                       exit 1
+    no error                       a quality verdict failed in a strict run → report         exit 5
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class MizzleError(Exception):
+    """Base of all our errors; carries the facts its message is built from.
+
+    Parameters
+    ----------
+    message : str
+        Where, what was found, what was needed, what to do.
+    **facts : object
+        The values the message was built from, for programs to read.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, /, **facts: object) -> None:
+        super().__init__(message)
+        self.facts: dict[str, object] = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default drops the facts' keywords; the state brings them back after the constructor ran.
+        return type(self), self.args, {"facts": self.facts}
+
+
+class SettingsError(MizzleError, ValueError):
+    """The request is wrong: an unknown or out-of-range setting, an empty file list."""
+
+    exit_code = 2
+
+
+class InputError(MizzleError):
+    """A file is wrong: missing, truncated, of another instrument, without a needed keyword."""
+
+    exit_code = 3
+
+
+class DataError(MizzleError):
+    """The files are fine, but the data cannot do what was asked: an exposure that cannot be aligned."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Facts about cameras, each with its source."""

@@ -1,0 +1,45 @@
+"""Frozen value types: exposures, frames, solutions, mosaics."""
+
+from mizzle.model.exposure import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
+from mizzle.model.frame import ChipFrame, Grid, deproject, project
+from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
+from mizzle.model.runner import Runner, Serial
+from mizzle.model.solutions import (
+    Alignment,
+    ChipProof,
+    CosmicRays,
+    ExposureAlignment,
+    FluxReference,
+    FluxScales,
+    SkyLevels,
+    Zeropoint,
+)
+from mizzle.model.verdict import Verdict, worst
+
+__all__ = [
+    "Alignment",
+    "ArrayPixels",
+    "Catalog",
+    "Chip",
+    "ChipFrame",
+    "ChipProof",
+    "CosmicRays",
+    "Exposure",
+    "ExposureAlignment",
+    "FluxReference",
+    "FluxScales",
+    "Grid",
+    "HeaderValue",
+    "InputChip",
+    "Mosaic",
+    "Pixels",
+    "Result",
+    "Runner",
+    "Serial",
+    "SkyLevels",
+    "Verdict",
+    "Zeropoint",
+    "deproject",
+    "project",
+    "worst",
+]

@@ -1,0 +1,187 @@
+"""Exposures and their chips: what was read, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mizzle.model.arrays import locked
+from mizzle.model.frame import ChipFrame
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+HeaderValue = str | int | float | bool
+
+
+class Pixels(Protocol):
+    """Where a chip's pixels come from: memory, or a file read again when memory is short."""
+
+    @property
+    def sci(self) -> NDArray[np.float32]:
+        """Signal [DN], ``(ny, nx)``, read-only, native byte order."""
+
+    @property
+    def dq(self) -> NDArray[np.uint16]:
+        """Data-quality bits, ``(ny, nx)``, read-only, native byte order."""
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1 sigma [DN] where the file carries it, read-only."""
+
+
+class ArrayPixels:
+    """Pixels held in memory.
+
+    Parameters
+    ----------
+    sci : (ny, nx) array_like
+        Signal [DN].
+    dq : (ny, nx) array_like
+        Data-quality bits.
+    err : (ny, nx) array_like, optional
+        1 sigma [DN].
+    """
+
+    def __init__(self, sci: ArrayLike, dq: ArrayLike, err: ArrayLike | None = None) -> None:
+        self._sci = locked(sci, np.float32)
+        self._dq = locked(dq, np.uint16)
+        self._err = None if err is None else locked(err, np.float32)
+
+    @property
+    def sci(self) -> NDArray[np.float32]:
+        """Signal [DN]."""
+        return self._sci
+
+    @property
+    def dq(self) -> NDArray[np.uint16]:
+        """Data-quality bits."""
+        return self._dq
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1 sigma [DN], or None."""
+        return self._err
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """One chip of one exposure.
+
+    Parameters
+    ----------
+    name : str
+        ``PC``, ``WF2``, ``WF3`` or ``WF4``.
+    number : int
+        DETECTOR: 1 to 4.
+    pixels : Pixels
+        Source of `sci`, `dq`, `err`.
+    header : mapping
+        Keywords of the SCI extension.
+    gain : float
+        Electrons per DN of this chip at the exposure's ATODGAIN.
+    read_noise : float
+        Read noise [electron rms].
+    photflam : float
+        Inverse sensitivity: erg cm-2 s-1 A-1 that gives 1 DN/s.
+    frame : ChipFrame
+        Pixel to sky, before alignment.
+    photplam, photbw, photzpt : float
+        Pivot wavelength [A], bandwidth [A], ST zeropoint [mag].
+    photmode : str
+        Observation mode.
+    """
+
+    name: str
+    number: int
+    pixels: Pixels
+    header: Mapping[str, HeaderValue]
+    gain: float
+    read_noise: float
+    photflam: float
+    frame: ChipFrame
+    photplam: float = float("nan")
+    photbw: float = float("nan")
+    photzpt: float = -21.1
+    photmode: str = ""
+
+    @property
+    def sci(self) -> NDArray[np.float32]:
+        """Signal [DN], ``(ny, nx)``."""
+        return self.pixels.sci
+
+    @property
+    def dq(self) -> NDArray[np.uint16]:
+        """Data-quality bits, ``(ny, nx)``."""
+        return self.pixels.dq
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1 sigma [DN] where the file carries it."""
+        return self.pixels.err
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(ny, nx)``; known without reading pixels."""
+        return self.frame.shape
+
+    @property
+    def wcs(self) -> WCS:
+        """Pixel to sky as an `astropy.wcs.WCS` (SIP and 34th-row term included)."""
+        return self.frame.wcs
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """One exposure: up to four chips that share a pointing and a time.
+
+    Parameters
+    ----------
+    root : str
+        ROOTNAME, lower case.
+    path : str
+        File of the science pixels.
+    filter : str
+        Canonical filter: ``F814W``; two filters crossed are joined by ``+``.
+    exptime, darktime : float
+        Seconds.
+    mjd_start, mjd_end : float
+        Start and end [MJD].
+    date_obs : str
+        Start, ISO date.
+    atodgain : int
+        7 or 15.
+    target : str
+        TARGNAME.
+    header : mapping
+        Keywords of the primary header.
+    chips : mapping
+        Chip by name, in the order PC, WF2, WF3, WF4; absent chips are absent.
+    files : mapping
+        Each file read (science, data quality) and its SHA-256.
+    notes : tuple of str
+        What the reader noticed and how it decided (no VAFACTOR, PHOTFLAM taken from the primary).
+    """
+
+    root: str
+    path: str
+    filter: str
+    exptime: float
+    darktime: float
+    mjd_start: float
+    mjd_end: float
+    date_obs: str
+    atodgain: int
+    target: str
+    header: Mapping[str, HeaderValue]
+    chips: Mapping[str, Chip]
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def keyword(self, name: str, default: Any = None) -> Any:
+        """Return a primary-header keyword, or `default`."""
+        return self.header.get(name, default)

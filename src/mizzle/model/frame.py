@@ -1,0 +1,244 @@
+"""Frames: where a pixel of a chip, or of the product, lies on the sky.
+
+Pixel positions in mizzle's Python code are **0-based** (the center of the first pixel is ``(0, 0)``);
+``crpix`` alone is stored as FITS writes it, 1-based.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model.arrays import locked
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+FloatArray = NDArray[np.float64]
+
+
+def project(ra: FloatArray, dec: FloatArray, center: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """Project the sky onto the plane tangent at `center` (gnomonic, TAN).
+
+    Parameters
+    ----------
+    ra, dec : array
+        Positions [deg].
+    center : (float, float)
+        Right ascension and declination of the tangent point [deg].
+
+    Returns
+    -------
+    xi, eta : array
+        Plane coordinates, east and north [deg]; NaN for points 90 degrees or more away.
+
+    References
+    ----------
+    Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3.
+    """
+    alpha = np.deg2rad(np.asarray(ra, dtype=np.float64) - center[0])
+    delta = np.deg2rad(np.asarray(dec, dtype=np.float64))
+    sin0, cos0 = np.sin(np.deg2rad(center[1])), np.cos(np.deg2rad(center[1]))
+    along = sin0 * np.sin(delta) + cos0 * np.cos(delta) * np.cos(alpha)
+    along = np.where(along > 0, along, np.nan)
+    xi = np.cos(delta) * np.sin(alpha) / along
+    eta = (cos0 * np.sin(delta) - sin0 * np.cos(delta) * np.cos(alpha)) / along
+    return np.rad2deg(xi), np.rad2deg(eta)
+
+
+def deproject(xi: FloatArray, eta: FloatArray, center: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """Invert `project`: plane coordinates [deg] to sky positions [deg], ``0 <= ra < 360``."""
+    x, y = np.deg2rad(xi), np.deg2rad(eta)
+    sin0, cos0 = np.sin(np.deg2rad(center[1])), np.cos(np.deg2rad(center[1]))
+    denominator = cos0 - y * sin0
+    ra = center[0] + np.rad2deg(np.arctan2(x, denominator))
+    dec = np.rad2deg(np.arctan2(sin0 + y * cos0, np.hypot(x, denominator)))
+    return np.mod(ra, 360.0), dec
+
+
+def _polynomial(coefficients: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
+    """Sum ``coefficients[p, q] * u**p * v**q``."""
+    result: FloatArray = np.polynomial.polynomial.polyval2d(u, v, coefficients)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class ChipFrame:
+    """Pixel to sky for one chip: row term, SIP polynomial, CD matrix, TAN projection.
+
+    Parameters
+    ----------
+    crval : (2,) array
+        Sky of the reference pixel, right ascension and declination [deg].
+    crpix : (2,) array
+        Reference pixel, 1-based as in FITS.
+    cd : (2, 2) array
+        Degrees on the tangent plane per distortion-corrected pixel.
+    sip_a, sip_b : (n + 1, n + 1) array
+        SIP coefficients: ``u += sum a[p, q] u**p v**q`` (and ``b`` for ``v``), ``u = x - crpix[0]``.
+    shape : (int, int)
+        ``(ny, nx)`` of the chip.
+    row_edges : (ny + 1,) array
+        Shift in y [pixel] of each row *edge* (edge ``j`` lies at ``y = j - 0.5``): the 34th-row term. Inside a
+        row the shift is linear between its edges, as the physics has it: a narrow row is narrow.
+    scale : float
+        Nominal pixel side [arcsec], the IDCTAB's SCALE.
+    name : str
+        WCSNAME: where this frame comes from.
+    """
+
+    crval: FloatArray
+    crpix: FloatArray
+    cd: FloatArray
+    sip_a: FloatArray
+    sip_b: FloatArray
+    shape: tuple[int, int]
+    row_edges: FloatArray
+    scale: float
+    name: str = "MODEL"
+    facts: dict[str, float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges"):
+            object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+
+    def pixel_to_plane(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+        """Map 0-based pixels to this frame's own tangent plane, ``xi`` east and ``eta`` north [deg]."""
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        edges = np.arange(self.row_edges.size) - 0.5
+        u = x + (1.0 - self.crpix[0])
+        v = y + np.interp(y, edges, self.row_edges) + (1.0 - self.crpix[1])
+        p = u + _polynomial(self.sip_a, u, v)
+        q = v + _polynomial(self.sip_b, u, v)
+        return self.cd[0, 0] * p + self.cd[0, 1] * q, self.cd[1, 0] * p + self.cd[1, 1] * q
+
+    def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+        """Map 0-based pixels to right ascension and declination [deg]."""
+        xi, eta = self.pixel_to_plane(x, y)
+        return deproject(xi, eta, (float(self.crval[0]), float(self.crval[1])))
+
+    def sky_to_pixel(self, ra: Any, dec: Any, *, iterations: int = 12) -> tuple[FloatArray, FloatArray]:
+        """Invert `pixel_to_sky` by fixed-point iteration (the distortion is a few per cent at most)."""
+        xi, eta = project(ra, dec, (float(self.crval[0]), float(self.crval[1])))
+        inverse = np.linalg.inv(self.cd)
+        p = inverse[0, 0] * xi + inverse[0, 1] * eta
+        q = inverse[1, 0] * xi + inverse[1, 1] * eta
+        u, v = p.copy(), q.copy()
+        # Far off the chip the cubic runs away; a bound keeps the answer finite and clearly outside.
+        limit = 4.0 * max(self.shape)
+        with np.errstate(invalid="ignore"):
+            for _ in range(iterations):
+                uc, vc = np.clip(u, -limit, limit), np.clip(v, -limit, limit)
+                u, v = p - _polynomial(self.sip_a, uc, vc), q - _polynomial(self.sip_b, uc, vc)
+        x, y = u - 1.0 + self.crpix[0], v - 1.0 + self.crpix[1]
+        edges = np.arange(self.row_edges.size) - 0.5
+        return x, np.interp(y, edges + self.row_edges, edges) + np.where(
+            y < edges[0] + self.row_edges[0],
+            y - edges[0] - self.row_edges[0],
+            np.where(y > edges[-1] + self.row_edges[-1], y - edges[-1] - self.row_edges[-1], 0.0),
+        )
+
+    def moved(
+        self, pivot: tuple[float, float], matrix: FloatArray, shift: FloatArray, name: str | None = None
+    ) -> ChipFrame:
+        """Return this frame after an affine correction on the plane tangent at `pivot`.
+
+        Parameters
+        ----------
+        pivot : (float, float)
+            Tangent point of the correction [deg]; the same for all chips of an exposure, so they move rigidly.
+        matrix : (2, 2) array
+            Linear part acting on ``(xi, eta)``.
+        shift : (2,) array
+            Shift of ``(xi, eta)`` [arcsec].
+        name : str, optional
+            New WCSNAME.
+        """
+        step = 1.0 / 60.0  # deg on the frame's own plane: about the half-side of a WF chip
+        offsets = np.array([[0, step, -step, 0, 0], [0, 0, 0, step, -step]], dtype=np.float64)
+        own = (float(self.crval[0]), float(self.crval[1]))
+        plane = np.array(project(*deproject(offsets[0], offsets[1], own), pivot))
+        moved_plane = np.asarray(matrix) @ plane + np.asarray(shift, dtype=np.float64)[:, None] / 3600.0
+        ra, dec = deproject(moved_plane[0], moved_plane[1], pivot)
+        center = (float(ra[0]), float(dec[0]))
+        x, y = project(ra, dec, center)
+        jacobian = np.array([[x[1] - x[2], x[3] - x[4]], [y[1] - y[2], y[3] - y[4]]]) / (2 * step)
+        return replace(self, crval=np.array(center), cd=jacobian @ self.cd, name=name or self.name)
+
+    def orientation(self) -> float:
+        """Position angle of the y axis, east of north [deg] (ORIENTAT)."""
+        return float(np.rad2deg(np.arctan2(self.cd[0, 1], self.cd[1, 1])))
+
+    @cached_property
+    def wcs(self) -> WCS:
+        """The same frame as an `astropy.wcs.WCS`: SIP, and the row term as a D2IM lookup."""
+        from mizzle.model.astropy_frame import chip_wcs
+
+        return chip_wcs(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The product's pixels: a plain TAN frame.
+
+    Parameters
+    ----------
+    crval : (2,) array
+        Tangent point [deg].
+    crpix : (2,) array
+        Its pixel, 1-based as in FITS.
+    cd : (2, 2) array
+        Degrees per pixel.
+    shape : (int, int)
+        ``(ny, nx)``.
+    """
+
+    crval: FloatArray
+    crpix: FloatArray
+    cd: FloatArray
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for key in ("crval", "crpix", "cd"):
+            object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+
+    @property
+    def scale(self) -> float:
+        """Pixel side [arcsec]."""
+        return float(3600.0 * np.sqrt(abs(np.linalg.det(self.cd))))
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The tangent point [deg]."""
+        return float(self.crval[0]), float(self.crval[1])
+
+    def sky_to_pixel(self, ra: Any, dec: Any) -> tuple[FloatArray, FloatArray]:
+        """Map sky positions [deg] to 0-based pixels."""
+        xi, eta = project(ra, dec, self.center)
+        inverse = np.linalg.inv(self.cd)
+        x = inverse[0, 0] * xi + inverse[0, 1] * eta + self.crpix[0] - 1.0
+        y = inverse[1, 0] * xi + inverse[1, 1] * eta + self.crpix[1] - 1.0
+        return x, y
+
+    def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+        """Map 0-based pixels to right ascension and declination [deg]."""
+        u = np.asarray(x, dtype=np.float64) + (1.0 - self.crpix[0])
+        v = np.asarray(y, dtype=np.float64) + (1.0 - self.crpix[1])
+        xi = self.cd[0, 0] * u + self.cd[0, 1] * v
+        eta = self.cd[1, 0] * u + self.cd[1, 1] * v
+        return deproject(xi, eta, self.center)
+
+    def orientation(self) -> float:
+        """Position angle of the y axis, east of north [deg]."""
+        return float(np.rad2deg(np.arctan2(self.cd[0, 1], self.cd[1, 1])))
+
+    @cached_property
+    def wcs(self) -> WCS:
+        """The same frame as an `astropy.wcs.WCS`."""
+        from mizzle.model.astropy_frame import grid_wcs
+
+        return grid_wcs(self)

@@ -1,0 +1,253 @@
+"""Solutions: the small answers each step gives, applied together while a pixel is drizzled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model.arrays import locked
+from mizzle.model.exposure import Exposure
+from mizzle.model.frame import ChipFrame, FloatArray
+from mizzle.model.verdict import Verdict, worst
+
+
+@dataclass(frozen=True, eq=False)
+class ExposureAlignment:
+    """How one exposure moves, and how well that is known.
+
+    The correction acts on the plane tangent at `pivot`: ``(xi, eta) -> matrix @ (xi, eta) + shift``.
+
+    Parameters
+    ----------
+    root : str
+        The exposure.
+    pivot : (float, float)
+        Tangent point [deg], common to all exposures.
+    matrix : (2, 2) array
+        Roll, scale (and skew for ``general``).
+    shift : (2,) array
+        East, north [arcsec].
+    n_detected, n_matched : int
+        Sources found; sources that took part in the fit.
+    rms_mas : float
+        Residual rms per axis [mas]; NaN when nothing was fitted.
+    covariance : (k, k) array
+        Of the fitted parameters: shift east, shift north [arcsec], then roll [rad], scale where fitted.
+    false_match : float
+        Chance that the match is an accident.
+    verdict : Verdict
+        ``NONE`` when there was nothing to align with, or the header was trusted on request.
+    note : str
+        One sentence where the verdict needs one.
+    chip_shifts : mapping
+        Extra shift of single chips [arcsec], where they were asked for.
+    """
+
+    root: str
+    pivot: tuple[float, float]
+    matrix: FloatArray
+    shift: FloatArray
+    n_detected: int = 0
+    n_matched: int = 0
+    rms_mas: float = float("nan")
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    false_match: float = float("nan")
+    verdict: Verdict = Verdict.NONE
+    note: str = ""
+    chip_shifts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("matrix", "shift", "covariance"):
+            object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+
+    @property
+    def roll_deg(self) -> float:
+        """Rotation of the correction, positive from north through east [deg]."""
+        return float(np.rad2deg(np.arctan2(self.matrix[0, 1] - self.matrix[1, 0], np.trace(self.matrix))))
+
+    @property
+    def scale(self) -> float:
+        """Scale of the correction."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix))))
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """All exposures on one frame.
+
+    Parameters
+    ----------
+    reference : str
+        What defines the frame: a rootname, a catalog's name, or ``"mean"``.
+    exposures : mapping
+        One entry per exposure, by root, in input order.
+    method : str
+        ``"stars"``, ``"header"``, ``"shifts"``.
+    tables : mapping
+        Plain arrays for the report (residuals and so on), by root.
+    """
+
+    reference: str
+    exposures: Mapping[str, ExposureAlignment]
+    method: str = "stars"
+    tables: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+
+    @classmethod
+    def identity(cls, exposures: Iterable[Exposure]) -> Alignment:
+        """Return the alignment that trusts every header."""
+        exposures = list(exposures)
+        first = next(iter(exposures[0].chips.values())).frame if exposures else None
+        pivot = (float(first.crval[0]), float(first.crval[1])) if first is not None else (0.0, 0.0)
+        entries = {
+            e.root: ExposureAlignment(e.root, pivot, np.eye(2), np.zeros(2), note="header trusted")
+            for e in exposures
+        }
+        return cls(reference=exposures[0].root if exposures else "", exposures=entries, method="header")
+
+    def frame(self, exposure: Exposure, chip: str) -> ChipFrame:
+        """Return the aligned frame of one chip."""
+        entry = self.exposures[exposure.root]
+        extra = np.array(entry.chip_shifts.get(chip, (0.0, 0.0)))
+        # The name says "aligned" only where stars said so.
+        name = "MIZZLE-ALIGNED" if entry.verdict in (Verdict.PASS, Verdict.WARN) else None
+        return exposure.chips[chip].frame.moved(entry.pivot, entry.matrix, entry.shift + extra, name)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst of the exposures."""
+        return worst(entry.verdict for entry in self.exposures.values())
+
+
+@dataclass(frozen=True)
+class FluxReference:
+    """The one inverse sensitivity of a filter, and where it comes from."""
+
+    chip: str
+    photflam: float
+    photplam: float
+    photbw: float
+    photzpt: float
+    photmode: str
+    gain: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class FluxScales:
+    """Factor for each chip to one PHOTFLAM: ``DN * factor`` is DN at the reference zeropoint.
+
+    Parameters
+    ----------
+    references : mapping
+        `FluxReference` by filter.
+    factors : mapping
+        ``factors[root][chip]``.
+    """
+
+    references: Mapping[str, FluxReference]
+    factors: Mapping[str, Mapping[str, float]]
+
+    @property
+    def reference(self) -> FluxReference:
+        """The reference of the only, or first, filter."""
+        return next(iter(self.references.values()))
+
+    @property
+    def photflam(self) -> float:
+        """PHOTFLAM of the only, or first, filter."""
+        return self.reference.photflam
+
+
+@dataclass(frozen=True)
+class SkyLevels:
+    """Sky to subtract, and what each chip measured.
+
+    Parameters
+    ----------
+    levels : mapping
+        ``levels[root][chip]``: equalized DN per pixel of that chip, subtracted while drizzling.
+    brightness : mapping
+        ``brightness[root][chip]``: measured, equalized DN/s per square arcsec.
+    noise : mapping
+        ``noise[root][chip]``: robust scatter of the sky pixels [equalized DN].
+    pedestals : mapping
+        ``pedestals[root][chip]``: what the chip measured less what is subtracted [equalized DN].
+    method : str
+        How the levels were chosen.
+    """
+
+    levels: Mapping[str, Mapping[str, float]]
+    brightness: Mapping[str, Mapping[str, float]]
+    noise: Mapping[str, Mapping[str, float]]
+    pedestals: Mapping[str, Mapping[str, float]]
+    method: str = "localmin"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CosmicRays:
+    """Pixels hit by cosmic rays: packed masks.
+
+    Parameters
+    ----------
+    packed : mapping
+        ``packed[root][chip]``: `numpy.packbits` of the flattened ``(ny, nx)`` mask.
+    fractions : mapping
+        ``fractions[root][chip]``: flagged share of the good pixels.
+    methods : mapping
+        ``methods[root]``: ``"median"`` or ``"lacosmic"``, or ``"none"``.
+    """
+
+    packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
+    fractions: Mapping[str, Mapping[str, float]]
+    methods: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return the ``(ny, nx)`` mask; True where a cosmic ray was found."""
+        bits = self.packed.get(root, {}).get(chip)
+        if bits is None:
+            return np.zeros(shape, dtype=np.bool_)
+        return np.unpackbits(bits, count=shape[0] * shape[1]).astype(np.bool_).reshape(shape)
+
+
+@dataclass(frozen=True)
+class ChipProof:
+    """A chip's stars against the same stars on the other chips."""
+
+    ratio: float
+    error: float
+    n_pairs: int
+    verdict: Verdict
+    ratio_uncorrected: float = float("nan")
+    statistical: float = float("nan")
+    cte_error: float = float("nan")
+    sky_ratio: float = float("nan")
+    sky_error: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Zeropoint:
+    """The proof of one filter's zeropoint.
+
+    Parameters
+    ----------
+    reference : FluxReference
+        The one PHOTFLAM.
+    proof : mapping
+        `ChipProof` by chip name.
+    """
+
+    reference: FluxReference
+    proof: Mapping[str, ChipProof]
+    notes: tuple[str, ...] = ()
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst of the chips."""
+        return worst(p.verdict for p in self.proof.values())

@@ -1,0 +1,159 @@
+"""Every parameter of every step, with its default, unit, range and a sentence.
+
+The values come from defaults, then a TOML file (``-c``), then single assignments (``--set``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from mizzle.errors import SettingsError
+from mizzle.settings.align import AlignSettings
+from mizzle.settings.archive import ArchiveSettings
+from mizzle.settings.base import Section
+from mizzle.settings.catalog import CatalogSettings
+from mizzle.settings.combine import CombineSettings
+from mizzle.settings.dq import DataQualitySettings
+from mizzle.settings.equalize import EqualizeSettings
+from mizzle.settings.geometry import GeometrySettings
+from mizzle.settings.noise import NoiseSettings
+from mizzle.settings.output import OutputSettings
+from mizzle.settings.reject import RejectSettings
+from mizzle.settings.report import ReportSettings
+from mizzle.settings.sky import SkySettings
+from mizzle.settings.verify import VerifySettings
+
+__all__ = [
+    "AlignSettings",
+    "ArchiveSettings",
+    "CatalogSettings",
+    "CombineSettings",
+    "DataQualitySettings",
+    "EqualizeSettings",
+    "GeometrySettings",
+    "NoiseSettings",
+    "OutputSettings",
+    "RejectSettings",
+    "ReportSettings",
+    "Section",
+    "Settings",
+    "SkySettings",
+    "VerifySettings",
+    "load_settings",
+    "parse_assignment",
+]
+
+
+class Settings(Section):
+    """All settings, one section per step."""
+
+    geometry: GeometrySettings = Field(default_factory=GeometrySettings)
+    dq: DataQualitySettings = Field(default_factory=DataQualitySettings)
+    noise: NoiseSettings = Field(default_factory=NoiseSettings)
+    align: AlignSettings = Field(default_factory=AlignSettings)
+    equalize: EqualizeSettings = Field(default_factory=EqualizeSettings)
+    sky: SkySettings = Field(default_factory=SkySettings)
+    reject: RejectSettings = Field(default_factory=RejectSettings)
+    combine: CombineSettings = Field(default_factory=CombineSettings)
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings)
+    verify: VerifySettings = Field(default_factory=VerifySettings)
+    output: OutputSettings = Field(default_factory=OutputSettings)
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
+
+
+def load_settings(toml: str = "", assignments: Iterable[str] = (), *, source: str = "settings") -> Settings:
+    """Build the settings of a run.
+
+    Parameters
+    ----------
+    toml : str
+        Text of a settings file, as ``mizzle settings --toml`` writes it.
+    assignments : iterable of str
+        ``section.key=value`` each, the value in TOML; they win over `toml`.
+    source : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    settings : Settings
+        Checked and frozen.
+
+    Raises
+    ------
+    SettingsError
+        Bad TOML, an unknown name (the nearest known one is named), or a value out of range.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as problem:
+        raise SettingsError(f"{source}: not TOML: {problem}", source=source) from problem
+    for assignment in assignments:
+        section, key, value = parse_assignment(assignment)
+        table = values.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"{source}: {section} is a section, write [{section}]", section=section)
+        table[key] = value
+    return build_settings(values)
+
+
+def build_settings(values: Mapping[str, Any]) -> Settings:
+    """Check nested `values`; a `SettingsError` names each setting that is wrong, and what is allowed."""
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as problem:
+        lines = [_explain(error) for error in problem.errors()]
+        raise SettingsError("; ".join(lines), errors=lines) from None
+
+
+def parse_assignment(text: str) -> tuple[str, str, Any]:
+    """Split ``section.key=value``; the value is TOML.
+
+    Examples
+    --------
+    >>> parse_assignment("combine.scale=0.05")
+    ('combine', 'scale', 0.05)
+    >>> parse_assignment('align.method="header"')
+    ('align', 'method', 'header')
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        message = f"--set {text}: not a TOML assignment ({problem}); write section.key=value, text in quotes"
+        raise SettingsError(message, assignment=text) from problem
+    if len(document) == 1:
+        ((section, table),) = document.items()
+        if isinstance(table, dict) and len(table) == 1:
+            ((key, value),) = table.items()
+            return section, key, value
+    raise SettingsError(f"--set {text}: one section.key=value is needed", assignment=text)
+
+
+def _section_model(location: tuple[Any, ...]) -> type[BaseModel] | None:
+    """Return the model that holds the last name of `location`."""
+    model: type[BaseModel] | None = Settings
+    for name in location[:-1]:
+        field = model.model_fields.get(str(name)) if model is not None else None
+        annotation = field.annotation if field is not None else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return model
+
+
+def _explain(error: Any) -> str:
+    """Turn one pydantic error into one sentence; unknown names get the nearest known one."""
+    location = tuple(error["loc"])
+    name = ".".join(str(part) for part in location)
+    if error["type"] == "extra_forbidden":
+        model = _section_model(location)
+        known = list(model.model_fields) if model is not None else []
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+        kind = "section" if len(location) == 1 else "setting"
+        return f"{name}: unknown {kind}; {hint}"
+    found = repr(error.get("input"))
+    return f"{name}: {error['msg']}; found {found[:80]}"
