@@ -1,0 +1,111 @@
+"""The noise of a pixel, in electrons: Poisson of what was collected, dark current, read noise.
+
+::
+
+    var_e = max(e, 0) + dark_rate * darktime + read_noise**2 (+ gain**2 / 12 where rounding is not included)
+
+with ``e = DN * gain``, sky included (IHB 2008, section 4.6 and Table 4.2). In DN this is linear in the signal,
+``var_DN = v0 + v1 * max(DN, 0)``, which is what the kernel wants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.wfpc2 import CHIP_NUMBERS
+from mizzle.model import Chip, Exposure
+from mizzle.settings.noise import NoiseSettings
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Noise of one chip in one exposure.
+
+    Parameters
+    ----------
+    gain : float
+        Electrons per DN.
+    read_noise : float
+        Electrons rms.
+    dark : float
+        Dark current collected [electron].
+    rounding : float
+        Variance of rounding to whole DN [electron**2]; 0 where the read noise includes it.
+    """
+
+    gain: float
+    read_noise: float
+    dark: float = 0.0
+    rounding: float = 0.0
+
+    @property
+    def floor(self) -> float:
+        """Variance without any light [electron**2]."""
+        return self.dark + self.read_noise**2 + self.rounding
+
+    def electrons(self, electrons: Any) -> Any:
+        """Return the variance [electron**2] of a pixel that holds `electrons` (sky included)."""
+        return np.maximum(electrons, 0.0) + self.floor
+
+    def variance(self, dn: Any) -> Any:
+        """Return the variance [DN**2] of a pixel that holds `dn` (sky included)."""
+        v0, v1 = self.coefficients()
+        return v0 + v1 * np.maximum(dn, 0.0)
+
+    def sigma(self, dn: NDArray[Any]) -> NDArray[Any]:
+        """Return 1 sigma [DN] of a pixel that holds `dn` (sky included)."""
+        result: NDArray[Any] = np.sqrt(self.variance(dn))
+        return result
+
+    def coefficients(self, multiply: float = 1.0) -> tuple[float, float]:
+        """Return ``(v0, v1)``: the variance of ``DN * multiply`` is ``v0 + v1 * max(DN, 0)``.
+
+        Parameters
+        ----------
+        multiply : float
+            What the DN are multiplied by: flux factor over exposure time gives (equalized DN/s)**2.
+        """
+        square = multiply * multiply
+        return square * self.floor / self.gain**2, square / self.gain
+
+    def background(self, sky: float, multiply: float = 1.0) -> float:
+        """Return the variance of ``DN * multiply`` for a pixel that holds `sky` [DN] and no source."""
+        v0, v1 = self.coefficients(multiply)
+        return v0 + v1 * max(sky, 0.0)
+
+
+def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> NoiseModel:
+    """Return the noise of `chip` in `exposure`: the handbook's values, or the user's.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Gives DARKTIME, ATODGAIN, and whether the data are simulated.
+    chip : Chip
+        Gives gain and read noise.
+    settings : NoiseSettings
+        Values that win over the chip's.
+    """
+    index = CHIP_NUMBERS[chip.name] - 1
+    low = exposure.atodgain == 7
+    gains = settings.gain_7 if low else settings.gain_15
+    noises = settings.read_noise_7 if low else settings.read_noise_15
+    gain = gains[index] if gains else chip.gain
+    add = settings.rounding == "add" or (settings.rounding == "auto" and is_simulated(exposure))
+    # A binned pixel collects the dark current of four.
+    binning = 4.0 if str(exposure.keyword("MODE", "FULL")).strip().upper() == "AREA" else 1.0
+    return NoiseModel(
+        gain=gain,
+        read_noise=noises[index] if noises else chip.read_noise,
+        dark=settings.dark_rate * binning * max(exposure.darktime, 0.0),
+        rounding=gain * gain / 12.0 if add else 0.0,
+    )
+
+
+def is_simulated(exposure: Exposure) -> bool:
+    """Return whether the simulator made this exposure: it leaves its cosmic-ray rate (CRRATE) in the header."""
+    return "CRRATE" in exposure.header
