@@ -4,7 +4,7 @@
 
     var_e = max(e, 0) + dark_rate * darktime + read_noise**2 (+ gain**2 / 12 where rounding is not included)
 
-with ``e = DN * gain``, sky included (IHB 2008, section 4.6 and Table 4.2). In DN this is linear in the signal,
+with ``e = DN * gain``, sky included (IHB 2008, section 4.6, Table 4.2). In DN this is linear in the signal,
 ``var_DN = v0 + v1 * max(DN, 0)``, which is what the kernel wants.
 """
 
@@ -107,5 +107,5 @@ def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> Nois
 
 
 def is_simulated(exposure: Exposure) -> bool:
-    """Return whether the simulator made this exposure: it leaves its cosmic-ray rate (CRRATE) in the header."""
+    """Return whether the simulator made this exposure: it leaves CRRATE in the header."""
     return "CRRATE" in exposure.header
