@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,10 +146,13 @@ class FluxScales:
         `FluxReference` by filter.
     factors : mapping
         ``factors[root][chip]``.
+    notes : tuple of str
+        What a person should know: a reference that is not in the first exposure, gains that look wrong.
     """
 
     references: Mapping[str, FluxReference]
     factors: Mapping[str, Mapping[str, float]]
+    notes: tuple[str, ...] = ()
 
     @property
     def reference(self) -> FluxReference:
@@ -187,6 +190,18 @@ class SkyLevels:
     method: str = "localmin"
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def merged(cls, parts: Sequence[SkyLevels]) -> SkyLevels:
+        """Join the levels of several filters."""
+        return cls(
+            *(
+                {root: row for part in parts for root, row in getattr(part, key).items()}
+                for key in ("levels", "brightness", "noise", "pedestals")
+            ),
+            method=parts[0].method,
+            notes=tuple(note for part in parts for note in part.notes),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class CosmicRays:
@@ -206,6 +221,16 @@ class CosmicRays:
     fractions: Mapping[str, Mapping[str, float]]
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
+        """Join the masks of several filters."""
+        return cls(
+            packed={root: row for part in parts for root, row in part.packed.items()},
+            fractions={root: row for part in parts for root, row in part.fractions.items()},
+            methods={root: method for part in parts for root, method in part.methods.items()},
+            notes=tuple(note for part in parts for note in part.notes),
+        )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return the ``(ny, nx)`` mask; True where a cosmic ray was found."""

@@ -1,0 +1,242 @@
+"""Bring every chip to one PHOTFLAM: the factors, and where they come from.
+
+A chip's DN times ``PHOTFLAM_chip / PHOTFLAM_reference`` is DN at the reference zeropoint. PHOTFLAM already
+knows the chip, the gain setting and the epoch; the gain table never enters, for it disagrees with the
+measured ratios by up to 1.7 % (Holtzman et al. 1995, PASP 107, 1065).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from mizzle.errors import DataError, SettingsError
+from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
+from mizzle.model import Chip, Exposure, FluxReference, FluxScales
+from mizzle.model.user_tables import FluxCorrection
+from mizzle.settings import EqualizeSettings, Settings
+
+# The two gain settings differ by this much (Holtzman et al. 1995, Table 1: 1.955 to 2.006).
+_GAIN_RATIO = (1.90, 2.10)
+
+
+def equalize(
+    exposures: Sequence[Exposure],
+    settings: Settings,
+    *,
+    corrections: Iterable[FluxCorrection] = (),
+) -> FluxScales:
+    """Find the factor of each chip to the one PHOTFLAM of its filter.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one or more filters, gains and epochs; their order does not matter.
+    settings : Settings
+        ``equalize``: the reference chip, exposure or number.
+    corrections : iterable of FluxCorrection, keyword-only
+        What the user knows better than the headers; the reference is corrected too.
+
+    Returns
+    -------
+    scales : FluxScales
+        ``factors[root][chip]``, exactly ``PHOTFLAM_chip / PHOTFLAM_reference``; the reference by filter.
+
+    Raises
+    ------
+    SettingsError
+        An unknown chip or exposure, one number for several filters, or a correction that is not positive.
+    DataError
+        No exposure of a filter has the reference chip, or a PHOTFLAM is not a positive number.
+    """
+    options = settings.equalize
+    rows = tuple(corrections)
+    _check_request(exposures, options, rows)
+    ordered = sorted(exposures, key=lambda exposure: (exposure.mjd_start, exposure.root))
+    photflams = {e.root: {name: _photflam(e, chip, rows) for name, chip in e.chips.items()} for e in ordered}
+    references: dict[str, FluxReference] = {}
+    for exposure in ordered:
+        if exposure.filter not in references:
+            group = [e for e in ordered if e.filter == exposure.filter]
+            references[exposure.filter] = _reference(group, photflams, options)
+    factors = {
+        e.root: {
+            name: value / references[e.filter].photflam if options.enabled else 1.0
+            for name, value in photflams[e.root].items()
+        }
+        for e in exposures
+    }
+    notes = _notes(ordered, photflams, references, options)
+    return FluxScales(references, factors, notes)
+
+
+def explain(exposures: Sequence[Exposure], scales: FluxScales) -> tuple[str, ...]:
+    """Say in words what equalizing does: a log a person can read, and all a dry run prints.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        What was equalized.
+    scales : FluxScales
+        The answer of `equalize`.
+
+    Returns
+    -------
+    lines : tuple of str
+        One line per filter's reference, then one per chip, then the notes.
+    """
+    lines = []
+    for name, reference in scales.references.items():
+        lines.append(f"{name}: reference PHOTFLAM {reference.photflam:.7g} ({reference.origin})")
+        for exposure in exposures:
+            if exposure.filter == name:
+                lines += [
+                    _line(exposure, c, scales.factors[exposure.root][c.name]) for c in exposure.chips.values()
+                ]
+    return (*lines, *scales.notes)
+
+
+def equalized_keywords(chip: Chip, factor: float) -> Mapping[str, float]:
+    """Return the photometric keywords of a chip after its DN were multiplied by `factor`.
+
+    PHOTFLAM and PHOTFNU convert DN/s to flux density, so both are divided by what multiplied the DN.
+
+    Parameters
+    ----------
+    chip : Chip
+        As read.
+    factor : float
+        From `equalize`.
+
+    Returns
+    -------
+    keywords : mapping
+        ``PHOTFLAM``, and ``PHOTFNU`` where the header has it.
+    """
+    keywords = {"PHOTFLAM": chip.photflam / factor}
+    photfnu = chip.header.get("PHOTFNU")
+    if isinstance(photfnu, (int, float)) and not isinstance(photfnu, bool):
+        keywords["PHOTFNU"] = float(photfnu) / factor
+    return keywords
+
+
+def _line(exposure: Exposure, chip: Chip, factor: float) -> str:
+    return (
+        f"{exposure.root} {chip.name} (gain {exposure.atodgain}, {exposure.date_obs}):"
+        f" PHOTFLAM {chip.photflam:.7g}, DN are multiplied by {factor:.9f}"
+    )
+
+
+def _check_request(
+    exposures: Sequence[Exposure], options: EqualizeSettings, rows: Sequence[FluxCorrection]
+) -> None:
+    """Refuse a request that cannot be meant."""
+    if not exposures:
+        raise DataError("equalize: no exposure is left, at least one is needed", n_exposures=0)
+    if chip_name(options.reference) is None:
+        raise SettingsError(
+            f"equalize.reference: found {options.reference!r}; one of {', '.join(CHIP_NAMES)} is needed",
+            reference=options.reference,
+        )
+    roots = sorted(exposure.root for exposure in exposures)
+    if options.exposure is not None and options.exposure.lower() not in roots:
+        raise SettingsError(
+            f"equalize.exposure: {options.exposure!r} is not an input; choose from {', '.join(roots)}",
+            exposure=options.exposure,
+        )
+    filters = sorted({exposure.filter for exposure in exposures})
+    if options.photflam is not None and len(filters) > 1:
+        raise SettingsError(
+            f"equalize.photflam: one number cannot serve {len(filters)} filters ({', '.join(filters)});"
+            " run each filter by itself, or leave it unset",
+            filters=filters,
+        )
+    for row in rows:
+        if not 0 < row.factor < math.inf or not (row.photflam is None or 0 < row.photflam < math.inf):
+            raise SettingsError(
+                f"equalize.factors: factor and photflam must be positive numbers; found {row}"
+            )
+
+
+def _matches(row: FluxCorrection, exposure: Exposure, chip: str) -> bool:
+    """Whether all conditions of a correction hold."""
+    return (
+        row.chip in ("", chip)
+        and row.filter.upper() in ("", exposure.filter.upper())
+        and row.root.lower() in ("", exposure.root)
+        and row.atodgain in (0, exposure.atodgain)
+        and row.mjd_min <= exposure.mjd_start < row.mjd_max
+    )
+
+
+def _photflam(exposure: Exposure, chip: Chip, rows: Sequence[FluxCorrection]) -> float:
+    """Return the chip's PHOTFLAM after the user's corrections."""
+    mine = [row for row in rows if _matches(row, exposure, chip.name)]
+    given = [row.photflam for row in mine if row.photflam is not None]
+    value = given[-1] if given else chip.photflam
+    for row in mine:
+        value *= row.factor
+    if not 0 < value < math.inf:
+        raise DataError(
+            f"{exposure.root} {chip.name}: PHOTFLAM is {value}, a positive number is needed;"
+            " give it in a table (equalize.factors) or drop the exposure",
+            root=exposure.root,
+            chip=chip.name,
+            photflam=value,
+        )
+    return value
+
+
+def _reference(
+    group: Sequence[Exposure], photflams: Mapping[str, Mapping[str, float]], options: EqualizeSettings
+) -> FluxReference:
+    """Choose the reference of one filter; `group` is sorted by start, then root."""
+    name = chip_name(options.reference) or options.reference
+    wanted = [e for e in group if options.exposure is not None and e.root == options.exposure.lower()]
+    having = [e for e in (wanted or group) if name in e.chips]
+    if not having:
+        present = sorted({chip for e in (wanted or group) for chip in e.chips})
+        raise DataError(
+            f"{', '.join(e.root for e in (wanted or group))}: no chip {name} in filter {group[0].filter},"
+            f" the reference of the zeropoint; set equalize.reference to one of {', '.join(present)}",
+            chip=name,
+            filter=group[0].filter,
+            present=present,
+        )
+    exposure = having[0]
+    chip = exposure.chips[name]
+    origin = f"{name} of {exposure.root}" if options.photflam is None else "equalize.photflam"
+    return FluxReference(
+        chip=name,
+        photflam=photflams[exposure.root][name] if options.photflam is None else options.photflam,
+        photplam=chip.photplam,
+        photbw=chip.photbw,
+        photzpt=chip.photzpt,
+        photmode=chip.photmode,
+        gain=chip.gain,
+        origin=origin,
+    )
+
+
+def _notes(
+    ordered: Sequence[Exposure],
+    photflams: Mapping[str, Mapping[str, float]],
+    references: Mapping[str, FluxReference],
+    options: EqualizeSettings,
+) -> tuple[str, ...]:
+    """Say what a person should know: a reference that is not the first exposure, gains that look wrong."""
+    notes = [] if options.enabled else ["equalize.enabled is false: chips keep their own zeropoints"]
+    for name, reference in references.items():
+        group = [e for e in ordered if e.filter == name]
+        first = group[0]
+        if reference.chip not in first.chips and options.photflam is None and options.exposure is None:
+            notes.append(f"{name}: {first.root} has no {reference.chip}; the reference is {reference.origin}")
+        for chip in CHIP_NAMES:
+            by_gain = {e.atodgain: photflams[e.root][chip] for e in reversed(group) if chip in e.chips}
+            if {7, 15} <= set(by_gain) and not _GAIN_RATIO[0] < by_gain[15] / by_gain[7] < _GAIN_RATIO[1]:
+                ratio = by_gain[15] / by_gain[7]
+                notes.append(
+                    f"{name} {chip}: PHOTFLAM at gain 15 is {ratio:.4f} times that at gain 7;"
+                    " about 2 is expected, check the headers"
+                )
+    return tuple(notes)
