@@ -7,3 +7,9 @@ from mizzle.settings.base import Section, setting
 
 class OutputSettings(Section):
     """What is written."""
+
+    exposures: bool = setting(
+        False, "Also write exposures/ROOT_flt.fits: each input equalized, with ERR, DQ, and its aligned WCS."
+    )
+    catalog: bool = setting(True, "Write the star catalog NAME_cat.ecsv.")
+    image: bool = setting(True, "Write the picture NAME.png.")

@@ -1,0 +1,46 @@
+"""The command line is a translator: parse, call, and exit with the error's code. No science here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from mizzle.errors import MizzleError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done, 1 a bug of ours, 2 the request is wrong, 3 a file is wrong, 4 the data cannot do it,
+    5 done but a quality verdict failed under ``--strict``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+    """
+    import click
+
+    from mizzle.cli.app import app
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = app(args=arguments, prog_name="mizzle", standalone_mode=False)
+    except MizzleError as problem:
+        sys.stderr.write(f"mizzle: {_one_line(str(problem))}\n")
+        sys.exit(problem.exit_code)
+    except click.ClickException as problem:
+        problem.show(sys.stderr)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("mizzle: stopped; no half product was left\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of stdout went away: nothing to say, nobody to say it to
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(text: str) -> str:
+    """Return a message without control characters: header text may be hostile to a terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)

@@ -1,0 +1,157 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="mizzle",
+    help="Hubble WFPC2 exposures in, one drizzled image with one proven zeropoint out.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Files = Annotated[
+    list[str], typer.Argument(help="*_c0m.fits or *_flt.fits files (.gz too), folders, or quoted wildcards.")
+]
+Config = Annotated[Path | None, typer.Option("-c", "--config", help="A settings file, as `mizzle settings --toml` writes.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more, with times.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads; one per core by default.")]
+
+
+def version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from mizzle._version import __version__
+
+        typer.echo(f"mizzle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Hubble WFPC2 exposures in, one drizzled image with one proven zeropoint out."""
+
+
+@app.command("run")
+def run_command(
+    files: Files,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the products.")] = Path("."),
+    name: Annotated[str | None, typer.Option(help="Start of the products' names.")] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    workers: Workers = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Drop wrong files and unusable exposures.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a quality verdict failed.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Drizzle exposures into one image per filter, with one zeropoint."""
+    from mizzle.cli.console import Console, out as show
+    from mizzle.cli.summary import summary
+    from mizzle.clock import Clock
+    from mizzle.pipeline import run
+
+    settings = read_settings(config, assignments)
+    with Console(quiet=quiet, verbose=verbose) as console:
+        clock = Clock(console.step, console.warn)
+        result = run(
+            files, out, name=name, settings=settings, workers=workers, keep_going=keep_going, clock=clock,
+            command=shlex.join(["mizzle", *sys.argv[1:]]),
+        )  # fmt: skip
+    show(summary(result, clock))
+    return exit_code(result, strict)
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the simulated files and the products.")] = Path(
+        "mizzle-demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 1,
+    config: Config = None,
+    assignments: Assignments = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Simulate a visit with known truth, run it, and say how good the result is."""
+    from mizzle.cli.console import Console, out as show
+    from mizzle.cli.summary import demo_summary
+    from mizzle.clock import Clock
+    from mizzle.demo import demo
+
+    settings = read_settings(config, assignments)
+    with Console(quiet=quiet, verbose=verbose) as console:
+        clock = Clock(console.step, console.warn)
+        result, scores = demo(out, seed=seed, settings=settings, workers=workers, clock=clock)
+    show(demo_summary(result, scores, clock))
+    return 0
+
+
+@app.command("plan")
+def plan_command(files: Files, config: Config = None, assignments: Assignments = None) -> None:
+    """Say what would run: exposures, filters, pairs, grid, settings and where each came from."""
+    from mizzle.cli.console import out as show
+    from mizzle.cli.inspection import plan_text
+
+    show(plan_text(files, read_settings(config, assignments), config, assignments or []))
+
+
+@app.command("inspect")
+def inspect_command(files: Files) -> None:
+    """Say what each file is: chips, filter, gain, exposure, PHOTFLAM, WCS, DQ bits in use."""
+    from mizzle.cli.console import out as show
+    from mizzle.cli.inspection import inspect_text
+
+    show(inspect_text(files))
+
+
+@app.command("settings")
+def settings_command(
+    toml: Annotated[bool, typer.Option("--toml", help="Write a settings file to stdout.")] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> None:
+    """List every setting: default, unit, range, one sentence."""
+    from mizzle.cli.console import out as show
+    from mizzle.cli.inspection import settings_text
+    from mizzle.settings.describe import to_toml
+
+    settings = read_settings(config, assignments)
+    show(to_toml(settings).rstrip("\n") if toml else settings_text(settings))
+
+
+def read_settings(config: Path | None, assignments: list[str] | None) -> Any:
+    """Return the settings of a command line.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or a value is wrong.
+    """
+    from mizzle.io.text import read_text
+    from mizzle.settings import load_settings
+
+    text = "" if config is None else read_text(config)
+    return load_settings(text, assignments or [], source=str(config) if config else "--set")
+
+
+def exit_code(result: Any, strict: bool) -> int:
+    """Return 5 where a verdict failed, or anything was dropped, under ``--strict``; else 0."""
+    return 5 if strict and (result.verdict == "FAIL" or result.dropped) else 0

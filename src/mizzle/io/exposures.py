@@ -1,0 +1,297 @@
+"""Reading exposures: ``c0m`` with its ``c1m``, or ``flt``. Units and keywords are checked here, once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mizzle.errors import InputError
+from mizzle.geometry.frames import build_frames
+from mizzle.instrument import wfpc2
+from mizzle.io.headers import Keywords, freeze_header, start_time
+from mizzle.io.inputs import InputFile, quality_beside
+from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, read_bytes
+from mizzle.model import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
+from mizzle.settings import Settings
+
+#: A chip smaller than this cannot hold a star and its sky.
+_SMALLEST_SIDE = 16
+
+
+class FileHashes(Mapping[str, str]):
+    """SHA-256 by file, worked out when first asked for."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._paths = {str(path): path for path in paths}
+        self._known: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._known:
+            with self._paths[name].open("rb") as stream:
+                self._known[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def read_exposure(
+    path: str | Path | InputFile, settings: Settings | None = None, *, cache: PixelCache | None = None
+) -> Exposure:
+    """Read one exposure; nothing on disk changes.
+
+    Parameters
+    ----------
+    path : str, Path or InputFile
+        A ``c0m`` (its ``c1m`` is found beside it) or an ``flt``; ``.gz`` of either.
+    settings : Settings, optional
+        Geometry and noise settings; the defaults otherwise.
+    cache : PixelCache, optional
+        Where pixels may stay in memory between passes.
+
+    Returns
+    -------
+    exposure : Exposure
+        Frozen. Chips are in the order PC, WF2, WF3, WF4; any may be absent.
+
+    Raises
+    ------
+    InputError
+        The file is not what it should be; the message says where, what was found and what was needed.
+    """
+    entry = path if isinstance(path, InputFile) else InputFile(Path(path), quality_beside(Path(path)))
+    settings = settings or Settings()
+    cache = cache or PixelCache()
+    science = _Opened(entry.science)
+    quality = science if entry.quality is None else _Opened(entry.quality)
+    try:
+        return _assemble(entry, science, quality, settings, cache)
+    finally:
+        science.close()
+        quality.close()
+
+
+class _Opened:
+    """A FITS file's headers and where its planes are; closed before pixels are read."""
+
+    def __init__(self, path: Path) -> None:
+        from astropy.io import fits
+
+        self.path = path
+        self.raw: bytes | None = None
+        try:
+            if path.name.lower().endswith(".gz"):
+                self.raw = read_bytes(path)
+            self.size = len(self.raw) if self.raw is not None else path.stat().st_size
+            with warnings.catch_warnings():
+                # A truncated or odd file warns; sizes and cards are checked below, with better messages.
+                warnings.simplefilter("ignore")
+                source: Any = fits.HDUList.fromstring(self.raw) if self.raw is not None else path
+                self.hdus = source if self.raw is not None else fits.open(path, mode="readonly", memmap=True)
+                self.count = len(self.hdus)
+                self.headers = [freeze_header(hdu.header, f"{path}[{i}]") for i, hdu in enumerate(self.hdus)]
+        except OSError as problem:
+            reason = problem.strerror or str(problem)
+            raise InputError(f"{path}: cannot be read as FITS: {reason}", file=str(path)) from problem
+        except (ValueError, TypeError, KeyError, fits.VerifyError) as problem:
+            raise InputError(f"{path}: not a valid FITS file: {problem}", file=str(path)) from problem
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with contextlib.suppress(OSError):
+            self.hdus.close()
+
+    def plane(self, index: int) -> Plane:
+        """Describe the image in one HDU; its bytes are there.
+
+        Raises
+        ------
+        InputError
+            Not a plain 2-D image, of absurd size, or cut off.
+        """
+        header, where = self.headers[index], f"{self.path}[{index}]"
+        axes = tuple(int(header.get(f"NAXIS{i + 1}", 0)) for i in range(int(header.get("NAXIS", 0))))
+        if len(axes) != 2 or not all(_SMALLEST_SIDE <= side <= wfpc2.CHIP_SIDE for side in axes):
+            raise InputError(
+                f"{where}: image of {' x '.join(map(str, axes)) or 'no'} pixels; needed a chip of up to"
+                f" {wfpc2.CHIP_SIDE} x {wfpc2.CHIP_SIDE}",
+                file=str(self.path),
+                shape=axes,
+            )
+        info = self.hdus[index].fileinfo()
+        offset = int(self.hdus[index]._data_offset if info is None else info["datLoc"])
+        plane = Plane(
+            self.path,
+            offset,
+            int(header["BITPIX"]),
+            (axes[1], axes[0]),
+            float(header.get("BSCALE", 1.0)),
+            float(header.get("BZERO", 0.0)),
+        )
+        if offset + plane.n_bytes > self.size:
+            raise InputError(
+                f"{where}: truncated: the file has {self.size} bytes, its pixels need {offset + plane.n_bytes};"
+                " fetch it again",
+                file=str(self.path),
+                size=self.size,
+            )
+        return plane
+
+    def by_chip(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Return the HDU index by chip name of the image extensions called one of `names`."""
+        found: dict[str, int] = {}
+        for index, header in enumerate(self.headers):
+            if index == 0 or str(header.get("EXTNAME", "")).strip().upper() not in names:
+                continue
+            number = header.get("DETECTOR", header.get("EXTVER"))
+            name = wfpc2.chip_name(str(number)) if number is not None else None
+            if name is None:
+                raise InputError(
+                    f"{self.path}[{index}]: DETECTOR is {number!r}; needed 1, 2, 3 or 4", file=str(self.path)
+                )
+            if name in found:
+                raise InputError(
+                    f"{self.path}: chip {name} stands in extensions {found[name]} and {index}; needed once",
+                    file=str(self.path),
+                    chip=name,
+                )
+            found[name] = index
+        return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
+
+
+def _assemble(
+    entry: InputFile, science: _Opened, quality: _Opened, settings: Settings, cache: PixelCache
+) -> Exposure:
+    """Check and join what was opened."""
+    where = str(entry.science)
+    primary = science.headers[0]
+    keywords = Keywords(where, primary)
+    instrument = keywords.text("INSTRUME", "")
+    if instrument.upper() != "WFPC2":
+        raise InputError(f"{where}: INSTRUME is {instrument!r}; needed 'WFPC2'", file=where, instrument=instrument)
+    indices = science.by_chip(("SCI",))
+    if not indices:
+        raise InputError(f"{where}: no SCI image extension; a WFPC2 exposure has one per chip", file=where)
+    headers = {name: science.headers[index] for name, index in indices.items()}
+    pixels = _pixels(entry, science, quality, indices, cache)
+    shapes = {name: science.plane(index).shape for name, index in indices.items()}
+    exposure = _describe(entry, keywords, primary)
+    frames, notes = build_frames(primary, headers, shapes, settings.geometry)
+    chips = {
+        name: _chip(name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure)
+        for name in indices
+    }
+    paths = tuple(path for path in (entry.science, entry.quality) if path is not None)
+    return Exposure(
+        **exposure,
+        path=where,
+        header=primary,
+        chips=MappingProxyType(chips),
+        files=FileHashes(paths),
+        notes=tuple(notes),
+    )
+
+
+def _describe(entry: InputFile, keywords: Keywords, primary: Mapping[str, HeaderValue]) -> dict[str, Any]:
+    """Return the exposure's own facts, checked."""
+    exptime = keywords.number("EXPTIME", 0.01, 1e5, unit="s")
+    gain = keywords.number("ATODGAIN", 1, 100)
+    if gain not in wfpc2.GAINS:
+        raise keywords.fail("ATODGAIN", gain, "7 or 15")
+    date_obs, mjd = start_time(keywords)
+    names = [keywords.text("FILTNAM1"), keywords.text("FILTNAM2", "")]
+    filters = [re.sub(r"[^A-Z0-9]", "", name.upper()) for name in names]
+    filters = [name for name in filters if name and name not in {"CLEAR", "NA"}]
+    if not filters:
+        raise keywords.fail("FILTNAM1", names[0], "a filter's name")
+    root = re.sub(r"[^a-z0-9_-]", "", keywords.text("ROOTNAME", "").lower())[:40] or re.sub(
+        r"[^a-z0-9_-]", "", entry.stem
+    )
+    return {
+        "root": root,
+        "filter": "+".join(filters)[:40],
+        "exptime": exptime,
+        "darktime": keywords.number("DARKTIME", 0, 1e5, unit="s", default=exptime),
+        "mjd_start": mjd,
+        "mjd_end": max(mjd, keywords.number("EXPEND", 0, 1e6, unit="d", default=mjd + exptime / 86400)),
+        "date_obs": date_obs,
+        "atodgain": int(gain),
+        "target": keywords.text("TARGNAME", "")[:80],
+    }
+
+
+def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: Mapping[str, Any]) -> Chip:
+    """Build one chip; PHOTFLAM may stand in its extension or in the primary header."""
+    gain = exposure["atodgain"]
+    return Chip(
+        name=name,
+        number=wfpc2.CHIP_NUMBERS[name],
+        pixels=pixels,
+        header=keywords._headers[0],
+        gain=wfpc2.GAINS[gain][name],
+        read_noise=wfpc2.READ_NOISES[gain][name],
+        photflam=keywords.number("PHOTFLAM", 1e-25, 1e-9, unit="erg/cm2/s/A per DN/s"),
+        frame=frame,
+        photplam=keywords.number("PHOTPLAM", 500, 20000, unit="A", default=float("nan")),
+        photbw=keywords.number("PHOTBW", 0, 20000, unit="A", default=float("nan")),
+        photzpt=keywords.number("PHOTZPT", -100, 100, unit="mag", default=wfpc2.ST_ZEROPOINT),
+        photmode=keywords.text("PHOTMODE", ""),
+    )
+
+
+def _pixels(
+    entry: InputFile, science: _Opened, quality: _Opened, indices: Mapping[str, int], cache: PixelCache
+) -> dict[str, Pixels]:
+    """Pair science and quality planes chip by chip."""
+    own_quality = entry.quality is None
+    dq_index = quality.by_chip(("DQ",) if own_quality else ("SCI", "SDQ", "DQ"))
+    err_index = science.by_chip(("ERR",)) if own_quality else {}
+    pixels: dict[str, Pixels] = {}
+    for name, index in indices.items():
+        if name not in dq_index:
+            raise InputError(
+                f"{quality.path}: no data quality for chip {name}; it has {', '.join(dq_index) or 'none'}",
+                file=str(quality.path),
+                chip=name,
+            )
+        sci, dq = science.plane(index), quality.plane(dq_index[name])
+        if sci.shape != dq.shape:
+            raise InputError(
+                f"{quality.path}: chip {name} is {dq.shape[1]} x {dq.shape[0]} pixels, its science"
+                f" {sci.shape[1]} x {sci.shape[0]}",
+                file=str(quality.path),
+                chip=name,
+            )
+        err = science.plane(err_index[name]) if name in err_index else None
+        pixels[name] = _source(science, quality, (sci, dq, err), cache)
+        if not np.any(np.isfinite(pixels[name].sci)):
+            raise InputError(f"{entry.science}: chip {name} has no finite pixel", file=str(entry.science), chip=name)
+    return pixels
+
+
+def _source(
+    science: _Opened, quality: _Opened, planes: tuple[Plane, Plane, Plane | None], cache: PixelCache
+) -> Pixels:
+    """Return lazily read pixels, or, for compressed files, pixels in memory: reading those again is slow."""
+    if science.raw is None and quality.raw is None:
+        return FilePixels(*planes, cache)
+
+    def decode(opened: _Opened, plane: Plane) -> Any:
+        if opened.raw is None:
+            return plane.decode(np.fromfile(plane.path, dtype=np.uint8, count=plane.n_bytes, offset=plane.offset))
+        return plane.decode(opened.raw[plane.offset : plane.offset + plane.n_bytes])
+
+    sci, dq = clean_pair(decode(science, planes[0]), decode(quality, planes[1]))
+    err = None if planes[2] is None else decode(science, planes[2])
+    return ArrayPixels(sci, dq, err)

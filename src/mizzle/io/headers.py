@@ -1,0 +1,137 @@
+"""Headers as frozen mappings, and keywords checked once: present, of the right kind, within sense."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from mizzle.errors import InputError
+from mizzle.model import HeaderValue
+
+_COMMENTARY = frozenset({"", "COMMENT", "HISTORY"})
+_MJD_EPOCH = datetime.datetime(1858, 11, 17)
+
+
+def freeze_header(header: Any, where: str) -> Mapping[str, HeaderValue]:
+    """Return the value cards of an astropy header as a read-only mapping.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        Any header.
+    where : str
+        File and extension, for the message.
+
+    Raises
+    ------
+    InputError
+        A card cannot be parsed.
+    """
+    values: dict[str, HeaderValue] = {}
+    for card in header.cards:
+        try:
+            keyword, value = card.keyword, card.value
+        except (ValueError, KeyError) as problem:  # astropy's VerifyError is a ValueError's cousin: see below
+            raise InputError(f"{where}: a header card cannot be read: {problem}", file=where) from problem
+        if keyword in _COMMENTARY or not isinstance(value, str | int | float | bool):
+            continue
+        values.setdefault(keyword, value)
+    return MappingProxyType(values)
+
+
+class Keywords:
+    """Reads keywords of one exposure and says exactly what is wrong with them.
+
+    Parameters
+    ----------
+    where : str
+        File, for the messages.
+    *headers : mapping
+        Searched in this order.
+    """
+
+    def __init__(self, where: str, *headers: Mapping[str, HeaderValue]) -> None:
+        self.where = where
+        self._headers = headers
+
+    def find(self, name: str) -> HeaderValue | None:
+        """Return the first value called `name`, or None."""
+        for header in self._headers:
+            if name in header:
+                return header[name]
+        return None
+
+    def fail(self, name: str, found: object, needed: str) -> InputError:
+        """Build the error for keyword `name`."""
+        what = "is missing" if found is None else f"is {str(found)[:60]!r}"
+        return InputError(
+            f"{self.where}: {name} {what}; needed {needed}", file=self.where, keyword=name, found=found
+        )
+
+    def number(self, name: str, low: float, high: float, *, unit: str = "", default: float | None = None) -> float:
+        """Return a finite number with ``low <= value <= high``.
+
+        Raises
+        ------
+        InputError
+            Missing (without `default`), not a number, or outside.
+        """
+        value = self.find(name)
+        if value is None and default is not None:
+            return default
+        needed = f"a number from {low:g} to {high:g} {unit}".rstrip()
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                raise self.fail(name, value, needed) from None
+        if value is None or isinstance(value, bool) or not math.isfinite(value) or not low <= value <= high:
+            raise self.fail(name, value, needed)
+        return float(value)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text, stripped.
+
+        Raises
+        ------
+        InputError
+            Missing (without `default`).
+        """
+        value = self.find(name)
+        if value is None:
+            if default is None:
+                raise self.fail(name, None, "a text")
+            return default
+        return str(value).strip()
+
+
+def start_time(keywords: Keywords) -> tuple[str, float]:
+    """Return DATE-OBS as an ISO date, and the start of the exposure [MJD].
+
+    EXPSTART is used where it is there and agrees with DATE-OBS to two days; the date alone otherwise.
+
+    Raises
+    ------
+    InputError
+        No readable date, or one outside the camera's life.
+    """
+    text = keywords.text("DATE-OBS")
+    old = re.fullmatch(r"(\d\d)/(\d\d)/(\d\d)", text)  # dd/mm/yy, before the year 2000
+    try:
+        if old:
+            date = datetime.datetime(1900 + int(old[3]), int(old[2]), int(old[1]))
+        else:
+            date = datetime.datetime.fromisoformat(text[:10])
+    except ValueError:
+        raise keywords.fail("DATE-OBS", text, "a date as 1997-06-13") from None
+    if not datetime.datetime(1993, 1, 1) <= date <= datetime.datetime(2010, 12, 31):
+        raise keywords.fail("DATE-OBS", text, "a date in WFPC2's life, 1993 to 2009")
+    clock = re.fullmatch(r"(\d\d?):(\d\d):(\d\d)(\.\d*)?", keywords.text("TIME-OBS", "00:00:00"))
+    seconds = 3600 * int(clock[1]) + 60 * int(clock[2]) + int(clock[3]) if clock else 0
+    mjd = (date - _MJD_EPOCH).days + seconds / 86400
+    stated = keywords.number("EXPSTART", 0, 1e6, unit="d", default=mjd)
+    return date.date().isoformat(), stated if abs(stated - mjd) <= 2 else mjd

@@ -1,0 +1,175 @@
+"""Pixels on disk: read when asked for, kept while memory is granted, read again otherwise."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import InputError
+from mizzle.instrument.wfpc2 import DQ_BITS
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One image on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    offset : int
+        Byte where the pixels begin (of the uncompressed file).
+    bitpix : int
+        FITS BITPIX: -64, -32, 8, 16 or 32.
+    shape : (int, int)
+        ``(ny, nx)``.
+    bscale, bzero : float
+        ``value = stored * bscale + bzero``.
+    """
+
+    path: Path
+    offset: int
+    bitpix: int
+    shape: tuple[int, int]
+    bscale: float = 1.0
+    bzero: float = 0.0
+
+    @property
+    def n_bytes(self) -> int:
+        """Length on disk."""
+        return self.shape[0] * self.shape[1] * abs(self.bitpix) // 8
+
+    def decode(self, raw: bytes | NDArray[np.uint8]) -> NDArray[np.float32] | NDArray[np.int32]:
+        """Turn big-endian bytes into numbers of native order."""
+        kind = {8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}[self.bitpix]
+        values = np.frombuffer(raw, dtype=kind).reshape(self.shape)
+        if (self.bscale, self.bzero) != (1.0, 0.0):
+            return (values * self.bscale + self.bzero).astype(np.float32)
+        return values.astype(np.float32 if self.bitpix < 0 else np.int32)
+
+
+class PixelCache:
+    """How many pixels may stay in memory.
+
+    Passes over the exposures are cyclic, so the first ones stay and later ones are read again: least-recently-used
+    would throw out each one just before it is wanted.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes to keep.
+    """
+
+    def __init__(self, limit: int = 160_000_000) -> None:
+        self._limit = limit
+        self._used = 0
+        self._kept: dict[object, tuple[NDArray[np.float32], NDArray[np.uint16]]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> tuple[NDArray[np.float32], NDArray[np.uint16]] | None:
+        """Return what is kept under `key`."""
+        return self._kept.get(key)
+
+    def put(self, key: object, pair: tuple[NDArray[np.float32], NDArray[np.uint16]]) -> None:
+        """Keep `pair` if there is room."""
+        size = pair[0].nbytes + pair[1].nbytes
+        with self._lock:
+            if key not in self._kept and self._used + size <= self._limit:
+                self._kept[key] = pair
+                self._used += size
+
+
+class FilePixels:
+    """Pixels of one chip, in an uncompressed file; a `mizzle.model.Pixels`.
+
+    Pixels that are not finite get DQ bit 16 (missing data).
+
+    Parameters
+    ----------
+    sci, dq, err : Plane
+        Where they are; `dq` and `err` may be None.
+    cache : PixelCache
+        Where they may stay.
+    """
+
+    def __init__(self, sci: Plane, dq: Plane | None, err: Plane | None, cache: PixelCache) -> None:
+        self._planes = (sci, dq, err)
+        self._cache = cache
+
+    def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+        kept = self._cache.get(self)
+        if kept is None:
+            kept = clean_pair(_load(self._planes[0]), None if self._planes[1] is None else _load(self._planes[1]))
+            self._cache.put(self, kept)
+        return kept
+
+    @property
+    def sci(self) -> NDArray[np.float32]:
+        """Signal [DN]."""
+        return self._pair()[0]
+
+    @property
+    def dq(self) -> NDArray[np.uint16]:
+        """Data-quality bits."""
+        return self._pair()[1]
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1 sigma [DN], or None."""
+        if self._planes[2] is None:
+            return None
+        err = _load(self._planes[2]).astype(np.float32, copy=False)
+        err.flags.writeable = False
+        return err
+
+
+def clean_pair(
+    sci: NDArray[np.generic], dq: NDArray[np.generic] | None
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return locked `sci` and `dq`; pixels that are not finite become bit 16 (missing data)."""
+    signal = sci.astype(np.float32, copy=False)
+    if dq is None:
+        bits = np.zeros(signal.shape, dtype=np.uint16)
+    else:
+        # Some archive files store -1 or other negative junk in int16; the low 16 bits are the flags.
+        bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
+    finite = np.isfinite(signal)
+    if not finite.all():
+        bits |= np.where(finite, 0, DQ_BITS["missing"]).astype(np.uint16)
+    signal.flags.writeable = False
+    bits.flags.writeable = False
+    return signal, bits
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the uncompressed bytes of a ``.gz`` file.
+
+    Raises
+    ------
+    InputError
+        The compressed stream is damaged.
+    """
+    try:
+        with gzip.open(path, "rb") as stream:
+            return stream.read()
+    except (OSError, EOFError, zlib.error) as problem:  # truncated, damaged, or not a gzip stream at all
+        raise InputError(f"{path}: compressed file is damaged: {problem}", file=str(path)) from problem
+
+
+def _load(plane: Plane) -> NDArray[np.float32] | NDArray[np.int32]:
+    """Read one plane from its file."""
+    try:
+        raw = np.fromfile(plane.path, dtype=np.uint8, count=plane.n_bytes, offset=plane.offset)
+    except OSError as problem:
+        raise InputError(f"{plane.path}: cannot be read: {problem.strerror}", file=str(plane.path)) from problem
+    if raw.size != plane.n_bytes:
+        raise InputError(
+            f"{plane.path}: truncated: {raw.size} bytes at {plane.offset}, needed {plane.n_bytes}", file=str(plane.path)
+        )
+    return plane.decode(raw)

@@ -1,0 +1,213 @@
+"""Writing the product: ``NAME_drz.fits``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mizzle._version import __version__
+from mizzle.instrument.wfpc2 import CHIP_NUMBERS
+from mizzle.io.atomic import whole_file
+from mizzle.model import Exposure, Grid, Mosaic, Zeropoint
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+Card = tuple[str, Any, str]
+_CONTEXT_CARDS = 999
+
+
+def write_mosaic(
+    path: str | Path, mosaic: Mosaic, exposures: Iterable[Exposure], zeropoint: Zeropoint, extra: Iterable[Card] = ()
+) -> Path:
+    """Write a mosaic with its weights, errors, context, table of inputs and the proof of its zeropoint.
+
+    Parameters
+    ----------
+    path : str or Path
+        Name of the product; it appears whole or not at all.
+    mosaic : Mosaic
+        The image.
+    exposures : iterable of Exposure
+        What went in.
+    zeropoint : Zeropoint
+        The proof.
+    extra : iterable of (keyword, value, comment)
+        More cards for the primary header.
+
+    Returns
+    -------
+    path : Path
+        As given.
+    """
+    from astropy.io import fits
+
+    inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
+    primary = fits.PrimaryHDU(header=_header([*_primary_cards(mosaic, inputs, zeropoint), *extra]))
+    science_cards = [*_photometry_cards(mosaic), *_wcs_cards(mosaic.grid)]
+    planes = (
+        ("SCI", mosaic.sci, science_cards),
+        ("ERR", mosaic.err, [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *_wcs_cards(mosaic.grid)]),
+        ("WHT", mosaic.wht, [("WHTTYPE", mosaic.weight_type, "what the weight is"), *_wcs_cards(mosaic.grid)]),
+        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *_wcs_cards(mosaic.grid)]),
+    )
+    hdus = fits.HDUList([primary])
+    for name, array, cards in planes:
+        hdus.append(fits.ImageHDU(array, header=_header(cards), name=name, ver=1))
+    hdus.append(_table(mosaic, inputs))
+    with whole_file(path) as stream:
+        hdus.writeto(stream)
+    return Path(path)
+
+
+def _header(cards: Iterable[Card]) -> fits.Header:
+    """Build a header; numbers that are not finite are left out, FITS has no way to write them."""
+    from astropy.io import fits
+
+    header = fits.Header()
+    for keyword, value, comment in cards:
+        if isinstance(value, float | np.floating) and not math.isfinite(value):
+            continue
+        header.append(fits.Card(keyword, printable(value), comment), end=True)
+    return header
+
+
+def printable(value: Any) -> Any:
+    """Return a value FITS can hold: hostile control characters become blanks, texts fit one card."""
+    if isinstance(value, str):
+        return "".join(sign if " " <= sign <= "~" else " " for sign in value)[:66]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
+    """Return what holds for the whole product."""
+    first = exposures[0]
+    reference = mosaic.reference
+    filters = mosaic.filter.split("+")
+    cards: list[Card] = [
+        ("TELESCOP", "HST", "telescope"),
+        ("INSTRUME", "WFPC2", "instrument"),
+        ("TARGNAME", first.target, "target"),
+        ("ROOTNAME", first.root, "first exposure"),
+        ("FILTNAM1", filters[0], "first filter"),
+        ("FILTNAM2", filters[1] if len(filters) > 1 else "", "second filter"),
+        ("DATE-OBS", min(e.date_obs for e in exposures), "UT date of the first exposure"),
+        ("EXPSTART", min(e.mjd_start for e in exposures), "[MJD] start of the first exposure"),
+        ("EXPEND", max(e.mjd_end for e in exposures), "[MJD] end of the last exposure"),
+        ("EXPTIME", mosaic.exptime, "[s] sum over exposures"),
+        ("TEXPTIME", mosaic.exptime, "[s] sum over exposures"),
+        ("NDRIZIM", len(mosaic.inputs), "number of chips drizzled"),
+        ("BUNIT", "COUNTS/S", "DN/s at PHOTFLAM"),
+        ("GAIN", reference.gain * mosaic.exptime, "[electron] per COUNTS/S"),
+        ("RDNOISE", _read_noise(exposures, reference.chip), "[electron] of one reference-chip readout"),
+        ("ZPREF", reference.chip, "chip whose PHOTFLAM is the product's"),
+        ("ZPFLAM", reference.photflam, "the one PHOTFLAM"),
+        ("ZPVERIF", str(zeropoint.verdict), "proof of the zeropoint on stars"),
+    ]
+    for name, number in CHIP_NUMBERS.items():
+        proof = zeropoint.proof.get(name)
+        if proof is not None:
+            cards.append((f"ZPRAT{number}", proof.ratio, f"{name} over reference"))
+            cards.append((f"ZPERR{number}", proof.error, "its 1 sigma error"))
+            cards.append((f"ZPNUM{number}", proof.n_pairs, "number of star pairs"))
+        factor = mosaic.noise_correlation.get(name, float("nan"))
+        cards.append((f"ERRCORR{number}", factor, f"large-area noise correlation, {name}"))
+    rates = [float(e.header["CRRATE"]) for e in exposures if "CRRATE" in e.header]
+    if rates:
+        cards.append(("CRRATE", float(np.mean(rates)), "simulated fraction of pixels hit by cosmic rays"))
+    cards += [
+        ("DRIZCORR", "COMPLETE", "drizzled"),
+        ("CREATOR", f"mizzle {__version__}", "written by"),
+    ]
+    return cards + _driz_cards(mosaic)
+
+
+def _read_noise(exposures: list[Exposure], chip: str) -> float:
+    """Return the reference chip's read noise, or that of any chip when it is absent."""
+    for exposure in exposures:
+        if chip in exposure.chips:
+            return exposure.chips[chip].read_noise
+    return next(iter(exposures[0].chips.values())).read_noise
+
+
+def _driz_cards(mosaic: Mosaic) -> list[Card]:
+    """Return the Dnnn cards of each input chip; the table HDRTAB holds all, headers the first 999."""
+    cards: list[Card] = []
+    for i, item in enumerate(mosaic.inputs[:_CONTEXT_CARDS]):
+        key = f"D{i + 1:03d}"
+        cards += [
+            (f"{key}DATA", f"{item.root}[{item.chip}]", "input chip"),
+            (f"{key}DEXP", item.exptime, "[s] exposure time"),
+            (f"{key}SCAL", mosaic.grid.scale, "[arcsec] product pixel"),
+            (f"{key}KERN", mosaic.kernel, "kernel"),
+            (f"{key}PIXF", mosaic.pixfrac, "pixfrac"),
+            (f"{key}WTSC", item.weight, "weight of a full pixel"),
+        ]
+    return cards
+
+
+def _photometry_cards(mosaic: Mosaic) -> list[Card]:
+    reference = mosaic.reference
+    return [
+        ("BUNIT", "COUNTS/S", "DN/s at PHOTFLAM"),
+        ("PHOTFLAM", reference.photflam, "inverse sensitivity, erg/cm2/s/A per COUNTS/S"),
+        ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),
+        ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
+        ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
+        ("PHOTMODE", reference.photmode, "observation mode of the reference chip"),
+    ]
+
+
+def _wcs_cards(grid: Grid) -> list[Card]:
+    return [
+        ("WCSAXES", 2, "number of axes"),
+        ("CTYPE1", "RA---TAN", "gnomonic"),
+        ("CTYPE2", "DEC--TAN", "gnomonic"),
+        ("CUNIT1", "deg", ""),
+        ("CUNIT2", "deg", ""),
+        ("CRVAL1", float(grid.crval[0]), "[deg] right ascension of the reference pixel"),
+        ("CRVAL2", float(grid.crval[1]), "[deg] declination of the reference pixel"),
+        ("CRPIX1", float(grid.crpix[0]), "[pixel] reference pixel, x"),
+        ("CRPIX2", float(grid.crpix[1]), "[pixel] reference pixel, y"),
+        ("CD1_1", float(grid.cd[0, 0]), "[deg/pixel]"),
+        ("CD1_2", float(grid.cd[0, 1]), "[deg/pixel]"),
+        ("CD2_1", float(grid.cd[1, 0]), "[deg/pixel]"),
+        ("CD2_2", float(grid.cd[1, 1]), "[deg/pixel]"),
+        ("RADESYS", "FK5", "frame of the coordinates, as in the input headers"),
+        ("EQUINOX", 2000.0, "equinox"),
+        ("ORIENTAT", grid.orientation(), "[deg] position angle of the y axis"),
+        ("WCSNAME", "MIZZLE", "common grid"),
+    ]
+
+
+def _table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
+    """Return HDRTAB: a row per input chip."""
+    from astropy.io import fits
+
+    by_root: Mapping[str, Exposure] = {exposure.root: exposure for exposure in exposures}
+    rows = mosaic.inputs
+    chips = [by_root[item.root].chips[item.chip] for item in rows]
+    columns: list[tuple[str, str, str, list[Any]]] = [
+        ("ROOTNAME", "40A", "", [item.root for item in rows]),
+        ("CHIP", "4A", "", [item.chip for item in rows]),
+        ("DETECTOR", "J", "", [CHIP_NUMBERS[item.chip] for item in rows]),
+        ("EXPTIME", "D", "s", [item.exptime for item in rows]),
+        ("EXPSTART", "D", "d", [by_root[item.root].mjd_start for item in rows]),
+        ("DATE-OBS", "10A", "", [by_root[item.root].date_obs for item in rows]),
+        ("ATODGAIN", "J", "", [by_root[item.root].atodgain for item in rows]),
+        ("GAIN", "D", "electron/DN", [chip.gain for chip in chips]),
+        ("RDNOISE", "D", "electron", [chip.read_noise for chip in chips]),
+        ("PHOTFLAM", "D", "", [chip.photflam for chip in chips]),
+        ("PHOTPLAM", "D", "Angstrom", [chip.photplam for chip in chips]),
+        ("PHOTMODE", "40A", "", [printable(chip.photmode) for chip in chips]),
+        ("FLUXSCAL", "D", "", [item.factor for item in rows]),
+        ("MDRIZSKY", "D", "DN", [item.sky for item in rows]),
+        ("WEIGHT", "D", "", [item.weight for item in rows]),
+        ("IDCSCALE", "D", "arcsec", [item.frame_scale for item in rows]),
+    ]
+    made = [fits.Column(name=n, format=f, unit=u or None, array=np.array(v)) for n, f, u, v in columns]
+    return fits.BinTableHDU.from_columns(made, name="HDRTAB")

@@ -1,0 +1,179 @@
+"""THE MAIN PATH: exposures in, one drizzled image with one zeropoint out. Read this first.
+
+`run` reads files, calls `process`, and delivers the products. `process` is the science: each step measures and answers
+with a small solution; a step cannot be forgotten, because its solution is an argument of the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mizzle.clock import Clock
+from mizzle.execution import make_runner
+from mizzle.geometry.grid import common_grid
+from mizzle.model import (
+    Alignment,
+    Catalog,
+    CosmicRays,
+    Exposure,
+    FluxScales,
+    Grid,
+    Mosaic,
+    Result,
+    Runner,
+    Serial,
+    SkyLevels,
+    Verdict,
+    Zeropoint,
+    worst,
+)
+from mizzle.selection import Drops, default_name, read_all, same_field, settle
+from mizzle.settings import Settings
+from mizzle.steps.align import align
+from mizzle.steps.catalog import measure_catalog
+from mizzle.steps.combine import combine
+from mizzle.steps.equalize import equalize
+from mizzle.steps.reject import find_cosmic_rays
+from mizzle.steps.sky import measure_sky
+from mizzle.steps.verify import verify
+
+
+def run(
+    files: Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    name: str | None = None,
+    settings: Settings | None = None,
+    workers: int | None = None,
+    keep_going: bool = False,
+    clock: Clock | None = None,
+    command: str = "",
+) -> Result:
+    """Turn exposures into one drizzled image per filter, on one grid, with one proven zeropoint each.
+
+    Parameters
+    ----------
+    files : sequence of str or Path
+        ``*_c0m.fits`` or ``*_flt.fits`` files, folders or wildcards, in any order; opened read-only.
+    out : str or Path, optional
+        Folder for the products; nothing is written without it.
+    name : str, optional
+        Start of the products' names; ``<target>_wfpc2_<filter>`` by default.
+    settings : Settings, optional
+        Every parameter; the defaults otherwise.
+    workers : int, optional
+        Threads; one per core by default. The pixels do not depend on it.
+    keep_going : bool
+        Drop wrong files and unusable exposures, and name them in the result, instead of stopping.
+    clock : Clock, optional
+        Told of each step.
+    command : str
+        What the user typed, for the provenance.
+
+    Returns
+    -------
+    result : Result
+        Mosaics, catalogs, solutions, verdicts, and the report's numbers.
+
+    Raises
+    ------
+    SettingsError, InputError, DataError
+        The request, a file, or the data is wrong.
+    """
+    from mizzle.products import Delivery
+
+    settings, clock = settings or Settings(), clock or Clock()
+    runner, drops = make_runner(workers), Drops(keep_going)
+    with Delivery(out, settings, clock) as delivery:
+        exposures = read_all(files, settings, runner, drops, clock)
+        label = default_name(exposures) if name is None else name
+        delivery.check_name(label)
+        result = process(exposures, settings, runner=runner, drops=drops, clock=clock, name=label)
+        return delivery.deliver(result, runner, command)
+
+
+def process(
+    exposures: Iterable[Exposure],
+    settings: Settings | None = None,
+    *,
+    runner: Runner | None = None,
+    drops: Drops | None = None,
+    clock: Clock | None = None,
+    name: str = "mizzle",
+) -> Result:
+    """Do the science on exposures already read: no file is touched.
+
+    Parameters
+    ----------
+    exposures : iterable of Exposure
+        In any order; they are sorted by start, then root.
+    settings, runner, drops, clock, name
+        As in `run`.
+
+    Returns
+    -------
+    result : Result
+        Without the report's numbers.
+    """
+    settings, runner = settings or Settings(), runner or Serial()
+    drops, clock = drops or Drops(), clock or Clock()
+    exposures = same_field(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), drops)
+    with clock("align"):
+        alignment = align(exposures, settings, runner)
+        exposures, alignment = settle(exposures, alignment, drops)
+    with clock("equalize"):
+        scales = equalize(exposures, settings)
+    frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
+    grid = common_grid(frames, settings.combine)
+    filters = dict.fromkeys(exposure.filter for exposure in exposures)
+    parts = {
+        band: _one_filter([e for e in exposures if e.filter == band], alignment, scales, grid, settings, runner, clock)
+        for band in filters
+    }
+    zeropoints = {band: part[4] for band, part in parts.items()}
+    verdicts = [alignment.verdict, *(proof.verdict for proof in zeropoints.values())]
+    return Result(
+        name=name,
+        exposures=tuple(exposures),
+        mosaics={band: part[2] for band, part in parts.items()},
+        catalogs={band: part[3] for band, part in parts.items()},
+        alignment=alignment,
+        flux_scales=scales,
+        sky=SkyLevels.merged([part[0] for part in parts.values()]),
+        cosmic_rays=CosmicRays.merged([part[1] for part in parts.values()]),
+        zeropoints=zeropoints,
+        verdict=_top([*verdicts, Verdict.WARN] if drops.reasons else verdicts),
+        dropped=dict(drops.reasons),
+    )
+
+
+def _one_filter(
+    exposures: list[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    grid: Grid,
+    settings: Settings,
+    runner: Runner,
+    clock: Clock,
+) -> tuple[SkyLevels, CosmicRays, Mosaic, Catalog, Zeropoint]:
+    """Sky, cosmic rays, drizzling, stars and proof of the exposures of one filter."""
+    with clock("sky"):
+        sky = measure_sky(exposures, alignment, scales, settings, runner)
+    with clock("reject"):
+        rays = find_cosmic_rays(exposures, alignment, scales, sky, settings, runner)
+    with clock("combine"):
+        mosaic = combine(exposures, alignment, scales, sky, rays, grid, settings, runner)
+    with clock("catalog"):
+        catalog = measure_catalog(mosaic, exposures, alignment, scales, sky, rays, settings, runner)
+    with clock("verify"):
+        proof = verify(exposures, catalog, alignment, scales, sky, rays, settings, runner)
+    return sky, rays, mosaic, catalog, proof
+
+
+def _top(verdicts: list[Verdict]) -> Verdict:
+    """Return the worst part; at the top, nothing to judge counts as passed."""
+    verdict = worst(verdicts)
+    return Verdict.PASS if verdict is Verdict.NONE else verdict
+
+

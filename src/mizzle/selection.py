@@ -1,0 +1,180 @@
+"""Which exposures take part: read, kept or dropped, and said so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.clock import Clock
+from mizzle.errors import DataError, InputError, MizzleError
+from mizzle.io.exposures import read_exposure
+from mizzle.io.inputs import InputFile, find_inputs
+from mizzle.io.pixels import PixelCache
+from mizzle.model import Alignment, Exposure, Runner, Verdict
+from mizzle.settings import Settings
+
+#: Exposures whose centers lie farther apart than this cannot be one mosaic [arcmin].
+LARGEST_FIELD_ARCMIN = 20.0
+
+
+@dataclass
+class Drops:
+    """What was left out, and why.
+
+    Parameters
+    ----------
+    keep_going : bool
+        Drop and go on; otherwise the first problem is raised.
+    """
+
+    keep_going: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def drop(self, what: str, problem: MizzleError) -> None:
+        """Leave `what` out, or raise `problem`."""
+        if not self.keep_going:
+            raise problem
+        self.reasons[what] = str(problem)
+
+
+def read_all(
+    files: Sequence[str | Path], settings: Settings, runner: Runner, drops: Drops, clock: Clock
+) -> list[Exposure]:
+    """Find and read all exposures, sorted by start, then root.
+
+    Raises
+    ------
+    SettingsError, InputError
+        Nothing to read, or (without ``keep_going``) a wrong file.
+    DataError
+        Every file was dropped.
+    """
+    with clock("read"):
+        inputs = find_inputs(files, on_problem=drops.drop)
+        cache = PixelCache()
+
+        def read(entry: InputFile) -> Exposure | MizzleError:
+            try:
+                return read_exposure(entry, settings, cache=cache)
+            except MizzleError as problem:
+                return problem
+
+        exposures: list[Exposure] = []
+        for entry, answer in zip(inputs, runner.map(read, inputs), strict=True):
+            if isinstance(answer, MizzleError):
+                drops.drop(str(entry.science), answer)
+            else:
+                exposures.append(answer)
+        exposures = _unique(exposures, drops)
+    for what, reason in drops.reasons.items():
+        clock.warn(f"dropped {what}: {reason}")
+    if not exposures:
+        raise DataError("no exposure is left: every file was dropped", dropped=dict(drops.reasons))
+    return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def _unique(exposures: list[Exposure], drops: Drops) -> list[Exposure]:
+    """Let each rootname stand once: it names chips in every solution and product."""
+    known: dict[str, Exposure] = {}
+    for exposure in exposures:
+        if exposure.root in known:
+            drops.drop(
+                exposure.path,
+                InputError(
+                    f"{exposure.path}: ROOTNAME {exposure.root!r} is that of {known[exposure.root].path} too;"
+                    " needed one file for each exposure",
+                    root=exposure.root,
+                ),
+            )
+        else:
+            known[exposure.root] = exposure
+    return list(known.values())
+
+
+def same_field(exposures: Sequence[Exposure], drops: Drops) -> list[Exposure]:
+    """Keep exposures of one place on the sky: the place most of them look at.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        At least one.
+    drops : Drops
+        Where exposures of other places go.
+
+    Returns
+    -------
+    kept : list of Exposure
+        In the same order.
+
+    Raises
+    ------
+    DataError
+        An exposure looks elsewhere, and is not to be dropped.
+    """
+    centers = np.array([next(iter(e.chips.values())).frame.crval for e in exposures])
+    vectors = _unit_vectors(centers)
+    apart = 60 * np.rad2deg(np.arccos(np.clip(vectors @ vectors.T, -1, 1)))
+    middle = int(np.argmax((apart <= LARGEST_FIELD_ARCMIN).sum(axis=1)))
+    kept = []
+    for exposure, distance in zip(exposures, apart[middle], strict=True):
+        if distance <= LARGEST_FIELD_ARCMIN:
+            kept.append(exposure)
+            continue
+        problem = DataError(
+            f"{exposure.root} lies {distance:.0f} arcmin from {exposures[middle].root} on the sky (more than"
+            f" {LARGEST_FIELD_ARCMIN:.0f}); run each field by itself",
+            roots=(exposure.root, exposures[middle].root),
+            separation_arcmin=float(distance),
+        )
+        drops.drop(exposure.root, problem)
+    return kept
+
+
+def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``(n, 3)`` unit vectors of ``(n, 2)`` positions [deg]."""
+    ra, dec = np.deg2rad(sky).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def settle(
+    exposures: Sequence[Exposure], alignment: Alignment, drops: Drops
+) -> tuple[list[Exposure], Alignment]:
+    """Drop, or stop at, exposures that could not be aligned.
+
+    Raises
+    ------
+    DataError
+        An exposure failed (without ``keep_going``), or none is left.
+    """
+    failed = [entry for entry in alignment.exposures.values() if entry.verdict is Verdict.FAIL]
+    if failed and not drops.keep_going:
+        notes = "; ".join(f"{entry.root}: {entry.note}" for entry in failed)
+        raise DataError(
+            f"cannot align {len(failed)} of {len(exposures)} exposures: {notes}; use --keep-going to drop them, or"
+            ' --set align.method="header" to trust the headers',
+            roots=tuple(entry.root for entry in failed),
+        )
+    for entry in failed:
+        drops.reasons[entry.root] = f"cannot be aligned: {entry.note}"
+    bad = {entry.root for entry in failed}
+    kept = [exposure for exposure in exposures if exposure.root not in bad]
+    if not kept:
+        raise DataError("no exposure is left: none could be aligned", roots=tuple(bad))
+    entries = {root: entry for root, entry in alignment.exposures.items() if root not in bad}
+    return kept, replace(alignment, exposures=entries)
+
+
+def default_name(exposures: Iterable[Exposure]) -> str:
+    """Return ``<target>_wfpc2_<filter>``, lower case; without the filter where there are several."""
+    exposures = list(exposures)
+    target = re.sub(r"[^a-z0-9+.-]+", "-", exposures[0].target.lower()).strip("-.") or exposures[0].root
+    filters = {exposure.filter for exposure in exposures}
+    ending = f"_{filters.pop().lower()}" if len(filters) == 1 else ""
+    return f"{target[:60]}_wfpc2{ending}"
+
+
