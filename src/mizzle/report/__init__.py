@@ -1,0 +1,1 @@
+"""Pictures and pages: what a run found, for eyes and for machines."""

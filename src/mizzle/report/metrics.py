@@ -1,0 +1,266 @@
+"""The numbers of a run, for machines: what NAME_report.json holds and the page shows. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
+from mizzle.report.words import verdict_sentences
+
+FORMAT = 1
+
+#: Share of pixels hit by cosmic rays per second: 4 % in 2000 s (WFPC2 Instrument Handbook, section 4.9).
+CR_RATE = 2.0e-5
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: NumPy to Python, NaN and infinity to None, keys to text.
+
+    Examples
+    --------
+    >>> plain({"a": float("nan"), 1: (2, float("inf"))})
+    {'a': None, '1': [2, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Verdict):
+        return value.value
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return str(value)
+
+
+def to_json(report: Mapping[str, Any]) -> str:
+    """Return the text of NAME_report.json."""
+    return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def build_report(
+    result: Result,
+    *,
+    timing: Mapping[str, float],
+    peak_rss_mb: float,
+    version: str,
+    command: str = "",
+    settings_changed: list[dict[str, Any]] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Collect the numbers of a run.
+
+    Parameters
+    ----------
+    result : Result
+        All solutions and products.
+    timing : mapping
+        Seconds per step.
+    peak_rss_mb : float
+        Highest resident memory [MB].
+    version : str
+        Of mizzle.
+    command : str
+        What repeats the run.
+    settings_changed : list of dict, optional
+        From `changed_settings`.
+    provenance : mapping, optional
+        Versions of libraries, platform, date: plain values.
+    evidence : mapping, optional
+        From `evidence.gather`: tables and stamps that the figures need.
+
+    Returns
+    -------
+    report : dict
+        JSON-safe; at least the keys that the outside may rely on.
+    """
+    per_filter = {band: _zeropoint(result, band) for band in result.zeropoints}
+    products = {band: _product(mosaic, result) for band, mosaic in result.mosaics.items()}
+    report = plain(
+        {
+            "format": FORMAT,
+            "version": version,
+            "name": result.name,
+            "verdict": result.verdict,
+            "inputs": [_input(e, result.alignment) for e in result.exposures],
+            "dropped": dict(result.dropped),
+            "alignment": _alignment(result.alignment),
+            "zeropoint": next(iter(per_filter.values()), {}),
+            "zeropoints": per_filter,
+            "sky": _sky(result),
+            "cosmic_rays": {root: dict(chips) for root, chips in result.cosmic_rays.fractions.items()},
+            "cosmic_rays_expected": {e.root: expected_rate(e) for e in result.exposures},
+            "cosmic_rays_method": dict(result.cosmic_rays.methods),
+            "notes": _notes(result),
+            "product": next(iter(products.values()), {}),
+            "products": products,
+            "catalogs": {
+                band: {"n_stars": len(catalog), **dict(catalog.meta)}
+                for band, catalog in result.catalogs.items()
+            },
+            "timing": dict(timing),
+            "peak_rss_mb": peak_rss_mb,
+            "command": command,
+            "settings_changed": settings_changed or [],
+            "provenance": dict(provenance or {}),
+            "evidence": dict(evidence or {}),
+        }
+    )
+    report["sentences"] = verdict_sentences(report)
+    return dict(report)
+
+
+def expected_rate(exposure: Exposure) -> dict[str, Any]:
+    """Return the share of pixels that cosmic rays should hit, and where the figure comes from.
+
+    Simulated exposures say it in CRRATE, the share of pixels hit.
+    """
+    known = exposure.keyword("CRRATE")
+    if isinstance(known, (int, float)) and not isinstance(known, bool) and math.isfinite(known):
+        return {"fraction": float(known), "origin": "CRRATE of the simulated exposure"}
+    return {"fraction": CR_RATE * exposure.exptime, "origin": "4 % in 2000 s, linear in time"}
+
+
+def _input(exposure: Exposure, alignment: Alignment) -> dict[str, Any]:
+    """One row of the exposure table."""
+    entry = alignment.exposures.get(exposure.root)
+    names = list(exposure.files)
+    return {
+        "file": exposure.path,
+        "sha256": exposure.files.get(exposure.path, next(iter(exposure.files.values()), "")),
+        "files": [{"file": name, "sha256": exposure.files[name]} for name in names],
+        "root": exposure.root,
+        "filter": exposure.filter,
+        "exptime": exposure.exptime,
+        "verdict": entry.verdict if entry is not None else Verdict.NONE,
+        "date_obs": exposure.date_obs,
+        "mjd_start": exposure.mjd_start,
+        "mjd_end": exposure.mjd_end,
+        "atodgain": exposure.atodgain,
+        "target": exposure.target,
+        "proposal": exposure.keyword("PROPOSID"),
+        "pa_v3": exposure.keyword("PA_V3"),
+        "chips": list(exposure.chips),
+        "notes": list(exposure.notes),
+    }
+
+
+def _alignment(alignment: Alignment) -> dict[str, Any]:
+    """The alignment, by exposure."""
+    entries = {}
+    for root, entry in alignment.exposures.items():
+        variance = np.diag(entry.covariance)
+        entries[root] = {
+            "n_detected": entry.n_detected,
+            "n_matched": entry.n_matched,
+            "rms_mas": entry.rms_mas,
+            "shift_arcsec": entry.shift,
+            "roll_deg": entry.roll_deg,
+            "scale": entry.scale,
+            "shift_error_mas": 1e3 * np.sqrt(np.maximum(variance[:2], 0)) if variance.size >= 2 else None,
+            "false_match": entry.false_match,
+            "chip_shifts": dict(entry.chip_shifts),
+            "verdict": entry.verdict,
+            "note": entry.note,
+        }
+    return {
+        "reference": alignment.reference,
+        "method": alignment.method,
+        "verdict": alignment.verdict,
+        "exposures": entries,
+    }
+
+
+def _zeropoint(result: Result, band: str) -> dict[str, Any]:
+    """The zeropoint of one filter: reference, factors, proof."""
+    zeropoint: Zeropoint = result.zeropoints[band]
+    reference = zeropoint.reference
+    exposures = [e for e in result.exposures if e.filter == band]
+    proof = {
+        chip: {
+            "ratio": p.ratio,
+            "error": p.error,
+            "n_pairs": p.n_pairs,
+            "verdict": p.verdict,
+            "ratio_uncorrected": p.ratio_uncorrected,
+            "statistical": p.statistical,
+            "cte_error": p.cte_error,
+            "sky_ratio": p.sky_ratio,
+            "sky_error": p.sky_error,
+        }
+        for chip, p in zeropoint.proof.items()
+    }
+    return {
+        "filter": band,
+        "reference": reference.chip,
+        "origin": reference.origin,
+        "photflam": reference.photflam,
+        "photplam": reference.photplam,
+        "photbw": reference.photbw,
+        "photzpt": reference.photzpt,
+        "gain": reference.gain,
+        "photflams": {e.root: {name: c.photflam for name, c in e.chips.items()} for e in exposures},
+        "factors": {e.root: dict(result.flux_scales.factors.get(e.root, {})) for e in exposures},
+        "proof": proof,
+        "verdict": zeropoint.verdict,
+        "notes": list(zeropoint.notes),
+    }
+
+
+def _sky(result: Result) -> dict[str, Any]:
+    """Sky levels, by exposure and chip."""
+    sky = result.sky
+    exposures: dict[str, dict[str, dict[str, float]]] = {}
+    for root, levels in sky.levels.items():
+        exposures[root] = {
+            chip: {
+                "level": level,
+                "brightness": sky.brightness.get(root, {}).get(chip, math.nan),
+                "noise": sky.noise.get(root, {}).get(chip, math.nan),
+                "pedestal": sky.pedestals.get(root, {}).get(chip, math.nan),
+            }
+            for chip, level in levels.items()
+        }
+    return {"method": sky.method, "exposures": exposures, "notes": list(sky.notes)}
+
+
+def _notes(result: Result) -> list[str]:
+    """What steps and readers remarked, once each."""
+    notes = [f"{e.root}: {note}" for e in result.exposures for note in e.notes]
+    notes += [f"{root}: {entry.note}" for root, entry in result.alignment.exposures.items() if entry.note]
+    notes += [*result.sky.notes, *result.cosmic_rays.notes]
+    notes += [note for zeropoint in result.zeropoints.values() for note in zeropoint.notes]
+    return list(dict.fromkeys(notes))
+
+
+def _product(mosaic: Mosaic, result: Result) -> dict[str, Any]:
+    """What a mosaic is."""
+    grid = mosaic.grid
+    times = [e for e in result.exposures if e.filter == mosaic.filter]
+    return {
+        "filter": mosaic.filter,
+        "shape": list(grid.shape),
+        "scale_arcsec": grid.scale,
+        "orientation_deg": grid.orientation(),
+        "exptime": mosaic.exptime,
+        "n_exposures": len(times),
+        "crval": grid.crval,
+        "crpix": grid.crpix,
+        "cd": grid.cd,
+        "kernel": mosaic.kernel,
+        "pixfrac": mosaic.pixfrac,
+        "weight_type": mosaic.weight_type,
+        "noise_correlation": dict(mosaic.noise_correlation),
+        "context": [{"root": i.root, "chip": i.chip, "exptime": i.exptime} for i in mosaic.inputs],
+    }

@@ -1,0 +1,127 @@
+"""The verdict in words: sentences built from the report's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SMALL = tuple("no one two three four five six seven eight nine ten eleven twelve".split())
+
+
+def number(n: int) -> str:
+    """Write a small count as a word.
+
+    Examples
+    --------
+    >>> number(6), number(13)
+    ('six', '13')
+    """
+    return _SMALL[n] if 0 <= n < len(_SMALL) else str(n)
+
+
+def plural(n: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "exposure"), plural(6, "exposure")
+    ('one exposure', 'six exposures')
+    """
+    return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def listing(words: list[str]) -> str:
+    """Join words as a sentence does.
+
+    Examples
+    --------
+    >>> listing(["PC", "WF2", "WF4"])
+    'PC, WF2 and WF4'
+    """
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "none"
+
+
+def verdict_sentences(report: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Say what the run found, one sentence per part.
+
+    Parameters
+    ----------
+    report : mapping
+        From `metrics.build_report`; JSON-safe.
+
+    Returns
+    -------
+    sentences : list of dict
+        ``part``, ``verdict``, ``text``.
+    """
+    sentences = [_about_inputs(report), _about_alignment(report["alignment"])]
+    several = len(report["zeropoints"]) > 1
+    for band, zeropoint in report["zeropoints"].items():
+        sentences.append(_about_zeropoint(zeropoint, f"{band}: " if several else ""))
+    sentences.append(_about_cosmic_rays(report))
+    return sentences
+
+
+def _about_inputs(report: Mapping[str, Any]) -> dict[str, str]:
+    rows, dropped = report["inputs"], report["dropped"]
+    bands = list(report["products"])
+    seconds = sum(p["exptime"] or 0.0 for p in report["products"].values())
+    became = "one image" if len(bands) == 1 else f"{number(len(bands))} images on one grid"
+    text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all,"
+    text += f" became {became}."
+    if dropped:
+        text += f" Left out: {plural(len(dropped), 'file')} ({', '.join(dropped)})."
+    return {"part": "inputs", "verdict": "WARN" if dropped else "PASS", "text": text}
+
+
+def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
+    entries, verdict = alignment["exposures"], alignment["verdict"]
+    if len(entries) < 2 and verdict == "NONE":
+        text = "A single exposure: there is nothing to align it with."
+    elif alignment["method"] == "header":
+        text = "The headers' pointings were trusted, as asked: no stars were matched."
+    else:
+        rms = [e["rms_mas"] for e in entries.values() if e["rms_mas"] is not None]
+        failed = [root for root, e in entries.items() if e["verdict"] == "FAIL"]
+        doubt = [root for root, e in entries.items() if e["verdict"] == "WARN"]
+        matched = [e["n_matched"] for e in entries.values() if e["n_matched"]]
+        all_or = (
+            f"All {number(len(entries))}" if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
+        )
+        text = f"{all_or} exposures are aligned on stars"
+        text += f", residuals {min(rms):.1f} to {max(rms):.1f} mas per axis" if rms else ""
+        text += f", from {min(matched)} to {max(matched)} matches each." if matched else "."
+        text += f" Not aligned: {listing(failed)}." if failed else ""
+        text += f" Look at {listing(doubt)}." if doubt else ""
+    return {"part": "alignment", "verdict": verdict, "text": text}
+
+
+def _about_zeropoint(zeropoint: Mapping[str, Any], lead: str) -> dict[str, str]:
+    proof, verdict = zeropoint["proof"], zeropoint["verdict"]
+    judged = {c: p for c, p in proof.items() if p["verdict"] != "NONE" and p["ratio"] is not None}
+    if not judged:
+        text = "One PHOTFLAM everywhere, but no chip has enough stars seen on another chip to prove it."
+        return {"part": "zeropoint", "verdict": verdict, "text": lead + text}
+    farthest = max(judged, key=lambda c: abs(judged[c]["ratio"] - 1))
+    p = judged[farthest]
+    others = [c for c in judged if c != zeropoint["reference"]] or list(judged)
+    text = (
+        f"Stars seen on {zeropoint['reference']} and again on {listing(others)} have the same flux to within"
+        f" {100 * abs(p['ratio'] - 1):.1f} ± {100 * (p['error'] or 0):.1f} % (farthest: {farthest})."
+    )
+    failed = [c for c, v in judged.items() if v["verdict"] == "FAIL"]
+    silent = [c for c in proof if c not in judged]
+    text += f" The zeropoint does not hold on {listing(failed)}." if failed else ""
+    text += f" {listing(silent)} could not be judged." if silent else ""
+    return {"part": "zeropoint", "verdict": verdict, "text": lead + text}
+
+
+def _about_cosmic_rays(report: Mapping[str, Any]) -> dict[str, str]:
+    shares = [f for chips in report["cosmic_rays"].values() for f in chips.values() if f is not None]
+    expected = [e["fraction"] for e in report["cosmic_rays_expected"].values()]
+    if not shares or not expected:
+        return {"part": "cosmic rays", "verdict": "NONE", "text": "No search for cosmic rays was made."}
+    mean, wanted = sum(shares) / len(shares), sum(expected) / len(expected)
+    text = f"Cosmic rays took {100 * mean:.2f} % of the good pixels"
+    text += f"; about {100 * wanted:.2f} % were expected."
+    return {"part": "cosmic rays", "verdict": "NONE", "text": text}
