@@ -83,12 +83,18 @@ class ChipFrame:
     shape : (int, int)
         ``(ny, nx)`` of the chip.
     row_edges : (ny + 1,) array
-        Shift in y [pixel] of each row *edge* (edge ``j`` lies at ``y = j - 0.5``): the 34th-row term. Inside a
+        Shift in y [pixel] of each row *edge* (edge ``j`` lies at ``y = j - 0.5``): the 34th-row term. Inside
+        a
         row the shift is linear between its edges, as the physics has it: a narrow row is narrow.
     scale : float
         Nominal pixel side [arcsec], the IDCTAB's SCALE.
     name : str
         WCSNAME: where this frame comes from.
+    facts : dict
+        Where it comes from, as keywords: CHIP, IDCSCALE, IDCTHETA, OCX10, VAFACTOR...
+    columns : (nx,) or (0,) array
+        Shift in y [pixel] at the center of each *column*: what the incumbent has in place of the row term;
+        empty as a rule.
     """
 
     crval: FloatArray
@@ -101,9 +107,10 @@ class ChipFrame:
     scale: float
     name: str = "MODEL"
     facts: dict[str, float | str] = field(default_factory=dict)
+    columns: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges"):
+        for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges", "columns"):
             object.__setattr__(self, key, locked(getattr(self, key), np.float64))
 
     def pixel_to_plane(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
@@ -111,10 +118,14 @@ class ChipFrame:
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         edges = np.arange(self.row_edges.size) - 0.5
         u = x + (1.0 - self.crpix[0])
-        v = y + np.interp(y, edges, self.row_edges) + (1.0 - self.crpix[1])
+        v = y + np.interp(y, edges, self.row_edges) + self._column_shift(x) + (1.0 - self.crpix[1])
         p = u + _polynomial(self.sip_a, u, v)
         q = v + _polynomial(self.sip_b, u, v)
         return self.cd[0, 0] * p + self.cd[0, 1] * q, self.cd[1, 0] * p + self.cd[1, 1] * q
+
+    def _column_shift(self, x: FloatArray) -> FloatArray | float:
+        """Return the shift in y [pixel] of columns; 0 as a rule."""
+        return np.interp(x, np.arange(self.columns.size), self.columns) if self.columns.size else 0.0
 
     def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
         """Map 0-based pixels to right ascension and declination [deg]."""
@@ -134,7 +145,8 @@ class ChipFrame:
             for _ in range(iterations):
                 uc, vc = np.clip(u, -limit, limit), np.clip(v, -limit, limit)
                 u, v = p - _polynomial(self.sip_a, uc, vc), q - _polynomial(self.sip_b, uc, vc)
-        x, y = u - 1.0 + self.crpix[0], v - 1.0 + self.crpix[1]
+        x = u - 1.0 + self.crpix[0]
+        y = v - 1.0 + self.crpix[1] - self._column_shift(x)
         edges = np.arange(self.row_edges.size) - 0.5
         return x, np.interp(y, edges + self.row_edges, edges) + np.where(
             y < edges[0] + self.row_edges[0],
@@ -150,7 +162,8 @@ class ChipFrame:
         Parameters
         ----------
         pivot : (float, float)
-            Tangent point of the correction [deg]; the same for all chips of an exposure, so they move rigidly.
+            Tangent point of the correction [deg]; the same for all chips of an exposure, so they move
+            rigidly.
         matrix : (2, 2) array
             Linear part acting on ``(xi, eta)``.
         shift : (2,) array

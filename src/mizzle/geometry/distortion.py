@@ -1,0 +1,321 @@
+"""Distortion of one chip: from the tables' rows to a polynomial, a focal-plane position, and a row term.
+
+Conventions of the IDCTAB: ``x = X - XREF``, ``y = Y - YREF`` in 1-based pixels, and ``CXnm`` multiplies
+``x**m * y**(n - m)``. The result is in pixels of SCALE arcsec.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import InputError
+from mizzle.instrument.tables import DistortionTables
+from mizzle.instrument.wfpc2 import CHIP_NUMBERS
+
+FloatArray = NDArray[np.float64]
+AreaMode = Literal["exact", "incumbent"]
+
+#: Steps between neighboring rows that differ from the common slope by more than this are jumps [pixel].
+JUMP = 5e-3
+
+#: 34th-row sawtooth: ``DY(y) = ROW_AMPLITUDE * (frac((y - ROW_PHASE) / ROW_PERIOD) - 0.5)``, y 1-based (Cox
+#: 2008, after
+#: Anderson & King 1999, PASP 111, 1095). Range 0.0304 pixel.
+ROW_AMPLITUDE = 0.0304
+ROW_PHASE = 30.68
+ROW_PERIOD = 34.1333
+
+
+@dataclass(frozen=True, eq=False)
+class ChipModel:
+    """The distortion of one chip at one date through one filter.
+
+    Parameters
+    ----------
+    chip : str
+        ``PC``, ``WF2``, ``WF3`` or ``WF4``.
+    scale : float
+        Pixel side [arcsec]; doubled where binned.
+    xref, yref : float
+        Reference pixel of the polynomial, 1-based.
+    cx, cy : (order + 1, order + 1) array
+        ``c[n, m]`` multiplies ``x**m * y**(n - m)``; pixels.
+    v2, v3 : float
+        Focal-plane position of the reference pixel [arcsec].
+    theta : float
+        Rotation of the chip against the V3 axis [deg].
+    """
+
+    chip: str
+    scale: float
+    xref: float
+    yref: float
+    cx: FloatArray
+    cy: FloatArray
+    v2: float
+    v3: float
+    theta: float
+
+    def apply(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the undistorted offset from the reference pixel [pixel] of 1-based ``(x, y)``."""
+        u, v = np.asarray(x, dtype=np.float64) - self.xref, np.asarray(y, dtype=np.float64) - self.yref
+        order = self.cx.shape[0] - 1
+        terms = [(n, m, u**m * v ** (n - m)) for n in range(1, order + 1) for m in range(n + 1)]
+        total_x = sum((self.cx[n, m] * term for n, m, term in terms), np.zeros_like(u))
+        total_y = sum((self.cy[n, m] * term for n, m, term in terms), np.zeros_like(u))
+        return total_x, total_y
+
+    def sip(self) -> tuple[FloatArray, FloatArray]:
+        """Return SIP coefficients ``(a, b)``, indexed ``[power of u, power of v]``.
+
+        The linear part stays in the CD matrix; what is left is multiplied by its inverse.
+        """
+        order = self.cx.shape[0] - 1
+        inverse = np.linalg.inv(np.array([[self.cx[1, 1], self.cx[1, 0]], [self.cy[1, 1], self.cy[1, 0]]]))
+        a, b = np.zeros((order + 1, order + 1)), np.zeros((order + 1, order + 1))
+        for n in range(2, order + 1):
+            for m in range(n + 1):
+                a[m, n - m], b[m, n - m] = inverse @ np.array([self.cx[n, m], self.cy[n, m]])
+        return a, b
+
+
+def clean_filter(name: object) -> str:
+    """Return a filter's name as the tables have it; clear positions give ``""``.
+
+    Examples
+    --------
+    >>> clean_filter(" f555w  "), clean_filter("CLEAR1"), clean_filter(None)
+    ('F555W', '', '')
+    """
+    word = "".join(str("" if name is None else name).split()).strip("'\"").upper()
+    return "" if word.startswith("CLEAR") or word in {"N/A", "NONE", "INDEF", "UNDEFINED"} else word
+
+
+def select_filter(tables: DistortionTables, names: Sequence[object]) -> tuple[str, str]:
+    """Choose the filter whose distortion an exposure has.
+
+    Parameters
+    ----------
+    tables : DistortionTables
+        Where filters are looked up.
+    names : sequence
+        FILTNAM1 and FILTNAM2 as the header has them.
+
+    Returns
+    -------
+    name, note : str
+        The filter, and one sentence where there was a choice; else ``""``.
+
+    Raises
+    ------
+    InputError
+        No filter at all, or none that the table knows; the nearest names are given.
+    """
+    given = [word for word in map(clean_filter, names) if word]
+    if not given:
+        raise InputError(
+            "FILTNAM1 and FILTNAM2 are blank; the distortion depends on the filter, so one must be named",
+            filters=(),
+        )
+    known = [word for word in given if word in tables.filters]
+    if not known:
+        near = difflib.get_close_matches(given[0], tables.filters, n=3, cutoff=0.4)
+        raise InputError(
+            f"filter {' + '.join(given)} is not in {tables.idctab_name}; nearest:"
+            f" {', '.join(near) or 'none'};"
+            " give a table that has it (geometry.idctab)",
+            filters=tuple(given),
+            nearest=tuple(near),
+        )
+    # A polarizer does not set the wavelength, and with it the refraction; its partner does.
+    chosen = sorted(known, key=lambda word: word.startswith("POL"))[0]
+    if len(given) == 1:
+        return chosen, ""
+    left = "also in the table" if len(known) == len(given) else "not in the table"
+    other = " + ".join(word for word in given if word != chosen) or chosen
+    return chosen, f"two filters, {' + '.join(given)}: distortion of {chosen} taken ({other} is {left})"
+
+
+def day_number(date: object) -> int:
+    """Return the day of an ISO date (a time after it is ignored) or of ``DD/MM/YY``, counted from year 1.
+
+    Raises
+    ------
+    InputError
+        The text is no date.
+    """
+    text = str(date).strip()
+    try:
+        if "/" in text:  # before 1999 FITS wrote two-digit years of the twentieth century
+            day, month, year = (int(part) for part in text.split("/"))
+            return datetime.date(year + 1900 if year < 100 else year, month, day).toordinal()
+        return datetime.date.fromisoformat(text[:10]).toordinal()
+    except ValueError as problem:
+        raise InputError(
+            f"DATE-OBS = {text[:40]!r} is no date; write YYYY-MM-DD (chip positions depend on it)",
+            date=text[:80],
+        ) from problem
+
+
+def chip_offset(tables: DistortionTables, number: int, date: object) -> tuple[float, float, float]:
+    """Return ``(V2, V3 [arcsec], THETA [deg])`` of a chip at a date.
+
+    Linear in time between the table's dates, in whole days; the nearest date outside them.
+    """
+    rows = np.flatnonzero(tables.offtab["DETCHIP"] == number)
+    if rows.size == 0:
+        raise InputError(f"{tables.offtab_name}: no row for chip {number}; give another OFFTAB", chip=number)
+    days = np.array([day_number(text) for text in tables.offtab["OBSDATE"][rows]], dtype=np.float64)
+    order = np.argsort(days, kind="stable")
+    when = float(day_number(date))
+    v2, v3, theta = (
+        float(np.interp(when, days[order], tables.offtab[name][rows][order].astype(np.float64)))
+        for name in ("V2REF", "V3REF", "THETA")
+    )
+    return v2, v3, theta
+
+
+def _coefficients(tables: DistortionTables, row: int, axis: str, scale: float) -> FloatArray:
+    """Return ``c[n, m]`` in pixels; tables that hold arcsec (CX11 is not 1) are divided by their SCALE."""
+    order = tables.order
+    c = np.zeros((order + 1, order + 1))
+    for n in range(1, order + 1):
+        for m in range(n + 1):
+            c[n, m] = float(tables.idctab[f"C{axis}{n}{m}"][row])
+    return c if float(tables.idctab["CX11"][row]) == 1.0 else c / scale
+
+
+def chip_model(
+    tables: DistortionTables,
+    chip: str,
+    filter_name: str,
+    date: object,
+    *,
+    binning: int = 1,
+    area_mode: AreaMode = "exact",
+) -> ChipModel:
+    """Build the distortion of one chip.
+
+    Parameters
+    ----------
+    tables : DistortionTables
+        IDCTAB and OFFTAB.
+    chip : str
+        Chip name.
+    filter_name : str
+        A filter of the table.
+    date : object
+        DATE-OBS.
+    binning : int
+        1, or 2 for MODE AREA.
+    area_mode : str
+        ``exact``: a binned pixel ``X_b`` is ``(X + 0.5) / 2``, so terms of order n grow by ``2**(n - 1)``;
+        ``incumbent``: XREF is halved and all terms above the first are doubled.
+
+    Raises
+    ------
+    InputError
+        The table has no row for this chip and filter.
+    """
+    number = CHIP_NUMBERS[chip]
+    row = tables.rows.get((filter_name, number))
+    if row is None:
+        raise InputError(
+            f"{tables.idctab_name}: no row for {chip} in {filter_name}; give another IDCTAB"
+            " (geometry.idctab)",
+            chip=chip,
+            filter=filter_name,
+        )
+    table_scale = round(float(tables.idctab["SCALE"][row]), 8)
+    cx, cy = (_coefficients(tables, row, axis, table_scale) for axis in "XY")
+    xref, yref = float(tables.idctab["XREF"][row]), float(tables.idctab["YREF"][row])
+    if binning != 1:
+        powers = np.arange(cx.shape[0], dtype=np.float64) - 1.0
+        if area_mode == "exact":
+            growth = float(binning) ** powers
+            xref, yref = ((ref + 0.5 * (binning - 1)) / binning for ref in (xref, yref))
+        else:
+            growth = np.where(powers > 0, float(binning), 1.0)
+            xref, yref = xref / binning, yref / binning
+        cx, cy = cx * growth[:, None], cy * growth[:, None]
+    if "V2REF" in tables.idctab:
+        v2, v3 = float(tables.idctab["V2REF"][row]), float(tables.idctab["V3REF"][row])
+        theta = float(tables.idctab["THETA"][row]) if "THETA" in tables.idctab else 0.0
+    else:
+        v2, v3, theta = chip_offset(tables, number, date)
+    return ChipModel(chip, table_scale * binning, xref, yref, cx, cy, v2, v3, theta)
+
+
+def row_edges(centers: FloatArray) -> FloatArray:
+    """Turn shifts at row centers into shifts at row edges.
+
+    Every 34.1333 rows one row of the detector is narrower, and the shift jumps *inside* that row. At the
+    edges of all other
+    rows the profile is smooth, so an edge takes the mean of its two rows; the edges of a jump row continue
+    the slope of the
+    rows on its far sides. A shift that is linear between edges then gives the narrow row its smaller area.
+
+    Parameters
+    ----------
+    centers : (ny,) array
+        Shift in y [pixel] at the center of each row.
+
+    Returns
+    -------
+    edges : (ny + 1,) array
+        Shift at edge ``j``, which lies at ``y = j - 0.5`` (0-based).
+    """
+    steps = np.diff(centers)
+    slope = float(np.median(steps))
+    edges = np.concatenate(
+        ([centers[0] - slope / 2], (centers[1:] + centers[:-1]) / 2, [centers[-1] + slope / 2])
+    )
+    jumps = np.flatnonzero(np.abs(steps - slope) > JUMP)
+    for row in _jump_rows(jumps):
+        if row > 0:
+            edges[row] = centers[row - 1] + slope / 2
+        if row < centers.size - 1:
+            edges[row + 1] = centers[row + 1] - slope / 2
+    return edges
+
+
+def _jump_rows(jumps: NDArray[np.intp]) -> list[int]:
+    """Return the 0-based rows that jump; large step j leads from row j to row j + 1.
+
+    Two large steps in sequence frame their row. A single one leaves two candidates; the known phase of the
+    detector
+    (``y = 30.68 + 34.1333 k``, 1-based; Anderson & King 1999) decides, and the later row where the phase is
+    another.
+    """
+    rows: list[int] = []
+    pending = [int(j) for j in jumps]
+    while pending:
+        step = pending.pop(0)
+        if pending and pending[0] == step + 1:
+            pending.pop(0)
+            rows.append(step + 1)
+            continue
+        cycle = np.rint((step + 1.5 - ROW_PHASE) / ROW_PERIOD)
+        known = int(np.rint(ROW_PHASE + ROW_PERIOD * cycle)) - 1
+        rows.append(known if known in (step, step + 1) else step + 1)
+    return rows
+
+
+def row_formula(y: FloatArray) -> FloatArray:
+    """Return the 34th-row shift [pixel] at 1-based `y`, the closed form that the DGEOFILE samples."""
+    cycle = (np.asarray(y, dtype=np.float64) - ROW_PHASE) / ROW_PERIOD
+    shift: FloatArray = ROW_AMPLITUDE * (cycle - np.floor(cycle) - 0.5)
+    return shift
+
+
+def full_frame_rows(row_shift: Mapping[int, FloatArray], number: int) -> FloatArray:
+    """Return the edge shifts of a full chip, ``(801,)``; zeros for a chip the profile lacks."""
+    centers = row_shift.get(number)
+    return np.zeros(801) if centers is None else row_edges(centers)
