@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -47,7 +48,11 @@ class FileHashes(Mapping[str, str]):
 
 
 def read_exposure(
-    path: str | Path | InputFile, settings: Settings | None = None, *, cache: PixelCache | None = None
+    path: str | Path | InputFile,
+    settings: Settings | None = None,
+    *,
+    cache: PixelCache | None = None,
+    headers_only: bool = False,
 ) -> Exposure:
     """Read one exposure; nothing on disk changes.
 
@@ -59,6 +64,8 @@ def read_exposure(
         Geometry and noise settings; the defaults otherwise.
     cache : PixelCache, optional
         Where pixels may stay in memory between passes.
+    headers_only : bool
+        Do not look at the pixels yet (a chip without a finite pixel is then not noticed).
 
     Returns
     -------
@@ -76,10 +83,20 @@ def read_exposure(
     science = _Opened(entry.science)
     quality = science if entry.quality is None else _Opened(entry.quality)
     try:
-        return _assemble(entry, science, quality, settings, cache)
+        exposure = _assemble(entry, science, quality, settings, cache)
     finally:
         science.close()
         quality.close()
+    if not headers_only:
+        _check_pixels(exposure)
+    return exposure
+
+
+def _check_pixels(exposure: Exposure) -> None:
+    """Refuse a chip that holds nothing."""
+    for name, chip in exposure.chips.items():
+        if not np.any(np.isfinite(chip.sci)):
+            raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
 
 
 class _Opened:
@@ -97,8 +114,8 @@ class _Opened:
             with warnings.catch_warnings():
                 # A truncated or odd file warns; sizes and cards are checked below, with better messages.
                 warnings.simplefilter("ignore")
-                source: Any = fits.HDUList.fromstring(self.raw) if self.raw is not None else path
-                self.hdus = source if self.raw is not None else fits.open(path, mode="readonly", memmap=True)
+                source: Any = path if self.raw is None else io.BytesIO(self.raw)
+                self.hdus = fits.open(source, mode="readonly", memmap=self.raw is None)
                 self.count = len(self.hdus)
                 self.headers = [freeze_header(hdu.header, f"{path}[{i}]") for i, hdu in enumerate(self.hdus)]
         except OSError as problem:
@@ -129,8 +146,7 @@ class _Opened:
                 file=str(self.path),
                 shape=axes,
             )
-        info = self.hdus[index].fileinfo()
-        offset = int(self.hdus[index]._data_offset if info is None else info["datLoc"])
+        offset = int(self.hdus[index].fileinfo()["datLoc"])
         plane = Plane(
             self.path,
             offset,
@@ -275,8 +291,6 @@ def _pixels(
             )
         err = science.plane(err_index[name]) if name in err_index else None
         pixels[name] = _source(science, quality, (sci, dq, err), cache)
-        if not np.any(np.isfinite(pixels[name].sci)):
-            raise InputError(f"{entry.science}: chip {name} has no finite pixel", file=str(entry.science), chip=name)
     return pixels
 
 

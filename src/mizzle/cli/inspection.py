@@ -1,0 +1,165 @@
+"""Text for ``plan``, ``inspect`` and ``settings``: what is there, and what would happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mizzle.model import Exposure
+    from mizzle.settings import Settings
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
+    """Lay out rows as aligned columns; numbers to the right.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+        Cells, turned to text.
+    header : sequence of str
+        Column titles.
+    """
+    cells = [[_safe(str(cell)) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    right = [all(_numeric(row[i]) for row in cells) and bool(cells) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(list(header)), line(["-" * w for w in widths]), *(line(row) for row in cells)])
+
+
+def _safe(text: str) -> str:
+    """Keep header text from driving the terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text == "-"
+    return True
+
+
+def inspect_text(files: Sequence[str]) -> str:
+    """Describe each file: instrument, chips, filter, gain, exposure, PHOTFLAM per chip, WCS state, DQ bits in use."""
+    from mizzle.io.exposures import read_exposure
+    from mizzle.io.inputs import find_inputs
+
+    return "\n\n".join(_describe(read_exposure(entry)) for entry in find_inputs(files))
+
+
+def _describe(exposure: Exposure) -> str:
+    """Describe one exposure."""
+    from mizzle.geometry.keywords import wcs_names
+    from mizzle.instrument.dq import bits_in_use
+
+    head = (
+        f"{exposure.root}  {exposure.path}\n"
+        f"  WFPC2  target {_safe(exposure.target) or '-'}  filter {exposure.filter}  ATODGAIN {exposure.atodgain}"
+        f"  EXPTIME {exposure.exptime:g} s  DARKTIME {exposure.darktime:g} s  {exposure.date_obs}"
+        f" (MJD {exposure.mjd_start:.5f})"
+    )
+    rows = [
+        (
+            name,
+            f"{chip.shape[1]}x{chip.shape[0]}",
+            f"{chip.gain:g}",
+            f"{chip.read_noise:g}",
+            f"{chip.photflam:.6e}",
+            f"{chip.frame.crval[0]:.6f}",
+            f"{chip.frame.crval[1]:.6f}",
+            f"{chip.frame.orientation():.3f}",
+            f"{chip.frame.scale:.6f}",
+            ",".join(map(str, bits_in_use(chip.dq))) or "-",
+            ",".join(wcs_names(chip.header)) or "-",
+        )
+        for name, chip in exposure.chips.items()
+    ]
+    header = ("chip", "pixels", "gain", "rdnoise", "PHOTFLAM", "RA", "Dec", "orient", "scale", "DQ bits", "WCS in file")
+    notes = "".join(f"\n  note: {_safe(note)}" for note in exposure.notes)
+    return head + "\n" + table(rows, header) + notes
+
+
+def plan_text(files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:
+    """Say what a run would do: exposures, filters, pairs, grid, settings and where each came from. Headers only."""
+    from mizzle.geometry.grid import common_grid
+    from mizzle.io.exposures import read_exposure
+    from mizzle.io.inputs import find_inputs
+    from mizzle.selection import default_name
+
+    inputs = find_inputs(files)
+    exposures = [read_exposure(entry, settings, headers_only=True) for entry in inputs]
+    exposures.sort(key=lambda e: (e.mjd_start, e.root))
+    rows = [
+        (e.root, e.filter, f"{e.exptime:g}", e.atodgain, e.date_obs, " ".join(e.chips), " + ".join(
+            Path(path).name for path in e.files
+        ))
+        for e in exposures
+    ]  # fmt: skip
+    grid = common_grid([chip.frame for e in exposures for chip in e.chips.values()], settings.combine)
+    filters = list(dict.fromkeys(e.filter for e in exposures))
+    name = default_name(exposures)
+    products = [f"{name}_drz.fits"] if len(filters) == 1 else [f"{name}_{f.lower()}_drz.fits" for f in filters]
+    return "\n".join(
+        [
+            table(rows, ("root", "filter", "exptime", "gain", "date", "chips", "files")),
+            "",
+            f"products: {', '.join(products)}",
+            f"grid:     {grid.shape[1]} x {grid.shape[0]} pixels of {grid.scale:.4f} arcsec around"
+            f" {grid.crval[0]:.6f} {grid.crval[1]:+.6f}, y axis at {grid.orientation():.2f} deg"
+            " (before alignment)",
+            f"cosmic rays: {_rejection(exposures)}",
+            "",
+            _origins(settings, config, assignments),
+        ]
+    )
+
+
+def _rejection(exposures: Sequence[Exposure]) -> str:
+    """Say which way cosmic rays will be found, filter by filter."""
+    counts: dict[str, int] = {}
+    for exposure in exposures:
+        counts[exposure.filter] = counts.get(exposure.filter, 0) + 1
+    return "; ".join(
+        f"{name}: {'single exposure, L.A.Cosmic with a star guard' if n == 1 else f'median of {n} exposures'}"
+        for name, n in counts.items()
+    )
+
+
+def _origins(settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:
+    """List settings that differ from their defaults, and where each came from."""
+    from mizzle.settings import parse_assignment
+    from mizzle.settings.describe import setting_rows, toml_value
+
+    assigned = {".".join(parse_assignment(text)[:2]) for text in assignments}
+    rows = [
+        (row.name, toml_value(row.value) if row.value is not None else "-", "--set" if row.name in assigned else str(config))
+        for row in setting_rows(settings)
+        if row.changed
+    ]
+    if not rows:
+        return "settings: all at their defaults"
+    return table(rows, ("setting", "value", "from"))
+
+
+def settings_text(settings: Settings) -> str:
+    """List every setting: value, unit, range, one sentence."""
+    from mizzle.settings.describe import setting_rows, toml_value
+
+    lines: list[str] = []
+    section = ""
+    for row in setting_rows(settings):
+        head = row.name.split(".")[0]
+        if head != section:
+            lines += [""] if lines else []
+            section = head
+        value = "unset" if row.value is None else toml_value(row.value)
+        facts = ", ".join(part for part in (row.unit, row.range) if part)
+        lines.append(f"{row.name} = {value}" + (f"   [{facts}]" if facts else ""))
+        lines.append(f"    {row.description}")
+    return "\n".join(lines)

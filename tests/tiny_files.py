@@ -1,0 +1,103 @@
+"""Small but valid WFPC2 files, for tests of readers and messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+PHOTFLAM = {1: 2.507987e-18, 2: 2.458077e-18, 3: 2.449067e-18, 4: 2.498411e-18}
+# Sky of the reference pixels and CD of a plausible pointing; only their consistency matters here.
+ORIENT = {1: 180.0, 2: 90.0, 3: 0.0, 4: -90.0}
+SIDE = 96
+
+
+def primary(root: str = "ua060502m", **changes: Any) -> fits.PrimaryHDU:
+    """Return a primary HDU; a keyword changed to None is left out."""
+    cards: dict[str, Any] = {
+        "TELESCOP": "HST",
+        "INSTRUME": "WFPC2",
+        "ROOTNAME": root,
+        "FILETYPE": "SCI",
+        "MODE": "FULL",
+        "IMAGETYP": "EXT",
+        "FILTNAM1": "F814W",
+        "FILTNAM2": "",
+        "ATODGAIN": 7.0,
+        "EXPTIME": 500.0,
+        "DARKTIME": 500.0,
+        "DATE-OBS": "2007-06-01",
+        "TIME-OBS": "01:02:03",
+        "EXPSTART": 54252.0430903 + (sum(map(ord, root)) % 97) / 100,
+        "EXPEND": 54253.0489,
+        "TARGNAME": "M2",
+        "PA_V3": 100.0,
+        "RA_TARG": 323.36,
+        "DEC_TARG": -0.82,
+    }
+    cards.update(changes)
+    hdu = fits.PrimaryHDU()
+    for key, value in cards.items():
+        if value is not None:
+            hdu.header[key] = value
+    return hdu
+
+
+def chip(number: int, data: np.ndarray, extname: str = "SCI", **changes: Any) -> fits.ImageHDU:
+    """Return one chip's extension."""
+    hdu = fits.ImageHDU(data, name=extname, ver=number)
+    angle = np.deg2rad(ORIENT[number])
+    scale = (0.04554 if number == 1 else 0.0996) / 3600
+    cards: dict[str, Any] = {
+        "DETECTOR": number,
+        "CRVAL1": 323.36 + 0.012 * (number in (2, 3)),
+        "CRVAL2": -0.82 + 0.012 * (number in (3, 4)),
+        "CRPIX1": 425.0,
+        "CRPIX2": 425.0,
+        "CD1_1": -scale * np.cos(angle),
+        "CD1_2": scale * np.sin(angle),
+        "CD2_1": scale * np.sin(angle),
+        "CD2_2": scale * np.cos(angle),
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "PHOTFLAM": PHOTFLAM[number],
+        "PHOTPLAM": 7995.0,
+        "PHOTBW": 646.0,
+        "PHOTZPT": -21.1,
+        "PHOTMODE": f"WFPC2,{number},A2D7,F814W,,CAL",
+        "VAFACTOR": 1.00002,
+    }
+    cards.update(changes)
+    for key, value in cards.items():
+        if value is not None:
+            hdu.header[key] = value
+    return hdu
+
+
+def sky(number: int, side: int = SIDE) -> np.ndarray:
+    """Return a noisy sky."""
+    return np.random.default_rng(number).normal(5.0, 1.0, (side, side)).astype(np.float32)
+
+
+def write_pair(
+    folder: Path,
+    root: str = "ua060502m",
+    *,
+    primary_changes: dict[str, Any] | None = None,
+    chip_changes: dict[str, Any] | None = None,
+    numbers: tuple[int, ...] = (1, 2, 3, 4),
+    quality_name: str = "SDQ",
+    ending: str = ".fits",
+) -> Path:
+    """Write a c0m/c1m pair of small chips; return the c0m's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    science = fits.HDUList([primary(root, **(primary_changes or {}))])
+    quality = fits.HDUList([primary(root, FILETYPE="SDQ")])
+    for number in numbers:
+        science.append(chip(number, sky(number), **(chip_changes or {})))
+        quality.append(chip(number, np.zeros((SIDE, SIDE), dtype=np.int16), quality_name))
+    science.writeto(folder / f"{root}_c0m{ending}")
+    quality.writeto(folder / f"{root}_c1m{ending}")
+    return folder / f"{root}_c0m{ending}"
