@@ -1,0 +1,177 @@
+"""What to simulate: one frozen plan, every effect with its own switch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from mizzle.errors import SettingsError
+from mizzle.settings.base import Section, setting
+
+#: Offsets of a four-point box and a two-point line [arcsec along x and y of WF3], whole and fractional pixels mixed.
+M2_DITHERS: tuple[tuple[float, float], ...] = (
+    (0.0, 0.0),
+    (3.535, 1.247),
+    (4.782, 4.731),
+    (1.247, 3.484),
+    (2.319, -0.873),
+    (-0.874, 2.318),
+)
+
+
+class Effects(Section):
+    """What the sky, the telescope and the camera do to the light; zero or false switches an effect off."""
+
+    photon_noise: bool = setting(True, "Poisson noise of star light, sky and dark current.")
+    read_noise: float = setting(1.0, "Read noise, in units of the chip's own.", ge=0, le=100)
+    quantize: bool = setting(True, "Whether the converter rounds to whole DN, and stops at 4095.")
+    dark: bool = setting(True, "Whether dark current is collected, and its mean subtracted.")
+    flat_field: Literal["sky", "none"] = setting(
+        "sky", "sky: a flat sky is flat in the file, as after division by a sky flat; none: as collected."
+    )
+    distortion: bool = setting(
+        True, "Whether pixels lie where the distortion puts them; off: a linear frame."
+    )
+    row_term: bool = setting(True, "Whether every 34th row is narrow: it collects less light, rows shift.")
+    shadow: bool = setting(True, "Whether the pyramid's edge shades low x and low y (bit 2).")
+    bad_columns: int = setting(4, "Charge traps per chip; the column above each is marked 256.", ge=0, le=100)
+    warm_pixels: int = setting(300, "Unrepaired warm pixels per chip (bit 512).", ge=0, le=100_000)
+    repaired_pixels: int = setting(5000, "Repaired warm pixels per chip (bit 1024).", ge=0, le=100_000)
+    hot_pixels: int = setting(0, "Hot pixels per chip that no bit marks.", ge=0, le=100_000)
+    saturation: bool = setting(True, "Whether full wells bleed along columns, and clipped pixels get bit 8.")
+    cosmic_rays: float = setting(
+        0.01, "Share of pixels hit in 500 s; scales with exposure time.", ge=0, le=0.3
+    )
+    satellites: int = setting(0, "Exposures, from the first on, crossed by a satellite.", ge=0)
+    cte: bool = setting(False, "Whether transfers lose charge, after Dolphin 2009.")
+    breathing: float = setting(
+        0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3
+    )
+    pointing_error: float = setting(
+        30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0
+    )
+    roll_error: float = setting(0.002, "Error of a commanded roll, 1 sigma.", unit="deg", ge=0, le=10)
+    velocity_aberration: bool = setting(
+        True, "Whether the field shrinks and grows with the spacecraft's motion (VAFACTOR)."
+    )
+    pedestals: tuple[float, float, float, float] = setting(
+        (0.0, 0.0, 0.0, 0.0), "Left-over bias of PC, WF2, WF3, WF4.", unit="DN"
+    )
+    faults: tuple[float, float, float, float] = setting(
+        (1.0, 1.0, 1.0, 1.0), "Sensitivity of PC, WF2, WF3, WF4 over what their PHOTFLAM says."
+    )
+
+    @classmethod
+    def none(cls, **changes: Any) -> Effects:
+        """Return effects that are all off, `changes` aside: a noiseless camera with true geometry."""
+        quiet: dict[str, Any] = {
+            "photon_noise": False,
+            "read_noise": 0.0,
+            "quantize": False,
+            "dark": False,
+            "shadow": False,
+            "bad_columns": 0,
+            "warm_pixels": 0,
+            "repaired_pixels": 0,
+            "saturation": False,
+            "cosmic_rays": 0.0,
+            "pointing_error": 0.0,
+            "roll_error": 0.0,
+            "velocity_aberration": False,
+        }
+        return build(cls, {**quiet, **changes})
+
+
+class Plan(Section):
+    """One visit: where, when, through what, and which stars.
+
+    What may differ between exposures (`gain`, `exptime`, `sky`, `sensitivity`, `date`) is one value, or one per
+    exposure.
+    """
+
+    n: int = setting(6, "Number of exposures.", ge=1, le=640)
+    filter: str = setting("F814W", "Filter.")
+    gain: Literal[7, 15] | tuple[Literal[7, 15], ...] = setting(7, "ATODGAIN.")
+    exptime: float | tuple[float, ...] = setting(500.0, "Exposure time.", unit="s")
+    seed: int = setting(1, "Seed of everything random.", ge=0)
+    field: Literal["random", "king", "blank", "list"] = setting(
+        "random",
+        "random: uniform on the sky; king: a cluster; blank: no star; list: stars given by the caller.",
+    )
+    density: float = setting(150.0, "Stars of a random field.", unit="arcmin-2", ge=0, le=20_000)
+    cluster_stars: int = setting(4000, "Stars of a King cluster.", ge=0, le=200_000)
+    core_radius: float = setting(25.0, "King core radius.", unit="arcsec", gt=0)
+    tidal_radius: float = setting(500.0, "King tidal radius.", unit="arcsec", gt=0)
+    brightest: float = setting(18.0, "Brightest star, ST.", unit="mag")
+    faintest: float = setting(25.5, "Faintest star, ST.", unit="mag")
+    slope: float = setting(0.2, "Luminosity function: log10 of the number per magnitude rises by this.")
+    min_separation: float = setting(0.0, "Least distance between two stars.", unit="arcsec", ge=0)
+    sky: float | tuple[float, ...] = setting(
+        0.008, "Sky in DN/s on a WF3 pixel, at gain 7 and full sensitivity.", unit="DN / s"
+    )
+    sensitivity: float | tuple[float, ...] = setting(
+        1.0, "Throughput over that of the nominal PHOTFLAM; the header's PHOTFLAM follows it."
+    )
+    ra: float = setting(323.3626, "Sky of WF3's reference pixel, commanded.", unit="deg", ge=0, lt=360)
+    dec: float = setting(-0.8233, "Sky of WF3's reference pixel, commanded.", unit="deg", ge=-90, le=90)
+    pa_v3: float = setting(33.867, "Position angle of V3, commanded.", unit="deg")
+    date: str | tuple[str, ...] = setting("2007-06-04", "Date of the exposures, ISO.")
+    dithers: tuple[tuple[float, float], ...] = setting(
+        M2_DITHERS, "Offsets along x and y of WF3; repeated when there are more exposures.", unit="arcsec"
+    )
+    dither_scale: float = setting(1.0, "Multiplies the offsets.", ge=0)
+    root: str = setting("ua0605", "First six characters of the rootnames.", pattern="^[a-z0-9]{6}$")
+    target: str = setting("NGC7089-SIMULATED", "TARGNAME.")
+    effects: Effects = setting(Effects(), "What happens to the light.")
+
+    def value(self, name: str, index: int) -> Any:
+        """Return what exposure `index` has of `name`: the one value, or its own.
+
+        Raises
+        ------
+        SettingsError
+            A list that does not have one value per exposure.
+        """
+        values = getattr(self, name)
+        if not isinstance(values, tuple):
+            return values
+        if len(values) != self.n:
+            message = f"simulate.{name}: {len(values)} values for {self.n} exposures; give one, or one each"
+            raise SettingsError(message, name=name, found=len(values), needed=self.n)
+        return values[index]
+
+
+def build(model: type[Any], values: dict[str, Any]) -> Any:
+    """Check `values` against `model`; a `SettingsError` names each that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as problem:
+        lines = [
+            f"simulate.{'.'.join(str(part) for part in error['loc'])}: {error['msg']}; found {error.get('input')!r}"[
+                :200
+            ]
+            for error in problem.errors()
+        ]
+        raise SettingsError("; ".join(lines), errors=lines) from None
+
+
+def make_plan(**changes: Any) -> Plan:
+    """Return a checked plan: the default one with `changes`; `effects` may be a plain dict."""
+    effects = changes.get("effects")
+    if isinstance(effects, dict):
+        changes = {**changes, "effects": build(Effects, effects)}
+    plan: Plan = build(Plan, changes)
+    for name in ("gain", "exptime", "sky", "sensitivity", "date"):
+        plan.value(name, 0)
+    if any(not value > 0 for value in (plan.value("exptime", i) for i in range(plan.n))):
+        raise SettingsError("simulate.exptime: exposure times must be positive", found=plan.exptime)
+    if not plan.faintest > plan.brightest:
+        message = f"simulate.faintest: {plan.faintest} is not fainter than brightest ({plan.brightest})"
+        raise SettingsError(message, faintest=plan.faintest, brightest=plan.brightest)
+    return plan
+
+
+def demo_plan(seed: int = 1) -> Plan:
+    """Return the visit of `mizzle demo`: M2-like, cosmic rays at three times the real rate, as a stress."""
+    return make_plan(seed=seed, effects=Effects(cosmic_rays=0.03))
