@@ -1,0 +1,50 @@
+"""The demonstration: a simulated visit with known truth, through the same pipeline, and how good the result is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mizzle.clock import Clock
+from mizzle.model import Result
+from mizzle.pipeline import run
+from mizzle.scores import Score, score_blank_sky, score_visit
+from mizzle.settings import Settings
+
+
+def demo(
+    out: str | Path, *, seed: int = 1, settings: Settings | None = None, workers: int | None = None,
+    clock: Clock | None = None,
+) -> tuple[Result, list[Score]]:  # fmt: skip
+    """Simulate an M2-like visit, write its files, run them, and hold the result against the truth.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder for the simulated files (in ``visit``) and the products.
+    seed : int
+        Of everything random.
+    settings, workers, clock
+        As in `mizzle.run`.
+
+    Returns
+    -------
+    result : Result
+        Of the run on the files written.
+    scores : list of Score
+        Each figure with its uncertainty and what was wanted.
+    """
+    from mizzle.io.atomic import prepare_folder
+    from mizzle.simulate import visit, write_visit
+    from mizzle.simulate.plan import demo_plan
+
+    clock = clock or Clock()
+    folder = prepare_folder(out)
+    with clock("simulate"):
+        made = visit(demo_plan(seed))
+        write_visit(made, folder / "visit")
+    result = run(
+        [folder / "visit"], folder, name="demo", settings=settings, workers=workers, clock=clock, command="mizzle demo"
+    )
+    with clock("compare with the truth"):
+        scores = [*score_visit(result, made.truth), *score_blank_sky(7), *score_blank_sky(15)]
+    return result, scores
