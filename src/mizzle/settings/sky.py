@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mizzle.settings.base import Section, setting
 
 
 class SkySettings(Section):
     """How the sky level is measured and what is subtracted."""
+
+    method: Literal["localmin", "globalmin", "match", "globalmin+match", "chip", "user", "none"] = setting(
+        "localmin",
+        "What is subtracted: the faintest chip's surface brightness from the whole exposure (localmin),"
+        " from all exposures (globalmin), differences seen in overlaps (match), each chip's own (chip), given"
+        " values (user).",
+    )
+    statistic: Literal["mode", "median", "mean"] = setting(
+        "mode", "What represents the sky pixels of a chip, after clipping."
+    )
+    clip: float = setting(
+        3.0, "Pixels farther than this from the sky do not count.", unit="sigma", ge=1, le=10
+    )
+    iterations: int = setting(5, "Most rounds of clipping.", ge=1, le=50)
+    step: int = setting(2, "Every step-th row is used: sky needs no more pixels.", unit="row", ge=1, le=16)
+    min_pixels: int = setting(1000, "Fewest sky pixels that make a level.", unit="pixel", ge=10)
+    match_by: Literal["exposure", "chip"] = setting(
+        "exposure", "Whether match moves each exposure as one, or each chip by itself."
+    )
+    match_block: int = setting(
+        32, "Side of the blocks in which overlaps are compared.", unit="pixel", ge=4, le=200
+    )
+    values: tuple[str, ...] = setting(
+        (),
+        "Sky for method user, in DN per pixel as recorded: 'ROOT=3.1', 'WF3=3.1', 'ROOT:WF3=3.1', '*=3.1'.",
+    )
+    file: str = setting("", "Table of sky levels for method user: columns sky and root, chip.")
+    regions: str = setting(
+        "",
+        "DS9 region file (fk5 or image): kept out of the statistics; if lines start with +, only those count.",
+    )

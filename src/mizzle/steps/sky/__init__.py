@@ -1,0 +1,5 @@
+"""The sky: measured on every chip, at one zeropoint; what is subtracted is a decision with a name."""
+
+from mizzle.steps.sky.measure import measure_sky
+
+__all__ = ["measure_sky"]
