@@ -14,7 +14,7 @@ from mizzle.model.arrays import locked
 HIT_ELECTRONS = 10.0
 #: Pixels per event above that deposit, as WFPC2 has it (about 7); the track lengths below are tuned to it.
 PIXELS_PER_EVENT = 7.0
-#: Mean length of a track on the chip [pixel], and median charge [electron] of a short one with its log-normal width.
+#: Mean length of a track [pixel]; median charge [electron] of a short one, and its log-normal width.
 TRACK_LENGTH = 0.8
 TRACK_ELECTRONS = 500.0
 TRACK_SPREAD = 0.75
@@ -42,8 +42,8 @@ class Hits:
         ``(ny, nx)``.
     """
 
-    index: NDArray[np.int32]
-    charge: NDArray[np.float32]
+    index: NDArray[np.integer]
+    charge: NDArray[np.floating]
     shape: tuple[int, int]
 
     def __post_init__(self) -> None:
@@ -80,8 +80,8 @@ def cosmic_rays(
 ) -> FloatArray:
     """Draw the charge that cosmic rays leave.
 
-    Straight tracks with exponential lengths and log-normal charges; the charge diffuses into the neighbors. Numbers are
-    Poisson, tuned so that a share `fraction` of the pixels gets `HIT_ELECTRONS` or more in 500 s.
+    Straight tracks with exponential lengths and log-normal charges; charge diffuses into the neighbors. Their
+    number is Poisson, tuned so that a share `fraction` of the pixels gets `HIT_ELECTRONS` or more in 500 s.
 
     Parameters
     ----------
@@ -115,7 +115,9 @@ def cosmic_rays(
     x = np.rint(x0[owner] + along * np.cos(angle[owner])).astype(int)
     y = np.rint(y0[owner] + along * np.sin(angle[owner])).astype(int)
     inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
-    image = np.bincount((y * nx + x)[inside], weights=part[inside], minlength=ny * nx)
+    weights = part[inside].astype(np.float64)
+    image = np.zeros(ny * nx)
+    np.add.at(image, (y * nx + x)[inside], weights)
     return _diffused(image.reshape(shape))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the chips whatever they look at: shadow, charge traps, warm pixels. The same all visit long."""
+"""What is wrong with the chips all visit long, whatever they look at: shadow, charge traps, warm pixels."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def shadow(name: str, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np
     Returns
     -------
     lit : (ny, nx) array
-        ``clip(x - ay(y) + .5, 0, 1) * clip(y - ax(x) + .5, 0, 1)``, x and y 1-based (IRAF ``wmosaic``'s quadratics).
+        ``clip(x - ay(y) + .5, 0, 1) * clip(y - ax(x) + .5, 0, 1)``, x and y 1-based, with the quadratics of
+        IRAF's ``wmosaic``.
     """
     x, y = np.arange(1, shape[1] + 1, dtype=np.float64), np.arange(1, shape[0] + 1, dtype=np.float64)
     ax = np.polynomial.polynomial.polyval(x, SHADOW_X[name]) + margin

@@ -107,7 +107,7 @@ def flat_field(
 ) -> NDArray[np.floating]:
     """Return what calibration divides by: the response to a flat sky, tiny in the shadow."""
     flat = np.maximum(lit, np.float32(LEAST_LIT))
-    return flat * area if effects.flat_field == "sky" else flat
+    return np.asarray(flat * area) if effects.flat_field == "sky" else flat
 
 
 def bleed(charge: FloatArray, well: float = FULL_WELL) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Headers as the archive writes them: the keywords of a WFPC2 exposure, in their order, with simulated values."""
+"""Headers as the archive writes them: the keywords of a WFPC2 exposure, in order, with simulated values."""
 
 from __future__ import annotations
 

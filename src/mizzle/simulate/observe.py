@@ -161,7 +161,7 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
     rng = np.random.default_rng([plan.seed, 11, job.index, CHIP_NUMBERS[job.name]])
     conditions = job.conditions
     area = job.scene.areas[job.name]
-    # Electrons per unit flux: flux / PHOTFLAM is DN/s, times gain and time; a fault is what the header does not know.
+    # Electrons per unit flux: flux / PHOTFLAM is DN/s, times gain and time; the header knows no fault.
     response = (
         conditions.gain * conditions.exptime / job.photflam * effects.faults[CHIP_NUMBERS[job.name] - 1]
     )
@@ -234,7 +234,9 @@ def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatA
     line = (float(rng.uniform(-50.0, 50.0)), float(rng.uniform(0.0, np.pi)), TRAIL_SIGMA)
     y, x = np.indices(frame.shape, dtype=np.float64)
     xi, eta = project(*frame.pixel_to_sky(x, y), (job.pointing.ra, job.pointing.dec))
-    return satellite_trail((3600.0 * xi, 3600.0 * eta), area * reference_area(frame), line, TRAIL_ELECTRONS)
+    return satellite_trail(
+        (3600.0 * xi, 3600.0 * eta), area.astype(np.float64) * reference_area(frame), line, TRAIL_ELECTRONS
+    )
 
 
 def _chip(job: _ChipJob, sci: NDArray[np.float32], dq: NDArray[np.uint16]) -> Chip:

@@ -10,8 +10,8 @@ from mizzle.instrument.wfpc2 import CHIP_NAMES
 
 Four = tuple[float, float, float, float]
 
-#: PHOTFLAM of PC, WF2, WF3, WF4 at gain 7 [erg cm-2 s-1 A-1 per DN/s]. F555W, F814W: headers of archive files; F606W:
-#: published, unverified. The others: PC from the WFPC2 documents, chips in the ratio of F555W (an approximation).
+#: PHOTFLAM of PC, WF2, WF3, WF4 at gain 7 [erg cm-2 s-1 A-1 per DN/s]. F555W, F814W: archive headers;
+#: F606W: published, unverified; the others: PC from the WFPC2 documents, chips in F555W's ratio (roughly).
 _F555W: Four = (3.482944e-18, 3.395806e-18, 3.439046e-18, 3.506729e-18)
 
 

@@ -9,14 +9,15 @@ from pydantic import ValidationError
 from mizzle.errors import SettingsError
 from mizzle.settings.base import Section, setting
 
-#: Offsets of a four-point box and a two-point line [arcsec along x and y of WF3], whole and fractional pixels mixed.
+#: A four-point box and a two-point line [arcsec along x and y of WF3], at mixed fractions of a pixel;
+#: wide enough that stars cross the pyramid's gaps, as the proof of the zeropoint needs.
 M2_DITHERS: tuple[tuple[float, float], ...] = (
     (0.0, 0.0),
-    (3.535, 1.247),
-    (4.782, 4.731),
-    (1.247, 3.484),
-    (2.319, -0.873),
-    (-0.874, 2.318),
+    (4.531, 1.547),
+    (6.036, 6.073),
+    (1.523, 4.536),
+    (2.811, -1.273),
+    (-1.272, 2.818),
 )
 
 
@@ -80,14 +81,15 @@ class Effects(Section):
             "roll_error": 0.0,
             "velocity_aberration": False,
         }
-        return build(cls, {**quiet, **changes})
+        effects: Effects = build(cls, {**quiet, **changes})
+        return effects
 
 
 class Plan(Section):
     """One visit: where, when, through what, and which stars.
 
-    What may differ between exposures (`gain`, `exptime`, `sky`, `sensitivity`, `date`) is one value, or one per
-    exposure.
+    What may differ between exposures (`gain`, `exptime`, `sky`, `sensitivity`, `date`) is one value,
+    or one each.
     """
 
     n: int = setting(6, "Number of exposures.", ge=1, le=640)
@@ -99,13 +101,13 @@ class Plan(Section):
         "random",
         "random: uniform on the sky; king: a cluster; blank: no star; list: stars given by the caller.",
     )
-    density: float = setting(150.0, "Stars of a random field.", unit="arcmin-2", ge=0, le=20_000)
+    density: float = setting(240.0, "Stars of a random field.", unit="arcmin-2", ge=0, le=20_000)
     cluster_stars: int = setting(4000, "Stars of a King cluster.", ge=0, le=200_000)
     core_radius: float = setting(25.0, "King core radius.", unit="arcsec", gt=0)
     tidal_radius: float = setting(500.0, "King tidal radius.", unit="arcsec", gt=0)
     brightest: float = setting(18.0, "Brightest star, ST.", unit="mag")
-    faintest: float = setting(25.5, "Faintest star, ST.", unit="mag")
-    slope: float = setting(0.2, "Luminosity function: log10 of the number per magnitude rises by this.")
+    faintest: float = setting(25.0, "Faintest star, ST.", unit="mag")
+    slope: float = setting(0.15, "Luminosity function: log10 of the number per magnitude rises by this.")
     min_separation: float = setting(0.0, "Least distance between two stars.", unit="arcsec", ge=0)
     sky: float | tuple[float, ...] = setting(
         0.008, "Sky in DN/s on a WF3 pixel, at gain 7 and full sensitivity.", unit="DN / s"
@@ -147,13 +149,14 @@ def build(model: type[Any], values: dict[str, Any]) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as problem:
-        lines = [
-            f"simulate.{'.'.join(str(part) for part in error['loc'])}: {error['msg']}; found {error.get('input')!r}"[
-                :200
-            ]
-            for error in problem.errors()
-        ]
+        lines = [_explain(error) for error in problem.errors()]
         raise SettingsError("; ".join(lines), errors=lines) from None
+
+
+def _explain(error: Any) -> str:
+    """Turn one pydantic error into one sentence."""
+    name = ".".join(str(part) for part in error["loc"])
+    return f"simulate.{name}: {error['msg']}; found {error.get('input')!r}"[:200]
 
 
 def make_plan(**changes: Any) -> Plan:

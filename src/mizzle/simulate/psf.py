@@ -1,11 +1,11 @@
 """The simulated point-spread function: undersampled as WFPC2's, and exact to integrate.
 
-A sum of Gaussians that are round on the sky: diffraction core, two halos, and a wing. Charge diffusion (a property of
-the chip, in pixels) is added in quadrature. A Gaussian over a rectangle is a product of error functions, so a stamp
-costs two small tables per star, at any sub-pixel phase, and its sum is the star's flux.
+A sum of Gaussians that are round on the sky: diffraction core, two halos, and a wing. Charge diffusion (a
+property of the chip, in pixels) is added in quadrature. A Gaussian over a rectangle is a product of error
+functions, so a stamp costs two small tables per star, at any sub-pixel phase, and its sum is the star's flux.
 
-The wing's weight makes 1/1.096 of the light fall within 0.5 arcsec of the star (Holtzman et al. 1995, PASP 107, 1065),
-the chip's own pixel included, so that PHOTFLAM refers to all the light.
+The wing's weight makes 1/1.096 of the light fall within 0.5 arcsec of the star (Holtzman et al. 1995, PASP
+107, 1065), the chip's own pixel included, so that PHOTFLAM refers to all the light.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 
-#: Width of the core at 7996 A [arcsec]: the 2.4 m aperture with a 0.33 obscuration has FWHM 0.067 arcsec there.
+#: Width of the core at 7996 A [arcsec]: 2.4 m with a 0.33 obscuration have a FWHM of 0.067 arcsec there.
 CORE_SIGMA = 0.0284
 CORE_WAVELENGTH = 7996.0
 #: Width over the core's, and share of the light inside the wing's, of core and halos.
@@ -28,7 +28,8 @@ HALO_SHARES = (0.735, 0.175, 0.09)
 #: Width of the wing [arcsec]; stamps reach four times that.
 WING_SIGMA = 0.6
 STAMP_RADIUS = 2.4
-#: Charge diffusion [pixel]: second moment of the kernel with .75 in the center, .05 and .0125 around (Tiny Tim manual).
+#: Charge diffusion [pixel]: second moment of the kernel with .75 in the center, .05 and .0125 around
+#: it (Tiny Tim manual).
 DIFFUSION_SIGMA = 0.387
 
 
@@ -71,7 +72,7 @@ class PointSpread:
 
 
 def _total_variance(sigmas: FloatArray, diffusion: float, scale: float, *, pixel: bool) -> FloatArray:
-    """Return the variance per axis of each component [arcsec2]; a pixel adds a twelfth of its side squared."""
+    """Return the variance of each component per axis [arcsec2]; a pixel adds side squared / 12."""
     return np.asarray(sigmas**2 + (diffusion**2 + (1.0 / 12.0 if pixel else 0.0)) * scale**2)
 
 

@@ -24,8 +24,8 @@ def reference_area(frame: ChipFrame) -> float:
 def pixel_areas(frame: ChipFrame) -> NDArray[np.float32]:
     """Return the sky area of each pixel over the reference pixel's, narrow rows included.
 
-    The area of the quadrilateral between the mapped corners, ``(ny, nx)``. Rows are narrow through their edges, so it
-    suffices to multiply the smooth area by the height of each row.
+    The area of the quadrilateral between the mapped corners, ``(ny, nx)``. Rows are narrow through their
+    edges, so it suffices to multiply the smooth area by the height of each row.
     """
     ny, nx = frame.shape
     smooth = replace(frame, row_edges=np.zeros_like(frame.row_edges))
@@ -67,7 +67,7 @@ def row_shift(frame: ChipFrame, y: FloatArray) -> FloatArray:
 
 
 def local_scales(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return the sky length of a pixel along x and y at each position, ``(k, 2)`` [arcsec]; narrow rows aside."""
+    """Return the sky length of a pixel along x and y, ``(k, 2)`` [arcsec]; narrow rows aside."""
     smooth = replace(frame, row_edges=np.zeros_like(frame.row_edges))
     lengths = []
     for dx, dy in ((0.5, 0.0), (0.0, 0.5)):
@@ -118,7 +118,7 @@ def add_stars(
     steps = np.arange(size + 1)
     for start in range(0, x.size, _BLOCK):
         part = slice(start, start + _BLOCK)
-        around_x = first_x[part, None] - size + steps - 0.5
+        around_x = np.asarray(first_x[part, None] - size + steps - 0.5, dtype=np.float64)
         around_y = edges_y[first_y[part, None] + steps]
         pieces = stamps(
             psf, (x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y)
