@@ -8,8 +8,58 @@ from mizzle.settings.base import Section, setting
 
 
 class RejectSettings(Section):
-    """How cosmic rays are found."""
+    """How cosmic rays are found: many exposures by comparison, one by its sharpness."""
 
+    method: Literal["auto", "compare", "single", "none"] = setting(
+        "auto",
+        "compare: with the other exposures; single: each exposure by itself; auto: compare wherever two exposures"
+        " cover a place, single elsewhere; none: flag nothing.",
+    )
+    combine: Literal["clipped", "median", "mean", "minmed"] = setting(
+        "clipped",
+        "How the exposures become a reference: mean of what lies near a minimum-guarded median; plain median; mean;"
+        " median with the highest left out, or the minimum where that is far above it.",
+    )
+    combine_sigma: float = setting(
+        4.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
+    )
+    combine_structure: float = setting(
+        0.2, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+    )
+    nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
+    nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
+    kernel: Literal["square", "turbo", "point"] = setting(
+        "square", "Kernel that drops each exposure on the reference's grid."
+    )
+    pixfrac: float = setting(
+        1.0, "Side of a drop over that of a pixel, for the reference.", gt=0, le=1
+    )
+    interpolation: Literal["nearest", "linear", "poly3", "poly5", "lanczos3"] = setting(
+        "poly5", "How the reference is read at a chip's pixels."
+    )
+    min_coverage: float = setting(
+        0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
+    )
+    seed_sigma: float = setting(4.0, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
+    neighbor_sigma: float = setting(
+        2.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
+    )
+    seed_slope: float = setting(
+        1.2, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+    )
+    neighbor_slope: float = setting(
+        0.7, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+    )
+    negative: bool = setting(False, "Flag pixels far below the reference too.")
+    grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)
+    cte_grow: int = setting(
+        0, "Flag this much of the column behind a cosmic ray, away from the amplifier.", unit="pixel", ge=0, le=200
+    )
+    static: bool = setting(True, "Flag pixels that are far too low in every exposure (three at least).")
+    static_sigma: float = setting(4.0, "How far below the sky.", unit="sigma", ge=1, le=100)
+    memory_mb: int = setting(
+        48, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000
+    )
     single_sigma: float = setting(
         5.0,
         "Single exposure: a seed's significance, and the least peak that is judged.",

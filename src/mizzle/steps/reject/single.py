@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.compare import grown
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -103,11 +104,11 @@ def find_single(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     noise = np.sqrt(np.maximum(background, 0) + pixels.floor + (slope * np.maximum(background, 0)) ** 2)
     stars, rays = judge_peaks(pixels, excess, noise, settings)
     # A pixel belongs to a ray when it is sharp, or bright, and hangs on a condemned peak; stars are out of bounds.
-    free = ~(_grown(stars, 1) | pixels.bad)
+    free = ~(grown(stars, 1) | pixels.bad)
     mask = rays & ~pixels.bad
     for _ in range(settings.single_track):
-        mask |= _grown(mask, 1) & candidates & free
-    near = _grown(mask, settings.single_grow)
+        mask |= grown(mask, 1) & candidates & free
+    near = grown(mask, settings.single_grow)
     mask |= near & free & (excess > settings.single_neighbor_sigma * noise)
     return mask
 
@@ -199,16 +200,3 @@ def local_median(image: Image, bad: Mask) -> Image:
     import astroscrappy.utils
 
     return np.asarray(astroscrappy.utils.medfilt5(clean))
-
-
-def _grown(mask: Mask, radius: int) -> Mask:
-    """Return `mask` grown by `radius` pixels to all sides (a square)."""
-    result = mask.copy()
-    for _ in range(radius):
-        wide = result.copy()
-        wide[:, 1:] |= result[:, :-1]
-        wide[:, :-1] |= result[:, 1:]
-        result = wide.copy()
-        result[1:] |= wide[:-1]
-        result[:-1] |= wide[1:]
-    return result

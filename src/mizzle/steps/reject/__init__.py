@@ -1,0 +1,220 @@
+"""Cosmic rays: every exposure against a reference made of all, or by itself where it is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle import kernel
+from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
+from mizzle.settings import Settings
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.compare import Judge, compare, grown, trailed
+from mizzle.steps.reject.reference import Reference, build_reference
+from mizzle.steps.reject.sensor import Sensor, sensors
+from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
+
+__all__ = ["find_cosmic_rays"]
+
+Mask = NDArray[np.bool_]
+
+#: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
+MARGIN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Cosmic rays of one chip."""
+
+    packed: NDArray[np.uint8]
+    fraction: float
+    alone: float
+    low: NDArray[np.uint8] | None = None
+
+
+def find_cosmic_rays(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    settings: Settings,
+    runner: Runner,
+) -> CosmicRays:
+    """Find the cosmic rays of a visit.
+
+    Each class of chips (PC, WF) gets a reference at its own pixel scale from all exposures; every chip is compared
+    with it, in electrons. Pixels that fewer than two exposures cover are judged by the single-exposure method.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter.
+    alignment, scales, sky : Alignment, FluxScales, SkyLevels
+        Solutions of the steps before.
+    settings : Settings
+        ``reject``, ``noise``, ``dq``.
+    runner : Runner
+        Threads; the masks do not depend on their number.
+
+    Returns
+    -------
+    rays : CosmicRays
+        Packed masks, flagged share of the good pixels, and the method of each exposure.
+    """
+    own = settings.reject
+    every = sensors(exposures, alignment, scales, sky, settings)
+    found: dict[tuple[str, str], Found] = {}
+    if own.method != "none":
+        for kind in ("PC", "WF"):
+            found.update(_one_class([s for s in every if s.kind == kind], own, runner))
+    packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
+    fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
+    for (root, name), one in found.items():
+        packed[root][name] = one.packed
+        fractions[root][name] = one.fraction
+    methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
+    return CosmicRays(packed, fractions, methods)
+
+
+def _method(chips: Sequence[Found | None], settings: RejectSettings) -> str:
+    """Name the method that judged most of an exposure."""
+    known = [one for one in chips if one is not None]
+    if not known or settings.method == "none":
+        return "none"
+    return "lacosmic" if np.mean([one.alone for one in known]) > 0.5 else "median"
+
+
+def _one_class(
+    chips: Sequence[Sensor], settings: RejectSettings, runner: Runner
+) -> dict[tuple[str, str], Found]:
+    """Judge all chips of one class."""
+    if not chips:
+        return {}
+    many = len({sensor.index for sensor in chips}) > 1 and settings.method != "single"
+    reference = build_reference(chips, settings, runner) if many else None
+    answers = runner.map(
+        lambda number: _judge(chips[number], number, reference, settings), range(len(chips))
+    )
+    found = {(s.exposure.root, s.chip.name): one for s, one in zip(chips, answers, strict=True)}
+    return _with_static(chips, found) if settings.static else found
+
+
+def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: RejectSettings) -> Found:
+    """Find the cosmic rays of one chip."""
+    sci, bad = sensor.pixels()
+    if reference is None:
+        known = np.zeros(bad.shape, np.bool_)
+        mask = np.zeros(bad.shape, np.bool_)
+    else:
+        mask, known = _compared(sensor, sci, bad, reference, number, settings)
+    alone = ~(known | bad)
+    if settings.method != "compare" and alone.any():
+        _add_single(mask, sensor, sci, bad, alone, settings)
+    if settings.grow or settings.cte_grow:
+        mask = trailed(grown(mask, settings.grow), settings.cte_grow) & ~bad
+    good = int(bad.size - np.count_nonzero(bad))
+    low = _too_low(sensor, sci, bad, settings) if settings.static else None
+    return Found(
+        np.packbits(mask),
+        float(np.count_nonzero(mask)) / max(good, 1),
+        float(np.count_nonzero(alone)) / max(good, 1),
+        low,
+    )
+
+
+def _compared(
+    sensor: Sensor,
+    sci: NDArray[np.float32],
+    bad: Mask,
+    reference: Reference,
+    number: int,
+    settings: RejectSettings,
+) -> tuple[Mask, Mask]:
+    """Compare one chip with the reference; return cosmic rays, and where two exposures made the reference."""
+    own = reference.maps[number]
+    expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
+    covered = kernel.blot_chip(reference.count, own, interp="nearest")
+    known = covered >= 2.0
+    area = (reference.grid.scale / sensor.frame.scale) ** 2
+    judge = Judge(
+        gain=sensor.noise.gain,
+        rate=sensor.noise.gain / (sensor.multiply * area),
+        sky=sensor.sky * sensor.noise.gain,
+        floor=sensor.noise.floor,
+        exposures=reference.exposures,
+    )
+    return compare(sci, bad | ~known, expected, judge, settings), known
+
+
+def _add_single(
+    mask: Mask,
+    sensor: Sensor,
+    sci: NDArray[np.float32],
+    bad: Mask,
+    alone: Mask,
+    settings: RejectSettings,
+) -> None:
+    """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
+    psf = sharpest_star(sensor.chip.photplam, sensor.frame.scale)
+    for box in boxes(alone):
+        wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
+        electrons = sci[wide] * np.float32(sensor.noise.gain)
+        flagged = find_single(SinglePixels(electrons, bad[wide], sensor.noise.floor, psf), settings)
+        mask[wide] |= flagged & alone[wide]
+
+
+def boxes(mask: Mask) -> list[tuple[slice, slice]]:
+    """Return rectangles that cover `mask`: all of it, or its four borders where the middle is empty.
+
+    A chip that is alone along its edges only is not worth judging as a whole.
+    """
+    ny, nx = mask.shape
+    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    if not rows.size:
+        return []
+    whole = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    low, high = ny // 4, ny - ny // 4
+    left, right = nx // 4, nx - nx // 4
+    if mask[low:high, left:right].any():
+        return [whole]
+    strips = []
+    for part in ((slice(0, low), slice(0, nx)), (slice(high, ny), slice(0, nx)),
+                 (slice(low, high), slice(0, left)), (slice(low, high), slice(right, nx))):
+        where = np.nonzero(mask[part])
+        if where[0].size:
+            y0, x0 = part[0].start, part[1].start
+            strips.append(
+                (
+                    slice(y0 + int(where[0].min()), y0 + int(where[0].max()) + 1),
+                    slice(x0 + int(where[1].min()), x0 + int(where[1].max()) + 1),
+                )
+            )
+    return strips
+
+
+def _too_low(
+    sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings
+) -> NDArray[np.uint8]:
+    """Return, packed, the pixels far below the sky."""
+    sigma = float(np.sqrt(sensor.noise.background(sensor.sky)))
+    return np.packbits((sci < np.float32(sensor.sky - settings.static_sigma * sigma)) & ~bad)
+
+
+def _with_static(
+    chips: Sequence[Sensor], found: dict[tuple[str, str], Found]
+) -> dict[tuple[str, str], Found]:
+    """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
+    result = dict(found)
+    for name in dict.fromkeys(sensor.chip.name for sensor in chips):
+        keys = [(s.exposure.root, name) for s in chips if s.chip.name == name]
+        maps = [low for key in keys if (low := found[key].low) is not None]
+        if len(maps) < 3 or len({m.size for m in maps}) > 1:
+            continue
+        static = np.bitwise_and.reduce(maps)
+        for key in keys if static.any() else []:
+            one = result[key]
+            result[key] = Found(one.packed | static, one.fraction, one.alone)
+    return result

@@ -1,0 +1,158 @@
+"""The reference: what the sky looks like to one class of chips, cosmic rays left out.
+
+Every exposure is drizzled by itself onto a grid of the class's own pixel scale (the PC is never judged at the WF's),
+sky subtracted, as a rate, and the stack is reduced to one image. The work goes band by band, so that the memory does
+not depend on the number of exposures; the bands depend on the settings only, so the result does not depend on the
+number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle import kernel
+from mizzle.geometry.grid import common_grid
+from mizzle.geometry.mapping import chip_map
+from mizzle.model import Grid, Runner
+from mizzle.settings.combine import CombineSettings
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.sensor import Sensor
+from mizzle.steps.reject.stack import StackNoise, reduce_stack
+
+#: Rows are handed to the workers in pieces of this height when a stack is reduced.
+PIECE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What one class of chips should see.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its pixels.
+    image : (ny, nx) float32 array
+        Equalized DN/s per reference pixel, sky subtracted; 0 where nothing is known.
+    count : (ny, nx) float32 array
+        Exposures that cover each pixel.
+    exposures : int
+        Exposures of the class.
+    maps : tuple of ChipMap
+        Chip map of each sensor, by position in the list of sensors.
+    """
+
+    grid: Grid
+    image: NDArray[np.float32]
+    count: NDArray[np.float32]
+    exposures: int
+    maps: tuple[kernel.ChipMap, ...]
+
+
+def class_grid(sensors: Sequence[Sensor]) -> Grid:
+    """Return the grid of a class: scale and orientation of its first chip, covering all of them."""
+    first = sensors[0].frame
+    settings = CombineSettings(scale=first.scale, rotation=first.orientation())
+    return common_grid([sensor.frame for sensor in sensors], settings)
+
+
+def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner: Runner) -> Reference:
+    """Drizzle each exposure by itself, and reduce the stack.
+
+    Parameters
+    ----------
+    sensors : sequence of Sensor
+        All of one class, by exposure.
+    settings : RejectSettings
+        How to drop, and how to reduce.
+    runner : Runner
+        Threads: by exposure for the drizzle, by rows for the stack.
+    """
+    grid = class_grid(sensors)
+    maps = tuple(runner.map(lambda sensor: chip_map(sensor.frame, grid), sensors))
+    groups = _by_exposure(sensors, maps)
+    ny, nx = grid.shape
+    image, count = np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.float32)
+    noise = StackNoise.of([[sensor for sensor, _ in group] for group in groups])
+    height = band_height(len(groups), grid.shape, settings.memory_mb)
+    for top in range(0, ny, height):
+        rows = min(height, ny - top)
+        stack = np.empty((len(groups), rows, nx), np.float32)
+
+        def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
+            stack[number] = _separate(groups[number], grid, top, stack.shape[1:], settings)
+
+        def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
+            piece = stack[:, start : start + PIECE]
+            where = slice(top + start, top + start + piece.shape[1])
+            image[where], count[where] = reduce_stack(piece, noise, settings)
+
+        runner.map(drop, range(len(groups)))
+        runner.map(reduce, range(0, rows, PIECE))
+    return Reference(grid, image, count, len(groups), maps)
+
+
+def band_height(count: int, shape: tuple[int, int], memory_mb: int) -> int:
+    """Return the rows of a band whose stack of float32 images fits into `memory_mb`: a multiple of `PIECE`."""
+    rows = memory_mb * 2**20 // (4 * count * shape[1])
+    pieces = max(1, rows // PIECE)
+    bands = -(-shape[0] // (pieces * PIECE))
+    even = -(-shape[0] // bands)
+    return -(-even // PIECE) * PIECE
+
+
+Group = list[tuple[Sensor, kernel.ChipMap]]
+
+
+def _by_exposure(sensors: Sequence[Sensor], maps: Sequence[kernel.ChipMap]) -> list[Group]:
+    groups: dict[int, Group] = {}
+    for sensor, own in zip(sensors, maps, strict=True):
+        groups.setdefault(sensor.index, []).append((sensor, own))
+    return list(groups.values())
+
+
+def _separate(
+    group: Group, grid: Grid, top: int, shape: tuple[int, ...], settings: RejectSettings
+) -> NDArray[np.float32]:
+    """Drizzle one exposure onto rows ``top ...`` of the grid: rate, or NaN where it covers too little."""
+    rows, nx = shape
+    accumulator = kernel.Accumulator((rows, nx))
+    for sensor, own in group:
+        moved = _moved(own, top)
+        if not _touches(moved, rows):
+            continue
+        sci, bad = sensor.pixels()
+        area = (grid.scale / sensor.frame.scale) ** 2
+        kernel.accumulate(
+            accumulator,
+            sci,
+            moved,
+            mask=bad.view(np.uint8),
+            multiply=sensor.multiply * area,
+            subtract=sensor.sky * sensor.multiply * area,
+            weight=1.0 / area,
+            pixfrac=settings.pixfrac,
+            kernel=settings.kernel,
+            pixel_scale_ratio=grid.scale / sensor.frame.scale,
+        )
+    total, weight = accumulator.sums[..., 0], accumulator.sums[..., 1]
+    covered = weight >= max(settings.min_coverage, 1e-6)
+    result = np.full((rows, nx), np.nan, np.float32)
+    np.divide(total, weight, out=result, where=covered, casting="same_kind")
+    return result
+
+
+def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:
+    """Return the map onto a frame whose row 0 is row `top`: the constant term of y carries it."""
+    cy = own.cy.copy()
+    cy[0, 0] -= top
+    return replace(own, cy=cy)
+
+
+def _touches(own: kernel.ChipMap, rows: int) -> bool:
+    """Return whether the chip can reach rows ``0 .. rows - 1``: the constant, and the sum of all other terms."""
+    reach = float(np.abs(own.cy).sum() - abs(own.cy[0, 0])) + 2.0
+    return -reach <= float(own.cy[0, 0]) <= rows + reach

@@ -1,0 +1,92 @@
+"""One chip of one exposure, with everything needed to judge its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.dq import bad_pixels, good_bits
+from mizzle.instrument.noise import NoiseModel, noise_model
+from mizzle.model import Alignment, Chip, ChipFrame, Exposure, FluxScales, SkyLevels
+from mizzle.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Sensor:
+    """One chip of one exposure.
+
+    Parameters
+    ----------
+    exposure, chip : Exposure, Chip
+        What was read.
+    index : int
+        Number of the exposure in the visit.
+    frame : ChipFrame
+        Aligned.
+    multiply : float
+        DN to equalized DN/s: flux factor over exposure time.
+    sky : float
+        Measured sky [DN per pixel].
+    noise : NoiseModel
+        In electrons.
+    good : int
+        Data-quality bits that do no harm.
+    """
+
+    exposure: Exposure
+    chip: Chip
+    index: int
+    frame: ChipFrame
+    multiply: float
+    sky: float
+    noise: NoiseModel
+    good: int
+
+    @property
+    def kind(self) -> str:
+        """Class of the chip: ``PC`` or ``WF``."""
+        return "PC" if self.chip.name == "PC" else "WF"
+
+    def pixels(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return signal [DN] and bad pixels; read from the file again where memory is short."""
+        sci = self.chip.sci
+        return sci, bad_pixels(sci, self.chip.dq, self.good)
+
+
+def sensors(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    settings: Settings,
+) -> list[Sensor]:
+    """Return the sensors of a visit, by exposure, then chip."""
+    return list(_sensors(exposures, alignment, scales, sky, settings))
+
+
+def _sensors(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    settings: Settings,
+) -> Iterable[Sensor]:
+    good = good_bits(settings.dq.good)
+    for index, exposure in enumerate(exposures):
+        for name, chip in exposure.chips.items():
+            factor = scales.factors[exposure.root][name]
+            # What the chip measured, its own pedestal included: the comparison needs no common sky.
+            level = sky.levels[exposure.root][name] + sky.pedestals[exposure.root][name]
+            yield Sensor(
+                exposure=exposure,
+                chip=chip,
+                index=index,
+                frame=alignment.frame(exposure, name),
+                multiply=factor / exposure.exptime,
+                sky=level / factor if np.isfinite(level) else 0.0,
+                noise=noise_model(exposure, chip, settings.noise),
+                good=good,
+            )
