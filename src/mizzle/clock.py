@@ -22,9 +22,7 @@ class Clock:
         Called with a sentence that must be seen.
     """
 
-    def __init__(
-        self, listener: Callable[[str], None] = _silent, warn: Callable[[str], None] = _silent
-    ) -> None:
+    def __init__(self, listener: Callable[[str], None] = _silent, warn: Callable[[str], None] = _silent) -> None:
         self.seconds: dict[str, float] = {}
         self.warn = warn
         self._listener = listener

@@ -43,7 +43,13 @@ def demo(
         made = visit(demo_plan(seed))
         write_visit(made, folder / "visit")
     result = run(
-        [folder / "visit"], folder, name="demo", settings=settings, workers=workers, clock=clock, command="mizzle demo"
+        [folder / "visit"],
+        folder,
+        name="demo",
+        settings=settings,
+        workers=workers,
+        clock=clock,
+        command="mizzle demo",
     )
     with clock("compare with the truth"):
         scores = [*score_visit(result, made.truth), *score_blank_sky(7), *score_blank_sky(15)]

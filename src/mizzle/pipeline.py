@@ -175,5 +175,3 @@ def _top(verdicts: list[Verdict]) -> Verdict:
     """Return the worst part; at the top, nothing to judge counts as passed."""
     verdict = worst(verdicts)
     return Verdict.PASS if verdict is Verdict.NONE else verdict
-
-

@@ -69,7 +69,8 @@ class Delivery:
         """
         if not _NAME.fullmatch(name):
             raise SettingsError(
-                f"--name {name!r}: a plain file name is needed: letters, digits, . _ + -, 120 at most", name=name
+                f"--name {name!r}: a plain file name is needed: letters, digits, . _ + -, 120 at most",
+                name=name,
             )
 
     def deliver(self, result: Result, runner: Runner, command: str) -> Result:
@@ -130,9 +131,7 @@ class Delivery:
         files = [write_text(folder / f"{result.name}_settings.toml", to_toml(self._settings))]
         for band, mosaic in result.mosaics.items():
             stem = product_stem(result, band)
-            files.append(
-                write_mosaic(folder / f"{stem}_drz.fits", mosaic, result.exposures, result.zeropoints[band])
-            )
+            files.append(write_mosaic(folder / f"{stem}_drz.fits", mosaic, result.exposures, result.zeropoints[band]))
             if self._settings.output.catalog:
                 files.append(write_catalog(folder / f"{stem}_cat.ecsv", result.catalogs[band]))
         if self._settings.output.exposures:

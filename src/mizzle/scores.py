@@ -98,7 +98,8 @@ def frame_errors(alignment: Alignment, exposures: Iterable[Exposure], truth: Tru
             east = (ra - true_ra) * np.cos(np.deg2rad(true_dec))
             offsets.append(3.6e6 * np.array([east.mean(), (dec - true_dec).mean()]))
         errors.append(np.mean(offsets, axis=0))
-    return np.array(errors) - np.mean(errors, axis=0)
+    centered: NDArray[np.float64] = np.array(errors) - np.mean(errors, axis=0)
+    return centered
 
 
 def score_alignment(alignment: Alignment, exposures: Iterable[Exposure], truth: Truth) -> list[Score]:
@@ -142,12 +143,13 @@ def score_fluxes(catalog: Catalog, truth: Truth, photflam: float) -> list[Score]
     sky = np.stack([truth.stars.ra * np.cos(np.deg2rad(truth.stars.dec)), truth.stars.dec], axis=1) * 3600
     near_stars = KDTree(sky).query_ball_point(sky[theirs], 1.5)
     clean = np.array(
-        [true[group].sum() < 1.01 * true[index] for group, index in zip(near_stars, theirs, strict=True)], dtype=bool
+        [true[group].sum() < 1.01 * true[index] for group, index in zip(near_stars, theirs, strict=True)],
+        dtype=bool,
     )
     good = clean & (np.asarray(catalog.columns["flags"])[mine] == 0) & (flux > 50 * error)
     chips = np.asarray(catalog.columns["chip"])[mine]
     ratio = flux / true[theirs]
-    scores = []
+    scores: list[Score] = []
     means = {}
     for name in CHIP_NAMES:
         chosen = good & (chips == name)
@@ -191,7 +193,10 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
             clean = ~_near(truth.cosmic_rays(exposure.root, name, 1e-3)) & good
             stars = truth.star_mask(exposure.root, name)
             found, total = found + int((flagged & rays).sum()), total + int(rays.sum())
-            lost_star, star = lost_star + int((flagged & clean & stars).sum()), star + int((clean & stars).sum())
+            lost_star, star = (
+                lost_star + int((flagged & clean & stars).sum()),
+                star + int((clean & stars).sum()),
+            )
             lost_sky[name] += int((flagged & clean & ~stars).sum())
             sky[name] += int((clean & ~stars).sum())
     scores = []
@@ -243,7 +248,12 @@ def score_blank_sky(gain: int, seed: int = 1) -> list[Score]:
     quiet = Effects.none(photon_noise=True, read_noise=1.0, shadow=True)
     made = visit(make_plan(n=1, field="blank", gain=gain, seed=seed, sky=0.1, effects=quiet))
     settings = load_settings(
-        assignments=['align.method="header"', 'sky.method="none"', 'reject.method="none"', "combine.scale=0.0996"]
+        assignments=[
+            'align.method="header"',
+            'sky.method="none"',
+            'reject.method="none"',
+            "combine.scale=0.0996",
+        ]
     )
     mosaic = process(made.exposures, settings).mosaics["F814W"]
     levels = {}

@@ -141,9 +141,7 @@ def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
-def settle(
-    exposures: Sequence[Exposure], alignment: Alignment, drops: Drops
-) -> tuple[list[Exposure], Alignment]:
+def settle(exposures: Sequence[Exposure], alignment: Alignment, drops: Drops) -> tuple[list[Exposure], Alignment]:
     """Drop, or stop at, exposures that could not be aligned.
 
     Raises
@@ -176,5 +174,3 @@ def default_name(exposures: Iterable[Exposure]) -> str:
     filters = {exposure.filter for exposure in exposures}
     ending = f"_{filters.pop().lower()}" if len(filters) == 1 else ""
     return f"{target[:60]}_wfpc2{ending}"
-
-

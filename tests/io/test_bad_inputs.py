@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from tiny_files import SIDE, chip, primary, sky, write_pair
 
 from mizzle.cli import main
+from tiny_files import SIDE, chip, primary, sky, write_pair
 
 Arguments = list[str]
 Case = Callable[[Path], Arguments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 from mizzle.errors import MizzleError
 
@@ -19,20 +20,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv : sequence of str, optional
         Arguments; those of the process by default.
     """
-    import click
+    import typer
 
     from mizzle.cli.app import app
 
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Some releases of typer carry click inside, others import it: the class is found through what both export.
+    kinds = typer.BadParameter.__mro__
+    usage_error = cast("type[typer.BadParameter]", next(k for k in kinds if k.__name__ == "ClickException"))
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
         code = app(args=arguments, prog_name="mizzle", standalone_mode=False)
     except MizzleError as problem:
         sys.stderr.write(f"mizzle: {_one_line(str(problem))}\n")
         sys.exit(problem.exit_code)
-    except click.ClickException as problem:
-        problem.show(sys.stderr)
+    except usage_error as problem:
+        sys.stderr.write(f"mizzle: {_one_line(problem.format_message())}; see mizzle --help\n")
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("mizzle: stopped; no half product was left\n")
         sys.exit(130)
     except BrokenPipeError:

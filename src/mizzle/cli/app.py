@@ -21,9 +21,12 @@ app = typer.Typer(
 Files = Annotated[
     list[str], typer.Argument(help="*_c0m.fits or *_flt.fits files (.gz too), folders, or quoted wildcards.")
 ]
-Config = Annotated[Path | None, typer.Option("-c", "--config", help="A settings file, as `mizzle settings --toml` writes.")]
+Config = Annotated[
+    Path | None, typer.Option("-c", "--config", help="A settings file, as `mizzle settings --toml` writes.")
+]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable."),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more, with times.")]
@@ -62,7 +65,8 @@ def run_command(
     verbose: Verbose = False,
 ) -> int:
     """Drizzle exposures into one image per filter, with one zeropoint."""
-    from mizzle.cli.console import Console, out as show
+    from mizzle.cli.console import Console
+    from mizzle.cli.console import out as show
     from mizzle.cli.summary import summary
     from mizzle.clock import Clock
     from mizzle.pipeline import run
@@ -91,7 +95,8 @@ def demo_command(
     verbose: Verbose = False,
 ) -> int:
     """Simulate a visit with known truth, run it, and say how good the result is."""
-    from mizzle.cli.console import Console, out as show
+    from mizzle.cli.console import Console
+    from mizzle.cli.console import out as show
     from mizzle.cli.summary import demo_summary
     from mizzle.clock import Clock
     from mizzle.demo import demo

@@ -80,7 +80,19 @@ def _describe(exposure: Exposure) -> str:
         )
         for name, chip in exposure.chips.items()
     ]
-    header = ("chip", "pixels", "gain", "rdnoise", "PHOTFLAM", "RA", "Dec", "orient", "scale", "DQ bits", "WCS in file")
+    header = (
+        "chip",
+        "pixels",
+        "gain",
+        "rdnoise",
+        "PHOTFLAM",
+        "RA",
+        "Dec",
+        "orient",
+        "scale",
+        "DQ bits",
+        "WCS in file",
+    )
     notes = "".join(f"\n  note: {_safe(note)}" for note in exposure.notes)
     return head + "\n" + table(rows, header) + notes
 
@@ -138,7 +150,11 @@ def _origins(settings: Settings, config: Path | None, assignments: Sequence[str]
 
     assigned = {".".join(parse_assignment(text)[:2]) for text in assignments}
     rows = [
-        (row.name, toml_value(row.value) if row.value is not None else "-", "--set" if row.name in assigned else str(config))
+        (
+            row.name,
+            toml_value(row.value) if row.value is not None else "-",
+            "--set" if row.name in assigned else str(config),
+        )
         for row in setting_rows(settings)
         if row.changed
     ]

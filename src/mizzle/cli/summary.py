@@ -9,8 +9,8 @@ from mizzle.cli.inspection import table
 
 if TYPE_CHECKING:
     from mizzle.clock import Clock
-    from mizzle.demo import Score
     from mizzle.model import Result
+    from mizzle.scores import Score
 
 
 def summary(result: Result, clock: Clock) -> str:
@@ -47,7 +47,8 @@ def _alignment(result: Result) -> str:
         for entry in result.alignment.exposures.values()
     ]
     return table(
-        rows, ("exposure", "found", "matched", "rms mas", "east mas", "north mas", "roll deg", "scale", "verdict")
+        rows,
+        ("exposure", "found", "matched", "rms mas", "east mas", "north mas", "roll deg", "scale", "verdict"),
     )
 
 
@@ -70,7 +71,14 @@ def _proof(result: Result, band: str) -> str:
 def demo_summary(result: Result, scores: Sequence[Score], clock: Clock) -> str:
     """Return the closing words of ``mizzle demo``: each figure against the truth, with its uncertainty."""
     rows = [
-        (score.name, f"{score.value:.4g}", f"{score.error:.2g}", score.unit, score.target, "yes" if score.met else "NO")
+        (
+            score.name,
+            f"{score.value:.4g}",
+            f"{score.error:.2g}",
+            score.unit,
+            score.target,
+            "yes" if score.met else "NO",
+        )
         for score in scores
     ]
     figures = table(rows, ("against the truth", "value", "+-", "unit", "wanted", "met"))

@@ -82,7 +82,8 @@ def prepare_folder(folder: str | Path) -> Path:
         raise SettingsError(f"{folder}: is a file; -o needs a folder", folder=str(folder)) from None
     except OSError as problem:
         raise SettingsError(
-            f"{folder}: cannot be written: {problem.strerror}; choose another folder with -o", folder=str(folder)
+            f"{folder}: cannot be written: {problem.strerror}; choose another folder with -o",
+            folder=str(folder),
         ) from problem
     for entry in folder.iterdir():
         match = _LEFTOVER.match(entry.name)

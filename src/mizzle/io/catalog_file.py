@@ -26,7 +26,7 @@ def write_catalog(path: str | Path, catalog: Catalog) -> Path:
     """
     from astropy.table import Table
 
-    table = Table({name: values for name, values in catalog.columns.items()}, meta=dict(catalog.meta))
+    table = Table(dict(catalog.columns), meta=dict(catalog.meta))
     for name, unit in catalog.units.items():
         if unit:
             table[name].unit = unit

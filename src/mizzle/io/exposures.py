@@ -186,9 +186,7 @@ class _Opened:
         return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
 
 
-def _assemble(
-    entry: InputFile, science: _Opened, quality: _Opened, settings: Settings, cache: PixelCache
-) -> Exposure:
+def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Settings, cache: PixelCache) -> Exposure:
     """Check and join what was opened."""
     where = str(entry.science)
     primary = science.headers[0]
@@ -294,9 +292,7 @@ def _pixels(
     return pixels
 
 
-def _source(
-    science: _Opened, quality: _Opened, planes: tuple[Plane, Plane, Plane | None], cache: PixelCache
-) -> Pixels:
+def _source(science: _Opened, quality: _Opened, planes: tuple[Plane, Plane, Plane | None], cache: PixelCache) -> Pixels:
     """Return lazily read pixels, or, for compressed files, pixels in memory: reading those again is slow."""
     if science.raw is None and quality.raw is None:
         return FilePixels(*planes, cache)

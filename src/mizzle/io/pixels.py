@@ -51,7 +51,9 @@ class Plane:
         values = np.frombuffer(raw, dtype=kind).reshape(self.shape)
         if (self.bscale, self.bzero) != (1.0, 0.0):
             return (values * self.bscale + self.bzero).astype(np.float32)
-        return values.astype(np.float32 if self.bitpix < 0 else np.int32)
+        if self.bitpix < 0:
+            return values.astype(np.float32)
+        return values.astype(np.int32)
 
 
 class PixelCache:
@@ -170,6 +172,7 @@ def _load(plane: Plane) -> NDArray[np.float32] | NDArray[np.int32]:
         raise InputError(f"{plane.path}: cannot be read: {problem.strerror}", file=str(plane.path)) from problem
     if raw.size != plane.n_bytes:
         raise InputError(
-            f"{plane.path}: truncated: {raw.size} bytes at {plane.offset}, needed {plane.n_bytes}", file=str(plane.path)
+            f"{plane.path}: truncated: {raw.size} bytes at {plane.offset}, needed {plane.n_bytes}",
+            file=str(plane.path),
         )
     return plane.decode(raw)

@@ -22,7 +22,11 @@ _CONTEXT_CARDS = 999
 
 
 def write_mosaic(
-    path: str | Path, mosaic: Mosaic, exposures: Iterable[Exposure], zeropoint: Zeropoint, extra: Iterable[Card] = ()
+    path: str | Path,
+    mosaic: Mosaic,
+    exposures: Iterable[Exposure],
+    zeropoint: Zeropoint,
+    extra: Iterable[Card] = (),
 ) -> Path:
     """Write a mosaic with its weights, errors, context, table of inputs and the proof of its zeropoint.
 
@@ -52,7 +56,11 @@ def write_mosaic(
     planes = (
         ("SCI", mosaic.sci, science_cards),
         ("ERR", mosaic.err, [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *_wcs_cards(mosaic.grid)]),
-        ("WHT", mosaic.wht, [("WHTTYPE", mosaic.weight_type, "what the weight is"), *_wcs_cards(mosaic.grid)]),
+        (
+            "WHT",
+            mosaic.wht,
+            [("WHTTYPE", mosaic.weight_type, "what the weight is"), *_wcs_cards(mosaic.grid)],
+        ),
         ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *_wcs_cards(mosaic.grid)]),
     )
     hdus = fits.HDUList([primary])

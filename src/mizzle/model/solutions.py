@@ -103,8 +103,7 @@ class Alignment:
         first = next(iter(exposures[0].chips.values())).frame if exposures else None
         pivot = (float(first.crval[0]), float(first.crval[1])) if first is not None else (0.0, 0.0)
         entries = {
-            e.root: ExposureAlignment(e.root, pivot, np.eye(2), np.zeros(2), note="header trusted")
-            for e in exposures
+            e.root: ExposureAlignment(e.root, pivot, np.eye(2), np.zeros(2), note="header trusted") for e in exposures
         }
         return cls(reference=exposures[0].root if exposures else "", exposures=entries, method="header")
 
