@@ -38,5 +38,5 @@ class SkySettings(Section):
     file: str = setting("", "Table of sky levels for method user: columns sky and root, chip.")
     regions: str = setting(
         "",
-        "DS9 region file (fk5 or image): kept out of the statistics; if lines start with +, only those count.",
+        "DS9 region file (fk5 or image): kept out of the statistics; if some start with +, only those count.",
     )

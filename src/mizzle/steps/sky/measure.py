@@ -1,7 +1,7 @@
 """Measure every chip's sky and decide what is subtracted.
 
-All levels are compared as surface brightness at one zeropoint: equalized DN/s per square arcsec. A
-flat-fielded flat sky is a constant per chip pixel, so the nominal pixel area of the chip is the one that counts.
+All levels are compared as surface brightness at one zeropoint: equalized DN/s per square arcsec. A flat-fielded
+flat sky is a constant per chip pixel, so the chip's nominal pixel area is the one that counts.
 """
 
 from __future__ import annotations
