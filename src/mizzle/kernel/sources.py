@@ -186,9 +186,7 @@ def _peaks(excess: NDArray[np.float32], limit: NDArray[np.float32], edge: int) -
 def _erf(z: FloatArray, gauss: FloatArray) -> FloatArray:
     """Error function to 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26), given ``gauss = exp(-z**2)``."""
     t = 1.0 / (1.0 + 0.3275911 * np.abs(z))
-    poly = t * (
-        0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))
-    )
+    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     return np.copysign(1.0 - poly * gauss, z)
 
 
@@ -217,9 +215,7 @@ def _axis(offset: FloatArray, center: FloatArray, sigma: float) -> tuple[FloatAr
     return np.diff(cumulative, axis=1), -np.diff(density, axis=1)
 
 
-def profile_stamps(
-    profile: Profile, dx: FloatArray, dy: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def profile_stamps(profile: Profile, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the pixel-integrated profile of unit flux and its derivatives by the center.
 
     Parameters
@@ -292,9 +288,7 @@ def _fit(windows: _Windows, detection: Detection, iterations: int = 6) -> dict[s
         value, by_x, by_y = (p.reshape(n, -1) for p in profile_stamps(profile, dx, dy))
         model = flux[:, None] * value
         variance = (
-            windows.noise[:, None] ** 2
-            + np.maximum(model, 0.0) / detection.gain
-            + (detection.mismatch * model) ** 2
+            windows.noise[:, None] ** 2 + np.maximum(model, 0.0) / detection.gain + (detection.mismatch * model) ** 2
         )
         weight = windows.use / variance
         residual = windows.data - model - sky[:, None]

@@ -1,0 +1,272 @@
+"""Matching two lists of positions by voting on their offset: no first guess, no bias.
+
+Every pair of sources within the search radius votes for its own offset. The peak is found on a mesh, but its
+place is then the mean of the *pairs* in it, so neither the mesh nor the search radius leaves a trace (a mesh built
+with one radius and read with another shifts everything by up to a cell).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model.frame import FloatArray
+
+#: Pairs of one search, all rolls together: a wide search is done on the brightest sources.
+MAX_PAIRS = 5_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Vote:
+    """The outcome of one search: ``b = rotate(a - pivot) + pivot + offset``.
+
+    Parameters
+    ----------
+    offset : (2,) array
+        Best offset, b minus a [arcsec].
+    roll : float
+        Rotation of a about `pivot` that gave it [rad].
+    pivot : (2,) array
+        Center of the rotation [arcsec].
+    n : int
+        Sources of each list that agree (each counted once).
+    chance : float
+        Probability that an accident does as well anywhere in the search.
+    first, second : (n,) int array
+        The agreeing pairs.
+    histogram : (m, m) int array
+        Pairs by offset, for the report.
+    extent : float
+        Half-side of the histogram [arcsec].
+    """
+
+    offset: FloatArray
+    roll: float
+    pivot: FloatArray
+    n: int
+    chance: float
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    extent: float = 0.0
+
+    def transform(self) -> tuple[FloatArray, FloatArray]:
+        """Return ``(matrix, shift)``: ``b = matrix @ a + shift``."""
+        matrix = rotation(self.roll)
+        return matrix, self.pivot - matrix @ self.pivot + self.offset
+
+
+def rotation(angle: float) -> FloatArray:
+    """Return the matrix that turns ``(east, north)`` by `angle` [rad] from north through east."""
+    return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+
+
+def poisson_tail(count: int, mean: float) -> float:
+    """Return an upper bound of the chance that a Poisson variable of `mean` reaches `count`.
+
+    The first term of the tail times a geometric series; exact to a few per cent where ``count > 2 mean``.
+    """
+    if count <= 0 or mean >= count:
+        return 1.0
+    if mean <= 0:
+        return 0.0
+    log_term = count * math.log(mean) - mean - math.lgamma(count + 1)
+    return min(1.0, math.exp(max(log_term, -700.0)) / (1.0 - mean / (count + 1)))
+
+
+def close_pairs(a: FloatArray, b: FloatArray, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of all pairs with both coordinates within `radius`.
+
+    Parameters
+    ----------
+    a, b : (n, 2), (m, 2) array
+        Positions.
+    radius : float
+        Half-side of the box.
+    """
+    order = np.argsort(b[:, 1], kind="stable")
+    sorted_y = b[order, 1]
+    low = np.searchsorted(sorted_y, a[:, 1] - radius, side="left")
+    high = np.searchsorted(sorted_y, a[:, 1] + radius, side="right")
+    count = high - low
+    first = np.repeat(np.arange(len(a)), count)
+    start = np.repeat(low - np.concatenate([[0], np.cumsum(count)[:-1]]) if len(a) else low, count)
+    second = order[np.arange(first.size) + start]
+    near = np.abs(b[second, 0] - a[first, 0]) <= radius
+    return first[near].astype(np.int64), second[near].astype(np.int64)
+
+
+def _unique_count(first: NDArray[np.int64], second: NDArray[np.int64]) -> int:
+    """Count agreeing sources so that a source with many partners counts once."""
+    return min(np.unique(first).size, np.unique(second).size)
+
+
+def _peak(delta: FloatArray, radius: float, cell: float) -> tuple[FloatArray, NDArray[np.int64], float]:
+    """Return the offset (a corner between four cells) around which the most pairs lie, the mesh, its half-side."""
+    half = math.ceil(radius / cell) + 1
+    side = 2 * half
+    column = np.floor(delta[:, 0] / cell).astype(np.int64) + half
+    row = np.floor(delta[:, 1] / cell).astype(np.int64) + half
+    mesh = np.bincount(row * side + column, minlength=side * side).reshape(side, side)
+    boxes = mesh[:-1, :-1] + mesh[1:, :-1] + mesh[:-1, 1:] + mesh[1:, 1:]
+    top = int(np.argmax(boxes))
+    y, x = divmod(top, side - 1)
+    return cell * np.array([x + 1.0 - half, y + 1.0 - half]), mesh, half * cell
+
+
+def _settle(delta: FloatArray, start: FloatArray, window: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Move to the mean of the pairs within `window` until it stands still."""
+    center = start
+    inside = np.zeros(len(delta), dtype=np.bool_)
+    for turn in range(20):
+        # The first look takes in all four cells around the corner.
+        reach = 1.5 * window if turn == 0 else window
+        inside = np.hypot(delta[:, 0] - center[0], delta[:, 1] - center[1]) <= reach
+        if not inside.any():
+            break
+        moved = delta[inside].mean(axis=0)
+        if turn and np.allclose(moved, center, rtol=0, atol=1e-9):
+            break
+        center = moved
+    return center, inside
+
+
+def _background(delta: FloatArray, center: FloatArray, window: float, radius: float, density: float) -> float:
+    """Return the number of accidental pairs expected within `window` of `center`.
+
+    The largest of three: what two random fields of this `density` of pairs [arcsec**-2] would give, the mean over
+    the whole search, and that in a ring around the peak: in a cluster, pairs pile up at small offsets without
+    agreeing.
+    """
+    distance = np.hypot(delta[:, 0] - center[0], delta[:, 1] - center[1])
+    outer = min(5.0 * window, 0.9 * radius)
+    everywhere = (distance > 2.0 * window).sum() / max(4.0 * radius**2 / window**2 / math.pi - 4.0, 1.0)
+    near = 0.0
+    if outer > 2.5 * window:
+        ring = ((distance > 2.0 * window) & (distance <= outer)).sum()
+        near = float(ring) * window**2 / (outer**2 - 4.0 * window**2)
+    return max(float(everywhere), near, density * math.pi * window**2)
+
+
+def _rolls(max_roll: float, lever: float, window: float) -> FloatArray:
+    """Return the rolls to try [rad]: none moves a source by more than half a window from the nearest."""
+    if max_roll <= 0:
+        return np.zeros(1)
+    steps = math.ceil(max_roll * lever / window)
+    return np.linspace(-max_roll, max_roll, 2 * steps + 1)
+
+
+def vote(
+    a: FloatArray,
+    b: FloatArray,
+    *,
+    radius: float,
+    window: float = 0.15,
+    max_roll: float = 0.0,
+    mags: tuple[FloatArray, FloatArray, float] | None = None,
+) -> Vote | None:
+    """Find the offset (and roll) that brings the most sources of `a` onto sources of `b`.
+
+    Parameters
+    ----------
+    a, b : (n, 2), (m, 2) array
+        Positions [arcsec], brightest first.
+    radius : float
+        Largest offset searched [arcsec].
+    window : float
+        Pairs this close to the peak agree [arcsec].
+    max_roll : float
+        Largest roll searched [rad].
+    mags : (n,) array, (m,) array, float, optional
+        Magnitudes and the largest difference of a pair; pairs of unknown magnitude are let through.
+
+    Returns
+    -------
+    vote : Vote or None
+        None when no pair lies within the radius.
+    """
+    if not len(a) or not len(b):
+        return None
+    pivot = 0.5 * (np.median(a, axis=0) + np.median(b, axis=0))
+    lever = float(np.percentile(np.hypot(*(a - np.median(a, axis=0)).T), 90)) if len(a) > 1 else 0.0
+    rolls = _rolls(max_roll, max(lever, 1.0), window)
+    best: tuple[tuple[int, float], float, FloatArray] | None = None
+    a_few, b_few, mags_few = _brightest(a, b, radius, rolls.size, mags)
+    for roll in rolls:
+        turned = (a_few - pivot) @ rotation(float(roll)).T + pivot
+        _, _, delta = _voters(turned, b_few, radius, mags_few)
+        if not len(delta):
+            continue
+        start, _, _ = _peak(delta, radius, window)
+        _, inside = _settle(delta, start, window)
+        rank = (int(inside.sum()), -abs(float(roll)))
+        if best is None or rank > best[0]:
+            best = (rank, float(roll), start)
+    if best is None:
+        return None
+    return _finish(a_few, b_few, best[1], pivot, radius, window, rolls.size, mags_few)
+
+
+def _brightest(
+    a: FloatArray,
+    b: FloatArray,
+    radius: float,
+    n_rolls: int,
+    mags: tuple[FloatArray, FloatArray, float] | None,
+) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, float] | None]:
+    """Cut both lists to what a search of this size can afford: the brightest come first."""
+    area = max(float(np.prod(np.ptp(b, axis=0) + 2 * radius)), 1.0)
+    share = min(1.0, 4.0 * radius * radius / area)
+    keep = max(60, int(math.sqrt(MAX_PAIRS / (share * n_rolls))))
+    cut = None if mags is None else (mags[0][:keep], mags[1][:keep], mags[2])
+    return a[:keep], b[:keep], cut
+
+
+def _voters(
+    a: FloatArray, b: FloatArray, radius: float, mags: tuple[FloatArray, FloatArray, float] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+    """Return the pairs that may vote, and their offsets."""
+    first, second = close_pairs(a, b, radius)
+    if mags is not None:
+        # An unknown magnitude agrees with any.
+        fits = ~(np.abs(mags[0][first] - mags[1][second]) > mags[2])
+        first, second = first[fits], second[fits]
+    return first, second, b[second] - a[first]
+
+
+def _finish(
+    a: FloatArray,
+    b: FloatArray,
+    roll: float,
+    pivot: FloatArray,
+    radius: float,
+    window: float,
+    n_rolls: int,
+    mags: tuple[FloatArray, FloatArray, float] | None,
+) -> Vote:
+    """Settle on the peak at the best roll and judge it."""
+    turned = (a - pivot) @ rotation(roll).T + pivot
+    first, second, delta = _voters(turned, b, radius, mags)
+    start, mesh, extent = _peak(delta, radius, window)
+    center, inside = _settle(delta, start, window)
+    first, second = first[inside], second[inside]
+    agreeing = _unique_count(first, second)
+    area = max(float(np.prod(np.ptp(np.concatenate([turned, b]), axis=0))), 400.0)
+    expected = _background(delta, center, window, radius, len(a) * len(b) / area)
+    trials = n_rolls * max(1.0, 4.0 * radius**2 / (math.pi * window**2))
+    # The peak was moved to where the pairs are: the first of them only says where to look.
+    chance = min(1.0, trials * poisson_tail(agreeing, expected)) if agreeing > 1 else 1.0
+    return Vote(
+        offset=center,
+        roll=roll,
+        pivot=pivot,
+        n=agreeing,
+        chance=chance,
+        first=first,
+        second=second,
+        histogram=mesh if mesh.shape[0] <= 128 else np.zeros((0, 0), dtype=np.int64),
+        extent=extent,
+    )

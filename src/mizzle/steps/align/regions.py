@@ -1,0 +1,56 @@
+"""Which positions on a chip the user's regions let through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model import Chip, project
+from mizzle.model.frame import FloatArray
+from mizzle.model.user_tables import SkyRegion
+
+
+def _in_polygon(px: FloatArray, py: FloatArray, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+    """Return which points lie inside a polygon: an odd number of edges crossed to the right."""
+    inside = np.zeros(x.shape, dtype=np.bool_)
+    for i in range(px.size):
+        x0, y0, x1, y1 = px[i - 1], py[i - 1], px[i], py[i]
+        if y0 == y1:
+            continue
+        crosses = (y0 > y) != (y1 > y)
+        inside ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return inside
+
+
+def in_region(region: SkyRegion, chip: Chip, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+    """Return which 0-based pixels of `chip` lie inside `region`."""
+    px, py = np.asarray(region.x, dtype=np.float64), np.asarray(region.y, dtype=np.float64)
+    if region.frame == "sky":
+        # On a plane tangent at the region, so that right ascension may pass through zero.
+        center = (float(px[0]), float(py[0]))
+        u, v = (3600.0 * plane for plane in project(*chip.frame.pixel_to_sky(x, y), center))
+        px, py = (3600.0 * plane for plane in project(px, py, center))
+    else:
+        u, v = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if region.radius > 0:
+        return np.asarray(np.hypot(u - px[0], v - py[0]) <= region.radius)
+    return _in_polygon(px, py, u, v)
+
+
+def inside_regions(
+    regions: Sequence[SkyRegion], root: str, chip: Chip, x: FloatArray, y: FloatArray
+) -> NDArray[np.bool_]:
+    """Return which positions to keep: inside some included region (if there are any), inside no excluded one."""
+    mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
+    included = [in_region(r, chip, x, y) for r in mine if r.include]
+    keep = (
+        np.logical_or.reduce(included)
+        if included
+        else np.full(np.shape(x), not any(r.include for r in regions))
+    )
+    for region in mine:
+        if not region.include:
+            keep = keep & ~in_region(region, chip, x, y)
+    return np.asarray(keep, dtype=np.bool_)
