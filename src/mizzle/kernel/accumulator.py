@@ -1,0 +1,76 @@
+"""Sums of what was dropped so far."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import SettingsError
+
+
+class Accumulator:
+    """Sums over everything dropped so far, in 64 bits; the one mutable thing of the kernel.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Output ``(ny, nx)``.
+    variance : bool
+        Keep the sum of weight squared times variance too.
+    context : bool
+        Keep which inputs reached a pixel.
+
+    Attributes
+    ----------
+    sums : (ny, nx, 2) float64 array
+        Sum of weight times value, and sum of weight: side by side, as they are added together.
+    variance_sum : (ny, nx) float64 array or None
+        Sum of weight squared times variance.
+    context : (planes, ny, nx) int32 array or None
+        Bit ``k % 32`` of plane ``k // 32`` tells that input ``k`` reached the pixel. Planes grow as needed.
+    """
+
+    def __init__(self, shape: tuple[int, int], *, variance: bool = False, context: bool = False) -> None:
+        ny, nx = int(shape[0]), int(shape[1])
+        if ny < 1 or nx < 1:
+            raise SettingsError(f"output of shape {(ny, nx)}: both sides must be at least 1", shape=(ny, nx))
+        self.shape = (ny, nx)
+        self.sums: NDArray[np.float64] = np.zeros((ny, nx, 2))
+        self.variance_sum: NDArray[np.float64] | None = np.zeros((ny, nx)) if variance else None
+        self.context: NDArray[np.int32] | None = np.zeros((1, ny, nx), np.int32) if context else None
+
+    def reserve_context(self, n_inputs: int) -> None:
+        """Make room for `n_inputs` context bits; call it before threads share this accumulator."""
+        if self.context is None:
+            return
+        planes = max(1, -(-n_inputs // 32))
+        if planes > self.context.shape[0]:
+            more = np.zeros((planes - self.context.shape[0], *self.shape), np.int32)
+            self.context = np.concatenate([self.context, more])
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Sum of weights (ny, nx); a view."""
+        return self.sums[..., 1]
+
+    def mean(self) -> NDArray[np.float64]:
+        """Weighted mean value (ny, nx); NaN where the weight is 0."""
+        weight = self.sums[..., 1]
+        result = np.full(self.shape, np.nan)
+        np.divide(self.sums[..., 0], weight, out=result, where=weight != 0)
+        return result
+
+    def error(self) -> NDArray[np.float64]:
+        """One sigma of `mean` (ny, nx), neighbors' correlation aside; NaN where the weight is 0.
+
+        Raises
+        ------
+        SettingsError
+            The accumulator was made without ``variance=True``.
+        """
+        if self.variance_sum is None:
+            raise SettingsError("this accumulator keeps no variance; make it with variance=True")
+        weight = self.sums[..., 1]
+        result = np.full(self.shape, np.nan)
+        np.divide(np.sqrt(self.variance_sum), np.abs(weight), out=result, where=weight != 0)
+        return result

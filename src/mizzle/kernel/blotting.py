@@ -1,0 +1,89 @@
+"""Blotting: read an image where a chip's pixels fall."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mizzle.errors import SettingsError
+from mizzle.kernel import native, reference_blot
+from mizzle.kernel.maps import ChipMap
+from mizzle.kernel.request import AnyMap, check_interp, stored_map
+
+
+def _image(image: ArrayLike) -> NDArray[np.float32]:
+    array = np.ascontiguousarray(image, dtype=np.float32)
+    if array.ndim != 2 or 0 in array.shape:
+        raise SettingsError(f"image has shape {array.shape}; needed (ny, nx)", shape=array.shape)
+    return array
+
+
+def _read(image: ArrayLike, where: AnyMap, interp: str) -> NDArray[np.float32]:
+    array, interp = _image(image), check_interp(interp)
+    library = native.library()
+    if library is None:
+        return reference_blot.blot(array, where, interp)
+    out = np.empty(where.shape, dtype=np.float32)
+    struct = native.map_struct(where)
+    code = native.INTERPOLATIONS[interp]
+    ny, nx = array.shape
+    status = library.mz_blot(
+        ctypes.byref(struct), native.pointer(array), ny, nx, code, 0, where.shape[0], native.pointer(out)
+    )
+    if status:
+        raise RuntimeError("the native kernel refused a job that was checked before")
+    return out
+
+
+def blot_chip(image: ArrayLike, chip_map: ChipMap, *, interp: str = "poly5") -> NDArray[np.float32]:
+    """Read an image at the centers of a chip's pixels.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        The image, NaN where unknown.
+    chip_map : ChipMap
+        Where the chip's pixels fall on it.
+    interp : str
+        ``nearest``, ``linear``, ``poly3`` (4 x 4 points), ``poly5`` (6 x 6) or ``lanczos3`` (6 x 6, scaled so that a
+        flat image stays flat). Where points are missing (edge, NaN), the next shorter polynomial serves, down to the
+        nearest pixel.
+
+    Returns
+    -------
+    values : (ny, nx) float32 array
+        In the unit of `image`; NaN where the nearest pixel is missing.
+
+    Raises
+    ------
+    SettingsError
+        An unknown interpolation, or an image that is not two-dimensional.
+    """
+    return _read(image, chip_map, interp)
+
+
+def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> NDArray[np.float32]:
+    """Read an image at the places of a stored pixel map.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        The image, NaN where unknown.
+    pixmap : (ny, nx, 2) array
+        Places ``(x, y)`` [pixel, 0-based] on `image`.
+    interp : str
+        As in `blot_chip`.
+
+    Returns
+    -------
+    values : (ny, nx) float32 array
+        In the unit of `image`; NaN where the nearest pixel is missing.
+
+    Examples
+    --------
+    >>> blot(np.arange(16.0).reshape(4, 4), np.array([[[1.5, 1.0]]]), interp="linear").tolist()
+    [[5.5]]
+    """
+    return _read(image, stored_map(pixmap, 1.0), interp)

@@ -1,0 +1,112 @@
+/* Drizzling: entry point, and one copy of the loops for each instruction set. */
+#include "mizzle.h"
+
+#define MZ_CORNERS
+#define MZ_CHUNK 64
+#define MZ_SPARE 8
+#define MZ_MAX_SPAN 5
+
+/* Lanczos-3 window read in steps of 0.01, as the table of the drizzle package has it; 0 from 3 on. */
+static double mz_lanczos3_step(double x)
+{
+    const double pi = 3.14159265358979323846;
+    if (!(x < 3.0))
+        return 0.0;
+    const double t = floor(x * 100.0 + 0.5) / 100.0;
+    if (t == 0.0)
+        return 1.0;
+    if (t >= 3.0)
+        return 0.0;
+    return sin(pi * t) * sin(pi * t / 3.0) * 3.0 / (pi * pi * t * t);
+}
+
+/* Contraction is off (see CMakeLists.txt): a fused multiply-add stands only where it is written, so the vector and the
+ * scalar form of a line, and with them a pixel in the middle and at the edge of a band, round alike. */
+#define MZ_FMA(a, b, c) ((a) * (b) + (c))
+#define MZ_V double
+#define MZ_LANES 1
+#define MZ_ALL(a) (a)
+#define MZ_LOAD(p) (*(p))
+#define MZ_STORE(p, a) (*(p) = (a))
+#define MZ_VMIN(a, b) mz_base_min(a, b)
+#define MZ_VMAX(a, b) mz_base_max(a, b)
+#define MZ_VABS(a) fabs(a)
+#define MZ_VFLOOR(a) floor(a)
+#define MZ_VFMA(a, b, c) ((a) * (b) + (c))
+#define MZ_IF_LESS(a, b, yes, no) ((a) < (b) ? (yes) : (no))
+#define MZ(name) mz_base_##name
+#include "map_body.h"
+#include "square_body.h"
+#include "accumulate_body.h"
+#undef MZ
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#define MZ_MANY_ISA
+#include <immintrin.h>
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#include "lanes_avx2.h"
+#define MZ(name) mz_avx2_##name
+#include "map_body.h"
+#include "square_body.h"
+#include "accumulate_body.h"
+#undef MZ
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#include "lanes_avx512.h"
+#define MZ(name) mz_avx512_##name
+#include "map_body.h"
+#include "square_body.h"
+#include "accumulate_body.h"
+#undef MZ
+#pragma GCC pop_options
+#endif
+
+MZ_EXPORT int mz_abi(void) { return MZ_ABI; }
+
+MZ_EXPORT int64_t mz_job_size(void) { return (int64_t)sizeof(mz_job); }
+
+/* 0 base, 1 AVX2, 2 AVX-512; negative `level` = the best this processor has. */
+static int level_of(int level)
+{
+    int best = 0;
+#ifdef MZ_MANY_ISA
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        best = 1;
+    if (best && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        best = 2;
+#endif
+    return level < 0 || level > best ? best : level;
+}
+
+MZ_EXPORT int mz_level(int level) { return level_of(level); }
+
+/* Drop one chip. Returns 0, or 1 when the job makes no sense (the caller has checked it before). */
+MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
+{
+    if (job->map.ny < 1 || job->map.nx < 1 || job->out_ny < 1 || job->out_nx < 1 || job->row0 < 0 ||
+        job->row1 > job->out_ny || (!job->sci && !job->sci64) || !job->sums || !(job->pixfrac > 0.0) ||
+        !(job->ratio > 0.0) || job->map.ny > INT32_MAX || job->map.nx > INT32_MAX || job->out_ny > (int64_t)MZ_FAR ||
+        job->out_nx > (int64_t)MZ_FAR)
+        return 1;
+    if (!job->map.pixmap && (!job->map.cx || !job->map.cy || job->map.degree < 0 || job->map.degree > MZ_MAX_DEGREE))
+        return 1;
+    if (job->row0 >= job->row1)
+        return 0;
+    switch (level_of(level)) {
+#ifdef MZ_MANY_ISA
+    case 2:
+        mz_avx512_accumulate(job, mz_avx512_usual_span(job));
+        break;
+    case 1:
+        mz_avx2_accumulate(job, mz_avx2_usual_span(job));
+        break;
+#endif
+    default:
+        mz_base_accumulate(job, mz_base_usual_span(job));
+    }
+    return 0;
+}

@@ -1,0 +1,403 @@
+/* Map, mask, weigh, share, add: one chip in one pass. Included once per instruction set.
+ *
+ * Chunks start at multiples of MZ_CHUNK whatever the band, and the arithmetic of a share never looks at the band: so
+ * each cell gets the same numbers in the same order for any number of bands. */
+
+typedef struct {
+    double value[MZ_CHUNK], weight[MZ_CHUNK], variance[MZ_CHUNK];
+    int any;
+} MZ(pixels);
+
+/* Values and weights of a chunk; weight 0 marks what must not be seen. */
+static void MZ(load)(const mz_job *job, int64_t j, int64_t i0, MZ(pixels) *restrict p)
+{
+    const int64_t left = job->map.nx - i0;
+    const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
+    const int64_t at = j * job->map.nx + i0;
+    double raw[MZ_CHUNK];
+    int any = 0;
+    if (job->sci)
+        for (int k = 0; k < count; k++)
+            raw[k] = (double)job->sci[at + k];
+    else
+        for (int k = 0; k < count; k++)
+            raw[k] = job->sci64[at + k];
+    for (int k = 0; k < count; k++)
+        p->weight[k] = job->weight;
+    if (job->relative)
+        for (int k = 0; k < count; k++)
+            p->weight[k] *= (double)job->relative[at + k];
+    if (job->relative64)
+        for (int k = 0; k < count; k++)
+            p->weight[k] *= job->relative64[at + k];
+    if (job->mask)
+        for (int k = 0; k < count; k++)
+            p->weight[k] = job->mask[at + k] ? 0.0 : p->weight[k];
+    for (int k = 0; k < count; k++) {
+        const double value = raw[k] * job->multiply - job->subtract;
+        /* x - x is 0 for finite numbers only. */
+        const int seen = (value - value == 0.0) & (p->weight[k] - p->weight[k] == 0.0) & (p->weight[k] != 0.0);
+        p->value[k] = seen ? value : 0.0;
+        p->weight[k] = seen ? p->weight[k] : 0.0;
+        p->variance[k] = seen ? job->v0 + job->v1 * MZ(max)(raw[k], 0.0) : 0.0;
+        any |= seen;
+    }
+    for (int k = count; k < MZ_CHUNK; k++)
+        p->value[k] = p->weight[k] = p->variance[k] = 0.0;
+    p->any = any;
+}
+
+/* Add one share of a pixel to one cell, which must lie inside the frame and the band. */
+MZ_INLINE void MZ(add)(const mz_job *job, int64_t cell, double share, double weight, double value, double variance)
+{
+    const double part = share * weight;
+    job->sums[2 * cell] += part * value;
+    job->sums[2 * cell + 1] += part;
+    if (job->variance)
+        job->variance[cell] += part * part * variance;
+    if (job->context)
+        job->context[cell] |= job->bit;
+}
+
+/* The cell at (x, y), if it may be written. */
+MZ_INLINE int MZ(inside)(const mz_job *job, int64_t x, int64_t y)
+{
+    return x >= 0 && x < job->out_nx && y >= job->row0 && y < job->row1;
+}
+
+static void MZ(drop_point)(const mz_job *job, double x, double y, double weight, double value, double variance)
+{
+    if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
+        return;
+    const int64_t cx = MZ(cell)(x), cy = MZ(cell)(y);
+    if (MZ(inside)(job, cx, cy))
+        MZ(add)(job, cy * job->out_nx + cx, 1.0, weight, value, variance);
+}
+
+MZ_INLINE double MZ(turn)(const double *x, const double *y, int a, int b, int c)
+{
+    return (x[b] - x[a]) * (y[c] - y[a]) - (x[c] - x[a]) * (y[b] - y[a]);
+}
+
+/* Do the segments ab and cd cross? */
+static int MZ(cross)(const double *x, const double *y, int a, int b, int c, int d)
+{
+    return MZ(turn)(x, y, a, b, c) * MZ(turn)(x, y, a, b, d) < 0.0 &&
+           MZ(turn)(x, y, c, d, a) * MZ(turn)(x, y, c, d, b) < 0.0;
+}
+
+/* Any quadrilateral, however large or bent; one folded over itself falls as a point at its middle. */
+static void MZ(drop_any)(const mz_job *job, const double *x, const double *y, double weight, double value,
+                         double variance)
+{
+    double x0 = x[0], x1 = x[0], y0 = y[0], y1 = y[0];
+    for (int e = 0; e < 4; e++) {
+        if (!(fabs(x[e]) < MZ_FAR) || !(fabs(y[e]) < MZ_FAR))
+            return;
+        x0 = MZ(min)(x0, x[e]);
+        x1 = MZ(max)(x1, x[e]);
+        y0 = MZ(min)(y0, y[e]);
+        y1 = MZ(max)(y1, y[e]);
+    }
+    if (x1 < 0.0 || x0 > (double)job->out_nx || y1 < (double)job->row0 || y0 > (double)job->row1)
+        return;
+    const double area = 0.5 * (MZ(turn)(x, y, 0, 1, 2) + MZ(turn)(x, y, 0, 2, 3));
+    if (!(fabs(area) > 1e-12) || MZ(cross)(x, y, 0, 1, 2, 3) || MZ(cross)(x, y, 1, 2, 3, 0)) {
+        MZ(drop_point)(job, 0.25 * (x[0] + x[1] + x[2] + x[3]), 0.25 * (y[0] + y[1] + y[2] + y[3]), weight, value,
+                       variance);
+        return;
+    }
+    int64_t left = MZ(cell)(x0), right = MZ(cell)(x1), bottom = MZ(cell)(y0), top = MZ(cell)(y1);
+    left = left < 0 ? 0 : left;
+    right = right > job->out_nx - 1 ? job->out_nx - 1 : right;
+    bottom = bottom < job->row0 ? job->row0 : bottom;
+    top = top > job->row1 - 1 ? job->row1 - 1 : top;
+    for (int64_t r = bottom; r <= top; r++)
+        for (int64_t c = left; c <= right; c++) {
+            double overlap = 0.0;
+            for (int e = 0; e < 4; e++) {
+                const int f = (e + 1) & 3;
+                overlap += MZ(edge_in_cell)(x[e] - (double)c, y[e] - (double)r, x[f] - (double)c, y[f] - (double)r);
+            }
+            const double share = overlap / area;
+            if (share > MZ_CRUMB)
+                MZ(add)(job, r * job->out_nx + c, share, weight, value, variance);
+        }
+}
+
+/* Corners of the drops of a chunk, from the lines along the drops' lower and upper sides. */
+static void MZ(corners)(const mz_job *job, const MZ(line) *low, const MZ(line) *high, int64_t i0, MZ(drops) *d)
+{
+    const double half = 0.5 * job->pixfrac;
+    if (job->pixfrac == 1.0) { /* neighbors share their corners */
+        double x[MZ_CHUNK + MZ_SPARE], y[MZ_CHUNK + MZ_SPARE];
+        MZ(along)(&job->map, low, (double)i0 - 0.5, x, y, MZ_CHUNK + MZ_SPARE);
+        for (int k = 0; k < MZ_CHUNK; k++) {
+            d->x[0][k] = x[k];
+            d->y[0][k] = y[k];
+            d->x[1][k] = x[k + 1];
+            d->y[1][k] = y[k + 1];
+        }
+        MZ(along)(&job->map, high, (double)i0 - 0.5, x, y, MZ_CHUNK + MZ_SPARE);
+        for (int k = 0; k < MZ_CHUNK; k++) {
+            d->x[3][k] = x[k];
+            d->y[3][k] = y[k];
+            d->x[2][k] = x[k + 1];
+            d->y[2][k] = y[k + 1];
+        }
+        return;
+    }
+    MZ(along)(&job->map, low, (double)i0 - half, d->x[0], d->y[0], MZ_CHUNK);
+    MZ(along)(&job->map, low, (double)i0 + half, d->x[1], d->y[1], MZ_CHUNK);
+    MZ(along)(&job->map, high, (double)i0 + half, d->x[2], d->y[2], MZ_CHUNK);
+    MZ(along)(&job->map, high, (double)i0 - half, d->x[3], d->y[3], MZ_CHUNK);
+}
+
+static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drops) *d)
+{
+    const double half = 0.5 * job->pixfrac;
+    const double sx[4] = {-half, half, half, -half}, sy[4] = {-half, -half, half, half};
+    for (int k = 0; k < MZ_CHUNK; k++)
+        for (int e = 0; e < 4; e++) {
+            d->x[e][k] = d->y[e][k] = NAN;
+            if (i0 + k < job->map.nx)
+                MZ(stored)(&job->map, (double)(i0 + k) + sx[e], (double)j + sy[e], &d->x[e][k], &d->y[e][k]);
+        }
+}
+
+/* Add a chunk's shares; n is a constant in every call, so the loops unroll. */
+MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n)
+{
+    const int plain = !job->variance && !job->context;
+    for (int k = 0; k < MZ_CHUNK; k++) {
+        const double weight = p->weight[k], value = p->value[k];
+        if (weight == 0.0)
+            continue;
+        if (!d->fits[k]) {
+            double x[4], y[4];
+            for (int e = 0; e < 4; e++) {
+                x[e] = d->x[e][k];
+                y[e] = d->y[e][k];
+            }
+            MZ(drop_any)(job, x, y, weight, value, p->variance[k]);
+            continue;
+        }
+        const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
+        if (plain && bx >= 0 && by >= job->row0 && bx + n <= job->out_nx && by + n <= job->row1) {
+            double *row = job->sums + 2 * (by * job->out_nx + bx);
+            const double weighted = weight * value;
+#pragma GCC unroll 8
+            for (int r = 0; r < n; r++, row += 2 * job->out_nx)
+#pragma GCC unroll 8
+                for (int c = 0; c < n; c++) {
+                    const double share = d->share[r * n + c][k];
+                    row[2 * c] += share * weighted;
+                    row[2 * c + 1] += share * weight;
+                }
+            continue;
+        }
+        for (int r = 0; r < n; r++)
+            for (int c = 0; c < n; c++)
+                if (d->share[r * n + c][k] > 0.0 && MZ(inside)(job, bx + c, by + r)) {
+                    const int64_t cell = (by + r) * job->out_nx + bx + c;
+                    const double share = d->share[r * n + c][k], part = share * weight;
+                    job->sums[2 * cell] += share * (weight * value);
+                    job->sums[2 * cell + 1] += part;
+                    if (job->variance)
+                        job->variance[cell] += part * part * p->variance[k];
+                    if (job->context)
+                        job->context[cell] |= job->bit;
+                }
+    }
+}
+
+static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span)
+{
+    if (span <= 2) {
+        MZ(shares)(d, 2);
+        MZ(scatter)(job, d, p, 2);
+    } else if (span == 3) {
+        MZ(shares)(d, 3);
+        MZ(scatter)(job, d, p, 3);
+    } else if (span == 4) {
+        MZ(shares)(d, 4);
+        MZ(scatter)(job, d, p, 4);
+    } else {
+        MZ(shares)(d, 5);
+        MZ(scatter)(job, d, p, 5);
+    }
+}
+
+/* Separable drops about a center: overlap of a box, or a profile cut at `reach`. */
+static void MZ(drop_center)(const mz_job *job, double x, double y, double weight, double value, double variance)
+{
+    if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
+        return;
+    const double side = job->pixfrac / job->ratio;
+    double reach, scale = 0.0;
+    if (job->kernel == MZ_TURBO)
+        reach = 0.5 * side;
+    else if (job->kernel == MZ_GAUSSIAN) {
+        /* Full width at half maximum of one drop side, cut at 2.5 sigma but never below 1.2 input pixels. */
+        const double fwhm = 2.3548;
+        scale = fwhm * fwhm / (side * side) / 2.0;
+        reach = MZ(max)(2.5 * side / fwhm, 1.2 / job->ratio);
+    } else
+        reach = 3.0 * side;
+    const double x0 = x - reach, x1 = x + reach, y0 = y - reach, y1 = y + reach;
+    if (x1 < 0.0 || x0 > (double)job->out_nx || y1 < (double)job->row0 || y0 > (double)job->row1)
+        return;
+    int64_t left = MZ(cell)(x0), right = MZ(cell)(x1), bottom = MZ(cell)(y0), top = MZ(cell)(y1);
+    left = left < 0 ? 0 : left;
+    right = right > job->out_nx - 1 ? job->out_nx - 1 : right;
+    bottom = bottom < job->row0 ? job->row0 : bottom;
+    top = top > job->row1 - 1 ? job->row1 - 1 : top;
+    for (int64_t r = bottom; r <= top; r++)
+        for (int64_t c = left; c <= right; c++) {
+            const double cx = (double)c, cy = (double)r;
+            double share;
+            if (job->kernel == MZ_TURBO) {
+                const double wide = MZ(min)(x1, cx + 1.0) - MZ(max)(x0, cx);
+                const double high = MZ(min)(y1, cy + 1.0) - MZ(max)(y0, cy);
+                share = wide > 0.0 && high > 0.0 ? wide * high / (side * side) : 0.0;
+                if (share <= MZ_CRUMB)
+                    continue;
+            } else if (job->kernel == MZ_GAUSSIAN) {
+                const double dx = x - (cx + 0.5), dy = y - (cy + 0.5);
+                share = scale / 3.14159265358979323846 * exp(-scale * (dx * dx + dy * dy));
+            } else {
+                share = mz_lanczos3_step(fabs(x - (cx + 0.5)) / side) * mz_lanczos3_step(fabs(y - (cy + 0.5)) / side);
+                if (share == 0.0)
+                    continue;
+            }
+            MZ(add)(job, r * job->out_nx + c, share, weight, value, variance);
+        }
+}
+
+/* Range of pixels of a line that can fall into [low, high) of one output axis, from the series' linear part. */
+static void MZ(reach)(const double *cheb, int64_t degree, int64_t nx, double low, double high, int64_t *first,
+                      int64_t *last)
+{
+    double rest = 0.0;
+    for (int64_t k = 2; k <= degree; k++)
+        rest += fabs(cheb[k]);
+    const double a = cheb[0], b = degree > 0 ? cheb[1] : 0.0;
+    low -= rest;
+    high += rest;
+    if (fabs(b) < 1e-9 * (fabs(a) + rest + 1.0)) {
+        if (a + fabs(b) < low || a - fabs(b) > high)
+            *first = nx, *last = -1;
+        return;
+    }
+    double u0 = (low - a) / b, u1 = (high - a) / b;
+    if (u0 > u1) {
+        const double swap = u0;
+        u0 = u1;
+        u1 = swap;
+    }
+    /* u = (2 x - (nx - 1)) / nx, and a pixel of room for the corners. */
+    const double n = (double)nx;
+    const double x0 = 0.5 * (u0 * n + n - 1.0) - 2.0, x1 = 0.5 * (u1 * n + n - 1.0) + 2.0;
+    if (x0 > (double)*first)
+        *first = x0 < n ? (int64_t)x0 : nx;
+    if (x1 < (double)*last)
+        *last = x1 > -1.0 ? (int64_t)x1 : -1;
+}
+
+/* Drop the pixels of one chip into rows row0 .. row1 - 1 of the output. `span`: cells a usual drop can touch. */
+static void MZ(accumulate)(const mz_job *job, int span)
+{
+    MZ(drops) d;
+    MZ(pixels) p;
+    const mz_map *map = &job->map;
+    const int square = job->kernel == MZ_SQUARE;
+    const double side = job->pixfrac / job->ratio;
+    double pad = 1.0; /* how far a drop reaches from the line of its pixels' centers, besides what corners tell */
+    if (job->kernel == MZ_GAUSSIAN || job->kernel == MZ_LANCZOS3 || job->kernel == MZ_TURBO)
+        pad += 3.0 * side + 1.2 / job->ratio;
+    for (int64_t j = 0; j < map->ny; j++) {
+        int64_t first = 0, last = map->nx - 1;
+        MZ(line) low, high;
+        if (!map->pixmap) {
+            const double half = square ? 0.5 * job->pixfrac : 0.0;
+            MZ(collapse)(map, MZ(row_position)(map, j, 0.5 - half), &low);
+            if (square)
+                MZ(collapse)(map, MZ(row_position)(map, j, 0.5 + half), &high);
+            else
+                high = low;
+            /* Widen by the height of the row itself, so that one line speaks for both. */
+            double rise = 0.0, run = 0.0;
+            for (int64_t k = 0; k <= map->degree; k++) {
+                rise += fabs(high.cheb_y[k] - low.cheb_y[k]);
+                run += fabs(high.cheb_x[k] - low.cheb_x[k]);
+            }
+            MZ(reach)(low.cheb_y, map->degree, map->nx, (double)job->row0 - pad - rise, (double)job->row1 + pad + rise,
+                      &first, &last);
+            MZ(reach)(low.cheb_x, map->degree, map->nx, -pad - run, (double)job->out_nx + pad + run, &first, &last);
+        }
+        for (int64_t i0 = first - first % MZ_CHUNK; i0 <= last; i0 += MZ_CHUNK) {
+            MZ(load)(job, j, i0, &p);
+            if (!p.any)
+                continue;
+            if (square) {
+                if (map->pixmap)
+                    MZ(stored_corners)(job, j, i0, &d);
+                else
+                    MZ(corners)(job, &low, &high, i0, &d);
+                MZ(square_chunk)(job, &d, &p, span);
+                continue;
+            }
+            if (map->pixmap)
+                MZ(centers)(map, j, i0, d.x[0], d.y[0]);
+            else
+                MZ(along)(map, &low, (double)i0, d.x[0], d.y[0], MZ_CHUNK);
+            for (int k = 0; k < MZ_CHUNK; k++) {
+                if (p.weight[k] == 0.0)
+                    continue;
+                if (job->kernel == MZ_POINT)
+                    MZ(drop_point)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
+                else
+                    MZ(drop_center)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
+            }
+        }
+    }
+}
+
+/* Cells a usual drop can touch along an axis, from drops sampled over the chip; the same for every band. */
+static int MZ(usual_span)(const mz_job *job)
+{
+    const mz_map *map = &job->map;
+    const double half = 0.5 * job->pixfrac;
+    double most = 0.0;
+    for (int64_t a = 0; a < 5; a++) {
+        const int64_t j = a * (map->ny - 1) / 4;
+        MZ(line) low, high;
+        if (!map->pixmap) {
+            MZ(collapse)(map, MZ(row_position)(map, j, 0.5 - half), &low);
+            MZ(collapse)(map, MZ(row_position)(map, j, 0.5 + half), &high);
+        }
+        for (int64_t b = 0; b < 5; b++) {
+            const double i = (double)(b * (map->nx - 1) / 4);
+            double x[4], y[4];
+            if (map->pixmap) {
+                for (int e = 0; e < 4; e++)
+                    MZ(stored)(map, i + (e == 1 || e == 2 ? half : -half), (double)j + (e > 1 ? half : -half), x + e,
+                               y + e);
+            } else {
+                MZ(along)(map, &low, i - half, x, y, 1);
+                MZ(along)(map, &low, i + half, x + 1, y + 1, 1);
+                MZ(along)(map, &high, i + half, x + 2, y + 2, 1);
+                MZ(along)(map, &high, i - half, x + 3, y + 3, 1);
+            }
+            for (int e = 0; e < 4; e++)
+                for (int f = 0; f < e; f++) {
+                    const double wide = MZ(max)(fabs(x[e] - x[f]), fabs(y[e] - y[f]));
+                    if (wide < 10.0 && wide > most)
+                        most = wide;
+                }
+        }
+    }
+    /* A drop of extent w < n touches at most n + 1 cells; a little room for those between the samples. */
+    const int span = 2 + (int)floor(most * 1.0005 - 1e-9);
+    return span < 2 ? 2 : span > MZ_MAX_SPAN ? MZ_MAX_SPAN : span;
+}

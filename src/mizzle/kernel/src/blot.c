@@ -1,0 +1,134 @@
+/* Blotting: read an image at the places where a chip's pixels fall. */
+#include "mizzle.h"
+
+#define MZ_CHUNK 64
+#define MZ_SPARE 8
+#define MZ(name) mz_##name
+#define MZ_FMA(a, b, c) ((a) * (b) + (c))
+#include "map_body.h"
+
+/* Weights of the n-point polynomial through the points -(n/2 - 1) .. n/2, read at 0 <= f < 1 (Lagrange's form). */
+static void polynomial_weights(int n, double f, double *w)
+{
+    if (n == 2) {
+        w[0] = 1.0 - f;
+        w[1] = f;
+    } else if (n == 4) {
+        const double a = f + 1.0, b = f, c = f - 1.0, d = f - 2.0;
+        w[0] = -b * c * d / 6.0;
+        w[1] = a * c * d / 2.0;
+        w[2] = -a * b * d / 2.0;
+        w[3] = a * b * c / 6.0;
+    } else {
+        const double a = f + 2.0, b = f + 1.0, c = f, d = f - 1.0, e = f - 2.0, g = f - 3.0;
+        w[0] = -b * c * d * e * g / 120.0;
+        w[1] = a * c * d * e * g / 24.0;
+        w[2] = -a * b * d * e * g / 12.0;
+        w[3] = a * b * c * e * g / 12.0;
+        w[4] = -a * b * c * d * g / 24.0;
+        w[5] = a * b * c * d * e / 120.0;
+    }
+}
+
+/* Windowed sinc over six points, scaled so that a flat image stays flat. */
+static void lanczos_weights(double f, double *w)
+{
+    const double pi = 3.14159265358979323846;
+    double sum = 0.0;
+    for (int k = 0; k < 6; k++) {
+        const double t = f + 2.0 - (double)k;
+        w[k] = fabs(t) < 1e-9 ? 1.0 : fabs(t) >= 3.0 ? 0.0 : 3.0 * sin(pi * t) * sin(pi * t / 3.0) / (pi * pi * t * t);
+        sum += w[k];
+    }
+    for (int k = 0; k < 6; k++)
+        w[k] /= sum;
+}
+
+/* The image at (x, y) from n x n pixels; not a number where one of them is missing. */
+MZ_INLINE double read_points(const float *image, int64_t ny, int64_t nx, double x, double y, int n, int lanczos)
+{
+    const double fx = floor(x), fy = floor(y);
+    const int64_t i = (int64_t)fx - (n / 2 - 1), j = (int64_t)fy - (n / 2 - 1);
+    if (i < 0 || j < 0 || i + n > nx || j + n > ny)
+        return NAN;
+    double wx[6], wy[6];
+    if (lanczos) {
+        lanczos_weights(x - fx, wx);
+        lanczos_weights(y - fy, wy);
+    } else {
+        polynomial_weights(n, x - fx, wx);
+        polynomial_weights(n, y - fy, wy);
+    }
+    const float *p = image + j * nx + i;
+    double sum = 0.0;
+    for (int r = 0; r < n; r++, p += nx) {
+        double row = 0.0;
+        for (int c = 0; c < n; c++)
+            row += wx[c] * (double)p[c];
+        sum += wy[r] * row;
+    }
+    return sum;
+}
+
+/* Nearest pixel; not a number outside. */
+static double read_nearest(const float *image, int64_t ny, int64_t nx, double x, double y)
+{
+    const int64_t i = (int64_t)floor(x + 0.5), j = (int64_t)floor(y + 0.5);
+    return i < 0 || j < 0 || i >= nx || j >= ny ? NAN : (double)image[j * nx + i];
+}
+
+/* Where the wanted points are not all there, fewer serve: 6, 4, 2, 1. */
+static double read_image(const float *image, int64_t ny, int64_t nx, double x, double y, int64_t interp)
+{
+    if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
+        return NAN;
+    double value = NAN;
+    switch (interp) {
+    case MZ_BLOT_LANCZOS3:
+        value = read_points(image, ny, nx, x, y, 6, 1);
+        if (!isnan(value))
+            return value;
+        /* fall through */
+    case MZ_POLY5:
+        value = read_points(image, ny, nx, x, y, 6, 0);
+        if (!isnan(value))
+            return value;
+        /* fall through */
+    case MZ_POLY3:
+        value = read_points(image, ny, nx, x, y, 4, 0);
+        if (!isnan(value))
+            return value;
+        /* fall through */
+    case MZ_LINEAR:
+        value = read_points(image, ny, nx, x, y, 2, 0);
+        if (!isnan(value))
+            return value;
+        /* fall through */
+    default:
+        return read_nearest(image, ny, nx, x, y);
+    }
+}
+
+/* Blot rows row0 .. row1 - 1 of a chip. */
+MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0,
+                      int64_t row1, float *out)
+{
+    if (map->ny < 1 || map->nx < 1 || ny < 1 || nx < 1 || row0 < 0 || row1 > map->ny ||
+        (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
+        return 1;
+    double x[MZ_CHUNK], y[MZ_CHUNK];
+    for (int64_t j = row0; j < row1; j++) {
+        mz_line line;
+        if (!map->pixmap)
+            mz_collapse(map, mz_row_position(map, j, 0.5), &line);
+        for (int64_t i0 = 0; i0 < map->nx; i0 += MZ_CHUNK) {
+            if (map->pixmap)
+                mz_centers(map, j, i0, x, y);
+            else
+                mz_along(map, &line, (double)i0, x, y, MZ_CHUNK);
+            for (int k = 0; k < MZ_CHUNK && i0 + k < map->nx; k++)
+                out[j * map->nx + i0 + k] = (float)read_image(image, ny, nx, x[k] - 0.5, y[k] - 0.5, interp);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* Shared declarations of the native kernel: plain C11, arrays in, arrays out, no Python.
+ *
+ * Every function is reentrant: no globals, no allocation that outlives the call. */
+#ifndef MIZZLE_H
+#define MIZZLE_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define MZ_EXPORT __declspec(dllexport)
+#else
+#define MZ_EXPORT __attribute__((visibility("default")))
+#endif
+
+#if defined(__GNUC__)
+#define MZ_INLINE static inline __attribute__((always_inline))
+#else
+#define MZ_INLINE static inline
+#endif
+
+/* Raised whenever a signature or a structure changes; Python refuses another number. */
+#define MZ_ABI 1
+
+#define MZ_MAX_DEGREE 15
+#define MZ_TERMS (MZ_MAX_DEGREE + 1)
+
+/* A point of the frame beyond this is outside whatever the frame is (and fits an int32). */
+#define MZ_FAR 1e9
+
+enum { MZ_SQUARE = 0, MZ_POINT = 1, MZ_TURBO = 2, MZ_GAUSSIAN = 3, MZ_LANCZOS3 = 4 };
+enum { MZ_NEAREST = 0, MZ_LINEAR = 1, MZ_POLY3 = 2, MZ_POLY5 = 3, MZ_BLOT_LANCZOS3 = 4 };
+
+/* Where the pixels of a chip fall: either a separable Chebyshev polynomial, or a stored map. */
+typedef struct {
+    int64_t ny, nx;
+    int64_t degree;          /* of the polynomial; unused with a stored map */
+    const double *cx, *cy;   /* (degree + 1, degree + 1), index [i of u][j of v] */
+    const double *row_edges; /* (ny + 1) shift of each row edge in y, or NULL */
+    const double *pixmap;    /* (ny, nx, 2) stored map, or NULL */
+    double step;             /* output pixels per input pixel, where a stored map has one row or column */
+} mz_map;
+
+/* One chip to drop, and where. */
+typedef struct {
+    mz_map map;
+    const float *sci;         /* (ny, nx), or NULL when sci64 is given */
+    const double *sci64;
+    const uint8_t *mask;      /* (ny, nx), nonzero = skip, or NULL */
+    const float *relative;    /* (ny, nx) relative weight, or NULL */
+    const double *relative64;
+    int64_t kernel;
+    double pixfrac, ratio;
+    double multiply, subtract, weight, v0, v1;
+    int64_t out_ny, out_nx;
+    double *sums;             /* (out_ny, out_nx, 2): weight * value, weight */
+    double *variance;         /* (out_ny, out_nx): weight**2 * variance, or NULL */
+    int32_t *context;         /* (out_ny, out_nx) plane, or NULL */
+    int32_t bit;
+    int64_t row0, row1;       /* output rows that may be written */
+} mz_job;
+
+#endif

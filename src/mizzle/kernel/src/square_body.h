@@ -1,0 +1,140 @@
+/* Overlap of quadrilaterals with the cells of the output: included once per instruction set.
+ *
+ * For a closed polygon, walked corner by corner, the signed area of its part with x >= c and y >= r is the sum over the
+ * edges of the integral of max(x - c, 0) dy over the edge's part with y >= r. Cells are differences of four such areas.
+ * Along a straight edge the integrand is linear (edge right of c), zero (left) or, across c, a triangle: no square
+ * roots, no branches, one division an edge. */
+
+/* Shares below this part of a drop are rounding, and count as nothing. */
+#define MZ_CRUMB 1e-11
+
+MZ_INLINE double MZ(min)(double a, double b) { return a < b ? a : b; }
+MZ_INLINE double MZ(max)(double a, double b) { return a > b ? a : b; }
+
+typedef struct {
+    double x[4][MZ_CHUNK], y[4][MZ_CHUNK]; /* corners, in order around the drop; cell k is [k, k + 1) */
+    double share[MZ_MAX_SPAN * MZ_MAX_SPAN][MZ_CHUNK];
+    double left[MZ_CHUNK], below[MZ_CHUNK]; /* lower left cell */
+    double least[MZ_CHUNK], most[MZ_CHUNK], area[MZ_CHUNK], wide[MZ_CHUNK];
+    int fits[MZ_CHUNK];                     /* convex, finite, and within span x span cells */
+} MZ(drops);
+
+/* Largest whole number <= v as int32, for any v (NaN included). */
+MZ_INLINE int32_t MZ(cell)(double v)
+{
+    v = v > -MZ_FAR ? v : -MZ_FAR;
+    v = v < MZ_FAR ? v : MZ_FAR;
+    const int32_t t = (int32_t)v;
+    return t - ((double)t > v);
+}
+
+/* Shares of each drop in the n x n cells from its lower left one. MZ_V holds MZ_LANES drops (lanes.h). */
+MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n)
+{
+    const MZ_V zero = MZ_ALL(0.0);
+    for (int k = 0; k < MZ_CHUNK; k += MZ_LANES) {
+        MZ_V x[5], y[5];
+#pragma GCC unroll 4
+        for (int e = 0; e < 4; e++) {
+            x[e] = MZ_LOAD(&d->x[e][k]);
+            y[e] = MZ_LOAD(&d->y[e][k]);
+        }
+        const MZ_V x0 = MZ_VMIN(MZ_VMIN(x[0], x[1]), MZ_VMIN(x[2], x[3]));
+        const MZ_V x1 = MZ_VMAX(MZ_VMAX(x[0], x[1]), MZ_VMAX(x[2], x[3]));
+        const MZ_V y0 = MZ_VMIN(MZ_VMIN(y[0], y[1]), MZ_VMIN(y[2], y[3]));
+        const MZ_V y1 = MZ_VMAX(MZ_VMAX(y[0], y[1]), MZ_VMAX(y[2], y[3]));
+        const MZ_V bx = MZ_VFLOOR(x0), by = MZ_VFLOOR(y0);
+#pragma GCC unroll 4
+        for (int e = 0; e < 4; e++) {
+            x[e] -= bx;
+            y[e] -= by;
+        }
+        x[4] = x[0];
+        y[4] = y[0];
+        /* Twice the areas of the four corner triangles: one sign for all = convex. */
+        const MZ_V t1 = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]);
+        const MZ_V t2 = (x[2] - x[0]) * (y[3] - y[0]) - (x[3] - x[0]) * (y[2] - y[0]);
+        const MZ_V t3 = (x[1] - x[0]) * (y[3] - y[0]) - (x[3] - x[0]) * (y[1] - y[0]);
+        const MZ_V t4 = (t1 + t2) - t3;
+        const MZ_V area = MZ_ALL(0.5) * (t1 + t2);
+        MZ_STORE(&d->least[k], MZ_VMIN(MZ_VMIN(t1, t2), MZ_VMIN(t3, t4)));
+        MZ_STORE(&d->most[k], MZ_VMAX(MZ_VMAX(t1, t2), MZ_VMAX(t3, t4)));
+        MZ_STORE(&d->area[k], area);
+        MZ_STORE(&d->left[k], bx);
+        MZ_STORE(&d->below[k], by);
+        MZ_STORE(&d->wide[k], MZ_VMAX(x1 - bx, y1 - by));
+        MZ_V s[MZ_MAX_SPAN + 1][MZ_MAX_SPAN + 1];
+#pragma GCC unroll 8
+        for (int r = 0; r <= n; r++)
+#pragma GCC unroll 8
+            for (int c = 0; c <= n; c++)
+                s[r][c] = zero;
+        s[0][0] = area;
+#pragma GCC unroll 4
+        for (int e = 0; e < 4; e++) {
+            const MZ_V dx = x[e + 1] - x[e], dy = y[e + 1] - y[e];
+            const MZ_V product = dx * dy;
+            /* Along an axis there is nothing to divide: the quotients are never used, but must be finite. */
+            const MZ_V t = MZ_ALL(1.0) / MZ_IF_LESS(MZ_VABS(product), MZ_ALL(1e-200), MZ_ALL(1e300), product);
+            const MZ_V slope = dx * dx * t;
+            const MZ_V half = MZ_ALL(0.5) * dy * MZ_VABS(dy * t);
+#pragma GCC unroll 8
+            for (int r = 0; r < n; r++) {
+                const MZ_V edge = MZ_ALL((double)r);
+                const MZ_V ya = r ? MZ_VMAX(y[e], edge) : y[e];
+                const MZ_V yb = r ? MZ_VMAX(y[e + 1], edge) : y[e + 1];
+                const MZ_V h = yb - ya;
+                const MZ_V xa = r ? MZ_VFMA(ya - y[e], slope, x[e]) : x[e];
+                const MZ_V xb = r ? MZ_VFMA(h, slope, xa) : x[e + 1];
+                const MZ_V low = MZ_VMIN(xa, xb), high = MZ_VMAX(xa, xb);
+                const MZ_V whole = MZ_ALL(0.5) * h * (xa + xb);
+                if (r)
+                    s[r][0] += whole;
+#pragma GCC unroll 8
+                for (int c = 1; c < n; c++) {
+                    const MZ_V bound = MZ_ALL((double)c);
+                    const MZ_V over = MZ_VMAX(high - bound, zero);
+                    const MZ_V across = over * over * half;
+                    const MZ_V beyond = MZ_VFMA(h, -bound, whole);
+                    s[r][c] += MZ_IF_LESS(low, bound, across, beyond);
+                }
+            }
+        }
+        const MZ_V inverse = MZ_ALL(1.0) / area;
+#pragma GCC unroll 8
+        for (int r = 0; r < n; r++)
+#pragma GCC unroll 8
+            for (int c = 0; c < n; c++) {
+                const MZ_V part = ((s[r][c] - s[r + 1][c]) - (s[r][c + 1] - s[r + 1][c + 1])) * inverse;
+                MZ_STORE(&d->share[r * n + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
+            }
+    }
+    for (int k = 0; k < MZ_CHUNK; k++) {
+        /* A corner that is no number makes an area none, which fails every comparison. */
+        d->fits[k] = ((d->least[k] > 0.0) | (d->most[k] < 0.0)) & (fabs(d->area[k]) > 1e-12) &
+                     (d->wide[k] <= (double)n) & (fabs(d->left[k]) < MZ_FAR) & (fabs(d->below[k]) < MZ_FAR);
+    }
+}
+
+/* Signed overlap of a polygon edge with one cell, the cell's corner being the origin: any edge, anywhere. */
+static double MZ(edge_in_cell)(double x0, double y0, double x1, double y1)
+{
+    const double ya = MZ(min)(MZ(max)(y0, 0.0), 1.0), yb = MZ(min)(MZ(max)(y1, 0.0), 1.0);
+    const double h = yb - ya;
+    if (!(fabs(h) > 0.0))
+        return 0.0;
+    const double slope = (x1 - x0) / (y1 - y0);
+    const double xa = x0 + (ya - y0) * slope, xb = x0 + (yb - y0) * slope;
+    const double low = MZ(min)(xa, xb), high = MZ(max)(xa, xb);
+    double result[2];
+    for (int c = 0; c < 2; c++) {
+        const double l = low - (double)c, u = high - (double)c;
+        if (l >= 0.0)
+            result[c] = h * 0.5 * (l + u);
+        else if (u <= 0.0)
+            result[c] = 0.0;
+        else
+            result[c] = h * u * u / (2.0 * (u - l));
+    }
+    return result[0] - result[1];
+}
