@@ -1,0 +1,75 @@
+"""Settings: checked, documented, and written so that they read back the same."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mizzle.errors import SettingsError
+from mizzle.settings import Settings, load_settings, parse_assignment
+from mizzle.settings.describe import setting_rows, to_toml, toml_value
+
+ROWS = list(setting_rows(Settings()))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_every_setting_is_documented(row: object) -> None:
+    assert row.description.endswith((".", ")"))  # type: ignore[attr-defined]
+    assert row.value == row.default  # type: ignore[attr-defined]
+
+
+def test_defaults_read_back_the_same() -> None:
+    for comments in (True, False):
+        assert load_settings(to_toml(Settings(), comments=comments)) == Settings()
+
+
+def test_changes_read_back_the_same() -> None:
+    changed = load_settings(assignments=["combine.scale=0.05", "report.page=false", 'align.method="header"'])
+    assert changed != Settings()
+    assert load_settings(to_toml(changed)) == changed
+
+
+def test_assignments_win_over_the_file() -> None:
+    settings = load_settings("[combine]\nscale = 0.05\n", ["combine.scale=0.06"])
+    assert settings.combine.scale == 0.06
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("combine.scal=1", "did you mean 'scale'"),
+        ("combin.scale=1", "did you mean 'combine'"),
+        ("combine.scale=inf", "combine.scale"),
+        ("combine.scale=true", "combine.scale"),
+        ("combine.scale='0.1'", "combine.scale"),
+        ("combine.scale=", "not a TOML assignment"),
+        ("scale=0.1", "section.key=value"),
+        ("a.b.c=1", "unknown section|section.key=value"),
+    ],
+)
+def test_wrong_assignments_say_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(assignments=[text])
+
+
+values = st.recursive(
+    st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=6
+)
+
+
+@given(values)
+def test_any_value_survives_toml(value: object) -> None:
+    assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
+
+
+@given(st.text())
+def test_no_text_crashes_the_parser(text: str) -> None:
+    try:
+        section, key, _ = parse_assignment(text)
+    except SettingsError:
+        return
+    assert isinstance(section, str)
+    assert isinstance(key, str)

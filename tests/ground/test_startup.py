@@ -1,0 +1,33 @@
+"""Start-up stays light: heavy libraries load when they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("astropy", "scipy", "matplotlib", "jinja2", "astroscrappy", "PIL")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mizzle",
+        "import mizzle; dir(mizzle); mizzle.MizzleError",
+        "import mizzle; mizzle.Settings()",
+        "import mizzle.cli\ntry: mizzle.cli.main(['--help'])\nexcept SystemExit as stop: assert not stop.code",
+        "import mizzle.cli\ntry: mizzle.cli.main(['run', '--help'])\nexcept SystemExit as stop: assert not stop.code",
+        "import mizzle.cli\ntry: mizzle.cli.main(['settings'])\nexcept SystemExit as stop: assert not stop.code",
+    ],
+)
+def test_nothing_heavy_is_imported(code: str) -> None:
+    check = f"\nimport sys\nheavy = [m for m in {HEAVY!r} if m in sys.modules]\nassert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_door_opens_on_every_name() -> None:
+    code = "import mizzle\nfor name in mizzle.__all__: getattr(mizzle, name)\nassert set(mizzle.__all__) <= set(dir(mizzle))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,149 @@
+"""Reading: what is in the files is what comes out, checked and frozen."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import mizzle
+from mizzle.io.exposures import read_exposure
+from mizzle.io.inputs import find_inputs
+from mizzle.io.pixels import PixelCache
+from tiny_files import PHOTFLAM, SIDE, chip, primary, sky, write_pair
+
+
+def test_chips_hold_what_the_file_holds(tmp_path: Path) -> None:
+    exposure = read_exposure(write_pair(tmp_path))
+    assert list(exposure.chips) == ["PC", "WF2", "WF3", "WF4"]
+    assert (exposure.root, exposure.filter, exposure.exptime) == ("ua060502m", "F814W", 500.0)
+    for name, part in exposure.chips.items():
+        np.testing.assert_array_equal(part.sci, sky(part.number))
+        assert part.photflam == PHOTFLAM[part.number]
+        assert (part.gain, part.read_noise) == (
+            {"PC": 7.12, "WF2": 7.12, "WF3": 6.90, "WF4": 7.10}[name],
+            {"PC": 5.24, "WF2": 5.51, "WF3": 5.22, "WF4": 5.19}[name],
+        )
+
+
+def test_nothing_of_an_exposure_can_be_written(tmp_path: Path) -> None:
+    part = read_exposure(write_pair(tmp_path)).chips["WF3"]
+    for array in (part.sci, part.dq):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
+    with pytest.raises(AttributeError):
+        part.gain = 3.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        part.header["CRVAL1"] = 0.0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["SCI", "SDQ"])
+def test_the_c1m_may_call_its_extensions_sci_or_sdq(name: str, tmp_path: Path) -> None:
+    exposure = read_exposure(write_pair(tmp_path, quality_name=name))
+    assert exposure.chips["PC"].dq.dtype == np.uint16
+
+
+@pytest.mark.parametrize("numbers", [(3,), (4, 2), (4, 3, 2, 1)])
+def test_any_chips_in_any_order(numbers: tuple[int, ...], tmp_path: Path) -> None:
+    exposure = read_exposure(write_pair(tmp_path, numbers=numbers))
+    assert [part.number for part in exposure.chips.values()] == sorted(numbers)
+    for part in exposure.chips.values():
+        np.testing.assert_array_equal(part.sci, sky(part.number))
+
+
+def test_compressed_files_read_the_same(tmp_path: Path) -> None:
+    plain = read_exposure(write_pair(tmp_path / "plain"))
+    zipped = read_exposure(write_pair(tmp_path / "zipped", ending=".fits.gz"))
+    for name in plain.chips:
+        np.testing.assert_array_equal(plain.chips[name].sci, zipped.chips[name].sci)
+        np.testing.assert_array_equal(plain.chips[name].dq, zipped.chips[name].dq)
+
+
+def test_a_plain_c0m_finds_a_compressed_c1m(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    quality = tmp_path / "ua060502m_c1m.fits"
+    (tmp_path / "ua060502m_c1m.fits.gz").write_bytes(gzip.compress(quality.read_bytes()))
+    quality.unlink()
+    assert read_exposure(path).chips["WF2"].dq.shape == (SIDE, SIDE)
+
+
+def test_an_flt_holds_its_own_quality_and_errors(tmp_path: Path) -> None:
+    hdus = fits.HDUList([primary()])
+    for n in (1, 2, 3, 4):
+        hdus.append(chip(n, sky(n)))
+    for n in (1, 2, 3, 4):
+        hdus.append(chip(n, np.full((SIDE, SIDE), n, dtype=np.int16), "DQ"))
+        hdus.append(chip(n, np.full((SIDE, SIDE), n, dtype=np.float32), "ERR"))
+    hdus.writeto(tmp_path / "ua060502m_flt.fits")
+    exposure = read_exposure(tmp_path / "ua060502m_flt.fits")
+    for part in exposure.chips.values():
+        assert part.err is not None
+        np.testing.assert_array_equal(part.dq, part.number)
+        np.testing.assert_array_equal(part.err, part.number)
+
+
+def test_pixels_that_are_not_finite_are_marked_missing(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    with fits.open(path, mode="update") as hdus:
+        hdus[2].data[5, 7] = np.nan
+        hdus[2].data[6, 8] = np.inf
+    dq = read_exposure(path).chips["WF2"].dq
+    assert dq[5, 7] == dq[6, 8] == 16
+    assert np.count_nonzero(dq) == 2
+
+
+def test_photflam_may_stand_in_the_primary(tmp_path: Path) -> None:
+    path = write_pair(tmp_path, primary_changes={"PHOTFLAM": 3e-18}, chip_changes={"PHOTFLAM": None})
+    assert {part.photflam for part in read_exposure(path).chips.values()} == {3e-18}
+
+
+def test_full_memory_changes_no_pixel(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    roomy, none = read_exposure(path, cache=PixelCache()), read_exposure(path, cache=PixelCache(limit=0))
+    assert roomy.chips["PC"].sci is roomy.chips["PC"].sci
+    assert none.chips["PC"].sci is not none.chips["PC"].sci
+    np.testing.assert_array_equal(roomy.chips["PC"].sci, none.chips["PC"].sci)
+
+
+def test_hashes_are_those_of_the_files(tmp_path: Path) -> None:
+    exposure = read_exposure(write_pair(tmp_path))
+    assert len(exposure.files) == 2
+    for name, digest in exposure.files.items():
+        assert digest == hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def test_a_folder_a_wildcard_and_names_mean_the_same(tmp_path: Path) -> None:
+    paths = [write_pair(tmp_path, root) for root in ("ua060508m", "ua060502m", "ua06050am")]
+    wanted = sorted(path.name for path in paths)
+    for request in ([tmp_path], [str(tmp_path / "*_c0m.fits")], [str(tmp_path / "*.fits")], paths, paths[::-1]):
+        assert [entry.science.name for entry in find_inputs(request)] == wanted
+    assert [entry.science.name for entry in find_inputs([paths[0], tmp_path])] == wanted
+
+
+def test_the_folder_prefers_the_c0m_to_the_flt_made_of_it(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    shutil.copy(path, tmp_path / "ua060502m_flt.fits")
+    assert [entry.science for entry in find_inputs([tmp_path])] == [path]
+
+
+def test_the_real_exposure(data_dir: Path) -> None:
+    exposure = mizzle.read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
+    assert (exposure.root, exposure.filter, exposure.atodgain, exposure.exptime) == ("u40x010hm", "F555W", 7, 100.0)
+    assert [chip.photflam for chip in exposure.chips.values()] == [
+        3.482944e-18,
+        3.395806e-18,
+        3.439046e-18,
+        3.506729e-18,
+    ]
+    assert [int((chip.dq == 0).sum()) for chip in exposure.chips.values()] == [553837, 570410, 567964, 555171]
+    for bit, counts in {
+        2: (82488, 64053, 66656, 80008),
+        8: (102, 885, 633, 1011),
+        1024: (4662, 5784, 6228, 5113),
+    }.items():
+        assert tuple(int((chip.dq & bit != 0).sum()) for chip in exposure.chips.values()) == counts
