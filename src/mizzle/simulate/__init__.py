@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mizzle.simulate.files import write_visit
     from mizzle.simulate.observe import visit
     from mizzle.simulate.plan import Effects, Plan, demo_plan, make_plan
     from mizzle.simulate.stars import StarList
     from mizzle.simulate.truth import Truth, Visit
 
-__all__ = ["Effects", "Plan", "StarList", "Truth", "Visit", "demo_plan", "make_plan", "visit"]
+__all__ = ["Effects", "Plan", "StarList", "Truth", "Visit", "demo_plan", "make_plan", "visit", "write_visit"]
 
 _HOMES = {
     "Effects": "plan",
@@ -22,6 +23,7 @@ _HOMES = {
     "demo_plan": "plan",
     "make_plan": "plan",
     "visit": "observe",
+    "write_visit": "files",
 }
 
 

@@ -75,9 +75,7 @@ class Hits:
         return float(np.count_nonzero(self.charge >= HIT_ELECTRONS) / (self.shape[0] * self.shape[1]))
 
 
-def cosmic_rays(
-    shape: tuple[int, int], fraction: float, exptime: float, rng: np.random.Generator
-) -> FloatArray:
+def cosmic_rays(shape: tuple[int, int], fraction: float, exptime: float, rng: np.random.Generator) -> FloatArray:
     """Draw the charge that cosmic rays leave.
 
     Straight tracks with exponential lengths and log-normal charges; charge diffuses into the neighbors. Their

@@ -102,9 +102,7 @@ def read_out(
     return counts.astype(np.float32), dq
 
 
-def flat_field(
-    area: NDArray[np.floating], lit: NDArray[np.floating], effects: Effects
-) -> NDArray[np.floating]:
+def flat_field(area: NDArray[np.floating], lit: NDArray[np.floating], effects: Effects) -> NDArray[np.floating]:
     """Return what calibration divides by: the response to a flat sky, tiny in the shadow."""
     flat = np.maximum(lit, np.float32(LEAST_LIT))
     return np.asarray(flat * area) if effects.flat_field == "sky" else flat

@@ -143,6 +143,11 @@ def quality_cards(cards: list[Card], *, primary: bool) -> list[Card]:
     return [(keyword, changed.get(keyword, value), comment) for keyword, value, comment in cards]
 
 
+def _seven(value: float | np.floating[Any]) -> float:
+    """Return `value` to seven digits, as the archive writes what is single precision to it."""
+    return float(f"{value:.7g}")
+
+
 def _wcs(frame: ChipFrame) -> dict[str, HeaderValue]:
     """Return the linear WCS keywords of a frame."""
     return {
@@ -150,11 +155,11 @@ def _wcs(frame: ChipFrame) -> dict[str, HeaderValue]:
         "CRVAL2": float(frame.crval[1]),
         "CRPIX1": float(frame.crpix[0]),
         "CRPIX2": float(frame.crpix[1]),
-        "CD1_1": float(frame.cd[0, 0]),
-        "CD1_2": float(frame.cd[0, 1]),
-        "CD2_1": float(frame.cd[1, 0]),
-        "CD2_2": float(frame.cd[1, 1]),
-        "ORIENTAT": frame.orientation(),
+        "CD1_1": _seven(frame.cd[0, 0]),
+        "CD1_2": _seven(frame.cd[0, 1]),
+        "CD2_1": _seven(frame.cd[1, 0]),
+        "CD2_2": _seven(frame.cd[1, 1]),
+        "ORIENTAT": _seven(frame.orientation()),
     }
 
 
@@ -163,16 +168,8 @@ def _statistics(sci: NDArray[Any], dq: NDArray[Any]) -> dict[str, HeaderValue]:
     good = sci[dq == 0]
     if not good.size:
         good = sci.ravel()
-    middle = {
-        f"MEANC{side}": float(
-            sci[
-                (sci.shape[0] - side) // 2 : (sci.shape[0] + side) // 2,
-                (sci.shape[1] - side) // 2 : (sci.shape[1] + side) // 2,
-            ].mean()
-        )
-        for side in (10, 25, 50, 100, 200, 300)
-    }
-    median = float(np.median(good))
+    middle = {f"MEANC{side}": _seven(_center(sci, side).mean()) for side in (10, 25, 50, 100, 200, 300)}
+    median = _seven(np.median(good))
     counts = {
         keyword: int(np.count_nonzero(dq & bit))
         for keyword, bit in (
@@ -186,11 +183,11 @@ def _statistics(sci: NDArray[Any], dq: NDArray[Any]) -> dict[str, HeaderValue]:
         )
     }
     return {
-        "DATAMIN": float(sci.min()),
-        "DATAMAX": float(sci.max()),
-        "GOODMIN": float(good.min()),
-        "GOODMAX": float(good.max()),
-        "DATAMEAN": float(good.mean()),
+        "DATAMIN": _seven(sci.min()),
+        "DATAMAX": _seven(sci.max()),
+        "GOODMIN": _seven(good.min()),
+        "GOODMAX": _seven(good.max()),
+        "DATAMEAN": _seven(good.mean()),
         "GPIXELS": int(np.count_nonzero(dq == 0)),
         "MEDIAN": median,
         "BACKGRND": median,
@@ -199,11 +196,16 @@ def _statistics(sci: NDArray[Any], dq: NDArray[Any]) -> dict[str, HeaderValue]:
     }
 
 
+def _center(sci: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the central square of `side` pixels."""
+    y, x = ((length - side) // 2 for length in sci.shape)
+    return sci[y : y + side, x : x + side]
+
+
 def _transfer_losses(sci: NDArray[Any], dq: NDArray[Any], gain: int, mjd: float) -> dict[str, HeaderValue]:
     """Return the keywords of the expected transfer losses (Dolphin 2004, as the archive's pipeline)."""
-    center = sci[300:500, 300:500]
+    center = _center(sci, 200)
     background = background_2004(float(np.median(center)), float(gain))
     return {
-        f"CTE_1E{power}": float(dolphin_2004(399.0, 399.0, 10.0**power, background, mjd))
-        for power in (2, 3, 4)
+        f"CTE_1E{power}": _seven(float(dolphin_2004(399.0, 399.0, 10.0**power, background, mjd))) for power in (2, 3, 4)
     }

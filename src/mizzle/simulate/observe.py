@@ -107,9 +107,7 @@ def visit(
             MappingProxyType({name: truth for name, (_, truth) in chips.items()}),
         )
     lit = {name: defects.lit for name, defects in scene.defects.items()}
-    truth = Truth(
-        plan, scene.stars, MappingProxyType(truths), MappingProxyType(scene.areas), MappingProxyType(lit)
-    )
+    truth = Truth(plan, scene.stars, MappingProxyType(truths), MappingProxyType(scene.areas), MappingProxyType(lit))
     return Visit(tuple(exposures), truth)
 
 
@@ -124,9 +122,7 @@ def _scene(plan: Plan, pointings: list[Pointing], stars: StarList | None) -> _Sc
         plan=plan,
         stars=stars,
         areas={name: pixel_areas(frame) for name, frame in frames.items()},
-        defects={
-            name: chip_defects(name, frame.shape, plan.effects, plan.seed) for name, frame in frames.items()
-        },
+        defects={name: chip_defects(name, frame.shape, plan.effects, plan.seed) for name, frame in frames.items()},
         sky_flux=nominal / reference_area(pointings[0].header["WF3"]),
     )
 
@@ -162,9 +158,7 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
     conditions = job.conditions
     area = job.scene.areas[job.name]
     # Electrons per unit flux: flux / PHOTFLAM is DN/s, times gain and time; the header knows no fault.
-    response = (
-        conditions.gain * conditions.exptime / job.photflam * effects.faults[CHIP_NUMBERS[job.name] - 1]
-    )
+    response = conditions.gain * conditions.exptime / job.photflam * effects.faults[CHIP_NUMBERS[job.name] - 1]
     sky = plan.value("sky", job.index) * job.scene.sky_flux * reference_area(frame) * response
     strikes = None
     if effects.cosmic_rays:

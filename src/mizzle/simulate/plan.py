@@ -31,9 +31,7 @@ class Effects(Section):
     flat_field: Literal["sky", "none"] = setting(
         "sky", "sky: a flat sky is flat in the file, as after division by a sky flat; none: as collected."
     )
-    distortion: bool = setting(
-        True, "Whether pixels lie where the distortion puts them; off: a linear frame."
-    )
+    distortion: bool = setting(True, "Whether pixels lie where the distortion puts them; off: a linear frame.")
     row_term: bool = setting(True, "Whether every 34th row is narrow: it collects less light, rows shift.")
     shadow: bool = setting(True, "Whether the pyramid's edge shades low x and low y (bit 2).")
     bad_columns: int = setting(4, "Charge traps per chip; the column above each is marked 256.", ge=0, le=100)
@@ -41,17 +39,11 @@ class Effects(Section):
     repaired_pixels: int = setting(5000, "Repaired warm pixels per chip (bit 1024).", ge=0, le=100_000)
     hot_pixels: int = setting(0, "Hot pixels per chip that no bit marks.", ge=0, le=100_000)
     saturation: bool = setting(True, "Whether full wells bleed along columns, and clipped pixels get bit 8.")
-    cosmic_rays: float = setting(
-        0.01, "Share of pixels hit in 500 s; scales with exposure time.", ge=0, le=0.3
-    )
+    cosmic_rays: float = setting(0.01, "Share of pixels hit in 500 s; scales with exposure time.", ge=0, le=0.3)
     satellites: int = setting(0, "Exposures, from the first on, crossed by a satellite.", ge=0)
     cte: bool = setting(False, "Whether transfers lose charge, after Dolphin 2009.")
-    breathing: float = setting(
-        0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3
-    )
-    pointing_error: float = setting(
-        30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0
-    )
+    breathing: float = setting(0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3)
+    pointing_error: float = setting(30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0)
     roll_error: float = setting(0.002, "Error of a commanded roll, 1 sigma.", unit="deg", ge=0, le=10)
     velocity_aberration: bool = setting(
         True, "Whether the field shrinks and grows with the spacecraft's motion (VAFACTOR)."

@@ -139,9 +139,7 @@ def _offset(ra: float, dec: float, east: float, north: float) -> tuple[float, fl
     return float(x[0]), float(y[0])
 
 
-def frames(
-    plan: Plan, pointing: tuple[float, float, float], date: str, vafactor: float
-) -> dict[str, ChipFrame]:
+def frames(plan: Plan, pointing: tuple[float, float, float], date: str, vafactor: float) -> dict[str, ChipFrame]:
     """Return the frames of all chips; `Effects.distortion` and `row_term` are obeyed.
 
     Parameters
@@ -170,9 +168,7 @@ def _simplified(frame: ChipFrame, plan: Plan) -> ChipFrame:
     return frame
 
 
-def sky_box(
-    pointings: list[Pointing], margin: float
-) -> tuple[tuple[float, float], tuple[float, float, float, float]]:
+def sky_box(pointings: list[Pointing], margin: float) -> tuple[tuple[float, float], tuple[float, float, float, float]]:
     """Return a tangent point, and the box on its plane that holds all chips.
 
     Parameters

@@ -44,10 +44,7 @@ def pixel_areas(frame: ChipFrame) -> NDArray[np.float32]:
 
 def _density(smooth: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return the area of unit squares centered at (x, y) over the reference pixel's, by their corners."""
-    corner = [
-        smooth.pixel_to_plane(x + dx, y + dy)
-        for dx, dy in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
-    ]
+    corner = [smooth.pixel_to_plane(x + dx, y + dy) for dx, dy in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
     ax, ay = corner[2][0] - corner[0][0], corner[2][1] - corner[0][1]
     bx, by = corner[3][0] - corner[1][0], corner[3][1] - corner[1][1]
     return np.asarray(0.5 * np.abs(ax * by - ay * bx) / abs(np.linalg.det(smooth.cd)))
@@ -120,9 +117,7 @@ def add_stars(
         part = slice(start, start + _BLOCK)
         around_x = np.asarray(first_x[part, None] - size + steps - 0.5, dtype=np.float64)
         around_y = edges_y[first_y[part, None] + steps]
-        pieces = stamps(
-            psf, (x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y)
-        )
+        pieces = stamps(psf, (x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y))
         pieces *= charge[part, None, None]
         for piece, x0, y0 in zip(pieces, first_x[part], first_y[part], strict=True):
             padded[y0 : y0 + size, x0 : x0 + size] += piece

@@ -37,9 +37,7 @@ class StarList:
             object.__setattr__(self, key, locked(np.atleast_1d(getattr(self, key)), np.float64))
         sizes = {key: getattr(self, key).shape for key in ("ra", "dec", "flux")}
         if len(set(sizes.values())) != 1 or self.ra.ndim != 1:
-            raise SettingsError(
-                f"star list: ra, dec, flux must be equally long lists, found {sizes}", **sizes
-            )
+            raise SettingsError(f"star list: ra, dec, flux must be equally long lists, found {sizes}", **sizes)
         if not all(np.isfinite(getattr(self, key)).all() for key in sizes) or (self.flux < 0).any():
             raise SettingsError("star list: positions must be finite and fluxes finite and not negative")
 

@@ -1,0 +1,128 @@
+"""A visit on disk: c0m and c1m pairs as the archive has them, and the truth beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
+from mizzle.io.atomic import prepare_folder, write_text
+from mizzle.io.simulated import write_arrays, write_image_file, write_table
+from mizzle.model import Exposure
+from mizzle.simulate.headers import chip_cards, primary_cards, quality_cards
+from mizzle.simulate.truth import Truth, Visit
+
+#: Units of the truth's tables.
+STAR_UNITS = {"ra": "deg", "dec": "deg", "flux": "erg / (Angstrom s cm2)", "mag_st": "mag"}
+POSITION_UNITS = {"x": "pix", "y": "pix", "dn": "DN", "dn_recorded": "DN"}
+
+
+def write_visit(visit: Visit, folder: str | Path) -> list[Path]:
+    """Write a visit: ``ROOT_c0m.fits`` and ``ROOT_c1m.fits`` for each exposure, and its truth.
+
+    Parameters
+    ----------
+    visit : Visit
+        From `mizzle.simulate.visit`.
+    folder : str or Path
+        Made if need be; files of the same names are replaced.
+
+    Returns
+    -------
+    paths : list of Path
+        The science files, in order. Beside them stand ``truth.json`` (plan, pointings, levels),
+        ``truth_stars.ecsv`` (stars on the sky), ``truth_positions.ecsv`` (stars on chips, 1-based pixels) and
+        ``truth_cosmic_rays.npz`` (``ROOT_CHIP_index``, ``ROOT_CHIP_charge``: flat pixel index, electrons).
+
+    Raises
+    ------
+    SettingsError
+        The folder cannot be written.
+    """
+    folder = prepare_folder(folder)
+    paths = [_write_exposure(exposure, visit.truth, i, folder) for i, exposure in enumerate(visit.exposures)]
+    _write_truth(visit.truth, folder)
+    return paths
+
+
+def _write_exposure(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
+    """Write one pair; the science file last, so that it never stands without its quality file."""
+    pointing = truth.exposures[exposure.root].pointing
+    primary = primary_cards(truth.plan, pointing, index)
+    science, quality = [], []
+    for name, chip in exposure.chips.items():
+        sci, dq = chip.sci, chip.dq
+        cards = chip_cards(name, truth.plan, pointing, index, chip.photflam, (sci, dq))
+        science.append((cards, sci))
+        quality.append((quality_cards(cards, primary=False), dq))
+    write_image_file(folder / f"{exposure.root}_c1m.fits", quality_cards(primary, primary=True), quality)
+    return write_image_file(folder / f"{exposure.root}_c0m.fits", primary, science)
+
+
+def _write_truth(truth: Truth, folder: Path) -> None:
+    """Write what is true of the visit."""
+    write_table(folder / "truth_stars.ecsv", truth.star_table(), STAR_UNITS)
+    write_table(folder / "truth_positions.ecsv", position_table(truth), POSITION_UNITS)
+    arrays: dict[str, NDArray[Any]] = {}
+    for root, exposure in truth.exposures.items():
+        for name, chip in exposure.chips.items():
+            arrays[f"{root}_{name}_index"] = chip.cosmic_rays.index
+            arrays[f"{root}_{name}_charge"] = chip.cosmic_rays.charge
+    write_arrays(folder / "truth_cosmic_rays.npz", arrays)
+    write_text(folder / "truth.json", json.dumps(summary(truth), indent=1) + "\n")
+
+
+def position_table(truth: Truth) -> dict[str, NDArray[Any]]:
+    """Return the stars on chips as columns: root, chip, id, x, y (1-based), dn, dn_recorded."""
+    rows: dict[str, list[NDArray[Any]]] = {key: [] for key in ("root", "chip", "id", "x", "y", "dn", "dn_recorded")}
+    for root, exposure in truth.exposures.items():
+        for name, chip in exposure.chips.items():
+            inside = (chip.x > -0.5) & (chip.y > -0.5) & (chip.x < 799.5) & (chip.y < 799.5)
+            count = int(inside.sum())
+            rows["root"].append(np.full(count, root))
+            rows["chip"].append(np.full(count, name))
+            rows["id"].append(chip.star[inside] + 1)
+            rows["x"].append(chip.x[inside] + 1.0)
+            rows["y"].append(chip.y[inside] + 1.0)
+            rows["dn"].append(chip.electrons[inside] / chip.gain)
+            rows["dn_recorded"].append(chip.recorded[inside] / chip.gain)
+    return {key: np.concatenate(parts) for key, parts in rows.items()}
+
+
+def summary(truth: Truth) -> dict[str, Any]:
+    """Return plan, conventions, pointings and levels as plain values."""
+    exposures: dict[str, Any] = {}
+    for root, exposure in truth.exposures.items():
+        pointing = exposure.pointing
+        exposures[root] = {
+            "exptime": exposure.exptime,
+            "mjd_start": pointing.mjd,
+            "commanded": {"ra": pointing.ra, "dec": pointing.dec, "pa_v3": pointing.pa_v3},
+            "shift_arcsec": list(pointing.shift),
+            "roll_deg": pointing.roll,
+            "vafactor": pointing.vafactor,
+            "chips": {
+                name: {
+                    "photflam": chip.photflam,
+                    "gain": chip.gain,
+                    "sky_dn": chip.sky_dn,
+                    "cosmic_ray_fraction": chip.cosmic_rays.fraction,
+                    "true_crval": [float(v) for v in pointing.true[name].crval],
+                    "true_cd": [[float(v) for v in row] for row in pointing.true[name].cd],
+                }
+                for name, chip in exposure.chips.items()
+            },
+        }
+    return {
+        "plan": truth.plan.model_dump(mode="json"),
+        "stars": len(truth.stars),
+        "flux": "infinite aperture; PHOTFLAM refers to it",
+        "aperture": {"radius_arcsec": STANDARD_APERTURE_ARCSEC, "share": 1.0 / INFINITE_APERTURE},
+        "shift": "true minus commanded pointing, east and north",
+        "chips": list(CHIP_NAMES),
+        "exposures": exposures,
+    }
