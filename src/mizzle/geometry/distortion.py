@@ -21,6 +21,7 @@ from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 
 FloatArray = NDArray[np.float64]
 AreaMode = Literal["exact", "incumbent"]
+OfftabEnd = Literal["hold", "extrapolate"]
 
 #: Steps between neighboring rows that differ from the common slope by more than this are jumps [pixel].
 JUMP = 5e-3
@@ -164,10 +165,13 @@ def day_number(date: object) -> int:
         ) from problem
 
 
-def chip_offset(tables: DistortionTables, number: int, date: object) -> tuple[float, float, float]:
+def chip_offset(
+    tables: DistortionTables, number: int, date: object, *, end: OfftabEnd = "hold"
+) -> tuple[float, float, float]:
     """Return ``(V2, V3 [arcsec], THETA [deg])`` of a chip at a date.
 
-    Linear in time between the table's dates, in whole days; the nearest date outside them.
+    Linear in time between the table's dates, in whole days; the nearest date before and after them. With
+    ``end="extrapolate"`` the last slope goes on after the last date.
     """
     rows = np.flatnonzero(tables.offtab["DETCHIP"] == number)
     if rows.size == 0:
@@ -175,11 +179,16 @@ def chip_offset(tables: DistortionTables, number: int, date: object) -> tuple[fl
     days = np.array([day_number(text) for text in tables.offtab["OBSDATE"][rows]], dtype=np.float64)
     order = np.argsort(days, kind="stable")
     when = float(day_number(date))
-    v2, v3, theta = (
-        float(np.interp(when, days[order], tables.offtab[name][rows][order].astype(np.float64)))
-        for name in ("V2REF", "V3REF", "THETA")
-    )
-    return v2, v3, theta
+    days = days[order]
+
+    def value(name: str) -> float:
+        column = tables.offtab[name][rows][order].astype(np.float64)
+        if end == "extrapolate" and days.size > 1 and when > days[-1]:
+            slope = (column[-1] - column[-2]) / (days[-1] - days[-2])
+            return float(column[-2] + slope * (when - days[-2]))
+        return float(np.interp(when, days, column))
+
+    return value("V2REF"), value("V3REF"), value("THETA")
 
 
 def _coefficients(tables: DistortionTables, row: int, axis: str, scale: float) -> FloatArray:
@@ -200,6 +209,7 @@ def chip_model(
     *,
     binning: int = 1,
     area_mode: AreaMode = "exact",
+    offtab_end: OfftabEnd = "hold",
 ) -> ChipModel:
     """Build the distortion of one chip.
 
@@ -218,6 +228,8 @@ def chip_model(
     area_mode : str
         ``exact``: a binned pixel ``X_b`` is ``(X + 0.5) / 2``, so terms of order n grow by ``2**(n - 1)``;
         ``incumbent``: XREF is halved and all terms above the first are doubled.
+    offtab_end : str
+        As `end` of `chip_offset`.
 
     Raises
     ------
@@ -228,8 +240,7 @@ def chip_model(
     row = tables.rows.get((filter_name, number))
     if row is None:
         raise InputError(
-            f"{tables.idctab_name}: no row for {chip} in {filter_name}; give another IDCTAB"
-            " (geometry.idctab)",
+            f"{tables.idctab_name}: no row for {chip} in {filter_name}; give another IDCTAB (geometry.idctab)",
             chip=chip,
             filter=filter_name,
         )
@@ -249,7 +260,7 @@ def chip_model(
         v2, v3 = float(tables.idctab["V2REF"][row]), float(tables.idctab["V3REF"][row])
         theta = float(tables.idctab["THETA"][row]) if "THETA" in tables.idctab else 0.0
     else:
-        v2, v3, theta = chip_offset(tables, number, date)
+        v2, v3, theta = chip_offset(tables, number, date, end=offtab_end)
     return ChipModel(chip, table_scale * binning, xref, yref, cx, cy, v2, v3, theta)
 
 
@@ -274,9 +285,7 @@ def row_edges(centers: FloatArray) -> FloatArray:
     """
     steps = np.diff(centers)
     slope = float(np.median(steps))
-    edges = np.concatenate(
-        ([centers[0] - slope / 2], (centers[1:] + centers[:-1]) / 2, [centers[-1] + slope / 2])
-    )
+    edges = np.concatenate(([centers[0] - slope / 2], (centers[1:] + centers[:-1]) / 2, [centers[-1] + slope / 2]))
     jumps = np.flatnonzero(np.abs(steps - slope) > JUMP)
     for row in _jump_rows(jumps):
         if row > 0:

@@ -9,7 +9,7 @@ position.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,10 @@ class _Plane:
     model: ChipModel
 
     def sky(self, offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the sky [deg] of ``(..., 2)`` offsets."""
-        xi, eta = np.moveaxis(offsets @ self.cd.T, -1, 0)
-        return deproject(xi, eta, self.center)
+        """Return right ascension *relative to the center* and declination [deg] of ``(n, 2)`` offsets."""
+        xi, eta = (offsets @ self.cd.T).T
+        ra, dec = deproject(xi, eta, (0.0, self.center[1]))
+        return np.where(ra > 180.0, ra - 360.0, ra), dec
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,7 @@ def roll_at(pa_v3: float, dec: float, v2: float, v3: float) -> float:
     delta = math.radians(dec)
     a = math.pi / 2.0 + math.radians(pa_v3) - beta
     cos_rho = math.sqrt(1.0 - sin_rho * sin_rho)
-    b = math.atan2(
-        math.sin(a) * math.cos(delta), math.sin(delta) * sin_rho - math.cos(delta) * cos_rho * math.cos(a)
-    )
+    b = math.atan2(math.sin(a) * math.cos(delta), math.sin(delta) * sin_rho - math.cos(delta) * cos_rho * math.cos(a))
     return math.degrees(math.pi - (gamma + b))
 
 
@@ -104,26 +103,22 @@ def _chip_wcs(plane: _Plane, model: ChipModel) -> tuple[FloatArray, FloatArray]:
     vectors = np.array([[model.cx[1, 1], model.cy[1, 1]], [model.cx[1, 0], model.cy[1, 0]]])
     steps = vectors @ rotation * (model.scale / ref.scale)
     ra, dec = plane.sky(np.vstack([offset, offset + steps]))
-    crval = np.array([ra[0], dec[0]])
+    crval = np.array([(plane.center[0] + ra[0]) % 360.0, dec[0]])
     if abs(dec[0]) < 84.0:
         # Differences of coordinates, as the archive's pipeline has them: 2e-7 tan(dec) from the exact value.
-        d_ra = (ra[1:] - ra[0] + 180.0) % 360.0 - 180.0
-        return crval, np.array([d_ra * math.cos(math.radians(dec[0])), dec[1:] - dec[0]])
+        d_ra = (ra[1:] - ra[0]) * math.cos(math.radians(dec[0]))
+        return crval, np.array([d_ra, dec[1:] - dec[0]])
     return crval, np.array(project(ra[1:], dec[1:], (float(ra[0]), float(dec[0]))))
 
 
-def _aberrate(
-    crval: FloatArray, cd: FloatArray, factor: float, center: tuple[float, float]
-) -> tuple[Any, Any]:
+def _aberrate(crval: FloatArray, cd: FloatArray, factor: float, center: tuple[float, float]) -> tuple[Any, Any]:
     """Scale positions about `center` and the CD matrix by the velocity-aberration factor."""
     d_ra = (crval[0] - center[0] + 180.0) % 360.0 - 180.0
     moved = [(center[0] + factor * d_ra) % 360.0, center[1] + factor * (crval[1] - center[1])]
     return np.array(moved), cd * factor
 
 
-def rows_of_chip(
-    tables: DistortionTables, chip: str, site: _Site, mode: str
-) -> tuple[FloatArray, FloatArray]:
+def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, mode: str) -> tuple[FloatArray, FloatArray]:
     """Return the row term of a chip as stored: shifts at row edges, and (incumbent only) shifts of columns.
 
     A binned row ``j`` covers the full rows ``2j`` and ``2j + 1``, so its edges are every second edge of the
@@ -176,9 +171,7 @@ def _frame(
     }
     crpix = np.array([model.xref + site.ltv[0], model.yref + site.ltv[1]])
     edges, columns = rows
-    return ChipFrame(
-        crval, crpix, cd, a, b, site.shape, edges, model.scale, name=name, facts=facts, columns=columns
-    )
+    return ChipFrame(crval, crpix, cd, a, b, site.shape, edges, model.scale, name=name, facts=facts, columns=columns)
 
 
 def number(header: Header, key: str, where: str, *, default: float | None = None) -> float:
@@ -192,8 +185,7 @@ def number(header: Header, key: str, where: str, *, default: float | None = None
     value = header.get(key, default)
     if value is None or isinstance(value, (bool, str)) or not math.isfinite(float(value)):
         raise InputError(
-            f"{where}: {key} = {value!r}; a finite number is needed to place the chip on the sky; repair"
-            " the header",
+            f"{where}: {key} = {value!r}; a finite number is needed to place the chip on the sky; repair the header",
             keyword=key,
             value=str(value),
             where=where,
@@ -208,8 +200,7 @@ def _pointing(
     crval = number(header, "CRVAL1", chip), number(header, "CRVAL2", chip)
     if abs(crval[1]) > 90.0 or abs(crval[0]) > 720.0:
         raise InputError(
-            f"{chip}: CRVAL = {crval}; right ascension and declination in degrees are needed; repair the"
-            " header",
+            f"{chip}: CRVAL = {crval}; right ascension and declination in degrees are needed; repair the header",
             keyword="CRVAL",
             value=crval,
         )
@@ -220,18 +211,12 @@ def _pointing(
         ]
     )
     if np.any(np.abs(offset) > 1e5):
-        raise InputError(
-            f"{chip}: CRPIX lies {offset} pixels off the reference pixel; repair the header", chip=chip
-        )
+        raise InputError(f"{chip}: CRPIX lies {offset} pixels off the reference pixel; repair the header", chip=chip)
     cd = np.array([[number(header, f"CD{i}_{j}", chip, default=0.0) for j in (1, 2)] for i in (1, 2)])
     if np.any(offset) and not np.any(cd):
-        raise InputError(
-            f"{chip}: no CD matrix, and CRPIX is not the reference pixel; repair the header", chip=chip
-        )
+        raise InputError(f"{chip}: no CD matrix, and CRPIX is not the reference pixel; repair the header", chip=chip)
     if np.any(np.abs(cd) > 1e-3):
-        raise InputError(
-            f"{chip}: CD matrix of {cd.tolist()} deg/pixel is absurd; repair the header", chip=chip
-        )
+        raise InputError(f"{chip}: CD matrix of {cd.tolist()} deg/pixel is absurd; repair the header", chip=chip)
     xi, eta = cd @ offset
     ra, dec = deproject(xi, eta, crval)
     return (float(ra), float(dec)), crval[1]
@@ -243,9 +228,7 @@ def _subarray(header: Header, chip: str, shape: tuple[int, int], binning: int) -
         return 0.0, 0.0
     ltv = number(header, "LTV1", chip, default=0.0), number(header, "LTV2", chip, default=0.0)
     if max(abs(ltv[0]), abs(ltv[1])) > CHIP_SIDE:
-        raise InputError(
-            f"{chip}: LTV = {ltv}; a subarray lies within {CHIP_SIDE} pixels; repair the header", ltv=ltv
-        )
+        raise InputError(f"{chip}: LTV = {ltv}; a subarray lies within {CHIP_SIDE} pixels; repair the header", ltv=ltv)
     return ltv
 
 
@@ -272,9 +255,7 @@ def aberration_of(
     for chip, header in chips.items():
         source = header if "VAFACTOR" in header else primary
         if "VAFACTOR" not in source:
-            note = (
-                "velocity aberration: no VAFACTOR in the header; the fit's scale must take it (8 mas at most)"
-            )
+            note = "velocity aberration: no VAFACTOR in the header; the fit's scale must take it (8 mas at most)"
             return dict.fromkeys(chips, 1.0), note
         factors[chip] = number(source, "VAFACTOR", chip)
         if not abs(factors[chip] - 1.0) < LARGEST_ABERRATION:
@@ -297,6 +278,29 @@ def reference_chip(chips: Mapping[str, object]) -> str:
     return "WF3" if "WF3" in chips else min(chips, key=CHIP_NAMES.index)
 
 
+def _models(
+    tables: DistortionTables,
+    chips: Iterable[str],
+    filter_name: str,
+    date: object,
+    binning: int,
+    settings: GeometrySettings,
+) -> dict[str, ChipModel]:
+    """Build the distortion of each chip."""
+    return {
+        chip: chip_model(
+            tables,
+            chip,
+            filter_name,
+            date,
+            binning=binning,
+            area_mode=settings.area_mode,
+            offtab_end=settings.offtab_end,
+        )
+        for chip in chips
+    }
+
+
 def model_frames(
     primary: Header,
     chips: Mapping[str, Header],
@@ -310,10 +314,7 @@ def model_frames(
     chosen, filter_note = select_filter(tables, names)
     factors, note = aberration_of(primary, chips, settings)
     date = primary.get("DATE-OBS")
-    models = {
-        chip: chip_model(tables, chip, chosen, date, binning=binning, area_mode=settings.area_mode)
-        for chip in chips
-    }
+    models = _models(tables, chips, chosen, date, binning, settings)
     sites = {c: _Site(shapes[c], binning, _subarray(chips[c], c, shapes[c], binning)) for c in chips}
     ref = reference_chip(chips)
     center, roll_dec = _pointing(chips[ref], ref, models[ref], sites[ref].ltv)
@@ -335,9 +336,7 @@ def model_frames(
 
 def wcs_name(tables: DistortionTables) -> str:
     """Return the WCSNAME of frames built from these tables: ``IDC_<table>``."""
-    return "IDC_" + tables.idctab_name.split("/")[-1].removesuffix(".gz").removesuffix(".fits").removesuffix(
-        "_idc"
-    )
+    return "IDC_" + tables.idctab_name.split("/")[-1].removesuffix(".gz").removesuffix(".fits").removesuffix("_idc")
 
 
 def build_frames(
@@ -420,15 +419,10 @@ def frames_for_pointing(
     chosen, _ = select_filter(tables, names)
     factor = vafactor if settings.velocity_aberration == "on" else 1.0
     site = _Site((CHIP_SIDE // binning, CHIP_SIDE // binning), binning)
-    models = {
-        chip: chip_model(tables, chip, chosen, date_obs, binning=binning, area_mode=settings.area_mode)
-        for chip in CHIP_NAMES
-    }
+    models = _models(tables, CHIP_NAMES, chosen, date_obs, binning, settings)
     plane = _plane((ra % 360.0, dec), pa_v3, dec, models["WF3"])
     return {
-        chip: _frame(
-            plane, model, site, factor, rows_of_chip(tables, chip, site, settings.row_term), wcs_name(tables)
-        )
+        chip: _frame(plane, model, site, factor, rows_of_chip(tables, chip, site, settings.row_term), wcs_name(tables))
         for chip, model in models.items()
     }
 

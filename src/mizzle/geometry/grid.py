@@ -13,9 +13,10 @@ from mizzle.settings.combine import CombineSettings
 
 FloatArray = NDArray[np.float64]
 
-#: Largest product [pixel]: 20 times a four-point PC mosaic at native scale; more is a mistake, and would
-#: exhaust memory.
-MAX_PIXELS = 400_000_000
+#: Largest product [pixel]; more is a mistake, and would exhaust memory.
+MAX_PIXELS = 100_000_000
+#: Largest ratio of the product's area to that of all chips; more means that targets were mixed.
+MAX_EMPTINESS = 30.0
 
 
 def outline(frame: ChipFrame, points: int = 9) -> tuple[FloatArray, FloatArray]:
@@ -69,9 +70,7 @@ def _pair(names: tuple[str, str], values: tuple[float | None, float | None]) -> 
     """Return whether both of a pair are given; one alone is a `SettingsError`."""
     if (values[0] is None) != (values[1] is None):
         alone, other = names if values[0] is not None else names[::-1]
-        raise SettingsError(
-            f"combine.{alone} is set without combine.{other}; set both or none", missing=other
-        )
+        raise SettingsError(f"combine.{alone} is set without combine.{other}; set both or none", missing=other)
     return values[0] is not None
 
 
@@ -104,7 +103,7 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
     if not frames:
         raise DataError("no exposure is left to make a product of", frames=0)
     cd = _cd(frames, settings)
-    inverse = np.linalg.inv(cd)
+    inverse = np.asarray(np.linalg.inv(cd), dtype=np.float64)
     ra, dec = (np.concatenate(part) for part in zip(*(outline(frame) for frame in frames), strict=True))
     if _pair(("ra", "dec"), (settings.ra, settings.dec)):
         center = (float(settings.ra or 0.0) % 360.0, float(settings.dec or 0.0))
@@ -118,11 +117,13 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
     else:
         reach = np.abs(_bounds(ra, dec, center, inverse)).max(axis=0)
         nx, ny = (max(1, int(np.ceil(2.0 * r - 1e-6))) for r in reach)
-    if nx * ny > MAX_PIXELS:
+    covered = sum(f.shape[0] * f.shape[1] * (f.scale / settings.scale) ** 2 for f in frames)
+    if nx * ny > MAX_PIXELS or (settings.nx is None and nx * ny > MAX_EMPTINESS * covered):
         raise DataError(
             f"the product would have {nx} x {ny} pixels (the exposures reach"
-            f" {max(nx, ny) * settings.scale / 3600:.2f} deg"
-            f" across); {MAX_PIXELS:.0e} pixels are the limit; run fields apart, or raise combine.scale",
+            f" {max(nx, ny) * settings.scale / 3600:.2f} deg across,"
+            f" {MAX_PIXELS / 1e6:.0f} million pixels and {MAX_EMPTINESS:.0f} times the chips' area are the"
+            " limits); run fields apart, or raise combine.scale",
             nx=nx,
             ny=ny,
         )

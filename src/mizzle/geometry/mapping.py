@@ -38,14 +38,28 @@ def _fit(frame: ChipFrame, grid: Grid, degree: int) -> tuple[FloatArray, FloatAr
     return inverse @ gx @ inverse.T, inverse @ gy @ inverse.T
 
 
-def _error(frame: ChipFrame, grid: Grid, cx: FloatArray, cy: FloatArray) -> float:
-    """Return the largest distance [product pixel] from the exact map, at points that are no nodes."""
-    ny, nx = frame.shape
-    u = np.linspace(-1.0, 1.0, 18)
-    x, y = ((u * n + (n - 1)) / 2 for n in (nx, ny))
-    gx, gy = exact_map(frame, grid, x[:, None], y[None, :])
-    distance = np.hypot(chebyshev.chebgrid2d(u, u, cx) - gx, chebyshev.chebgrid2d(u, u, cy) - gy)
-    return float(distance.max()) if np.all(np.isfinite(distance)) else float("inf")
+class _Check:
+    """Points of the exact map that are no nodes, edges included, to hold a fit against."""
+
+    def __init__(self, frame: ChipFrame, grid: Grid) -> None:
+        ny, nx = frame.shape
+        self.u = np.linspace(-1.0, 1.0, 18)
+        x, y = ((self.u * n + (n - 1)) / 2 for n in (nx, ny))
+        self.gx, self.gy = exact_map(frame, grid, x[:, None], y[None, :])
+
+    def error(self, cx: FloatArray, cy: FloatArray) -> float:
+        """Return the largest distance [product pixel] of a fit; infinite where the map has no answer."""
+        dx = chebyshev.chebgrid2d(self.u, self.u, cx) - self.gx
+        dy = chebyshev.chebgrid2d(self.u, self.u, cy) - self.gy
+        distance = np.hypot(dx, dy)
+        return float(distance.max()) if np.all(np.isfinite(distance)) else float("inf")
+
+    def folds(self) -> bool:
+        """Return whether the map turns over somewhere: its cells do not all have the same sense."""
+        ax, ay = np.diff(self.gx, axis=0)[:, 1:], np.diff(self.gy, axis=0)[:, 1:]
+        bx, by = np.diff(self.gx, axis=1)[1:], np.diff(self.gy, axis=1)[1:]
+        turn = np.sign(ax * by - ay * bx)
+        return bool(turn[0, 0] == 0 or np.any(turn != turn[0, 0]))
 
 
 def chip_map(frame: ChipFrame, grid: Grid, *, tolerance: float = TOLERANCE) -> ChipMap:
@@ -77,16 +91,17 @@ def chip_map(frame: ChipFrame, grid: Grid, *, tolerance: float = TOLERANCE) -> C
     from mizzle.kernel import ChipMap
 
     smooth = replace(frame, row_edges=np.zeros(frame.shape[0] + 1), columns=np.zeros(0))
+    check = _Check(smooth, grid)
     error = float("inf")
-    for degree in _DEGREES:
+    for degree in () if check.folds() else _DEGREES:
         cx, cy = _fit(smooth, grid, degree)
-        error = _error(smooth, grid, cx, cy)
+        error = check.error(cx, cy)
         if error < tolerance:
             return ChipMap(cx, cy, frame.row_edges, frame.shape)
+    found = f"is off by {error:.2g} pixel at best" if np.isfinite(error) else "folds or has no answer"
     raise DataError(
-        f"{frame.facts.get('CHIP', 'chip')}: its map to the product is off by {error:.2g} pixel at best,"
-        f" {tolerance:g} is"
-        " needed; its WCS is not smooth or points elsewhere; check the header, or set geometry.wcs='model'",
+        f"{frame.facts.get('CHIP', 'chip')}: its map to the product {found}, {tolerance:g} pixel is needed; its WCS"
+        " is not smooth or points elsewhere; check the header, or set geometry.wcs='model'",
         error=error,
         tolerance=tolerance,
     )

@@ -62,8 +62,7 @@ def deproject(xi: FloatArray, eta: FloatArray, center: tuple[float, float]) -> t
 
 def _polynomial(coefficients: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
     """Sum ``coefficients[p, q] * u**p * v**q``."""
-    result: FloatArray = np.polynomial.polynomial.polyval2d(u, v, coefficients)
-    return result
+    return np.asarray(np.polynomial.polynomial.polyval2d(u, v, coefficients), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,11 +39,12 @@ class GeometrySettings(Section):
         " by substituting"
         " pixel coordinates, 'incumbent' by doubling every coefficient (cubic terms come out halved).",
     )
-    idctab: str = setting(
-        "", "Path, or uref$name, of the distortion table (IDCTAB); empty takes the embedded one."
-    )
-    offtab: str = setting(
-        "", "Path, or uref$name, of the chip-offset table (OFFTAB); empty takes the embedded one."
+    idctab: str = setting("", "Path, or uref$name, of the distortion table (IDCTAB); empty takes the embedded one.")
+    offtab: str = setting("", "Path, or uref$name, of the chip-offset table (OFFTAB); empty takes the embedded one.")
+    offtab_end: Literal["hold", "extrapolate"] = setting(
+        "hold",
+        "Chip positions after the last date of the OFFTAB (2007-08-17): 'hold' keeps the last, 'extrapolate' continues"
+        " the last slope, as the incumbent does (0.04 arcsec by 2009).",
     )
     dgeofile: str = setting(
         "", "Path, or uref$name, of the pixel-shift image (DGEOFILE); empty takes the embedded row profile."

@@ -1,0 +1,156 @@
+"""The product grid, and the fast map of a chip to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mizzle.errors import DataError, SettingsError
+from mizzle.geometry.frames import frames_for_pointing
+from mizzle.geometry.grid import common_grid, outline
+from mizzle.geometry.mapping import chip_map, exact_map, pixel_area
+from mizzle.model.frame import ChipFrame
+from mizzle.settings.combine import CombineSettings
+from mizzle.settings.geometry import GeometrySettings
+
+VISIT = [
+    frames_for_pointing(323.36 + dx, -0.82 + dy, 33.9, "2007-10-01", "F814W")
+    for dx, dy in ((0.0, 0.0), (0.0003, 0.0002), (-0.0002, 0.0004))
+]
+FRAMES = [frame for exposure in VISIT for frame in exposure.values()]
+
+
+def test_grid_is_tight_and_covers_everything() -> None:
+    grid = common_grid(FRAMES)
+    x, y = (np.concatenate(p) for p in zip(*(grid.sky_to_pixel(*outline(f, 33)) for f in FRAMES), strict=True))
+    ny, nx = grid.shape
+    assert -0.5 - 1e-3 <= x.min() < 0.6
+    assert nx - 1.6 < x.max() <= nx - 0.5 + 1e-3
+    assert -0.5 - 1e-3 <= y.min() < 0.6
+    assert ny - 1.6 < y.max() <= ny - 0.5 + 1e-3
+
+
+def test_grid_is_north_up_at_the_asked_scale() -> None:
+    grid = common_grid(FRAMES, CombineSettings(scale=0.05))
+    assert grid.scale == pytest.approx(0.05, rel=1e-12)
+    assert grid.orientation() == 0.0
+    assert grid.cd[0, 0] < 0 < grid.cd[1, 1]
+    np.testing.assert_array_equal(grid.crpix, [(grid.shape[1] + 1) / 2, (grid.shape[0] + 1) / 2])
+
+
+def test_grid_along_the_first_exposure_or_any_angle() -> None:
+    wf3 = VISIT[0]["WF3"].orientation()
+    assert common_grid(FRAMES, CombineSettings(orientation="exposure")).orientation() == pytest.approx(wf3)
+    assert common_grid(FRAMES, CombineSettings(rotation=-33.0)).orientation() == pytest.approx(-33.0)
+
+
+def test_grid_equals_astropy() -> None:
+    grid = common_grid(FRAMES, CombineSettings(rotation=71.0))
+    x, y = np.array([0.0, 100.5, 1500.0]), np.array([3.0, -20.0, 900.25])
+    assert isinstance(grid.wcs, WCS)
+    np.testing.assert_allclose(grid.pixel_to_sky(x, y), grid.wcs.all_pix2world(x, y, 0), atol=1e-12)
+    np.testing.assert_allclose(grid.sky_to_pixel(*grid.pixel_to_sky(x, y)), [x, y], atol=1e-7)
+
+
+def test_explicit_center_and_size() -> None:
+    grid = common_grid(FRAMES, CombineSettings(ra=323.3601, dec=-0.8201, nx=300, ny=200))
+    assert grid.shape == (200, 300)
+    assert grid.center == (323.3601, -0.8201)
+    assert grid.sky_to_pixel(323.3601, -0.8201) == (pytest.approx(149.5), pytest.approx(99.5))
+
+
+@pytest.mark.parametrize("half", [{"ra": 10.0}, {"dec": 10.0}, {"nx": 100}, {"ny": 100}])
+def test_half_a_pair_is_refused(half) -> None:
+    with pytest.raises(SettingsError, match="set both or none"):
+        common_grid(FRAMES, CombineSettings(**half))
+
+
+def test_fields_far_apart_are_refused() -> None:
+    far = list(frames_for_pointing(325.0, -0.82, 33.9, "2007-10-01", "F814W").values())
+    with pytest.raises(DataError, match="run fields apart"):
+        common_grid(FRAMES + far)
+    opposite = list(frames_for_pointing(143.36, 0.82, 33.9, "2007-10-01", "F814W").values())
+    with pytest.raises(DataError):
+        common_grid(FRAMES + opposite)
+    with pytest.raises(DataError, match="90 degrees"):
+        common_grid(FRAMES, CombineSettings(ra=143.0, dec=1.0))
+    with pytest.raises(DataError, match="no exposure"):
+        common_grid([])
+
+
+def test_order_of_frames_does_not_move_the_grid() -> None:
+    one, two = common_grid(FRAMES), common_grid(FRAMES[::-1])
+    assert one.shape == two.shape
+    np.testing.assert_allclose(one.crval, two.crval, atol=1e-12)
+
+
+def evaluate(found, x, y):
+    """A ChipMap in plain numpy: row term, then Chebyshev."""
+    ny, nx = found.shape
+    shifted = y + np.interp(y, np.arange(ny + 1) - 0.5, found.row_edges)
+    u, v = (2 * x - (nx - 1)) / nx, (2 * shifted - (ny - 1)) / ny
+    return (np.polynomial.chebyshev.chebval2d(u, v, c) for c in (found.cx, found.cy))
+
+
+@given(
+    ra=st.floats(0, 360),
+    dec=st.floats(-85, 85),
+    roll=st.floats(0, 360),
+    scale=st.sampled_from([0.02, 0.0996, 0.3]),
+    offset=st.floats(-0.01, 0.01),
+)
+@settings(max_examples=20, deadline=None)
+def test_map_is_exact_to_1e_4_pixel(ra, dec, roll, scale, offset) -> None:
+    exposure = frames_for_pointing(ra, dec, roll, "1998-01-01", "F555W")
+    grid = common_grid(exposure.values(), CombineSettings(scale=scale, rotation=roll / 3 - 50))
+    rng = np.random.default_rng(7)
+    x, y = rng.uniform(-0.5, 799.5, (2, 300))
+    for frame in exposure.values():
+        moved = frame.moved(grid.center, np.eye(2), np.array([offset, -offset]))
+        want = exact_map(moved, grid, x, y)
+        got = evaluate(chip_map(moved, grid), x, y)
+        assert np.hypot(*(a - b for a, b in zip(got, want, strict=True))).max() < 1e-4
+
+
+def test_map_keeps_the_row_term_exactly() -> None:
+    frame, grid = VISIT[0]["PC"], common_grid(FRAMES)
+    np.testing.assert_array_equal(chip_map(frame, grid).row_edges, frame.row_edges)
+
+
+def test_a_map_that_cannot_be_fitted_is_refused() -> None:
+    frame, grid = VISIT[0]["WF2"], common_grid(FRAMES)
+    wild = np.array(frame.sip_a)
+    wild[2, 0] = 2e-3
+    folded = ChipFrame(frame.crval, frame.crpix, frame.cd, wild, frame.sip_b, (800, 800), frame.row_edges, 0.0996)
+    elsewhere = frames_for_pointing(143.0, 1.0, 0.0, "2000-01-01", "F555W")["WF3"]
+    for bad in (folded, elsewhere):
+        with pytest.raises(DataError, match="its map to the product"):
+            chip_map(bad, grid)
+
+
+@pytest.mark.parametrize("binning", [1, 2])
+def test_pixel_area_is_the_area_on_the_sky(binning: int) -> None:
+    exposure = frames_for_pointing(150.0, 30.0, 10.0, "2001-01-01", "F814W", binning=binning)
+    for frame in exposure.values():
+        area = pixel_area(frame)
+        rows = np.array([0, 7, 33, 34, 64, 65, 199, 371 % frame.shape[0], frame.shape[0] - 1])
+        columns = np.array([0, 3, 120, 200, 250, 300, 380, 390, frame.shape[1] - 1])
+        corners_x = columns + np.array([[-0.5], [0.5], [0.5], [-0.5]])
+        corners_y = rows + np.array([[-0.5], [-0.5], [0.5], [0.5]])
+        xi, eta = frame.pixel_to_plane(corners_x, corners_y)
+        polygon = 0.5 * np.abs(np.sum(xi * np.roll(eta, -1, 0) - np.roll(xi, -1, 0) * eta, axis=0))
+        relative = polygon / abs(np.linalg.det(frame.cd))
+        np.testing.assert_allclose(area[rows, columns], relative, atol=2e-6)
+        assert area.dtype == np.float32
+        assert area.shape == frame.shape
+
+
+def test_pixel_area_at_the_corners() -> None:
+    flat = frames_for_pointing(0.0, 0.0, 0.0, "2000-01-01", "F555W", settings=GeometrySettings(row_term="off"))
+    corners = [pixel_area(f)[i, j] for f in flat.values() for i in (0, -1) for j in (0, -1)]
+    assert 0.92 < min(corners)
+    assert all(0.953 <= pixel_area(f)[-1, -1] <= 0.962 for f in flat.values())
+    assert all(pixel_area(f)[424, 424] == pytest.approx(1.0, abs=1e-6) for f in flat.values())
