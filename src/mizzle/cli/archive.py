@@ -55,12 +55,13 @@ def fetch_command(
             show(f"{product.name}\t{product.size or ''}\t{product.filters}")
         return
     with _Talk(quiet) as talk:
-        say = _warn
-        fetched = fetch_exposures(products, out, settings, progress=talk.progress, say=say)
-        headers = [primary_header(item.path) for item in fetched if "_c0m." in item.path.name.lower()]
-        references = best_references(headers, cache_folder(settings, out), settings, progress=talk.progress, say=say)
+        fetched = fetch_exposures(products, out, settings, progress=talk.progress, say=_warn)
     for item in fetched:
         show(str(item.path))
+    headers = [primary_header(item.path) for item in fetched if "_c0m." in item.path.name.lower()]
+    with _Talk(quiet) as talk:
+        folder = cache_folder(settings, out)
+        references = best_references(headers, folder, settings, progress=talk.progress, say=_warn)
     for path in references.values():
         show(str(path))
 
@@ -126,7 +127,7 @@ def _list(here: ReferenceFolder, *, thorough: bool) -> None:
     """Write one line per file; raise where a check fails."""
     from mizzle.errors import InputError
 
-    states = here.states() if thorough else {name: "" for name in sorted(here.entries)}
+    states = here.states() if thorough else dict.fromkeys(sorted(here.entries), "")
     for name, state in states.items():
         entry = here.entries[name]
         there = state or ("here" if (here.path / name).is_file() else "missing")
