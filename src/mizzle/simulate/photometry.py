@@ -74,6 +74,11 @@ def photflam(name: str, gain: int, sensitivity: float = 1.0) -> dict[str, float]
     sensitivity : float
         Throughput over nominal; PHOTFLAM goes with its inverse.
 
+    Returns
+    -------
+    photflam : dict
+        Seven digits, as headers have them.
+
     Raises
     ------
     SettingsError
@@ -84,5 +89,6 @@ def photflam(name: str, gain: int, sensitivity: float = 1.0) -> dict[str, float]
         raise SettingsError(f"simulate.filter: no PHOTFLAM for {name!r}; known: {known}", filter=name)
     ratios = GAIN_RATIO if gain == 15 else (1.0,) * 4
     return {
-        chip: value * ratio / sensitivity for chip, value, ratio in zip(CHIP_NAMES, PHOTFLAM[name], ratios, strict=True)
+        chip: float(f"{value * ratio / sensitivity:.7g}")
+        for chip, value, ratio in zip(CHIP_NAMES, PHOTFLAM[name], ratios, strict=True)
     }

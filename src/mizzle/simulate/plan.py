@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from mizzle.errors import SettingsError
 from mizzle.settings.base import Section, setting
+from mizzle.simulate.photometry import photflam
 
 #: A four-point box and a two-point line [arcsec along x and y of WF3], at mixed fractions of a pixel;
 #: wide enough that stars cross the pyramid's gaps, as the proof of the zeropoint needs.
@@ -157,14 +159,29 @@ def make_plan(**changes: Any) -> Plan:
     if isinstance(effects, dict):
         changes = {**changes, "effects": build(Effects, effects)}
     plan: Plan = build(Plan, changes)
-    for name in ("gain", "exptime", "sky", "sensitivity", "date"):
-        plan.value(name, 0)
-    if any(not value > 0 for value in (plan.value("exptime", i) for i in range(plan.n))):
-        raise SettingsError("simulate.exptime: exposure times must be positive", found=plan.exptime)
+    photflam(plan.filter, 7)
+    for i in range(plan.n):
+        for name in ("exptime", "sensitivity"):
+            if not plan.value(name, i) > 0:
+                raise SettingsError(f"simulate.{name}: must be positive, found {plan.value(name, i)}", name=name)
+        if plan.value("sky", i) < 0:
+            raise SettingsError(f"simulate.sky: must not be negative, found {plan.value('sky', i)}", name="sky")
+        plan.value("gain", i)
+        _check_date(plan.value("date", i))
     if not plan.faintest > plan.brightest:
         message = f"simulate.faintest: {plan.faintest} is not fainter than brightest ({plan.brightest})"
         raise SettingsError(message, faintest=plan.faintest, brightest=plan.brightest)
     return plan
+
+
+def _check_date(text: str) -> None:
+    """Refuse what is not a date in the camera's life."""
+    try:
+        year = datetime.date.fromisoformat(text).year
+    except ValueError:
+        year = 0
+    if not 1994 <= year <= 2009:
+        raise SettingsError(f"simulate.date: {text!r}; needed an ISO date from 1994 to 2009", date=text)
 
 
 def demo_plan(seed: int = 1) -> Plan:

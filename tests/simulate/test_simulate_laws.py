@@ -1,0 +1,249 @@
+"""Laws of the simulator: light is conserved, flat stays flat, noise is what the handbook says, chance is repeatable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mizzle import simulate
+from mizzle.execution import Threads
+from mizzle.instrument.cte import dolphin_2009
+from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE
+from mizzle.simulate import Effects, StarList
+from mizzle.simulate.cosmic import Hits, cosmic_rays
+from mizzle.simulate.detector import FULL_WELL, bleed
+from mizzle.simulate.photometry import GAIN_RATIO
+from mizzle.simulate.psf import point_spread
+from mizzle.simulate.render import pixel_areas
+
+
+def stars_at(pixels: dict[str, list[tuple[float, float]]], flux: float = 3e-16, **plan) -> StarList:
+    """Put stars of one flux at given true 0-based pixels of the first exposure's chips."""
+    frames = simulate.visit(n=1, field="blank", effects=Effects.none(**plan)).truth.exposures
+    pointing = next(iter(frames.values())).pointing
+    sky = [pointing.true[name].pixel_to_sky(x, y) for name, places in pixels.items() for x, y in places]
+    return StarList([float(s[0]) for s in sky], [float(s[1]) for s in sky], np.full(len(sky), flux))
+
+
+PLACES = {
+    "PC": [(310.3, 280.6), (700.9, 690.2), (420.0, 500.5)],
+    "WF2": [(160.3, 170.6), (740.9, 730.2), (400.0, 433.5)],
+    "WF3": [(170.7, 180.2), (740.1, 161.2), (424.0, 450.0)],
+    "WF4": [(190.2, 720.8), (740.9, 730.2), (400.5, 401.4)],
+}
+
+
+@pytest.mark.parametrize("gain", [7, 15])
+def test_star_light_is_flux_over_photflam(gain):
+    stars = stars_at(PLACES)
+    made = simulate.visit(n=1, gain=gain, sky=0.0, exptime=400.0, stars=stars, effects=Effects.none())
+    exposure, truth = made.exposures[0], made.truth
+    for name, chip in exposure.chips.items():
+        seen = truth.chip(exposure.root, name)
+        collected = float(np.sum(chip.sci.astype(float) * truth.areas[name]))
+        wanted = 3 * 3e-16 * 400.0 / chip.photflam
+        assert seen.star.size == 3
+        assert collected == pytest.approx(wanted, rel=2e-4)
+        ratio = dict(zip(CHIP_NAMES, GAIN_RATIO, strict=True))[name] if gain == 15 else 1.0
+        assert chip.photflam == pytest.approx(
+            simulate.visit(n=1, field="blank", effects=Effects.none()).exposures[0].chips[name].photflam * ratio
+        )
+
+
+def test_a_star_lies_where_the_true_frame_puts_it():
+    stars = stars_at(PLACES)
+    made = simulate.visit(n=1, sky=0.0, stars=stars, effects=Effects.none())
+    exposure, truth = made.exposures[0], made.truth
+    number = 0
+    for name, places in PLACES.items():
+        image = truth.starlight(exposure.root, name) * truth.areas[name]
+        frame = truth.exposures[exposure.root].pointing.true[name]
+        for x, y in places:
+            i, j, r = round(x), round(y), 10
+            box = image[j - r : j + r + 1, i - r : i + r + 1]
+            yy, xx = np.mgrid[j - r : j + r + 1, i - r : i + r + 1]
+            cx, cy = (box * xx).sum() / box.sum(), (box * yy).sum() / box.sum()
+            assert (cx, cy) == (pytest.approx(x, abs=0.03), pytest.approx(y, abs=0.03))
+            ra, dec = frame.pixel_to_sky(x, y)
+            assert float(ra) == pytest.approx(stars.ra[number], abs=1e-9)
+            assert float(dec) == pytest.approx(stars.dec[number], abs=1e-9)
+            number += 1
+
+
+@pytest.mark.parametrize("name", CHIP_NAMES)
+def test_the_standard_aperture_holds_its_share(name):
+    """Sum whole and cut pixels of a noiseless star within 0.5 arcsec: 1/1.096 of the light."""
+    place = PLACES[name][2]
+    stars = stars_at({name: [place]})
+    made = simulate.visit(n=1, sky=0.0, stars=stars, effects=Effects.none())
+    exposure, truth = made.exposures[0], made.truth
+    image = truth.starlight(exposure.root, name) * truth.areas[name]
+    psf = truth.chip(exposure.root, name).psf
+    fine = 20
+    y, x = np.mgrid[0 : 800 * 1, 0:800]
+    near = np.hypot(x - place[0], y - place[1]) < 16
+    offsets = (np.arange(fine) + 0.5) / fine - 0.5
+    share = np.zeros_like(image)
+    dx = x[near][:, None, None] + offsets[None, None, :] - place[0]
+    dy = y[near][:, None, None] + offsets[None, :, None] - place[1]
+    share[near] = (np.hypot(dx, dy) * psf.scale < 0.5).mean(axis=(1, 2))
+    total = truth.rate(exposure.chips[name].photflam)[0] * 500.0
+    assert (image * share).sum() / total == pytest.approx(1 / INFINITE_APERTURE, abs=2e-3)
+
+
+def test_narrow_rows_collect_less_star_light_but_the_flat_sky_stays_flat():
+    frame = simulate.visit(n=1, field="blank", effects=Effects.none()).exposures[0].chips["WF3"].frame
+    areas = pixel_areas(frame)
+    heights = np.diff(frame.row_edges)
+    narrow = int(np.argmin(heights[100:700])) + 100
+    assert heights[narrow] < -0.02
+    near = slice(narrow - 3, narrow + 4)
+    step = areas[near, 400] / areas[narrow + 6, 400]
+    assert step.min() == pytest.approx(1 + heights[narrow], abs=2e-3)
+    blank = simulate.visit(n=1, field="blank", effects=Effects.none()).exposures[0].chips["WF3"].sci
+    assert np.ptp(blank) < 1e-5
+    stars = stars_at({"WF3": [(400.0, float(narrow))]})
+    with_term = simulate.visit(n=1, sky=0.0, stars=stars, effects=Effects.none(flat_field="none"))
+    straight = simulate.visit(n=1, sky=0.0, stars=stars_at({"WF3": [(400.0, float(narrow))]}, row_term=False),
+                              effects=Effects.none(flat_field="none", row_term=False))  # fmt: skip
+    root = with_term.exposures[0].root
+    got = with_term.truth.starlight(root, "WF3")[narrow, 380:420].sum()
+    wide = straight.truth.starlight(root, "WF3")[narrow, 380:420].sum()
+    assert 0.96 < got / wide < 0.995
+
+
+@pytest.mark.parametrize("gain", [7, 15])
+def test_blank_sky_is_one_surface_brightness(gain):
+    made = simulate.visit(n=1, field="blank", gain=gain, sky=0.02, effects=Effects.none())
+    exposure, truth = made.exposures[0], made.truth
+    brightness = []
+    for name, chip in exposure.chips.items():
+        frame = truth.exposures[exposure.root].pointing.true[name]
+        area = abs(np.linalg.det(frame.cd)) * 3600.0**2
+        assert np.ptp(chip.sci) <= 2e-6 * chip.sci.max()
+        brightness.append(float(np.mean(chip.sci, dtype=float)) * chip.photflam / area)
+    np.testing.assert_allclose(brightness, brightness[0], rtol=1e-6)
+    if gain == 7:
+        assert exposure.chips["WF3"].sci.mean() == pytest.approx(0.02 * 500, rel=1e-6)
+
+
+def test_without_a_flat_the_sky_follows_the_pixels():
+    made = simulate.visit(n=1, field="blank", effects=Effects.none(flat_field="none"))
+    chip = made.exposures[0].chips["WF2"]
+    area = made.truth.areas["WF2"]
+    np.testing.assert_allclose(chip.sci / made.truth.chip(made.exposures[0].root, "WF2").sky_dn, area, rtol=1e-5)
+    assert 0.950 < np.median(area[:20, :20]) < 0.965  # corners collect 4 % less
+
+
+def test_the_same_seed_gives_the_same_bits_anywhere():
+    plan = simulate.make_plan(n=1, seed=5, exptime=100.0)
+    here, there = simulate.visit(plan), simulate.visit(plan, runner=Threads(2))
+    other = simulate.visit(n=1, seed=6, exptime=100.0)
+    for name in CHIP_NAMES:
+        a, b, c = (v.exposures[0].chips[name] for v in (here, there, other))
+        np.testing.assert_array_equal(a.sci, b.sci)
+        np.testing.assert_array_equal(a.dq, b.dq)
+        assert not np.array_equal(a.sci, c.sci)
+
+
+@pytest.mark.parametrize(("fraction", "exptime"), [(0.01, 500.0), (0.03, 500.0), (0.01, 2000.0)])
+def test_cosmic_rays_hit_the_share_asked_for(fraction, exptime):
+    rng = np.random.default_rng(1)
+    got = [Hits.of(cosmic_rays((800, 800), fraction, exptime, rng)).fraction for _ in range(6)]
+    assert np.mean(got) == pytest.approx(fraction * exptime / 500.0, rel=0.05)
+
+
+def test_hits_keep_their_charge():
+    charge = cosmic_rays((100, 120), 0.02, 500.0, np.random.default_rng(2))
+    hits = Hits.of(charge, 0.0)
+    np.testing.assert_allclose(hits.electrons(), charge, rtol=1e-6)
+    np.testing.assert_array_equal(hits.mask(30.0), charge.astype(np.float32) >= 30.0)
+
+
+@pytest.mark.parametrize("gain", [7, 15])
+def test_noise_is_the_handbooks(gain):
+    """Variance in electrons: light + dark + read noise squared + gain squared over 12."""
+    effects = Effects.none(photon_noise=True, read_noise=1.0, quantize=True, dark=True)
+    made = simulate.visit(n=2, field="blank", gain=gain, sky=0.02, exptime=800.0, effects=effects)
+    first, second = made.exposures
+    for name in CHIP_NAMES:
+        chip = first.chips[name]
+        truth = made.truth.chip(first.root, name)
+        area = made.truth.areas[name].astype(float)
+        difference = (first.chips[name].sci.astype(float) - second.chips[name].sci) * area * chip.gain
+        wanted = truth.sky_dn * chip.gain * area.mean() + 0.005 * 800 + chip.read_noise**2 + chip.gain**2 / 12
+        assert difference.var() / 2 == pytest.approx(wanted, rel=0.01)
+        assert chip.sci.mean(dtype=float) == pytest.approx(truth.sky_dn, abs=0.01)
+
+
+def test_bleeding_keeps_the_charge():
+    charge = np.full((60, 5), 100.0)
+    charge[30, 2] = 6.5 * FULL_WELL
+    charge[31, 2] = 2.0 * FULL_WELL
+    after = bleed(charge)
+    assert after.sum() == pytest.approx(charge.sum(), rel=1e-12)
+    assert after.max() <= FULL_WELL * (1 + 1e-12)
+    full = np.nonzero(after[:, 2] >= FULL_WELL * 0.999)[0]
+    assert full.size >= 7
+    assert abs(full.mean() - 30.5) < 1.6
+    np.testing.assert_array_equal(after[:, [0, 1, 3, 4]], charge[:, [0, 1, 3, 4]])
+    edge = np.zeros((4, 1))
+    edge[0] = 20 * FULL_WELL
+    assert bleed(edge).max() <= FULL_WELL * (1 + 1e-12)  # the rest ran out of the chip
+
+
+def test_saturated_pixels_are_clipped_and_flagged():
+    stars = stars_at({"WF3": [(400.2, 400.4)]}, flux=2e-14)
+    effects = Effects.none(quantize=True, saturation=True, photon_noise=True, read_noise=1.0)
+    chip = simulate.visit(n=1, stars=stars, effects=effects).exposures[0].chips["WF3"]
+    flagged = (chip.dq & 8) > 0
+    assert flagged.sum() > 20
+    assert flagged[400, 400]
+    assert np.ptp(np.nonzero(flagged)[0]) > np.ptp(np.nonzero(flagged)[1])
+    raw = chip.sci * pixel_areas(chip.frame)
+    assert raw[flagged].max() <= 4095 - 311 + 0.1
+    assert raw[~flagged].max() < raw[flagged].max()
+
+
+def test_transfer_loss_is_dolphins():
+    stars = stars_at(PLACES, flux=4e-18)
+    made = simulate.visit(n=1, stars=stars, effects=Effects.none(cte=True), date="2007-06-04")
+    root = made.exposures[0].root
+    for name in CHIP_NAMES:
+        seen = made.truth.chip(root, name)
+        loss = -2.5 * np.log10(seen.recorded / seen.electrons)
+        wanted = dolphin_2009(seen.x, seen.y, seen.recorded, seen.sky_dn * seen.gain, made.exposures[0].mjd_start)
+        np.testing.assert_allclose(loss, wanted, rtol=1e-3, atol=1e-6)
+        assert (loss > 0).all()
+
+
+def test_epochs_faults_and_pedestals():
+    effects = Effects.none(faults=(1.0, 1.0, 0.97, 1.0), pedestals=(0.0, 0.5, 0.0, 0.0))
+    made = simulate.visit(n=2, field="blank", sky=0.02, sensitivity=(1.0, 0.9), effects=effects)
+    plain = simulate.visit(n=1, field="blank", sky=0.02, effects=Effects.none()).exposures[0]
+    first, second = made.exposures
+    ratio = {n: first.chips[n].sci.mean(dtype=float) / plain.chips[n].sci.mean(dtype=float) for n in CHIP_NAMES}
+    assert ratio["PC"] == pytest.approx(1.0, rel=1e-6)
+    assert ratio["WF3"] == pytest.approx(0.97, rel=1e-6)
+    assert first.chips["WF2"].sci.mean(dtype=float) - plain.chips["WF2"].sci.mean(dtype=float) == pytest.approx(0.5)
+    assert second.chips["WF4"].photflam == pytest.approx(first.chips["WF4"].photflam / 0.9)
+    assert second.chips["WF4"].sci.mean() == pytest.approx(first.chips["WF4"].sci.mean() * 0.9, rel=2e-4)
+    assert first.chips["WF3"].photflam == plain.chips["WF3"].photflam  # the header does not know the fault
+
+
+def test_breathing_moves_light_out_of_the_core():
+    psf = point_spread(0.0996, 7996.0)
+    assert psf.breathed(0.1).encircled(0.1) < psf.encircled(0.1)
+    assert psf.breathed(0.1).encircled(0.5) == pytest.approx(psf.encircled(0.5), abs=1e-4)
+    assert psf.weights.sum() == pytest.approx(1.0)
+
+
+def test_a_satellite_crosses_only_the_exposures_asked_for():
+    made = simulate.visit(n=2, field="blank", effects=Effects.none(satellites=1))
+    first, second = (made.truth.exposures[e.root].chips for e in made.exposures)
+    assert sum(c.trail is not None and c.trail.index.size > 500 for c in first.values()) >= 1
+    assert all(c.trail is None for c in second.values())
+    for name in CHIP_NAMES:
+        extra = made.exposures[0].chips[name].sci - made.truth.chip(made.exposures[0].root, name).sky_dn
+        bright = np.nonzero(extra.ravel() * first[name].gain > 1.0)[0]
+        assert np.isin(bright, first[name].trail.index).all()
