@@ -161,7 +161,8 @@ def align_lists(
     if catalog is not None:
         return _on_catalog(lists, settings, votes, groups, pivot, order, catalog)
     main = groups[0]
-    entries, tables = {}, {}
+    entries: dict[str, ExposureAlignment] = {}
+    tables: dict[str, dict[str, NDArray[Any]]] = {}
     if len(main.members) > 1:
         part = _solve_group(lists, main, settings)
         entries, tables = _entries(lists, part, settings, votes, pivot)

@@ -134,7 +134,7 @@ def build_groups(
         low, high = sorted((owner[i], owner[j]))
         owner = [low if o == high else o for o in owner]
         matrix, shift = votes[i, j].transform()  # from i to j
-        inverse = np.linalg.inv(matrix)
+        inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
         branches[j].append((i, matrix, shift))
         branches[i].append((j, inverse, -inverse @ shift))
     groups = [_climb(root, branches) for root in sorted(set(owner))]

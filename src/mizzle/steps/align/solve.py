@@ -71,7 +71,7 @@ class State:
     def rolls(self) -> FloatArray:
         """Return the roll of each exposure [rad], positive from north through east."""
         m = self.matrices
-        return np.arctan2(m[:, 0, 1] - m[:, 1, 0], m[:, 0, 0] + m[:, 1, 1])
+        return np.asarray(np.arctan2(m[:, 0, 1] - m[:, 1, 0], m[:, 0, 0] + m[:, 1, 1]))
 
     def scales(self) -> FloatArray:
         """Return the relative scale of each exposure, less one."""
@@ -266,7 +266,7 @@ def _sigmas(problem: Problem, floors: tuple[float, float]) -> FloatArray:
     """Return the error of each detection per axis [arcsec], floors included."""
     d = problem.detections
     floor = np.where(d.exposure < problem.n_exposures, floors[0] * d.pixel, floors[1])
-    return np.sqrt(d.error**2 + floor**2)
+    return np.asarray(np.sqrt(d.error**2 + floor**2))
 
 
 def _floors(problem: Problem, star: IntArray, sigma: FloatArray, position: FloatArray) -> tuple[float, float]:
@@ -326,7 +326,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
         for _inner in range(4):
             normal, right = _normal(problem, position, star, robust / sigma**2)
             _priors(problem, state, normal, right)
-            state = _step(problem, state, np.linalg.solve(normal, right))
+            state = _step(problem, state, np.asarray(np.linalg.solve(normal, right), dtype=np.float64))
             position = state.apply(d, problem.turns)
             floors = _floors(problem, np.where(robust > 0, star, -1), sigma, position)
             sigma = _sigmas(problem, floors)
@@ -336,7 +336,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
         tolerance = float(np.clip(8.0 * typical, min(0.03, settings.tolerance), settings.tolerance))
     normal, right = _normal(problem, position, star, robust / sigma**2)
     _priors(problem, state, normal, right)
-    inverse = np.linalg.inv(normal)
+    inverse = np.asarray(np.linalg.inv(normal), dtype=np.float64)
     size = problem.n_exposures * problem.n_columns
     return Solution(
         state=state,
