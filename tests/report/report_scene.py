@@ -137,9 +137,7 @@ def _mosaic(scene: Scene, filt: str, exposures: list[Exposure], stars: Any, grid
             inside &= rng.random(grid.shape) > 0.01
             wht += inside * exposure.exptime
             planes.append(inside)
-            inputs.append(
-                InputChip(exposure.root, chip.name, exposure.exptime, 1.0, 3.0, 500.0, chip.frame.scale)
-            )
+            inputs.append(InputChip(exposure.root, chip.name, exposure.exptime, 1.0, 3.0, 500.0, chip.frame.scale))
     n_planes = -(-len(planes) // 32)
     ctx = np.zeros((n_planes, ny, nx), dtype=np.uint32)
     for i, inside in enumerate(planes):
@@ -150,9 +148,7 @@ def _mosaic(scene: Scene, filt: str, exposures: list[Exposure], stars: Any, grid
     with np.errstate(divide="ignore"):
         err = np.where(wht > 0, 0.05 / np.sqrt(wht / scene.exptime), np.nan)
     sci = np.where(wht > 0, sci + rng.normal(size=grid.shape) * np.nan_to_num(err), np.nan)
-    reference = FluxReference(
-        "WF3", PHOTFLAMS[filt]["WF3"], PIVOT[filt], 700.0, -21.1, "", 6.9, "WF3 of the first"
-    )
+    reference = FluxReference("WF3", PHOTFLAMS[filt]["WF3"], PIVOT[filt], 700.0, -21.1, "", 6.9, "WF3 of the first")
     return Mosaic(
         filt,
         sci.astype(np.float32),
@@ -187,7 +183,7 @@ def _catalog(mosaic: Mosaic, stars: Any, scene: Scene) -> Catalog:
         "chip": rng.choice(CHIP_NAMES, rate.size), "n_exp": np.full(rate.size, scene.n_exposures),
         "flags": (rng.random(rate.size) < 0.05).astype(np.int32),
     }  # fmt: skip
-    return Catalog(columns, {k: "" for k in columns}, {"aperture_arcsec": 0.5})
+    return Catalog(columns, dict.fromkeys(columns, ""), {"aperture_arcsec": 0.5})
 
 
 def make_grid(frames: list[ChipFrame], scale: float) -> Grid:
@@ -197,9 +193,7 @@ def make_grid(frames: list[ChipFrame], scale: float) -> Grid:
     xs, ys = [], []
     for frame in frames:
         ny, nx = frame.shape
-        x, y = base.sky_to_pixel(
-            *frame.pixel_to_sky(np.array([0, nx, nx, 0.0]), np.array([0, 0, ny, ny * 1.0]))
-        )
+        x, y = base.sky_to_pixel(*frame.pixel_to_sky(np.array([0, nx, nx, 0.0]), np.array([0, 0, ny, ny * 1.0])))
         xs.append(x)
         ys.append(y)
     x0, y0 = np.floor(np.min(xs)) - 2, np.floor(np.min(ys)) - 2
@@ -240,16 +234,12 @@ def make_result(scene: Scene | None = None, *, header: dict[str, Any] | None = N
                 )
             )  # fmt: skip
     grid = make_grid([c.frame for e in exposures for c in e.chips.values()], 800 * 0.0996 / scene.side)
-    mosaics = {
-        f: _mosaic(scene, f, [e for e in exposures if e.filter == f], stars[f], grid) for f in scene.filters
-    }
+    mosaics = {f: _mosaic(scene, f, [e for e in exposures if e.filter == f], stars[f], grid) for f in scene.filters}
     catalogs = {f: _catalog(m, stars[f], scene) for f, m in mosaics.items()}
     return _assemble(exposures, mosaics, catalogs, packed, fractions, rng)
 
 
-def _assemble(
-    exposures: list[Exposure], mosaics: Any, catalogs: Any, packed: Any, fractions: Any, rng: Any
-) -> Result:
+def _assemble(exposures: list[Exposure], mosaics: Any, catalogs: Any, packed: Any, fractions: Any, rng: Any) -> Result:
     entries, tables = {}, {}
     for i, exposure in enumerate(exposures):
         shift = rng.normal(0, 0.03, 2) * (i > 0)
@@ -263,9 +253,7 @@ def _assemble(
             "dxi": rng.normal(0, 0.003, n), "deta": rng.normal(0, 0.003, n), "mag": rng.uniform(17, 23, n),
         }  # fmt: skip
     alignment = Alignment("mean", entries, "stars", tables)
-    factors = {
-        e.root: {n: c.photflam / PHOTFLAMS[e.filter]["WF3"] for n, c in e.chips.items()} for e in exposures
-    }
+    factors = {e.root: {n: c.photflam / PHOTFLAMS[e.filter]["WF3"] for n, c in e.chips.items()} for e in exposures}
     scales = FluxScales({f: m.reference for f, m in mosaics.items()}, factors)
     per_chip = {e.root: dict.fromkeys(e.chips, 3.0) for e in exposures}
     bright = {e.root: {n: 0.6 + rng.normal(0, 0.01) for n in e.chips} for e in exposures}

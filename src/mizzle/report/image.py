@@ -165,9 +165,7 @@ def _draw_labels(
             last = y + size * 0.6
 
 
-def _draw_side_name(
-    canvas: Image.Image, name: str, box: tuple[int, int, int], font: ImageFont.FreeTypeFont
-) -> None:
+def _draw_side_name(canvas: Image.Image, name: str, box: tuple[int, int, int], font: ImageFont.FreeTypeFont) -> None:
     """Write the name of the left side, turned by a quarter."""
     _, top, ny = box
     size = int(font.size)
@@ -177,9 +175,7 @@ def _draw_side_name(
     canvas.paste(label, (round(size * 0.15), top + (ny - label.height) // 2))
 
 
-def _draw_compass(
-    draw: ImageDraw.ImageDraw, grid: Grid, origin: tuple[int, int], font: ImageFont.FreeTypeFont
-) -> None:
+def _draw_compass(draw: ImageDraw.ImageDraw, grid: Grid, origin: tuple[int, int], font: ImageFont.FreeTypeFont) -> None:
     """Draw north and east, and a bar of round length, in the lower corners."""
     left, top = origin
     ny, nx = grid.shape

@@ -106,8 +106,7 @@ def build_report(
             "product": next(iter(products.values()), {}),
             "products": products,
             "catalogs": {
-                band: {"n_stars": len(catalog), **dict(catalog.meta)}
-                for band, catalog in result.catalogs.items()
+                band: {"n_stars": len(catalog), **dict(catalog.meta)} for band, catalog in result.catalogs.items()
             },
             "timing": dict(timing),
             "peak_rss_mb": peak_rss_mb,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SMALL = tuple("no one two three four five six seven eight nine ten eleven twelve".split())
+_SMALL = tuple(["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])
 
 
 def number(n: int) -> str:
@@ -85,9 +85,7 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
         failed = [root for root, e in entries.items() if e["verdict"] == "FAIL"]
         doubt = [root for root, e in entries.items() if e["verdict"] == "WARN"]
         matched = [e["n_matched"] for e in entries.values() if e["n_matched"]]
-        all_or = (
-            f"All {number(len(entries))}" if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
-        )
+        all_or = f"All {number(len(entries))}" if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
         text = f"{all_or} exposures are aligned on stars"
         text += f", residuals {min(rms):.1f} to {max(rms):.1f} mas per axis" if rms else ""
         text += f", from {min(matched)} to {max(matched)} matches each." if matched else "."

@@ -25,9 +25,7 @@ class ReportSettings(Section):
         gt=0,
         le=1000,
     )
-    white: float = setting(
-        99.7, "Percentile of the pixels that is drawn white.", unit="percent", gt=50, le=100
-    )
+    white: float = setting(99.7, "Percentile of the pixels that is drawn white.", unit="percent", gt=50, le=100)
     color: tuple[str, ...] = setting(
         (),
         "Filters drawn red, green, blue; 'mean' is the mean of the other two; empty: by wavelength.",

@@ -1,0 +1,117 @@
+"""Color pictures: two or three filters on one grid, hue kept from black to white.
+
+The arithmetic is that of Lupton et al. 2004, PASP 116, 133: the mean of the bands is stretched, and every band is
+multiplied by the same ratio, so that a star's color does not depend on its brightness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import SettingsError
+from mizzle.report.stretch import sky_statistics
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def mapping(bands: Mapping[str, float], wanted: Sequence[str] = ()) -> tuple[str, str, str] | None:
+    """Choose the filters drawn red, green and blue.
+
+    Parameters
+    ----------
+    bands : mapping
+        Pivot wavelength by filter.
+    wanted : sequence of str
+        Three names, ``"mean"`` among them if you like; empty: by wavelength, two filters leaving green to their mean.
+
+    Returns
+    -------
+    names : (str, str, str) or None
+        None where there is one filter only.
+
+    Raises
+    ------
+    SettingsError
+        A wanted filter is not among the products.
+    """
+    if len(bands) < 2:
+        return None
+    if wanted:
+        strange = [name for name in wanted if name != "mean" and name not in bands]
+        if strange or all(name == "mean" for name in wanted):
+            raise SettingsError(
+                f"report.color: {', '.join(strange) or 'only means'}; this run has {', '.join(bands)} (and 'mean')",
+                color=list(wanted),
+            )
+        return wanted[0], wanted[1], wanted[2]
+    by_wave = sorted(bands, key=lambda name: -bands[name])
+    middle = "mean" if len(by_wave) == 2 else by_wave[len(by_wave) // 2]
+    return by_wave[0], middle, by_wave[-1]
+
+
+def lupton(
+    red: FloatArray, green: FloatArray, blue: FloatArray, *, softening: float, stretch: float
+) -> NDArray[np.uint8]:
+    """Turn three images into an RGB raster, first row at the top.
+
+    Each image is first measured in units of its own sky noise above its own sky, which sets comparable depths
+    side by side and makes the sky gray.
+
+    Parameters
+    ----------
+    red, green, blue : (ny, nx) array
+        NaN where nothing was observed.
+    softening : float
+        Q: ``f(I) = asinh(Q I / stretch) / Q``.
+    stretch : float
+        Sky sigmas at which the stretch stops being linear.
+
+    Returns
+    -------
+    raster : (ny, nx, 3) uint8 array
+        A neutral tone where no band has data.
+    """
+    from mizzle.report.image import EMPTY
+
+    layers = []
+    for image in (red, green, blue):
+        sky, sigma = sky_statistics(image)
+        layers.append(((image - np.float32(sky)) / np.float32(sigma)).astype(np.float32))
+    empty = np.all([~np.isfinite(layer) for layer in layers], axis=0)
+    bands = np.stack([np.nan_to_num(layer, nan=0.0) for layer in layers]) + np.float32(1.0)
+    intensity = np.maximum(bands.mean(axis=0), np.float32(1e-6))
+    sample = intensity[~empty]
+    top = max(float(np.percentile(sample, 99.7)), 20.0) if sample.size else 20.0
+    norm = np.arcsinh(softening * top / stretch)
+    gain = np.arcsinh(np.float32(softening / stretch) * intensity) / (np.float32(norm) * intensity)
+    scaled = np.maximum(bands * gain, 0.0)
+    # Too bright: all three are divided by the largest, so white never eats the hue.
+    scaled /= np.maximum(scaled.max(axis=0), 1.0)
+    raster = (np.moveaxis(scaled, 0, 2) * 255 + 0.5).astype(np.uint8)
+    raster[empty] = EMPTY
+    return np.ascontiguousarray(raster[::-1])
+
+
+def compose(
+    images: Mapping[str, FloatArray], names: tuple[str, str, str], *, softening: float, stretch: float
+) -> NDArray[np.uint8]:
+    """Draw the filters called `names` as red, green, blue; ``"mean"`` is the mean of the others.
+
+    Parameters
+    ----------
+    images : mapping
+        ``(ny, nx)`` array by filter, on one grid, each in sky sigmas or any unit.
+    names : (str, str, str)
+        From `mapping`.
+    softening, stretch : float
+        As for `lupton`.
+    """
+    noise = {name: sky_statistics(images[name]) for name in dict.fromkeys(names) if name != "mean"}
+    scaled = {name: (images[name] - sky) / sigma for name, (sky, sigma) in noise.items()}
+    mean = np.mean(list(scaled.values()), axis=0)
+    red, green, blue = (scaled.get(name, mean) for name in names)
+    return lupton(red, green, blue, softening=softening, stretch=stretch)

@@ -1,0 +1,88 @@
+"""Everything that is drawn: the picture of each product, the color picture, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mizzle.io.atomic import write_bytes, write_text
+from mizzle.model.frame import Grid
+from mizzle.report import color
+from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
+from mizzle.report.page import build_page
+from mizzle.report.stretch import block_mean, factor_for
+
+
+def product_grid(product: Mapping[str, Any]) -> Grid:
+    """Return the frame of a product from the report's numbers."""
+    ny, nx = product["shape"]
+    return Grid(np.array(product["crval"]), np.array(product["crpix"]), np.array(product["cd"]), (ny, nx))
+
+
+def draw(payload: Mapping[str, Any]) -> list[str]:
+    """Write the pictures and the page.
+
+    Parameters
+    ----------
+    payload : mapping
+        From `worker.payload`: ``folder report planes stars options``.
+
+    Returns
+    -------
+    files : list of str
+        Paths written, in order.
+    """
+    folder, report, options = Path(payload["folder"]), payload["report"], payload["options"]
+    files: list[str] = []
+    if options["image"]:
+        for band, planes in payload["planes"].items():
+            several = len(payload["planes"]) > 1
+            stem = f"{report['name']}_{band.lower()}" if several else report["name"]
+            picture = draw_band(report, band, planes["sci"], options)
+            files.append(str(write_bytes(folder / f"{stem}.png", picture)))
+    raster = color_raster(payload)
+    if raster is not None and options["image"]:
+        files.append(str(write_bytes(folder / f"{report['name']}_color.png", draw_color(report, raster))))
+    if options["page"]:
+        page = build_page(payload, raster)
+        files.append(str(write_text(folder / f"{report['name']}_report.html", page)))
+    return files
+
+
+def draw_band(report: Mapping[str, Any], band: str, sci: Any, options: Mapping[str, Any]) -> bytes:
+    """Return the PNG of one product."""
+    product = report["products"][band]
+    style = Style(options["image_size"], options["stretch"], options["white"])
+    return draw_product(sci, product_grid(product), _caption(report, band, product), style)
+
+
+def _caption(report: Mapping[str, Any], bands: str, product: Mapping[str, Any]) -> Caption:
+    """Return title and second line of a picture."""
+    target = next((row["target"] for row in report["inputs"] if row["target"]), report["name"])
+    words = [f"WFPC2 {bands}", f"{product['n_exposures']} exposures", f"{product['exptime']:g} s",
+             f"{product['scale_arcsec']:.4g}\"/pixel"]  # fmt: skip
+    return Caption(str(target), "   ".join(words))
+
+
+def color_raster(payload: Mapping[str, Any]) -> tuple[Any, Grid, tuple[str, str, str]] | None:
+    """Return the color raster with its frame and the filters drawn; None with one filter."""
+    options, planes = payload["options"], payload["planes"]
+    names = color.mapping({band: p["pivot"] or 0.0 for band, p in planes.items()}, options["color"])
+    if names is None:
+        return None
+    product = next(iter(payload["report"]["products"].values()))
+    grid = product_grid(product)
+    factor = factor_for(grid.shape, options["image_size"])
+    small = {band: block_mean(p["sci"], factor) for band, p in planes.items()}
+    raster = color.compose(small, names, softening=options["color_softening"], stretch=options["color_stretch"])
+    return raster, binned_grid(grid, factor), names
+
+
+def draw_color(report: Mapping[str, Any], made: tuple[Any, Grid, tuple[str, str, str]]) -> bytes:
+    """Return the PNG of the color raster."""
+    raster, grid, names = made
+    product = next(iter(report["products"].values()))
+    return draw_raster(raster, grid, _caption(report, "red, green, blue: " + ", ".join(names), product))

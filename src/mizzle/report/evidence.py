@@ -1,0 +1,252 @@
+"""What the figures need beyond the numbers: outlines, residuals, star widths, and stamps before and after.
+
+Gathered where the exposures are in memory, small enough to be kept in NAME_report.json, so that the page can be
+drawn elsewhere and again.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, project
+from mizzle.report import psf
+from mizzle.report.stretch import encode
+
+FloatArray = NDArray[np.floating[Any]]
+
+STAMP = 112  # side of a before-and-after stamp [chip pixel]
+STAR_LIMIT = 20  # stars per chip whose width is measured
+RESIDUAL_LIMIT = 6000  # residual vectors kept, all exposures together
+
+#: Pixels that no width is measured on: every defect but the repaired warm pixel (1024).
+_BAD = np.uint16(0xFFFF & ~1024)
+
+
+def gather(result: Result) -> dict[str, Any]:
+    """Collect what the figures need.
+
+    Parameters
+    ----------
+    result : Result
+        A finished run, its exposures' pixels still at hand.
+
+    Returns
+    -------
+    evidence : dict
+        ``footprints dithers residuals widths stamps``: plain values.
+    """
+    center = next(iter(result.mosaics.values())).grid.center
+    frames = {e.root: {name: result.alignment.frame(e, name) for name in e.chips} for e in result.exposures}
+    return {
+        "center": list(center),
+        "footprints": {root: {n: outline(f, center) for n, f in chips.items()} for root, chips in frames.items()},
+        "dithers": _dithers(frames),
+        "residuals": _residuals(result.alignment),
+        "widths": _widths(result, frames),
+        "stamps": _stamps(result, frames),
+    }
+
+
+def outline(frame: ChipFrame, center: tuple[float, float]) -> list[list[float]]:
+    """Return the corners of a chip on the plane tangent at `center`: east, north [arcsec]."""
+    ny, nx = frame.shape
+    x = np.array([-0.5, nx - 0.5, nx - 0.5, -0.5])
+    y = np.array([-0.5, -0.5, ny - 0.5, ny - 0.5])
+    xi, eta = project(*frame.pixel_to_sky(x, y), center)
+    return [[round(3600 * float(a), 2), round(3600 * float(b), 2)] for a, b in zip(xi, eta, strict=True)]
+
+
+def _dithers(frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, list[float]]:
+    """Return where each exposure points, relative to the first: east, north [arcsec]."""
+    places = {}
+    origin: tuple[float, float] | None = None
+    for root, chips in frames.items():
+        frame = chips.get("WF3") or next(iter(chips.values()))
+        middle = (frame.shape[1] / 2, frame.shape[0] / 2)
+        ra, dec = (float(v) for v in frame.pixel_to_sky(*middle))
+        origin = origin or (ra, dec)
+        xi, eta = project(np.float64(ra), np.float64(dec), origin)
+        places[root] = [round(3600 * float(xi), 4), round(3600 * float(eta), 4)]
+    return places
+
+
+def _residuals(alignment: Alignment) -> dict[str, dict[str, list[float]]]:
+    """Return residual vectors by exposure: place [arcsec], residual [mas], magnitude where known."""
+    kept: dict[str, dict[str, list[float]]] = {}
+    share = max(40, RESIDUAL_LIMIT // max(1, len(alignment.tables)))
+    for root, table in alignment.tables.items():
+        if not {"xi", "eta", "dxi", "deta"} <= set(table):
+            continue
+        step = max(1, -(-len(table["xi"]) // share))
+        columns = {
+            "xi": (table["xi"], 1.0, 1),
+            "eta": (table["eta"], 1.0, 1),
+            "dxi": (table["dxi"], 1e3, 2),
+            "deta": (table["deta"], 1e3, 2),
+        }
+        if "mag" in table:
+            columns["mag"] = (table["mag"], 1.0, 2)
+        kept[root] = {
+            key: np.round(np.asarray(values[::step], dtype=np.float64) * factor, digits).tolist()
+            for key, (values, factor, digits) in columns.items()
+        }
+    return kept
+
+
+def _good_stars(catalog: Catalog, scale: float) -> NDArray[np.intp]:
+    """Return clean stars of a catalog, brightest first: unflagged, precise, and alone within 1 arcsec."""
+    columns = catalog.columns
+    flux = np.asarray(columns["flux"], dtype=np.float64)
+    error = np.asarray(columns["flux_err"], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        good = (np.asarray(columns["flags"]) == 0) & (flux > 30 * error)
+    order = np.argsort(-np.where(np.isfinite(flux), flux, -np.inf), kind="stable")
+    chosen = order[good[order]][:600]
+    x, y = np.asarray(columns["x"], dtype=np.float64), np.asarray(columns["y"], dtype=np.float64)
+    near = np.hypot(x[chosen, None] - x[None, :], y[chosen, None] - y[None, :]) * scale < 1.0
+    brighter = flux[None, :] > 0.02 * flux[chosen, None]
+    return chosen[(near & brighter).sum(axis=1) <= 1]
+
+
+def _widths(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, Any]:
+    """Measure star widths in the exposures and in the product."""
+    single: dict[str, dict[str, Any]] = {}
+    product: dict[str, dict[str, Any]] = {}
+    for band, catalog in result.catalogs.items():
+        if not len(catalog):
+            continue
+        mosaic = result.mosaics[band]
+        stars = _good_stars(catalog, mosaic.grid.scale)
+        columns = catalog.columns
+        product[band] = _product_widths(mosaic, catalog, stars)
+        ra, dec = np.asarray(columns["ra"])[stars], np.asarray(columns["dec"])[stars]
+        for exposure in result.exposures:
+            if exposure.filter != band:
+                continue
+            chips = {
+                name: _chip_width(exposure, chip, frames[exposure.root][name], (ra, dec), result)
+                for name, chip in exposure.chips.items()
+            }
+            single[exposure.root] = {name: row for name, row in chips.items() if row}
+    return {"exposures": single, "products": product}
+
+
+def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which positions leave room for a stamp."""
+    edge = psf.HALF + 1
+    return np.asarray((x >= edge) & (y >= edge) & (x < shape[1] - edge) & (y < shape[0] - edge))
+
+
+def _product_widths(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -> dict[str, Any]:
+    """Measure star widths in a mosaic, by the chip that dominates there."""
+    x, y = np.asarray(catalog.columns["x"])[stars] - 1.0, np.asarray(catalog.columns["y"])[stars] - 1.0
+    chip = np.asarray(catalog.columns["chip"]).astype(str)[stars]
+    inside = _inside(x, y, mosaic.sci.shape)
+    fwhm = psf.widths(psf.cut(mosaic.sci, x[inside], y[inside]))
+    chip = chip[inside]
+    rows = {str(name): psf.summary(fwhm[chip == name], mosaic.grid.scale) for name in np.unique(chip)}
+    return {name: row for name, row in rows.items() if row}
+
+
+def _chip_width(
+    exposure: Exposure, chip: Chip, frame: ChipFrame, sky: tuple[FloatArray, FloatArray], result: Result
+) -> dict[str, float] | None:
+    """Measure star widths on one chip of one exposure, clear of defects and cosmic rays."""
+    # The frame's middle tells which stars can lie on the chip at all: inverting the distortion costs.
+    xi, eta = project(*sky, (float(frame.crval[0]), float(frame.crval[1])))
+    reach = max(frame.shape) * frame.scale / 3600.0
+    near = np.flatnonzero(np.hypot(xi, eta) < reach)
+    x, y = frame.sky_to_pixel(sky[0][near], sky[1][near])
+    keep = _inside(x, y, frame.shape)
+    x, y = x[keep][: 2 * STAR_LIMIT], y[keep][: 2 * STAR_LIMIT]
+    if not x.size:
+        return None
+    bad = (chip.dq & _BAD) != 0
+    bad |= result.cosmic_rays.mask(exposure.root, chip.name, chip.shape)
+    clean = ~psf.cut(bad, x, y)[:, 2:-2, 2:-2].any(axis=(1, 2))
+    x, y = x[clean][:STAR_LIMIT], y[clean][:STAR_LIMIT]
+    return psf.summary(psf.widths(psf.cut(chip.sci, x, y)), frame.scale)
+
+
+def _stamps(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> list[dict[str, Any]]:
+    """Choose one stamp per chip: a typical exposure, where cosmic rays are thickest."""
+    stamps = []
+    names = dict.fromkeys(name for e in result.exposures for name in e.chips)
+    for name in names:
+        hits = {
+            e.root: result.cosmic_rays.fractions.get(e.root, {}).get(name, 0.0)
+            for e in result.exposures
+            if name in e.chips
+        }
+        typical = sorted(hits, key=lambda root: (hits[root], root))[len(hits) // 2]
+        exposure = next(e for e in result.exposures if e.root == typical)
+        stamp = _stamp(result, exposure, exposure.chips[name], frames[typical][name])
+        if stamp is not None:
+            stamps.append(stamp)
+    return stamps
+
+
+def _stamp(result: Result, exposure: Exposure, chip: Chip, frame: ChipFrame) -> dict[str, Any] | None:
+    """Cut one chip's stamp, and the product on the same pixels."""
+    mosaic = result.mosaics.get(exposure.filter)
+    mask = result.cosmic_rays.mask(exposure.root, chip.name, chip.shape)
+    if mosaic is None or not mask.any():
+        return None
+    size = min(STAMP, *chip.shape)
+    x0, y0 = _busiest(mask & ((chip.dq & _BAD) == 0), size)
+    window = np.s_[y0 : y0 + size, x0 : x0 + size]
+    x, y = np.meshgrid(np.arange(x0, x0 + size, dtype=np.float64), np.arange(y0, y0 + size, dtype=np.float64))
+    px, py = mosaic.grid.sky_to_pixel(*frame.pixel_to_sky(x, y))
+    after = _bilinear(mosaic.sci, px, py) * np.float32((frame.scale / mosaic.grid.scale) ** 2)
+    factor = result.flux_scales.factors.get(exposure.root, {}).get(chip.name, 1.0)
+    sky = result.sky.levels.get(exposure.root, {}).get(chip.name, 0.0)
+    before = (chip.sci[window] * np.float32(factor) - np.float32(sky)) / np.float32(exposure.exptime)
+    # One scale for both: half the frame is gray noise, so what differs is what was removed.
+    codes, scale = encode(np.concatenate([before, after]).astype(np.float32))
+    return {
+        "root": exposure.root,
+        "chip": chip.name,
+        "filter": exposure.filter,
+        "x0": x0,
+        "y0": y0,
+        "size": size,
+        "hits": int(mask[window].sum()),
+        "scale": scale,
+        "before": base64.b64encode(codes[:size].tobytes()).decode(),
+        "after": base64.b64encode(codes[size:].tobytes()).decode(),
+        "mask": base64.b64encode(np.packbits(mask[window]).tobytes()).decode(),
+    }
+
+
+def _busiest(mask: NDArray[np.bool_], size: int) -> tuple[int, int]:
+    """Return the corner ``(x, y)`` of the window, among half-overlapping ones, that holds most of `mask`.
+
+    The border of the chip is left out where there is room: the pyramid's shadow is no place for a picture.
+    """
+    ny, nx = mask.shape
+    edge = min(60, (min(ny, nx) - size) // 2)
+    sums = np.zeros((ny + 1, nx + 1), dtype=np.int64)
+    np.cumsum(np.cumsum(mask, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
+    ys = np.arange(edge, max(edge + 1, ny - edge - size + 1), max(1, size // 4))
+    xs = np.arange(edge, max(edge + 1, nx - edge - size + 1), max(1, size // 4))
+    y, x = ys[:, None], xs[None, :]
+    total = sums[y + size, x + size] - sums[y, x + size] - sums[y + size, x] + sums[y, x]
+    row, column = np.unravel_index(int(total.argmax()), total.shape)
+    return int(xs[column]), int(ys[row])
+
+
+def _bilinear(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Sample an image at 0-based positions; NaN outside and beside NaN."""
+    ny, nx = image.shape
+    ix, iy = np.floor(x).astype(int), np.floor(y).astype(int)
+    inside = (ix >= 0) & (iy >= 0) & (ix < nx - 1) & (iy < ny - 1)
+    ix, iy = np.where(inside, ix, 0), np.where(inside, iy, 0)
+    u, v = (x - ix).astype(np.float32), (y - iy).astype(np.float32)
+    low = image[iy, ix] * (1 - u) + image[iy, ix + 1] * u
+    high = image[iy + 1, ix] * (1 - u) + image[iy + 1, ix + 1] * u
+    return np.where(inside, low * (1 - v) + high * v, np.float32(np.nan))

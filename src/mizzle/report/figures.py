@@ -1,0 +1,395 @@
+"""The figures of the page about exposures, alignment, zeropoint, sky, cosmic rays and star widths.
+
+Each takes the report's numbers and gives a `Figure`, or None where there is nothing to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
+
+Report = Mapping[str, Any]
+CHIPS = ("PC", "WF2", "WF3", "WF4")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its words.
+
+    Parameters
+    ----------
+    key : str
+        Anchor.
+    title, caption, good : str
+        Name; what is drawn; what good looks like.
+    html : str
+        The drawing: safe markup.
+    wide : bool
+        Takes the whole width.
+    """
+
+    key: str
+    title: str
+    caption: str
+    good: str
+    html: str
+    wide: bool = False
+
+
+def present(report: Report) -> list[str]:
+    """Return the chips that appear, in their order."""
+    seen = {chip for row in report["inputs"] for chip in row["chips"]}
+    return [chip for chip in CHIPS if chip in seen]
+
+
+def footprints(report: Report) -> Figure | None:
+    """Draw chip outlines on the sky."""
+    outlines = report["evidence"].get("footprints") or {}
+    corners = [tuple(p) for chips in outlines.values() for box in chips.values() for p in box]
+    if not corners:
+        return None
+    points = np.array(corners)
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = float(max(high - low)) / 2 * 1.06
+    middle = (low + high) / 2
+    chart = Chart(
+        Axis("east of the center [arcsec]", float(middle[0]) + half, float(middle[0]) - half),
+        Axis("north of the center [arcsec]", float(middle[1]) - half, float(middle[1]) + half),
+        "Outlines of all chips on the sky",
+        width=440,
+        height=434,
+    )
+    for root, chips in outlines.items():
+        for chip, box in chips.items():
+            chart.polygon([(p[0], p[1]) for p in box], f"outline {chip.lower()}", f"{root} {chip}")
+    first = next(iter(outlines.values()))
+    for chip, box in first.items():
+        x, y = np.mean(box, axis=0)
+        chart.text(float(x), float(y), chip, name=f"chipname {chip.lower()}-text")
+    return Figure(
+        "footprints",
+        "Chips on the sky",
+        f"Outlines of {len(corners) // 4} chips, after alignment; east is left. Hover to see which exposure.",
+        "dithers of one visit overlap almost wholly; an outline that stands apart is another pointing.",
+        chart.svg(),
+    )
+
+
+def pointings(report: Report) -> Figure | None:
+    """Draw where the exposures point, relative to the first."""
+    dithers = report["evidence"].get("dithers") or {}
+    if len(dithers) < 2:
+        return None
+    places = np.array(list(dithers.values()), dtype=float)
+    (x0, x1), (y0, y1) = (
+        padded(places[:, 0], least=0.5, share=0.2),
+        padded(places[:, 1], least=0.5, share=0.2),
+    )
+    half = max(x1 - x0, y1 - y0) / 2
+    mx, my = (x0 + x1) / 2, (y0 + y1) / 2
+    chart = Chart(
+        Axis("east of the first [arcsec]", mx + half, mx - half),
+        Axis("north of the first [arcsec]", my - half, my + half),
+        "Pointings of the exposures relative to the first",
+        width=440,
+        height=434,
+    )
+    if len(dithers) <= 60:
+        chart.line([(float(x), float(y)) for x, y in places], "path")
+    for i, (root, (x, y)) in enumerate(dithers.items()):
+        chart.marker(x, y, "ink", title=f'{i + 1}: {root} {x:+.3f}" {y:+.3f}"')
+    for (x, y), names in _grouped(places, half * 0.06).items():
+        chart.text(x - half * 0.045, y + half * 0.03, _runs(names), name="note", anchor="start")
+    return Figure(
+        "pointings",
+        "Pointings",
+        "Where each exposure points, after alignment, in the order taken (numbers as in the table).",
+        "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
+        " undersampled star images.",
+        chart.svg(),
+    )
+
+
+def _grouped(places: np.ndarray, reach: float) -> dict[tuple[float, float], list[int]]:
+    """Collect points that would print on top of each other."""
+    groups: dict[tuple[float, float], list[int]] = {}
+    for i, (x, y) in enumerate(places):
+        home = next((g for g in groups if np.hypot(g[0] - x, g[1] - y) < reach), (float(x), float(y)))
+        groups.setdefault(home, []).append(i + 1)
+    return groups
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Write ``1–3, 7``; long lists are cut."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    words = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
+    return ", ".join(words) if len(words) <= 6 else ", ".join(words[:5]) + "…"
+
+
+def residual_panels(report: Report, most: int = 12) -> Figure | None:
+    """Draw residual vectors, a panel per exposure; the widest rms where there are many."""
+    tables = {r: t for r, t in (report["evidence"].get("residuals") or {}).items() if t["xi"]}
+    if not tables:
+        return None
+    entries = report["alignment"]["exposures"]
+    shown = sorted(tables, key=lambda r: -(entries.get(r, {}).get("rms_mas") or 0.0))[:most]
+    shown = [root for root in tables if root in shown]
+    reach = max(max(map(abs, t["xi"] + t["eta"])) for t in tables.values()) * 1.05
+    typical = float(np.median([np.median(np.hypot(t["dxi"], t["deta"])) for t in tables.values()]))
+    # One vector of typical length is drawn a twelfth of the panel's side.
+    gain = reach / 6 / max(typical, 1e-6)
+    panels = []
+    for root in shown:
+        table = tables[root]
+        chart = Chart(
+            Axis("", reach, -reach, ticks=()), Axis("", -reach, reach, ticks=()),
+            f"Residual vectors of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
+        )  # fmt: skip
+        chart.segments(
+            (
+                (x, y, x + dx * gain, y + dy * gain)
+                for x, y, dx, dy in zip(table["xi"], table["eta"], table["dxi"], table["deta"], strict=True)
+            ),
+            "vector",
+        )
+        chart.cloud(table["xi"], table["eta"], "root")
+        rms = entries.get(root, {}).get("rms_mas")
+        words = f"{root}" + (f" · {rms:.1f} mas" if rms is not None else "")
+        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{words}</div></div>')
+    left_out = len(tables) - len(shown)
+    extra = f" The {len(shown)} with the largest rms; {left_out} more are in the table." if left_out else ""
+    scale = f"Each vector is a star's residual, drawn {gain * 1000:,.0f} times longer than it is"
+    return Figure(
+        "residuals",
+        "Residual vectors",
+        f"{scale}; the typical one is {typical:.1f} mas. Panels span ±{reach:.0f} arcsec, north up, east left.{extra}",
+        "short vectors pointing every way. A swirl is a roll left over, a fan a wrong scale, a common direction"
+        " a wrong shift, and one chip apart from the others a chip that moved.",
+        f'<div class="panels">{"".join(panels)}</div>',
+        wide=True,
+    )
+
+
+def residual_cloud(report: Report) -> Figure | None:
+    """Draw all residuals together, east against north."""
+    tables = report["evidence"].get("residuals") or {}
+    dx = np.array([v for t in tables.values() for v in t["dxi"]], dtype=float)
+    dy = np.array([v for t in tables.values() for v in t["deta"]], dtype=float)
+    if not dx.size:
+        return None
+    reach = float(np.percentile(np.abs(np.concatenate([dx, dy])), 99)) * 1.25 + 0.1
+    chart = Chart(
+        Axis("residual east [mas]", reach, -reach), Axis("residual north [mas]", -reach, reach),
+        "Residuals of all matched stars", width=440, height=434,
+    )  # fmt: skip
+    chart.cloud(dx, dy, "ink")
+    rms = float(np.sqrt(np.mean(np.concatenate([dx, dy]) ** 2)))
+    turn = np.linspace(0, 2 * np.pi, 73)
+    chart.line([(rms * float(np.cos(a)), rms * float(np.sin(a))) for a in turn], "guide")
+    return Figure(
+        "residual-cloud",
+        "All residuals together",
+        f"{dx.size} residuals; the circle is their rms per axis, {rms:.2f} mas.",
+        "a round cloud centered on zero, a few mas wide. Two clouds mean false matches.",
+        chart.svg(),
+    )
+
+
+def residual_trend(report: Report) -> Figure | None:
+    """Draw residuals against magnitude, or against position where magnitudes are not known."""
+    tables = [t for t in (report["evidence"].get("residuals") or {}).values() if t["dxi"]]
+    if not tables:
+        return None
+    by_mag = all("mag" in t for t in tables)
+    size = np.array([v for t in tables for v in np.hypot(t["dxi"], t["deta"])])
+    x = np.array([v for t in tables for v in t["mag" if by_mag else "xi"]], dtype=float)
+    good = np.isfinite(x) & np.isfinite(size)
+    x, size = x[good], size[good]
+    if x.size < 2:
+        return None
+    low, high = padded(x, least=1.0, share=0.04)
+    label = "magnitude (instrumental)" if by_mag else "east of the center [arcsec]"
+    chart = Chart(
+        Axis(label, low, high),
+        Axis("residual [mas]", 0.0, float(np.percentile(size, 99)) * 1.15 + 0.1),
+        "Length of residuals",
+        height=434,
+    )
+    chart.cloud(x, size, "ink")
+    edges = np.percentile(x, np.linspace(0, 100, 9))
+    cells = [(x >= a) & (x <= b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    chart.line([(float(np.median(x[c])), float(np.median(size[c]))) for c in cells if c.any()], "guide")
+    good_words = (
+        "bright stars fit best, faint ones worse as their noise grows; a rise at the bright end is saturation."
+        if by_mag
+        else "the line is level: no place of the field fits worse than another."
+    )
+    return Figure(
+        "residual-trend", "Residuals against " + ("magnitude" if by_mag else "place"),
+        "Each matched star; the line is the running median.", good_words, chart.svg(),
+    )  # fmt: skip
+
+
+def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
+    """Draw each chip's star ratio to the reference."""
+    rows = {c: p for c, p in zeropoint["proof"].items() if p["ratio"] is not None and p["n_pairs"]}
+    if not rows:
+        return None
+    spread = [abs(p["ratio"] - 1) + (p["error"] or 0) for p in rows.values()]
+    spread += [abs(p["ratio_uncorrected"] - 1) for p in rows.values() if p["ratio_uncorrected"] is not None]
+    reach = max(0.03, 1.15 * max(spread))
+    names = list(rows)
+    chart = Chart(
+        Axis(
+            "",
+            -0.6,
+            len(names) - 0.4,
+            ticks=[(i, f"{n} ({rows[n]['n_pairs']})") for i, n in enumerate(names)],
+        ),
+        Axis(f"flux over flux on {zeropoint['reference']}", 1 - reach, 1 + reach),
+        f"Star flux ratios between chips, {zeropoint['filter']}",
+        height=320,
+        margins=(62, 10, 14, 30),
+    )
+    chart.band(0.98, 1.02, "band2")
+    chart.band(0.99, 1.01, "band1")
+    chart.line([(-0.6, 1.0), (len(names) - 0.4, 1.0)], "unity")
+    for i, name in enumerate(names):
+        p = rows[name]
+        before = p["ratio_uncorrected"]
+        if before is not None:
+            chart.marker(i + 0.14, before, f"hollow {name.lower()}", shape=SHAPES.get(name, "circle"),
+                         title=f"{name} without CTE correction: {before:.4f}")  # fmt: skip
+        chart.error(i, p["ratio"], p["error"] or 0.0, name.lower())
+        title = f"{name}: {p['ratio']:.4f} ± {p['error'] or 0:.4f}, {p['n_pairs']} pairs, {p['verdict']}"
+        chart.marker(i, p["ratio"], name.lower(), shape=SHAPES.get(name, "circle"), title=title)
+    return Figure(
+        f"proof-{zeropoint['filter']}",
+        f"The proof, {zeropoint['filter']}",
+        "The same stars measured on different chips in different exposures; number of pairs below. Filled:"
+        " corrected for charge lost in transfer; hollow: not corrected. Bands: 1 % and 2 %.",
+        "every filled mark inside the dark band, its error bar crossing 1.",
+        chart.svg(),
+    )
+
+
+def sky_levels(report: Report) -> Figure | None:
+    """Draw sky brightness by exposure and chip."""
+    exposures = report["sky"]["exposures"]
+    values = [c["brightness"] for chips in exposures.values() for c in chips.values()]
+    values = [v for v in values if v is not None]
+    if not values:
+        return None
+    chart = Chart(
+        _exposure_axis(list(exposures)),
+        Axis("sky [DN/s/arcsec²]", *padded(values, least=0.02 * max(np.abs(values)) + 1e-9)),
+        "Sky brightness by exposure and chip",
+        margins=(62, 10, 14, 42),
+    )
+    for i, (root, chips) in enumerate(exposures.items()):
+        for chip, row in chips.items():
+            if row["brightness"] is not None:
+                title = f"{root} {chip}: {row['brightness']:.5g}"
+                chart.marker(i + 1 + _nudge(chip), row["brightness"], chip.lower(),
+                             shape=SHAPES.get(chip, "circle"), title=title)  # fmt: skip
+    return Figure(
+        "sky",
+        "Sky levels",
+        "What each chip measured, equalized to one PHOTFLAM, per square arcsec of sky.",
+        "the marks of one exposure together, and a slow change from one to the next. A chip that stays off has"
+        " a pedestal, or more of a nebula or cluster on it.",
+        chart.svg() + chip_key(present(report)),
+    )
+
+
+def _nudge(chip: str) -> float:
+    """Set the marks of the four chips side by side."""
+    return 0.15 * (CHIPS.index(chip) - 1.5) if chip in CHIPS else 0.0
+
+
+def _exposure_axis(roots: Sequence[str]) -> Axis:
+    """Return an axis of exposure numbers as in the table."""
+    step = max(1, -(-len(roots) // 12))
+    ticks = [(float(i), str(i)) for i in range(1, len(roots) + 1, step)]
+    return Axis("exposure (number as in the table)", 0.4, len(roots) + 0.6, ticks=ticks)
+
+
+def cosmic_rays(report: Report) -> Figure | None:
+    """Draw the share of flagged pixels against what is expected."""
+    shares = report["cosmic_rays"]
+    values = [100 * f for chips in shares.values() for f in chips.values() if f]
+    wanted = [100 * e["fraction"] for e in report["cosmic_rays_expected"].values() if e["fraction"]]
+    if not values:
+        return None
+    low, high = min(values + wanted) / 1.6, max(values + wanted) * 1.6
+    chart = Chart(
+        _exposure_axis(list(shares)),
+        Axis("flagged [% of good pixels]", low, high, log=True),
+        "Share of pixels flagged as cosmic rays",
+    )
+    for i, (root, chips) in enumerate(shares.items()):
+        expected = 100 * (report["cosmic_rays_expected"].get(root, {}).get("fraction") or 0.0)
+        if expected:
+            bar = [(i + 0.55, expected), (i + 1.45, expected)]
+            chart.line(bar, "guide", f"{root}: {expected:.3g} % expected")
+        for chip, share in chips.items():
+            if share:
+                chart.marker(i + 1 + _nudge(chip), 100 * share, chip.lower(), shape=SHAPES.get(chip, "circle"),
+                             title=f"{root} {chip}: {100 * share:.3f} %")  # fmt: skip
+    origins = {e["origin"] for e in report["cosmic_rays_expected"].values()}
+    return Figure(
+        "cosmic-rays",
+        "Cosmic rays found",
+        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))}).",
+        "all four chips near the bar, the PC too. Many times more on one chip means that stars or the sky itself"
+        " were flagged; many times fewer, that rays were left.",
+        chart.svg() + chip_key(present(report)),
+    )
+
+
+def star_widths(report: Report) -> Figure | None:
+    """Draw star widths in the exposures and in the product."""
+    widths = report["evidence"].get("widths") or {}
+    single, product = widths.get("exposures") or {}, widths.get("products") or {}
+    rows = [r for chips in [*single.values(), *product.values()] for r in chips.values()]
+    if not rows:
+        return None
+    bands = list(product)
+    roots = list(single)
+    base = len(roots)
+    step = max(1, -(-len(roots) // 10))
+    ticks = [(float(i + 1), str(i + 1)) for i in range(0, base, step)]
+    ticks += [(base + 1.6 + 1.2 * i, "product" if len(bands) == 1 else band) for i, band in enumerate(bands)]
+    low, high = padded([r["fwhm_arcsec"] for r in rows], least=0.02, share=0.15)
+    chart = Chart(
+        Axis("exposures, then the product", 0.3, base + 1.6 + 1.2 * (len(bands) - 1) + 0.7, ticks=ticks),
+        Axis("FWHM [arcsec]", max(0.0, low), high),
+        "Star widths in and out",
+    )
+    chart.line([(base + 0.8, max(0.0, low)), (base + 0.8, high)], "unity")
+    places = [(i + 1, root, single[root]) for i, root in enumerate(roots)]
+    places += [(base + 1.6 + 1.2 * i, f"product {band}", product[band]) for i, band in enumerate(bands)]
+    for x, name, chips in places:
+        for chip, row in chips.items():
+            title = f'{name} {chip}: {row["fwhm_arcsec"]:.3f}" ± {row["scatter_arcsec"]:.3f}", {row["n"]} stars'
+            chart.marker(x + _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
+                         title=title)  # fmt: skip
+    return Figure(
+        "widths",
+        "Star widths, in and out",
+        "Full width at half maximum of clean stars, by Gaussian fit, the pixel's own width included: on single"
+        " exposures, by chip, and on the product, by the chip that dominates there.",
+        "the product at most 30 % wider than what went in (drizzling onto larger or equal pixels costs that much)."
+        " A product much wider than its exposures was not aligned.",
+        chart.svg() + chip_key(present(report)),
+    )

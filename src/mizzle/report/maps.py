@@ -1,0 +1,216 @@
+"""Maps of a product for the page: background and its seams, weight, number of exposures, and embedded pixels."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.report.stretch import block_mean, encode, factor_for
+
+FloatArray = NDArray[np.floating[Any]]
+
+#: Bytes an observed pixel takes in the page: 6 bits of noise entropy, in base64.
+BYTES_PER_PIXEL = 1.05
+
+PAIRS = (("PC", "WF2"), ("WF2", "WF3"), ("WF3", "WF4"), ("WF4", "PC"))
+
+
+def pack(array: NDArray[Any]) -> str:
+    """Return an array's bytes, deflated, as base64 text.
+
+    Run-length matching with Huffman codes: camera noise has no longer matches, and the search for them is the cost.
+    """
+    squeezer = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    data = squeezer.compress(np.ascontiguousarray(array).data) + squeezer.flush()
+    return base64.b64encode(data).decode("ascii")
+
+
+def science_layer(sci: FloatArray, budget: float) -> dict[str, Any]:
+    """Return an image as the page carries it, averaged down where it would not fit.
+
+    Parameters
+    ----------
+    sci : (ny, nx) array
+        Rates; NaN where nothing was observed.
+    budget : float
+        Room [bytes].
+    """
+    observed = float(np.isfinite(sci[::4, ::4]).mean()) * sci.size * BYTES_PER_PIXEL
+    factor = 1
+    while observed / factor**2 > budget:
+        factor += 1
+    codes, scale = encode(block_mean(sci, factor))
+    ny, nx = codes.shape
+    return {"factor": factor, "nx": nx, "ny": ny, "scale": scale, "data": pack(codes)}
+
+
+def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
+    """Return the weight map in 255 even steps up to its maximum."""
+    factor = factor_for((wht.shape[0], wht.shape[1]), longest)
+    small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
+    top = float(np.nanmax(small)) if np.isfinite(small).any() else 1.0
+    codes = np.where(np.isfinite(small), np.nan_to_num(small) / max(top, 1e-30) * 254 + 1.5, 0)
+    ny, nx = small.shape
+    return {"factor": factor, "nx": nx, "ny": ny, "top": top, "data": pack(codes.astype(np.uint8))}
+
+
+def context_layer(ctx: NDArray[np.int32], room: int = 3_000_000) -> dict[str, Any]:
+    """Return the context image, every k-th pixel of it, as raw 32-bit words plane by plane.
+
+    Parameters
+    ----------
+    ctx : (ny, nx) or (planes, ny, nx) int32 array
+        One bit per input chip.
+    room : int
+        Most bytes before deflating.
+    """
+    planes = ctx[None] if ctx.ndim == 2 else ctx
+    step = max(1, int(np.ceil(np.sqrt(planes.size * 4 / room))))
+    sample = planes[:, step // 2 :: step, step // 2 :: step].astype("<u4", copy=False)
+    return {
+        "step": step,
+        "planes": sample.shape[0],
+        "ny": sample.shape[1],
+        "nx": sample.shape[2],
+        "data": pack(sample),
+    }
+
+
+def chip_classes(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.bool_]]:
+    """Return, for each chip, where any exposure of it contributed."""
+    planes = ctx[None] if ctx.ndim == 2 else ctx
+    masks: dict[str, NDArray[np.uint32]] = {}
+    for bit, entry in enumerate(context):
+        words = masks.setdefault(str(entry["chip"]), np.zeros(planes.shape[0], dtype=np.uint32))
+        words[bit // 32] |= np.uint32(1) << np.uint32(bit % 32)
+    classes = {}
+    for name, words in masks.items():
+        hit = np.zeros(planes.shape[1:], dtype=bool)
+        for plane, word in zip(planes, words, strict=True):
+            hit |= (plane.view(np.uint32) & word) != 0
+        classes[name] = hit
+    return classes
+
+
+def exposure_count(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]], step: int) -> NDArray[np.uint16]:
+    """Return how many exposures made each `step`-th pixel (two chips of one exposure count once)."""
+    planes = ctx[None] if ctx.ndim == 2 else ctx
+    sample = np.ascontiguousarray(planes[:, step // 2 :: step, step // 2 :: step]).view(np.uint32)
+    roots: dict[str, list[int]] = {}
+    for bit, entry in enumerate(context):
+        roots.setdefault(str(entry["root"]), []).append(bit)
+    count = np.zeros(sample.shape[1:], dtype=np.uint16)
+    for bits in roots.values():
+        hit = np.zeros(count.shape, dtype=bool)
+        for plane in {bit // 32 for bit in bits}:
+            word = np.uint32(sum(1 << (bit % 32) for bit in bits if bit // 32 == plane))
+            hit |= (sample[plane] & word) != 0
+        count += hit
+    return count
+
+
+def background(sci: FloatArray, block: int) -> FloatArray:
+    """Return the median of each ``block x block`` cell, from a quarter of its pixels.
+
+    Cells with fewer than half their pixels observed are NaN.
+    """
+    ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
+    step = 2 if block >= 6 else 1
+    cut = sci[: ny * block, : nx * block].reshape(ny, block, nx, block)[:, ::step, :, ::step]
+    cells = cut.transpose(0, 2, 1, 3).reshape(ny, nx, -1)
+    cells = np.sort(cells, axis=2)  # NaN last
+    count = np.isfinite(cells).sum(axis=2)
+    low, high = np.maximum(count - 1, 0) // 2, count // 2
+    take = np.take_along_axis
+    pair = take(cells, low[..., None], 2) + take(cells, np.minimum(high, cells.shape[2] - 1)[..., None], 2)
+    return np.where(count * 2 >= cells.shape[2], 0.5 * pair[..., 0], np.nan)
+
+
+def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 8) -> list[dict[str, Any]]:
+    """Compare the background on both sides of each border between neighboring chips.
+
+    Parameters
+    ----------
+    level : (ny, nx) array
+        Background by cell.
+    classes : mapping
+        Where each chip contributed, on the same cells.
+    reach : int
+        Cells on either side that are compared.
+
+    Returns
+    -------
+    rows : list of dict
+        ``chips step error cells``: the second chip's level less the first's, in the unit of `level`.
+    """
+    n_chips: NDArray[np.int64] = np.sum([c.astype(np.int64) for c in classes.values()], axis=0)
+    rows = []
+    for one, two in PAIRS:
+        if one not in classes or two not in classes:
+            continue
+        only = [classes[name] & (n_chips == 1) & np.isfinite(level) for name in (one, two)]
+        sides = [level[only[i] & _grown(only[1 - i], reach)] for i in (0, 1)]
+        if min(side.size for side in sides) < 8:
+            continue
+        middles = [float(np.median(side)) for side in sides]
+        errors = [
+            1.2533 * 1.4826 * float(np.median(np.abs(side - m))) / np.sqrt(side.size)
+            for side, m in zip(sides, middles, strict=True)
+        ]
+        rows.append(
+            {
+                "chips": [one, two],
+                "step": middles[1] - middles[0],
+                "error": float(np.hypot(*errors)),
+                "cells": min(side.size for side in sides),
+            }
+        )
+    return rows
+
+
+def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return `mask` grown by `reach` cells in every direction (a square)."""
+    ny, nx = mask.shape
+    sums = np.zeros((ny + 1, nx + 1), dtype=np.int64)
+    np.cumsum(np.cumsum(mask, axis=0), axis=1, out=sums[1:, 1:])
+    y, x = np.arange(ny)[:, None], np.arange(nx)[None, :]
+    y0, y1 = np.maximum(y - reach, 0), np.minimum(y + reach + 1, ny)
+    x0, x1 = np.maximum(x - reach, 0), np.minimum(x + reach + 1, nx)
+    return (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) > 0
+
+
+DIVERGING = ((38, 84, 124), (120, 160, 186), (236, 230, 218), (206, 142, 104), (150, 62, 34))
+SEQUENTIAL = ((244, 238, 224), (214, 196, 150), (150, 158, 128), (70, 112, 118), (26, 48, 78))
+
+
+def colored(values: FloatArray, low: float, high: float, ramp: Sequence[tuple[int, int, int]]) -> str:
+    """Return a map as a PNG data address; NaN is transparent; the first row is at the bottom.
+
+    Parameters
+    ----------
+    values : (ny, nx) array
+        The map.
+    low, high : float
+        Ends of the color ramp.
+    ramp : sequence of RGB
+        Evenly spaced colors.
+    """
+    from PIL import Image
+
+    stops = np.linspace(0, 254, len(ramp))
+    table = np.stack([np.interp(np.arange(255), stops, np.array(ramp)[:, c]) for c in range(3)], axis=1)
+    palette = np.concatenate([np.zeros((1, 3)), table]).astype(np.uint8)
+    span = high - low if high > low else 1.0
+    fraction = np.clip((np.nan_to_num(values) - low) / span, 0, 1)
+    index = np.where(np.isfinite(values), fraction * 254 + 1, 0).astype(np.uint8)[::-1]
+    picture = Image.fromarray(np.ascontiguousarray(index))
+    picture.putpalette(palette.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=0, compress_level=6)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

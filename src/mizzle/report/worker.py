@@ -1,0 +1,187 @@
+"""A helper process that draws while the run goes on: started at once, it imports what drawing needs meanwhile.
+
+``python -m mizzle.report.worker`` waits for one message on its standard input, writes the pictures and the page,
+answers with their names, and ends. It also ends when its standard input closes: no run, no worker. Whatever goes wrong
+with it, the parent draws by itself, so a failure has one place to be told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mizzle.model import Result
+    from mizzle.settings import Settings
+
+Payload = Mapping[str, Any]
+
+#: Columns of the catalog that the page uses.
+STAR_COLUMNS = ("ra", "dec", "x", "y", "flux", "flux_err", "mag_st", "mag_err", "chip", "n_exp", "flags")
+
+
+def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str, Any]:
+    """Return what drawing needs: plain values and arrays, no files.
+
+    Parameters
+    ----------
+    result : Result
+        With its report.
+    folder : str or Path
+        Where the files go.
+    settings : Settings
+        Sections ``report`` and ``output``.
+    """
+    planes = {
+        band: {"sci": m.sci, "wht": m.wht, "ctx": m.ctx, "pivot": m.reference.photplam, "photflam": m.photflam}
+        for band, m in result.mosaics.items()
+    }
+    stars = {
+        band: {key: catalog.columns[key] for key in STAR_COLUMNS if key in catalog.columns}
+        for band, catalog in result.catalogs.items()
+    }
+    options = {**settings.report.model_dump(), "image": settings.output.image}
+    report = dict(result.report)
+    return {"folder": str(folder), "report": report, "planes": planes, "stars": stars, "options": options}
+
+
+class ReportJob:
+    """A drawing that runs beside the caller.
+
+    Parameters
+    ----------
+    process : subprocess.Popen or None
+        The waiting worker; None draws in `wait`, in this process.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._process = process
+        self._payload: Payload | None = None
+        self._sender: threading.Thread | None = None
+
+    def submit(self, message: Payload) -> None:
+        """Hand over what is to be drawn; returns at once."""
+        self._payload = message
+        if self._process is not None:
+            self._sender = threading.Thread(target=self._send, args=(self._process, message), daemon=True)
+            self._sender.start()
+
+    def wait(self) -> list[str]:
+        """Return the files written, in order; draws here if the worker could not.
+
+        Raises
+        ------
+        SettingsError
+            The folder cannot be written.
+        """
+        if self._payload is None:
+            return []
+        answer = self._answer()
+        if answer is not None:
+            return answer
+        from mizzle.report.draw import draw
+
+        return draw(self._payload)
+
+    def close(self) -> None:
+        """End the worker, finished or not."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if self._sender is not None and self._sender.is_alive():
+            process.kill()  # it stopped reading: the sender would wait for ever
+            self._sender.join()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+        try:
+            process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    @staticmethod
+    def _send(process: subprocess.Popen[bytes], message: Payload) -> None:
+        """Write the message; a worker that died shows in its missing answer."""
+        assert process.stdin is not None
+        try:
+            pickle.dump(dict(message), process.stdin, protocol=5)
+            process.stdin.flush()
+        except OSError:
+            return
+
+    def _answer(self) -> list[str] | None:
+        """Return the worker's answer; None where there is no good one."""
+        if self._process is None or self._process.stdout is None:
+            return None
+        if self._sender is not None:
+            self._sender.join()
+        line = self._process.stdout.readline()
+        self.close()
+        try:
+            files = json.loads(line)["files"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return [str(name) for name in files]
+
+
+def start_worker() -> ReportJob:
+    """Start the helper process; where none can be started, the drawing is done in `ReportJob.wait`."""
+    if not sys.executable:
+        return ReportJob()
+    root = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH", "")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, known] if known else [root])}
+    # -P: the folder the user stands in may hold a numpy.py of their own.
+    command = [sys.executable, "-P", "-m", "mizzle.report.worker"]
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            creationflags=hidden,
+        )
+    except OSError:
+        return ReportJob()
+    return ReportJob(process)
+
+
+def _leave_with_the_parent() -> None:
+    """End this process when its standard input closes: the parent is gone, or has given up."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    os._exit(1)
+
+
+def main() -> int:
+    """Draw one payload; the worker's side."""
+    from mizzle.report import draw  # its imports are the reason for starting early
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing else may speak where the answer is expected
+    try:
+        message = pickle.load(sys.stdin.buffer)
+    except (EOFError, pickle.UnpicklingError):
+        return 0
+    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+    files = draw.draw(message)
+    answers.write(json.dumps({"files": files}) + "\n")
+    answers.flush()
+    os._exit(0)  # the watching thread holds the input's lock: an orderly end would wait for it
+
+
+if __name__ == "__main__":
+    sys.exit(main())
