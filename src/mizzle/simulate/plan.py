@@ -15,11 +15,11 @@ from mizzle.simulate.photometry import photflam
 #: wide enough that stars cross the pyramid's gaps, as the proof of the zeropoint needs.
 M2_DITHERS: tuple[tuple[float, float], ...] = (
     (0.0, 0.0),
-    (4.531, 1.547),
-    (6.036, 6.073),
-    (1.523, 4.536),
-    (2.811, -1.273),
-    (-1.272, 2.818),
+    (5.431, 1.847),
+    (7.236, 7.273),
+    (1.823, 5.436),
+    (3.311, -1.573),
+    (-1.572, 3.318),
 )
 
 
@@ -95,13 +95,13 @@ class Plan(Section):
         "random",
         "random: uniform on the sky; king: a cluster; blank: no star; list: stars given by the caller.",
     )
-    density: float = setting(240.0, "Stars of a random field.", unit="arcmin-2", ge=0, le=20_000)
+    density: float = setting(300.0, "Stars of a random field.", unit="arcmin-2", ge=0, le=20_000)
     cluster_stars: int = setting(4000, "Stars of a King cluster.", ge=0, le=200_000)
     core_radius: float = setting(25.0, "King core radius.", unit="arcsec", gt=0)
     tidal_radius: float = setting(500.0, "King tidal radius.", unit="arcsec", gt=0)
     brightest: float = setting(18.0, "Brightest star, ST.", unit="mag")
     faintest: float = setting(25.0, "Faintest star, ST.", unit="mag")
-    slope: float = setting(0.15, "Luminosity function: log10 of the number per magnitude rises by this.")
+    slope: float = setting(0.1, "Luminosity function: log10 of the number per magnitude rises by this.")
     min_separation: float = setting(0.0, "Least distance between two stars.", unit="arcsec", ge=0)
     sky: float | tuple[float, ...] = setting(
         0.008, "Sky in DN/s on a WF3 pixel, at gain 7 and full sensitivity.", unit="DN / s"
