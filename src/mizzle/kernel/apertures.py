@@ -177,6 +177,7 @@ def ring_sky(
     clip: float = 2.5,
     iterations: int = 4,
     min_pixels: int = 20,
+    max_pixels: int | None = None,
 ) -> RingSky:
     """Measure the sky in rings.
 
@@ -201,6 +202,8 @@ def ring_sky(
         Rounds of clipping.
     min_pixels : int
         Fewest pixels that make a level.
+    max_pixels : int, optional
+        Use about this many pixels of a larger ring, spread evenly; `min_pixels` shrinks alike.
 
     Returns
     -------
@@ -213,6 +216,11 @@ def ring_sky(
     v, u = np.mgrid[-half : half + 1, -half : half + 1]
     distance = np.hypot(u, v)
     ring = np.flatnonzero((distance >= radii[0]) & (distance <= radii[1]))
+    if max_pixels is not None and ring.size > max_pixels:
+        # A lattice that no row, column or diagonal of the image can follow.
+        step = int(np.ceil(ring.size / max_pixels))
+        lattice = (u.ravel()[ring] + round(0.38 * step + 0.5) * v.ravel()[ring]) % step == 0
+        ring, min_pixels = ring[lattice], max(min_pixels // step, 5)
     level, sigma = np.full(xs.size, np.nan), np.full(xs.size, np.nan)
     count = np.zeros(xs.size, dtype=np.int64)
     for part in _chunks(xs.size, max(ring.size, 1)):

@@ -1,0 +1,69 @@
+"""What can be wrong with a star: bits of the column ``flags``."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel.neighbors import close_pairs
+
+FloatArray = NDArray[np.float64]
+
+
+class Flag(IntFlag):
+    """Bits of the column ``flags``; 0 is a star without a known fault."""
+
+    SATURATED = 1  # a saturated pixel (DQ bit 8) within two pixels of the center, in any exposure
+    EDGE = 2  # part of the aperture has no data
+    BLENDED = 4  # a neighbor puts more than catalog.blend_share of the star's flux into the aperture
+    FEW_EXPOSURES = 8  # on fewer exposures than catalog.few_exposures
+    COSMIC_RAY = 16  # the center was hit in more than half of the exposures
+    BAD_SKY = 32  # too few pixels in the sky ring; the nearest stars' sky was taken
+    FAINT = 64  # the aperture's flux is not positive: no magnitude
+
+
+#: One line per bit, for headers and documents.
+MEANINGS = {
+    Flag.SATURATED: "saturated pixel near the center in any exposure",
+    Flag.EDGE: "part of the aperture has no data",
+    Flag.BLENDED: "neighbor's light in the aperture",
+    Flag.FEW_EXPOSURES: "few exposures",
+    Flag.COSMIC_RAY: "center hit by cosmic rays in more than half of the exposures",
+    Flag.BAD_SKY: "too few pixels in the sky ring",
+    Flag.FAINT: "no positive flux in the aperture",
+}
+
+
+def blended(
+    x: FloatArray, y: FloatArray, flux: FloatArray, radii: tuple[float, float, float], share: float
+) -> NDArray[np.bool_]:
+    """Return the stars whose aperture holds a neighbor's light.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Positions [pixel].
+    flux : (n,) array
+        Of the sources, by any one measure.
+    radii : (float, float, float)
+        Of the aperture, of a star's core, and how far neighbors matter [pixel].
+    share : float
+        Least ratio of the neighbors' light inside the aperture to the star's.
+
+    Notes
+    -----
+    A neighbor's share inside goes linearly from 1, when its core is well inside, to 4 % when its core is outside,
+    and on to 0 at the limit: coarse, but enough to tell a clean star from a blend.
+    """
+    aperture, core, reach = radii
+    one, two, distance = close_pairs(x, y, max(reach, aperture + core))
+    inside = np.interp(
+        distance, [aperture - core, aperture + core, max(reach, aperture + core)], [1.0, 0.04, 0.0]
+    )
+    light = np.zeros(x.size)
+    np.add.at(light, one, inside * np.maximum(flux[two], 0.0))
+    np.add.at(light, two, inside * np.maximum(flux[one], 0.0))
+    result: NDArray[np.bool_] = light > share * np.maximum(flux, 0.0)
+    return result

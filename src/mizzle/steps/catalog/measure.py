@@ -1,0 +1,244 @@
+"""From the product to a table of stars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC, VEGA_ZEROPOINTS
+from mizzle.kernel.sources import Detection, Profile, detect
+from mizzle.model import (
+    Alignment,
+    Catalog,
+    CosmicRays,
+    Exposure,
+    FluxReference,
+    FluxScales,
+    Mosaic,
+    Runner,
+    SkyLevels,
+)
+from mizzle.settings import CatalogSettings, Settings
+from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
+from mizzle.steps.catalog.inputs import InputFacts, StarLight, facts, main_chip, members
+from mizzle.steps.catalog.photometry import Photometry, growth, photometry, total_correction
+
+FloatArray = NDArray[np.float64]
+
+_FWHM = 2.354820045
+#: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065): Vega zeropoints are for gain 7.
+_GAIN_RATIO = {"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955}
+
+UNITS: Mapping[str, str] = {
+    "ra": "deg",
+    "dec": "deg",
+    "x": "pixel",
+    "y": "pixel",
+    "flux": "ct / s",
+    "flux_err": "ct / s",
+    "mag_st": "mag",
+    "mag_ab": "mag",
+    "mag_vega": "mag",
+    "mag_err": "mag",
+    "cte": "mag",
+    "sky": "ct / (s pixel)",
+    "chip": "",
+    "n_exp": "",
+    "flags": "",
+}
+
+
+def measure_catalog(
+    mosaic: Mosaic,
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    cosmic_rays: CosmicRays,
+    settings: Settings,
+    runner: Runner,
+) -> Catalog:
+    """Find the stars of the product and measure them.
+
+    Parameters
+    ----------
+    mosaic : Mosaic
+        The product.
+    exposures : sequence of Exposure
+        It was made from.
+    alignment, scales, sky, cosmic_rays
+        The solutions it was made with.
+    settings : Settings
+        ``catalog``.
+    runner : Runner
+        Where stars are measured.
+
+    Returns
+    -------
+    catalog : Catalog
+        Brightest first; all columns, and no row, for a field without stars. ``flux`` is all of a star's light:
+        the aperture's, grown to 0.5 arcsec as measured on the data, times 1.096 (Holtzman et al. 1995).
+    """
+    options = settings.catalog
+    found = find_stars(mosaic, options)
+    x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
+    member = members(mosaic, x, y)
+    chip = main_chip(mosaic.inputs, member)
+    correlation = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip], dtype=np.float64)
+    measured = photometry(mosaic, x, y, options.aperture, correlation, options, runner)
+    ra, dec = mosaic.grid.pixel_to_sky(x, y)
+    scale = mosaic.grid.scale
+    light = StarLight(ra, dec, measured.flux, measured.sky / scale**2)
+    known = facts(mosaic, light, member, exposures, (alignment, scales, sky, cosmic_rays), settings, runner)
+    flags = _flags(mosaic, found, measured, known, options)
+    grown = None
+    if options.aperture != STANDARD_APERTURE_ARCSEC:
+        grown = _growth(mosaic, (x, y), measured, known.chip, flags, correlation, options, runner)
+    factor = total_correction(options.aperture, grown, known.chip.tolist())
+    if options.apply_cte:
+        factor = factor * 10.0 ** (0.4 * known.cte)
+    columns = _columns(measured, known, factor, mosaic.reference, mosaic.filter)
+    columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
+    order = np.argsort(-columns["flux"], kind="stable")
+    meta = _meta(mosaic, options, grown)
+    return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
+
+
+def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
+    """Detect sources on the product; see `mizzle.kernel.sources.detect`."""
+    scale = mosaic.grid.scale
+    sigma = options.fwhm / _FWHM / scale
+    detection = Detection(
+        profile=Profile(sigma=sigma, halo_sigma=2.5 * sigma, halo=0.3, radius=2),
+        gain=mosaic.reference.gain * mosaic.exptime,
+        threshold=options.threshold,
+        max_chi2=50.0,  # a cosmic ray is gone by now; bright stars differ from any profile
+        sharpness=(0.3, 1.6),
+        max_roundness=1.0,
+        max_sources=options.max_sources,
+        mismatch=0.15,
+        edge=3,
+    )
+    empty = ~(mosaic.wht > 0)
+    return detect(mosaic.sci, empty, detection)
+
+
+def _flags(
+    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, known: InputFacts, options: CatalogSettings
+) -> NDArray[np.int32]:
+    """Put the bits together."""
+    scale = mosaic.grid.scale
+    n_exposures = len({one.root for one in mosaic.inputs})
+    radii = (options.aperture / scale, 0.15 / scale, options.blend_radius / scale)
+    share = options.blend_share
+    conditions = {
+        Flag.SATURATED: known.saturated,
+        Flag.EDGE: measured.lost > 0.01,
+        Flag.BLENDED: blended(found["x"], found["y"], found["flux"], radii, share),
+        Flag.FEW_EXPOSURES: known.n_exposures < min(options.few_exposures, n_exposures),
+        Flag.COSMIC_RAY: known.hit,
+        Flag.BAD_SKY: measured.bad_sky,
+        Flag.FAINT: ~(measured.flux > 0),
+    }
+    flags = np.zeros(found.size, dtype=np.int32)
+    for bit, condition in conditions.items():
+        flags |= np.where(condition, np.int32(bit), np.int32(0))
+    return flags
+
+
+def _growth(
+    mosaic: Mosaic,
+    position: tuple[FloatArray, FloatArray],
+    measured: Photometry,
+    chip: NDArray[np.str_],
+    flags: NDArray[np.int32],
+    correlation: FloatArray,
+    options: CatalogSettings,
+    runner: Runner,
+) -> dict[str, tuple[float, float, int]]:
+    """Measure the growth from the aperture to 0.5 arcsec on bright, unflagged stars; any star when there is none."""
+    snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
+    chosen = (flags == 0) & (snr > options.growth_snr)
+    if not chosen.any():
+        chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
+    index = np.flatnonzero(chosen)
+    x, y = position
+    wide = photometry(
+        mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner
+    )
+    return growth(measured.flux[index], wide.flux, snr[index], chip[index])
+
+
+def _columns(
+    measured: Photometry, known: InputFacts, factor: FloatArray, reference: FluxReference, band: str
+) -> dict[str, NDArray[Any]]:
+    """Turn aperture fluxes into fluxes and magnitudes; NaN magnitudes where there is no light."""
+    flux = measured.flux * factor
+    error = np.sqrt(np.maximum(measured.variance, 0.0)) * factor
+    light = np.where(flux > 0, flux, np.nan)
+    st = reference.photzpt - 2.5 * np.log10(light * reference.photflam)
+    return {
+        "flux": flux,
+        "flux_err": error,
+        "mag_st": st,
+        "mag_ab": st - 5.0 * np.log10(reference.photplam) + 18.692,
+        "mag_vega": vega_zeropoint(reference, band) - 2.5 * np.log10(light),
+        "mag_err": 2.5 / np.log(10.0) * error / light,
+        "cte": known.cte,
+        "sky": measured.sky,
+        "chip": known.chip,
+        "n_exp": known.n_exposures.astype(np.int32),
+    }
+
+
+def vega_zeropoint(reference: FluxReference, band: str) -> float:
+    """Return the Vega magnitude of 1 DN/s at the reference; NaN where the handbook does not give it.
+
+    Parameters
+    ----------
+    reference : FluxReference
+        Its chip's zeropoint counts; a PHOTFLAM given as a number belongs to no chip.
+    band : str
+        Filter.
+    """
+    zeropoint = VEGA_ZEROPOINTS.get(band, {}).get(reference.chip, float("nan"))
+    if reference.origin == "equalize.photflam":
+        return float("nan")
+    if "A2D15" in reference.photmode:
+        zeropoint -= 2.5 * float(np.log10(_GAIN_RATIO[reference.chip]))
+    return zeropoint
+
+
+def _meta(
+    mosaic: Mosaic, options: CatalogSettings, grown: Mapping[str, tuple[float, float, int]] | None
+) -> dict[str, Any]:
+    """Say what the numbers mean, in plain values."""
+    reference = mosaic.reference
+    meta: dict[str, Any] = {
+        "filter": mosaic.filter,
+        "aperture_arcsec": options.aperture,
+        "sky_ring_arcsec": [options.sky_inner, options.sky_inner + options.sky_width],
+        "flux_is": "all light: aperture, growth to 0.5 arcsec, then to infinity",
+        "growth_to_infinity": INFINITE_APERTURE,
+        "photflam": reference.photflam,
+        "photplam": reference.photplam,
+        "zeropoint_st": reference.photzpt - 2.5 * float(np.log10(reference.photflam)),
+        "reference_chip": reference.chip,
+        "cte": options.cte,
+        "cte_applied": options.apply_cte,
+        "flags": {int(bit): text for bit, text in MEANINGS.items()},
+    }
+    if np.isfinite(reference.photplam):
+        ab = meta["zeropoint_st"] - 5.0 * float(np.log10(reference.photplam)) + 18.692
+        meta["zeropoint_ab"] = ab
+    vega = vega_zeropoint(reference, mosaic.filter)
+    if np.isfinite(vega):
+        meta["zeropoint_vega"] = vega
+    meta["growth_to_standard"] = {
+        name: {"ratio": ratio, "error": error if np.isfinite(error) else None, "n": n}
+        for name, (ratio, error, n) in (grown or {}).items()
+    }
+    return meta

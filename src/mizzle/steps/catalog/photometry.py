@@ -1,0 +1,208 @@
+"""Fluxes in apertures on the product, with errors that know the noise is correlated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
+from mizzle.kernel.apertures import aperture_sums, ring_sky
+from mizzle.model import Mosaic, Runner
+from mizzle.settings import CatalogSettings
+
+FloatArray = NDArray[np.float64]
+
+_RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
+_FEWEST_GROWTH_STARS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Photometry:
+    """Aperture photometry, before growth to infinity.
+
+    Parameters
+    ----------
+    flux, variance : (n,) array
+        In the aperture, sky taken off [DN/s], and its variance.
+    sky : (n,) array
+        Of the ring, per pixel.
+    lost : (n,) array
+        Area of the aperture without data [pixel].
+    bad_sky : (n,) bool array
+        Where the ring had too few pixels.
+    """
+
+    flux: FloatArray
+    variance: FloatArray
+    sky: FloatArray
+    lost: FloatArray
+    bad_sky: NDArray[np.bool_]
+
+
+def photometry(
+    mosaic: Mosaic,
+    x: FloatArray,
+    y: FloatArray,
+    radius_arcsec: float,
+    correlation: FloatArray,
+    options: CatalogSettings,
+    runner: Runner,
+) -> Photometry:
+    """Sum stars in one aperture and take the sky of a ring off.
+
+    Parameters
+    ----------
+    mosaic : Mosaic
+        Its SCI and ERR.
+    x, y : (n,) array
+        Positions [0-based pixel].
+    radius_arcsec : float
+        Of the aperture.
+    correlation : (n,) array
+        Large-area noise-correlation factor at each star.
+    options : CatalogSettings
+        The ring.
+    runner : Runner
+        Where chunks of stars are measured.
+
+    Returns
+    -------
+    answer : Photometry
+        In the order of the stars.
+    """
+    scale = mosaic.grid.scale
+    radius = radius_arcsec / scale
+    ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
+    variance = np.square(mosaic.err)
+
+    def measure(part: slice) -> tuple[Any, Any]:
+        sums = aperture_sums(mosaic.sci, x[part], y[part], radius, variance=variance)
+        sky = ring_sky(
+            mosaic.sci,
+            x[part],
+            y[part],
+            ring,
+            statistic=options.sky_statistic,
+            max_pixels=_RING_PIXELS,
+        )
+        return sums, sky
+
+    parts = runner.map(measure, split(x.size, runner.workers))
+    flux, var, area, lost = (
+        np.concatenate([getattr(sums, key) for sums, _ in parts])
+        for key in ("flux", "variance", "area", "lost")
+    )
+    level, sigma, count = (
+        np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
+    )
+    bad = ~np.isfinite(level)
+    level = np.where(bad, np.median(level[~bad]) if (~bad).any() else 0.0, level)
+    sigma = np.where(bad, np.median(sigma[~bad]) if (~bad).any() else 0.0, sigma)
+    excess = correlation / correlation_of_side(correlation, np.sqrt(np.pi) * radius)
+    # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
+    sky_variance = area**2 * 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(correlation, 2.0)
+    return Photometry(flux - area * level, var * excess**2 + sky_variance, level, lost, bad)
+
+
+def correlation_of_side(large: FloatArray, side: float) -> FloatArray:
+    """Return by how much a square of `side` pixels falls short of the large-area correlation factor.
+
+    Casertano et al. 2000 (AJ 120, 2747, appendix A6): drops r pixels wide leave a large-area factor R(r) of
+    ``1 / (1 - r/3)`` for r <= 1 and ``r / (1 - 1/(3 r))`` beyond; a square of N pixels reaches R(r) / R(r / N).
+
+    Parameters
+    ----------
+    large : (n,) array
+        Large-area factors R(r), 1 or more.
+    side : float
+        N.
+    """
+    big = np.maximum(np.where(np.isfinite(large), large, 1.0), 1.0)
+    drop = np.where(
+        big <= 1.5,
+        3.0 * (1.0 - 1.0 / big),
+        (3.0 * big + np.sqrt(np.maximum(9.0 * big**2 - 12.0 * big, 0.0))) / 6.0,
+    )
+    ratio = drop / side
+    small: FloatArray = np.where(
+        ratio <= 1.0,
+        1.0 / (1.0 - np.minimum(ratio, 1.0) / 3.0),
+        ratio / (1.0 - 1.0 / (3.0 * np.maximum(ratio, 1.0))),
+    )
+    return small
+
+
+def split(n: int, workers: int) -> list[slice]:
+    """Cut n stars into one run per worker."""
+    edges = np.linspace(0, n, max(workers, 1) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def growth(
+    inner: FloatArray, outer: FloatArray, weight: FloatArray, chip: NDArray[np.str_]
+) -> dict[str, tuple[float, float, int]]:
+    """Measure the growth from one aperture to another on bright, clean stars, for PC and WF by themselves.
+
+    Parameters
+    ----------
+    inner, outer : (n,) array
+        Fluxes of such stars.
+    weight : (n,) array
+        Signal-to-noise ratios.
+    chip : (n,) str array
+        Their chips.
+
+    Returns
+    -------
+    growth : mapping
+        Ratio, its error and number of stars, by chip name. A class with fewer than 8 stars takes that of all
+        stars; without any star the ratio is 1, with an infinite error.
+    """
+    usable = (inner > 0) & (outer > 0)
+    everything = _robust_ratio(outer[usable] / inner[usable], weight[usable])
+    found = {}
+    for members in (("PC",), ("WF2", "WF3", "WF4")):
+        mine = usable & np.isin(chip, members)
+        enough = np.count_nonzero(mine) >= _FEWEST_GROWTH_STARS
+        answer = _robust_ratio(outer[mine] / inner[mine], weight[mine]) if enough else everything
+        found.update(dict.fromkeys(members, answer))
+    return found
+
+
+def _robust_ratio(ratio: FloatArray, weight: FloatArray) -> tuple[float, float, int]:
+    """Return the clipped mean of ratios, its error, and how many took part."""
+    if ratio.size == 0:
+        return 1.0, float("inf"), 0
+    middle = np.median(ratio)
+    spread = max(1.4826 * float(np.median(np.abs(ratio - middle))), 1e-4)
+    kept = np.abs(ratio - middle) <= 3.0 * spread
+    # A star's weight is capped: what its neighbors add does not shrink with its own noise.
+    weights = np.minimum(weight[kept], 300.0) ** 2
+    value = float(np.average(ratio[kept], weights=weights))
+    error = float(np.sqrt(np.average((ratio[kept] - value) ** 2, weights=weights) / max(kept.sum() - 1, 1)))
+    return value, max(error, 1e-4), int(kept.sum())
+
+
+def total_correction(
+    aperture: float, grown: dict[str, tuple[float, float, int]] | None, names: Sequence[str]
+) -> FloatArray:
+    """Return what multiplies each star's aperture flux to give all of its light.
+
+    Parameters
+    ----------
+    aperture : float
+        Radius [arcsec].
+    grown : mapping or None
+        From `growth`; None at 0.5 arcsec, where there is nothing to measure.
+    names : sequence of str
+        Chip of each star.
+    """
+    if grown is None or aperture == STANDARD_APERTURE_ARCSEC:
+        return np.full(len(names), INFINITE_APERTURE)
+    table = {name: grown.get(name, (1.0, 0.0, 0))[0] for name in CHIP_NAMES}
+    return INFINITE_APERTURE * np.array([table.get(name, 1.0) for name in names])
