@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mizzle.cli.archive import fetch_command, references_command
+
 app = typer.Typer(
     name="mizzle",
     help="Hubble WFPC2 exposures in, one drizzled image with one proven zeropoint out.",
@@ -140,6 +142,23 @@ def settings_command(
 
     settings = read_settings(config, assignments)
     show(to_toml(settings).rstrip("\n") if toml else settings_text(settings))
+
+
+@app.command("report")
+def report_command(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished run.")],
+    name: Annotated[str | None, typer.Option(help="Which run, where the folder holds several.")] = None,
+) -> None:
+    """Rebuild the page from saved results."""
+    from mizzle.cli.console import out as show
+    from mizzle.report import rebuild
+
+    for path in rebuild(out, name):
+        show(f"wrote {path}")
+
+
+app.command("fetch")(fetch_command)
+app.command("references")(references_command)
 
 
 def read_settings(config: Path | None, assignments: list[str] | None) -> Any:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from mizzle.model import Exposure
     from mizzle.settings import Settings
@@ -56,7 +59,6 @@ def inspect_text(files: Sequence[str]) -> str:
 def _describe(exposure: Exposure) -> str:
     """Describe one exposure."""
     from mizzle.geometry.keywords import wcs_names
-    from mizzle.instrument.dq import bits_in_use
 
     head = (
         f"{exposure.root}  {exposure.path}\n"
@@ -75,7 +77,7 @@ def _describe(exposure: Exposure) -> str:
             f"{chip.frame.crval[1]:.6f}",
             f"{chip.frame.orientation():.3f}",
             f"{chip.frame.scale:.6f}",
-            ",".join(map(str, bits_in_use(chip.dq))) or "-",
+            ",".join(map(str, _bits(chip.dq))) or "-",
             ",".join(wcs_names(chip.header)) or "-",
         )
         for name, chip in exposure.chips.items()
@@ -95,6 +97,12 @@ def _describe(exposure: Exposure) -> str:
     )
     notes = "".join(f"\n  note: {_safe(note)}" for note in exposure.notes)
     return head + "\n" + table(rows, header) + notes
+
+
+def _bits(dq: NDArray[np.uint16]) -> list[int]:
+    """Return the data-quality bits in use."""
+    used = int(np.bitwise_or.reduce(dq, axis=None))
+    return [1 << bit for bit in range(16) if used >> bit & 1]
 
 
 def plan_text(files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:

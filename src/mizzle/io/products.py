@@ -51,7 +51,7 @@ def write_mosaic(
     from astropy.io import fits
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
-    primary = fits.PrimaryHDU(header=_header([*_primary_cards(mosaic, inputs, zeropoint), *extra]))
+    primary = fits.PrimaryHDU(header=make_header([*_primary_cards(mosaic, inputs, zeropoint), *extra]))
     science_cards = [*_photometry_cards(mosaic), *_wcs_cards(mosaic.grid)]
     planes = (
         ("SCI", mosaic.sci, science_cards),
@@ -65,14 +65,14 @@ def write_mosaic(
     )
     hdus = fits.HDUList([primary])
     for name, array, cards in planes:
-        hdus.append(fits.ImageHDU(array, header=_header(cards), name=name, ver=1))
+        hdus.append(fits.ImageHDU(array, header=make_header(cards), name=name, ver=1))
     hdus.append(_table(mosaic, inputs))
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return Path(path)
 
 
-def _header(cards: Iterable[Card]) -> fits.Header:
+def make_header(cards: Iterable[Card]) -> fits.Header:
     """Build a header; numbers that are not finite are left out, FITS has no way to write them."""
     from astropy.io import fits
 
@@ -80,7 +80,11 @@ def _header(cards: Iterable[Card]) -> fits.Header:
     for keyword, value, comment in cards:
         if isinstance(value, float | np.floating) and not math.isfinite(value):
             continue
-        header.append(fits.Card(keyword, printable(value), comment), end=True)
+        if "." in keyword:  # a record-valued card, as D2IM2.AXIS.1
+            name, field = keyword.split(".", 1)
+            header.append(fits.Card(name, f"{field}: {value!r}", comment), end=True)
+        else:
+            header.append(fits.Card(keyword, printable(value), comment), end=True)
     return header
 
 

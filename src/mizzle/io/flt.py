@@ -1,0 +1,133 @@
+"""Writing exposures as they were used: ``exposures/ROOT_flt.fits``, equalized, with errors, flags and the final WCS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mizzle._version import __version__
+from mizzle.geometry.keywords import Card, LookupTable, alternate_cards, frame_cards, is_wcs_keyword, row_lookup
+from mizzle.instrument.noise import noise_model
+from mizzle.instrument.wfpc2 import DQ_BITS
+from mizzle.io.atomic import prepare_folder, whole_file
+from mizzle.io.products import make_header
+from mizzle.model import Chip, Exposure, Result
+from mizzle.settings import Settings
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+#: Set by whatever writes the file, or no longer true of it.
+_STRUCTURE = frozenset(
+    "SIMPLE XTENSION BITPIX NAXIS NAXIS1 NAXIS2 PCOUNT GCOUNT EXTEND BSCALE BZERO EXTNAME EXTVER CHECKSUM DATASUM"
+    " FILENAME FILETYPE NEXTEND DATAMIN DATAMAX GOODMIN GOODMAX DATAMEAN ORIENTAT VAFACTOR".split()
+)
+
+
+def write_exposures(folder: str | Path, result: Result, settings: Settings) -> list[Path]:
+    """Write every exposure of a result.
+
+    Each chip becomes ``SCI`` (counts, equalized, sky kept), ``ERR`` and ``DQ`` (input bits, plus 4096 where a cosmic ray
+    was found) of ``EXTVER`` 1 to 4, with the final WCS: SIP, and the row term as a ``D2IMARR`` lookup.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if need be.
+    result : Result
+        With the exposures' pixels at hand.
+    settings : Settings
+        Noise settings.
+
+    Returns
+    -------
+    paths : list of Path
+        ``ROOT_flt.fits``, in the order of the exposures.
+    """
+    folder = prepare_folder(folder)
+    return [_write(folder / f"{exposure.root}_flt.fits", exposure, result, settings) for exposure in result.exposures]
+
+
+def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -> Path:
+    from astropy.io import fits
+
+    planes: list[fits.ImageHDU] = []
+    tables: list[fits.ImageHDU] = []
+    for chip in exposure.chips.values():
+        frame = result.alignment.frame(exposure, chip.name)
+        wcs = frame_cards(frame, lookup_version=chip.number)
+        planes += _planes(exposure, chip, result, settings, wcs)
+        lookup = row_lookup(frame)
+        if lookup is not None:
+            tables.append(_lookup(lookup, chip.number))
+    primary = [
+        *_kept(exposure.header),
+        ("FILENAME", path.name, "name of this file"),
+        ("FILETYPE", "SCI", "type of data"),
+        ("NEXTEND", len(planes) + len(tables), "number of extensions"),
+        ("CREATOR", f"mizzle {__version__}", "written by"),
+    ]
+    hdus = fits.HDUList([fits.PrimaryHDU(header=make_header(primary)), *planes, *tables])
+    with whole_file(path) as stream:
+        hdus.writeto(stream)
+    return path
+
+
+def _kept(header: Any, *, drop: frozenset[str] = frozenset()) -> list[Card]:
+    """Return the input's own cards that stay true."""
+    return [
+        (key, value, "")
+        for key, value in header.items()
+        if key not in _STRUCTURE and key not in drop and not is_wcs_keyword(key) and "." not in key and len(key) <= 8
+    ]
+
+
+def _planes(
+    exposure: Exposure, chip: Chip, result: Result, settings: Settings, wcs: Iterable[Card]
+) -> list[fits.ImageHDU]:
+    """Return SCI, ERR and DQ of one chip."""
+    from astropy.io import fits
+
+    factor = result.flux_scales.factors[exposure.root][chip.name]
+    reference = result.flux_scales.references[exposure.filter]
+    sci = chip.sci
+    rays = result.cosmic_rays.mask(exposure.root, chip.name, chip.shape)
+    planes = {
+        "SCI": (sci * np.float32(factor)).astype(np.float32),
+        "ERR": (noise_model(exposure, chip, settings.noise).sigma(sci) * factor).astype(np.float32),
+        "DQ": (chip.dq | np.where(rays, DQ_BITS["cosmic_ray"], 0)).astype(np.int16),
+    }
+    own = {"DETECTOR", "PHOTFLAM", "BUNIT", "PHOTPLAM", "PHOTBW", "PHOTZPT", "PHOTMODE"}
+    alternates = alternate_cards(chip.header)
+    names = {card[0] for card in alternates}
+    kept = _kept(chip.header, drop=frozenset(own | names))
+    science: list[Card] = [
+        ("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"),
+        ("BUNIT", "COUNTS", "DN at PHOTFLAM"),
+        ("PHOTFLAM", reference.photflam, "inverse sensitivity of every chip of this file"),
+        ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
+        ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
+        ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),
+        ("PHOTMODE", chip.photmode, "observation mode"),
+        ("PHOTFLM0", chip.photflam, "PHOTFLAM of the input"),
+        ("FLUXSCAL", factor, "what the input's DN were multiplied by"),
+        ("MDRIZSKY", result.sky.levels[exposure.root][chip.name], "sky measured, not subtracted"),
+        *kept,
+        *wcs,
+        *alternates,
+    ]
+    linear = [("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"), *wcs]
+    return [
+        fits.ImageHDU(array, header=make_header(science if name == "SCI" else linear), name=name, ver=chip.number)
+        for name, array in planes.items()
+    ]
+
+
+def _lookup(table: LookupTable, version: int) -> fits.ImageHDU:
+    """Return the extension that holds the row term."""
+    from astropy.io import fits
+
+    return fits.ImageHDU(table.data, header=make_header(table.cards(version)))
