@@ -24,7 +24,7 @@ class RejectSettings(Section):
         4.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.2, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.4, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -37,18 +37,24 @@ class RejectSettings(Section):
     interpolation: Literal["nearest", "linear", "poly3", "poly5", "lanczos3"] = setting(
         "poly5", "How the reference is read at a chip's pixels."
     )
+    sharpen: float = setting(
+        2.0, "How much of the reference's smoothing by drop and pixel is undone before comparing.", ge=0, le=3
+    )
+    sharpen_wings: float = setting(
+        0.5, "The same, where sharpening lowers the reference.", ge=0, le=3
+    )
     min_coverage: float = setting(
         0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
     )
-    seed_sigma: float = setting(4.0, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
+    seed_sigma: float = setting(3.5, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
     neighbor_sigma: float = setting(
-        2.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
+        1.5, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        1.2, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.6, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
-        0.7, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+        0.35, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
     )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)
@@ -80,7 +86,7 @@ class RejectSettings(Section):
         1, "Single exposure: how far from a seed neighbors are looked for.", unit="pixel", ge=0, le=5
     )
     single_deficit: float = setting(
-        2.5,
+        2.0,
         "Single exposure: a peak is a star's unless its neighbors fall this far short.",
         unit="sigma",
         ge=0,

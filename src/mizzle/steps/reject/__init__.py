@@ -87,17 +87,13 @@ def _method(chips: Sequence[Found | None], settings: RejectSettings) -> str:
     return "lacosmic" if np.mean([one.alone for one in known]) > 0.5 else "median"
 
 
-def _one_class(
-    chips: Sequence[Sensor], settings: RejectSettings, runner: Runner
-) -> dict[tuple[str, str], Found]:
+def _one_class(chips: Sequence[Sensor], settings: RejectSettings, runner: Runner) -> dict[tuple[str, str], Found]:
     """Judge all chips of one class."""
     if not chips:
         return {}
     many = len({sensor.index for sensor in chips}) > 1 and settings.method != "single"
     reference = build_reference(chips, settings, runner) if many else None
-    answers = runner.map(
-        lambda number: _judge(chips[number], number, reference, settings), range(len(chips))
-    )
+    answers = runner.map(lambda number: _judge(chips[number], number, reference, settings), range(len(chips)))
     found = {(s.exposure.root, s.chip.name): one for s, one in zip(chips, answers, strict=True)}
     return _with_static(chips, found) if settings.static else found
 
@@ -136,8 +132,7 @@ def _compared(
     """Compare one chip with the reference; return cosmic rays, and where two exposures made the reference."""
     own = reference.maps[number]
     expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
-    covered = kernel.blot_chip(reference.count, own, interp="nearest")
-    known = covered >= 2.0
+    known = np.isfinite(expected)
     area = (reference.grid.scale / sensor.frame.scale) ** 2
     judge = Judge(
         gain=sensor.noise.gain,
@@ -181,8 +176,12 @@ def boxes(mask: Mask) -> list[tuple[slice, slice]]:
     if mask[low:high, left:right].any():
         return [whole]
     strips = []
-    for part in ((slice(0, low), slice(0, nx)), (slice(high, ny), slice(0, nx)),
-                 (slice(low, high), slice(0, left)), (slice(low, high), slice(right, nx))):
+    for part in (
+        (slice(0, low), slice(0, nx)),
+        (slice(high, ny), slice(0, nx)),
+        (slice(low, high), slice(0, left)),
+        (slice(low, high), slice(right, nx)),
+    ):
         where = np.nonzero(mask[part])
         if where[0].size:
             y0, x0 = part[0].start, part[1].start
@@ -195,17 +194,13 @@ def boxes(mask: Mask) -> list[tuple[slice, slice]]:
     return strips
 
 
-def _too_low(
-    sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings
-) -> NDArray[np.uint8]:
+def _too_low(sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings) -> NDArray[np.uint8]:
     """Return, packed, the pixels far below the sky."""
     sigma = float(np.sqrt(sensor.noise.background(sensor.sky)))
     return np.packbits((sci < np.float32(sensor.sky - settings.static_sigma * sigma)) & ~bad)
 
 
-def _with_static(
-    chips: Sequence[Sensor], found: dict[tuple[str, str], Found]
-) -> dict[tuple[str, str], Found]:
+def _with_static(chips: Sequence[Sensor], found: dict[tuple[str, str], Found]) -> dict[tuple[str, str], Found]:
     """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
     result = dict(found)
     for name in dict.fromkeys(sensor.chip.name for sensor in chips):

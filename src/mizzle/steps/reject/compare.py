@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 
 #: Noise of the reference's steepest step, over that of a pixel of one exposure, times sqrt(exposures): the largest of
 #: four differences, smoothed by the drops. That much of a step says nothing about stars.
-STEP_NOISE = 1.0
+STEP_NOISE = 4.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def compare(sci: Image, bad: Mask, expected: Image, judge: Judge, settings: Reje
     ----------
     The two-pass form with a derivative term: Fruchter & Hook 2002, PASP 114, 144, section 4.
     """
-    light = expected * np.float32(judge.rate)
+    light = sharpened(expected * np.float32(judge.rate), settings)
     sigma = np.sqrt(np.maximum(light + np.float32(judge.sky), 0) + np.float32(judge.floor))
     excess = sci * np.float32(judge.gain) - np.float32(judge.sky) - light
     if settings.negative:
@@ -86,6 +86,21 @@ def compare(sci: Image, bad: Mask, expected: Image, judge: Judge, settings: Reje
     return np.asarray((near & grown(seed, 1) | seed) & ~bad)
 
 
+def sharpened(image: Image, settings: RejectSettings) -> Image:
+    """Return `image` with the smoothing by drop and reference pixel undone to first order.
+
+    Dropping convolves with the drop (variance ``pixfrac**2 / 12`` per axis) and with the reference's pixel (1/12);
+    half that variance times the Laplacian is what a smooth image lost.
+    """
+    unit = (1.0 + settings.pixfrac**2) / 24.0
+    peak, wing = np.float32(settings.sharpen * unit), np.float32(settings.sharpen_wings * unit)
+    wide = np.pad(image, 1, mode="edge")
+    around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+    lost = np.float32(4) * image - around
+    result: Image = image + np.where(lost > 0, peak, wing) * lost
+    return np.where(np.isfinite(result), result, image)
+
+
 def steepest(image: Image) -> Image:
     """Return the largest absolute difference of each pixel to its four nearest neighbors."""
     result = np.zeros_like(image)
@@ -93,8 +108,8 @@ def steepest(image: Image) -> Image:
         step = np.abs(np.diff(image, axis=axis))
         low = result[:-1] if axis == 0 else result[:, :-1]
         high = result[1:] if axis == 0 else result[:, 1:]
-        np.maximum(low, step, out=low)
-        np.maximum(high, step, out=high)
+        np.fmax(low, step, out=low)  # fmax: what is not known makes no step
+        np.fmax(high, step, out=high)
     return result
 
 

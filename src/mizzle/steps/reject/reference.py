@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mizzle import kernel
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import chip_map
+from mizzle.instrument.dq import SATURATED
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
@@ -36,9 +37,7 @@ class Reference:
     grid : Grid
         Its pixels.
     image : (ny, nx) float32 array
-        Equalized DN/s per reference pixel, sky subtracted; 0 where nothing is known.
-    count : (ny, nx) float32 array
-        Exposures that cover each pixel.
+        Equalized DN/s per reference pixel, sky subtracted; NaN where fewer than two exposures know.
     exposures : int
         Exposures of the class.
     maps : tuple of ChipMap
@@ -47,7 +46,6 @@ class Reference:
 
     grid: Grid
     image: NDArray[np.float32]
-    count: NDArray[np.float32]
     exposures: int
     maps: tuple[kernel.ChipMap, ...]
 
@@ -75,7 +73,7 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     maps = tuple(runner.map(lambda sensor: chip_map(sensor.frame, grid), sensors))
     groups = _by_exposure(sensors, maps)
     ny, nx = grid.shape
-    image, count = np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.float32)
+    image = np.empty((ny, nx), np.float32)
     noise = StackNoise.of([[sensor for sensor, _ in group] for group in groups])
     height = band_height(len(groups), grid.shape, settings.memory_mb)
     for top in range(0, ny, height):
@@ -88,11 +86,11 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
             piece = stack[:, start : start + PIECE]
             where = slice(top + start, top + start + piece.shape[1])
-            image[where], count[where] = reduce_stack(piece, noise, settings)
+            image[where] = reduce_stack(piece, noise, settings)
 
         runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
-    return Reference(grid, image, count, len(groups), maps)
+    return Reference(grid, image, len(groups), maps)
 
 
 def band_height(count: int, shape: tuple[int, int], memory_mb: int) -> int:
@@ -124,7 +122,8 @@ def _separate(
         moved = _moved(own, top)
         if not _touches(moved, rows):
             continue
-        sci, bad = sensor.pixels()
+        # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
+        sci, bad = sensor.pixels(SATURATED)
         area = (grid.scale / sensor.frame.scale) ** 2
         kernel.accumulate(
             accumulator,

@@ -50,10 +50,10 @@ class Sensor:
         """Class of the chip: ``PC`` or ``WF``."""
         return "PC" if self.chip.name == "PC" else "WF"
 
-    def pixels(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return signal [DN] and bad pixels; read from the file again where memory is short."""
+    def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return signal [DN] and bad pixels (bits `allow` pass); read from the file again where memory is short."""
         sci = self.chip.sci
-        return sci, bad_pixels(sci, self.chip.dq, self.good)
+        return sci, bad_pixels(sci, self.chip.dq, self.good | allow)
 
 
 def sensors(

@@ -10,7 +10,7 @@ A cosmic ray fails: its energy enters without the optics, so somewhere around it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,13 @@ def find_single(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     mask : (ny, nx) bool array
         True where a cosmic ray was found; never on bad pixels.
     """
+    # A frame of bad pixels lets peaks at the chip's edge be judged by the neighbors they have.
+    electrons = np.pad(pixels.electrons, 1, mode="edge")
+    framed = replace(pixels, electrons=electrons, bad=np.pad(pixels.bad, 1, constant_values=True))
+    return _find(framed, settings)[1:-1, 1:-1]
+
+
+def _find(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     candidates = _laplacian(pixels, settings)
     background = local_median(pixels.electrons, pixels.bad)
     excess = pixels.electrons - background
@@ -133,9 +140,7 @@ def _laplacian(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     return np.asarray(mask, dtype=np.bool_)
 
 
-def judge_peaks(
-    pixels: SinglePixels, excess: Image, noise: Image, settings: RejectSettings
-) -> tuple[Mask, Mask]:
+def judge_peaks(pixels: SinglePixels, excess: Image, noise: Image, settings: RejectSettings) -> tuple[Mask, Mask]:
     """Sort the local maxima into possible stars and cosmic rays.
 
     For each peak the deficit of its neighbors below a template scaled to the peak is summed, in units of the
@@ -162,7 +167,7 @@ def judge_peaks(
         variance = sigmas**2 + np.maximum(values, 0) + template**2 * own[:, None] + tolerance**2
         deficit = np.maximum(model - values, 0.0) ** 2 / variance
         np.minimum(least, (deficit * known).sum(axis=1), out=least)
-    is_star = (least <= settings.single_deficit**2) | (known.sum(axis=1) < 6)
+    is_star = (least <= settings.single_deficit**2) | (known.sum(axis=1) < 5)
     stars, rays = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     stars[ys[is_star], xs[is_star]] = True
     rays[ys[~is_star], xs[~is_star]] = True

@@ -36,7 +36,7 @@ class StackNoise:
         return cls(np.array(floor, np.float32), np.array(slope, np.float32))
 
 
-def reduce_stack(stack: Image, noise: StackNoise, settings: RejectSettings) -> tuple[Image, Image]:
+def reduce_stack(stack: Image, noise: StackNoise, settings: RejectSettings) -> Image:
     """Reduce a stack to one image.
 
     Parameters
@@ -51,9 +51,7 @@ def reduce_stack(stack: Image, noise: StackNoise, settings: RejectSettings) -> t
     Returns
     -------
     image : (ny, nx) float32 array
-        0 where no exposure has a value.
-    count : (ny, nx) float32 array
-        Exposures that have one.
+        NaN where fewer than two exposures have a value.
     """
     ordered = np.sort(stack, axis=0)  # NaN last
     count = np.isfinite(stack).sum(axis=0)
@@ -65,7 +63,7 @@ def reduce_stack(stack: Image, noise: StackNoise, settings: RejectSettings) -> t
         image = _guarded(ordered, count, noise, settings)
         if settings.combine == "clipped":
             image = _clipped(stack, image, noise, settings)
-    return np.where(count > 0, image, np.float32(0)).astype(np.float32), count.astype(np.float32)
+    return np.where(count >= 2, image, np.float32(np.nan)).astype(np.float32)
 
 
 def _kept(count: NDArray[np.intp], settings: RejectSettings) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
