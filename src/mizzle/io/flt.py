@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 #: Set by whatever writes the file, or no longer true of it.
 _STRUCTURE = frozenset(
-    "SIMPLE XTENSION BITPIX NAXIS NAXIS1 NAXIS2 PCOUNT GCOUNT EXTEND BSCALE BZERO EXTNAME EXTVER CHECKSUM DATASUM"
-    " FILENAME FILETYPE NEXTEND DATAMIN DATAMAX GOODMIN GOODMAX DATAMEAN ORIENTAT VAFACTOR".split()
+    {
+        *("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "EXTEND", "BSCALE", "BZERO"),
+        *("EXTNAME", "EXTVER", "CHECKSUM", "DATASUM", "FILENAME", "FILETYPE", "NEXTEND", "ORIENTAT", "VAFACTOR"),
+        *("DATAMIN", "DATAMAX", "GOODMIN", "GOODMAX", "DATAMEAN"),
+    }
 )
 
 
 def write_exposures(folder: str | Path, result: Result, settings: Settings) -> list[Path]:
     """Write every exposure of a result.
 
-    Each chip becomes ``SCI`` (counts, equalized, sky kept), ``ERR`` and ``DQ`` (input bits, plus 4096 where a cosmic ray
-    was found) of ``EXTVER`` 1 to 4, with the final WCS: SIP, and the row term as a ``D2IMARR`` lookup.
+    Each chip becomes ``SCI`` (counts, equalized, sky kept), ``ERR`` and ``DQ`` (input bits, plus 4096 where a cosmic
+    ray was found) of ``EXTVER`` 1 to 4, with the final WCS: SIP, and the row term as a ``D2IMARR`` lookup.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.errors import InputError
 from mizzle.io.atomic import whole_file, write_bytes, write_text
 from mizzle.model import HeaderValue
 
@@ -93,3 +94,46 @@ def write_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> Path:
     save: Any = np.savez_compressed  # its stub takes array names for its own options
     save(buffer, **arrays)
     return write_bytes(path, buffer.getvalue())
+
+
+def read_stars(path: str | Path) -> dict[str, NDArray[np.float64]]:
+    """Read a list of stars: a table with ``ra``, ``dec`` [deg], and ``flux`` or ``mag_st``.
+
+    Parameters
+    ----------
+    path : str or Path
+        ECSV, CSV, FITS or VOTable; column names in any case.
+
+    Returns
+    -------
+    columns : dict
+        ``ra``, ``dec``, and ``flux`` [erg cm-2 s-1 A-1] or ``mag_st`` [mag].
+
+    Raises
+    ------
+    InputError
+        Not a table, or without these columns as finite numbers.
+    """
+    from astropy.table import Table
+
+    path = Path(path)
+    kinds = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".xml": "votable", ".vot": "votable"}
+    kind = kinds.get(path.suffix.lower(), "ascii")
+    try:
+        table = Table.read(path, format=kind)
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as problem:
+        raise InputError(f"{path}: cannot be read as a table of stars: {problem}", file=str(path)) from problem
+    names = {name.lower(): name for name in table.colnames}
+    brightness = next((name for name in ("flux", "mag_st") if name in names), None)
+    if brightness is None or not {"ra", "dec"} <= set(names):
+        found = ", ".join(table.colnames)[:200]
+        raise InputError(
+            f"{path}: columns are {found}; needed ra, dec [deg], and flux or mag_st", file=str(path), columns=found
+        )
+    try:
+        columns = {name: np.array(table[names[name]], dtype=np.float64) for name in ("ra", "dec", brightness)}
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"{path}: ra, dec and {brightness} must be numbers", file=str(path)) from problem
+    if not all(np.isfinite(values).all() for values in columns.values()):
+        raise InputError(f"{path}: ra, dec and {brightness} must be finite numbers", file=str(path))
+    return columns
