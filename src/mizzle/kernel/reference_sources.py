@@ -20,8 +20,8 @@ FIT_COLUMNS = (
     "dx", "dy", "flux", "sky", "chi2", "x_err", "y_err", "flux_err", "sharpness", "roundness", "used",
 )  # fmt: skip
 
-#: Gauss-Newton steps of a fit.
-ITERATIONS = 6
+#: Gauss-Newton steps of a fit, and the step that ends it [pixel].
+ITERATIONS, SETTLED = 8, 1e-4
 
 
 def background(
@@ -195,7 +195,7 @@ def fit(
     middle = data.shape[1] // 2
     peak = profile_stamps(profile, np.zeros(1), np.zeros(1))[0][0].ravel()[middle]
     dx, dy, sky = np.zeros(n), np.zeros(n), np.zeros(n)
-    flux = np.maximum(data[:, middle], 0.0) / peak
+    flux, moving = np.maximum(data[:, middle], 0.0) / peak, np.ones(n, dtype=np.bool_)
     for step in range(ITERATIONS + 1):
         value, by_x, by_y = (p.reshape(n, -1) for p in profile_stamps(profile, dx, dy))
         model = flux[:, None] * value
@@ -206,6 +206,8 @@ def fit(
         change, inverse = _solve(design, weight, residual)
         if step == ITERATIONS:
             break
+        change = np.where(moving[:, None], change, 0.0)
+        moving &= (np.abs(change[:, 0]) >= SETTLED) | (np.abs(change[:, 1]) >= SETTLED)
         dx = np.clip(dx + np.clip(change[:, 0], -0.4, 0.4), -1.2, 1.2)
         dy = np.clip(dy + np.clip(change[:, 1], -0.4, 0.4), -1.2, 1.2)
         flux = np.maximum(flux + change[:, 2], 0.1 * flux)

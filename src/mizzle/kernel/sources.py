@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel import native, reference_sources
 from mizzle.kernel.profiles import SOURCE_DTYPE, Detection, Profile, profile_stamps
-from mizzle.kernel.reference_sources import FIT_COLUMNS, FULL, ITERATIONS, FlagArray, matched_filter
+from mizzle.kernel.reference_sources import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, FlagArray, matched_filter
 
 __all__ = ["SOURCE_DTYPE", "Detection", "Profile", "background", "detect", "profile_stamps"]
 
@@ -30,7 +30,7 @@ class StarStruct(ctypes.Structure):
     """`mz_star` of sources.c."""
 
     _fields_ = (
-        ("sigma", _F64), ("halo_sigma", _F64), ("halo", _F64), ("gain", _F64), ("mismatch", _F64),
+        ("sigma", _F64), ("halo_sigma", _F64), ("halo", _F64), ("gain", _F64), ("mismatch", _F64), ("settled", _F64),
         ("radius", _I64), ("iterations", _I64),
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ def _fit(
         return reference_sources.fit(above, noise, flags, index, detection)
     star = StarStruct(
         sigma=profile.sigma, halo_sigma=profile.halo_sigma, halo=profile.halo, gain=detection.gain,
-        mismatch=detection.mismatch, radius=profile.radius, iterations=ITERATIONS,
+        mismatch=detection.mismatch, settled=SETTLED, radius=profile.radius, iterations=ITERATIONS,
     )  # fmt: skip
     out = np.empty((index.size, len(FIT_COLUMNS)))
     library.mz_fit_stars(

@@ -12,7 +12,7 @@
 /* What a star looks like, and how it is fitted: `StarStruct` in sources.py. */
 typedef struct {
     double sigma, halo_sigma, halo;
-    double gain, mismatch;
+    double gain, mismatch, settled;
     int64_t radius, iterations;
 } mz_star;
 
@@ -324,7 +324,7 @@ MZ_EXPORT int mz_fit_stars(const float *excess, const float *noise, const uint8_
             f.dy = clipped(f.dy + clipped(change[1], 0.4), 1.2);
             f.flux = f.flux + change[2] > 0.1 * old ? f.flux + change[2] : 0.1 * old;
             f.sky += change[3];
-            if (fabs(change[0]) < 1e-7 && fabs(change[1]) < 1e-7) break;
+            if (fabs(change[0]) < star->settled && fabs(change[1]) < star->settled) break;
         }
         equations(&f, star, 1);
         double freedom = used - 4.0 > 1.0 ? used - 4.0 : 1.0;

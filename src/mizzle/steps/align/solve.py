@@ -26,6 +26,9 @@ FLOOR_PIXEL, FLOOR_WEIGHT = 0.02, 10.0
 #: The same for a catalog [arcsec].
 CATALOG_FLOOR = 0.002
 
+#: Solutions between two groupings of detections into stars.
+INNER = 3
+
 #: Tukey's constant, in sigma: beyond it a detection has no say.
 TUKEY = 5.0
 
@@ -254,7 +257,7 @@ def _floor(normalized: FloatArray, error: FloatArray, unit: FloatArray, expected
     if n == 0:
         return expected
     low, high = 0.0, 50.0 * expected
-    for _ in range(40):
+    for _ in range(18):
         middle = 0.5 * (low + high)
         ratio = normalized / (error**2 + (middle * unit) ** 2)
         # 0.4549 is the median of chi-square with one degree of freedom.
@@ -318,18 +321,22 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
     floors = (FLOOR_PIXEL, CATALOG_FLOOR)
     tolerance = settings.tolerance
     robust = np.ones(len(d))
-    for _ in range(rounds):
+    star = np.full(len(d), -1, dtype=np.int64)
+    for turn in range(rounds):
         position = state.apply(d, problem.turns)
-        star = link(d, position, tolerance, settings.magnitude_tolerance)
+        before, star = star, link(d, position, tolerance, settings.magnitude_tolerance)
+        if turn > 1 and np.array_equal(before, star):
+            break
         sigma = _sigmas(problem, floors)
         robust = np.where(star >= 0, 1.0, 0.0)
-        for _inner in range(4):
+        for inner in range(INNER):
             normal, right = _normal(problem, position, star, robust / sigma**2)
             _priors(problem, state, normal, right)
             state = _step(problem, state, np.asarray(np.linalg.solve(normal, right), dtype=np.float64))
             position = state.apply(d, problem.turns)
-            floors = _floors(problem, np.where(robust > 0, star, -1), sigma, position)
-            sigma = _sigmas(problem, floors)
+            if inner in (0, INNER - 1):
+                floors = _floors(problem, np.where(robust > 0, star, -1), sigma, position)
+                sigma = _sigmas(problem, floors)
             residual, share = _stars(star, robust / sigma**2, position)
             robust = _robust(residual, share, sigma)
         typical = float(np.median(sigma[robust > 0])) if (robust > 0).any() else tolerance
