@@ -325,6 +325,10 @@ class Service:
 
     # astrometry database, Gaia --------------------------------------------------------------------------------------
 
+    def add_solutions(self, root: str, names: list[str], **facts: Any) -> None:
+        """Add WCS solutions of an exposure."""
+        self.solutions[root] = {name: make_headerlet(root, name, **facts) for name in names}
+
     def astrometry(self, root: str, wcsname: str) -> bytes | None:
         known = self.solutions.get(root)
         if known is None:
@@ -457,7 +461,7 @@ def settings(service: Service) -> ArchiveSettings:
         astrometry_url=service.url,
         gaia_url=service.url + "/tap",
         connect_timeout=1.0,
-        timeout=0.6,
+        timeout=0.4,
         retries=1,
     )
 

@@ -13,7 +13,7 @@ from mizzle.archive import web
 from mizzle.archive.web import Patience, ServiceError, UnreachableError, get_bytes, get_json
 from mizzle.errors import InputError
 
-PATIENCE = Patience(0.5, 0.5)
+PATIENCE = Patience(0.5, 0.3)
 
 
 def test_every_failure_is_one_error_in_time(service, fault):

@@ -114,6 +114,8 @@ def find_solutions(root: str, settings: ArchiveSettings) -> Solutions:
         tree = ElementTree.fromstring(body)
     except ElementTree.ParseError as problem:
         raise ServiceError(f"{url}: the answer is not XML: {shown(problem)}", url=url) from None
+    if tree.tag.lower().endswith("html"):
+        raise ServiceError(f"{url}: a web page came instead of an answer; is a log-in needed?", url=url)
     names: dict[str, str] = {}
     for solution in tree.iter("solution"):
         number, name = (solution.findtext(tag, "").strip() for tag in ("solutionID", "wcsName"))
@@ -133,8 +135,8 @@ def fetch_headerlets(
 ) -> dict[str, Path]:
     """Bring the headerlet of the chosen solution of each exposure here.
 
-    That the service cannot be reached, fails, or has nothing is said in one line, and the WCS of the model serves. It is
-    asked no more after its first failure, and then no exposure gets a solution: a visit is treated alike.
+    That the service cannot be reached, fails, or has nothing is said in one line, and the WCS of the model serves. It
+    is asked no more after its first failure, and then no exposure gets a solution: a visit is treated alike.
 
     Parameters
     ----------
@@ -202,9 +204,7 @@ def fetch_headerlet(
 
 def _address(root: str, settings: ArchiveSettings) -> str:
     if not _ROOT.fullmatch(root.lower()):
-        raise InputError(
-            f"'{shown(root)}' is no rootname; the astrometry database needs one, as ua060502m", root=root
-        )
+        raise InputError(f"'{shown(root)}' is no rootname; the astrometry database needs one, as ua060502m", root=root)
     return f"{settings.astrometry_url.rstrip('/')}/observation/read/{root.lower()}"
 
 
@@ -244,8 +244,6 @@ def check_headerlet(content: bytes, root: str, where: str) -> None:
     if not chips:
         raise InputError(f"{where}: no SIPWCS extension; not a headerlet", file=where)
     for chip in chips:
-        lacking = [
-            key for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD2_2") if key not in chip
-        ]
+        lacking = [key for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD2_2") if key not in chip]
         if lacking:
             raise InputError(f"{where}: a SIPWCS extension lacks {', '.join(lacking)}", lacking=lacking)

@@ -74,9 +74,7 @@ class CrdsServer:
             if str(kind).upper() not in TYPES or str(name).upper() in {"N/A", "NOT FOUND N/A", "UNDEFINED"}:
                 continue
             if str(name).upper().startswith("NOT FOUND"):
-                raise ServiceError(
-                    f"{self.url}: no {shown(kind)} for the exposure: {shown(name)}", url=self.url
-                )
+                raise ServiceError(f"{self.url}: no {shown(kind)} for the exposure: {shown(name)}", url=self.url)
             chosen[str(kind).upper()] = safe_name(name, self.url)
         return chosen
 
@@ -89,9 +87,7 @@ class CrdsServer:
             The server does not know one of them, or answers nonsense.
         """
         answer = self._call("get_file_info_map", ["hst", sorted(names), ["sha1sum", "size"]])
-        return [
-            self._one(name, answer.get(name) if isinstance(answer, dict) else None) for name in sorted(names)
-        ]
+        return [self._one(name, answer.get(name) if isinstance(answer, dict) else None) for name in sorted(names)]
 
     def _one(self, name: str, facts: Any) -> Wanted:
         safe_name(name, self.url)
@@ -151,9 +147,7 @@ def matching_header(header: Mapping[str, Any], where: str = "header") -> dict[st
     if instrument != "WFPC2":
         raise InputError(f"{where}: INSTRUME is '{shown(instrument)}', needed WFPC2", file=where)
     if "DATE-OBS" not in header:
-        raise InputError(
-            f"{where}: DATE-OBS is missing; without it no reference file can be chosen", file=where
-        )
+        raise InputError(f"{where}: DATE-OBS is missing; without it no reference file can be chosen", file=where)
     date, time = moment(f"{header['DATE-OBS']} {header.get('TIME-OBS', '')}").split(" ")
     chosen = {"INSTRUME": instrument, "DATE-OBS": date, "TIME-OBS": time}
     chosen["MODE"] = str(header.get("MODE", "FULL")).strip().upper() or "FULL"

@@ -313,7 +313,7 @@ class _Transfer:
                 window, mark = time.monotonic(), done
         if total is not None and done < total:
             raise _BrokenOffError(
-                f"{shown(self.wanted.url)}: truncated, {done} of {total} bytes came; the same command goes on from there",
+                f"{shown(self.wanted.url)}: truncated, {done} of {total} bytes came; the same command goes on there",
                 url=self.wanted.url,
                 size=done,
                 expected=total,

@@ -79,8 +79,8 @@ def gaia_catalog(
     """
     if not (0 <= ra <= 360 and -90 <= dec <= 90 and 0 < radius <= _LARGEST_RADIUS and 1900 <= epoch <= 2100):
         raise SettingsError(
-            f"Gaia: ra {ra}, dec {dec}, radius {radius} deg, epoch {epoch}: needed 0..360, -90..90, 0..{_LARGEST_RADIUS:g},"
-            " 1900..2100",
+            f"Gaia: ra {ra}, dec {dec}, radius {radius} deg, epoch {epoch}: needed 0..360, -90..90,"
+            f" 0..{_LARGEST_RADIUS:g}, 1900..2100",
             ra=ra,
             dec=dec,
             radius=radius,

@@ -160,15 +160,9 @@ def _answer(query: Query, filters: Sequence[str], portal: Portal, settings: Arch
     chosen = {str(row.get("obsid")): row for row in rows if _suits(row, filters)}
     if not chosen:
         names = sorted({str(row.get("filters")) for row in rows})
-        hint = (
-            f"; there are {len(rows)} in {shown(', '.join(names))}"
-            if names
-            else "; check the name, or use * in it"
-        )
+        hint = f"; there are {len(rows)} in {shown(', '.join(names))}" if names else "; check the name, or use * in it"
         what = " in " + ", ".join(filters) if filters else ""
-        raise DataError(
-            f"'{shown(query.value)}': MAST holds no such WFPC2 exposure{what}{hint}", query=query.value
-        )
+        raise DataError(f"'{shown(query.value)}': MAST holds no such WFPC2 exposure{what}{hint}", query=query.value)
     # Related observations come along in a list of products: only what was asked for is taken.
     roots = {str(row.get("obs_id", "")).lower() for row in chosen.values()}
     products = [_product(row, settings.mast_url) for row in portal.products(sorted(chosen)) if _is_kind(row)]
@@ -204,9 +198,7 @@ def _product(row: Row, where: str) -> Product:
         )
     uri = str(row.get("dataURI") or "")
     if not re.fullmatch(r"mast:HST/[A-Za-z0-9_./-]+", uri) or ".." in uri or uri.rsplit("/", 1)[-1] != name:
-        raise InputError(
-            f"{where}: {name} has the address '{shown(uri)}'; needed mast:HST/product/{name}", name=name
-        )
+        raise InputError(f"{where}: {name} has the address '{shown(uri)}'; needed mast:HST/product/{name}", name=name)
     size = row.get("size")
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 1 << 31):
         raise InputError(f"{where}: {name} has the size '{shown(size)}'; malformed table", name=name)
@@ -221,9 +213,7 @@ def _complete(products: Sequence[Product]) -> None:
     if not kinds:
         raise DataError("MAST lists the exposures, but no calibrated files (C0M, C1M) of them")
     lacking = [
-        f"{root} ({', '.join(set(KINDS) - have)})"
-        for root, have in sorted(kinds.items())
-        if len(have) < len(KINDS)
+        f"{root} ({', '.join(set(KINDS) - have)})" for root, have in sorted(kinds.items()) if len(have) < len(KINDS)
     ]
     if lacking:
         raise InputError(
@@ -282,9 +272,7 @@ def fetch_exposures(
     return fetched
 
 
-def _fetch(
-    product: Product, folder: Path, settings: ArchiveSettings, progress: Progress, say: Say
-) -> Fetched:
+def _fetch(product: Product, folder: Path, settings: ArchiveSettings, progress: Progress, say: Say) -> Fetched:
     """Fetch one file, from the cloud copy first where that is asked for."""
     if settings.cloud:
         try:

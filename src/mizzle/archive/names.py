@@ -1,4 +1,4 @@
-"""Names that came over the network: nothing is written under one before it is checked, or shown before it is cleaned."""
+"""Names that came over the network: checked before anything is written under them, cleaned before they are shown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,7 @@ def shown(text: object, limit: int = 160) -> str:
 
 def is_safe(name: object) -> bool:
     """Tell whether `name` is a plain file name: letters, digits, ``_ - .``, no folder, not hidden, no device."""
-    return (
-        isinstance(name, str)
-        and len(name) <= 100
-        and bool(_SAFE.fullmatch(name))
-        and not _DEVICES.fullmatch(name)
-    )
+    return isinstance(name, str) and len(name) <= 100 and bool(_SAFE.fullmatch(name)) and not _DEVICES.fullmatch(name)
 
 
 def safe_name(name: object, where: str) -> str:

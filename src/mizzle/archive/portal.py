@@ -82,9 +82,7 @@ class DirectPortal:
             paging = answer.get("paging")
             pages = paging.get("pagesFiltered", 1) if isinstance(paging, dict) else 1
             if not isinstance(pages, int) or pages > 1000:
-                raise ServiceError(
-                    f"{self._url}: {shown(pages)} pages of answers; narrow the query", url=self._url
-                )
+                raise ServiceError(f"{self._url}: {shown(pages)} pages of answers; narrow the query", url=self._url)
             page += 1
         return rows
 
@@ -141,9 +139,7 @@ def _rows(answer: Mapping[str, Any], url: str) -> list[Row]:
         raise ServiceError(f"{url}: malformed table: no 'fields' and 'data' lists in the answer", url=url)
     names = [field.get("name") for field in fields if isinstance(field, dict)]
     if len(names) != len(fields) or any(not isinstance(row, dict) for row in data):
-        raise ServiceError(
-            f"{url}: malformed table: a field without a name, or a row that is no record", url=url
-        )
+        raise ServiceError(f"{url}: malformed table: a field without a name, or a row that is no record", url=url)
     return [{str(name): row.get(name) for name in names} for row in data]
 
 
@@ -196,18 +192,14 @@ class AstroqueryPortal:
                 warnings.simplefilter("ignore")  # "no results" is said by us, with what to do
                 table = getattr(self._observations, question)(*arguments, **criteria)
         except (OSError, RemoteServiceError, InvalidQueryError) as problem:  # requests' errors are OSErrors
-            raise ServiceError(
-                f"{self._server}: MAST cannot answer: {shown(problem)}", url=self._server
-            ) from None
+            raise ServiceError(f"{self._server}: MAST cannot answer: {shown(problem)}", url=self._server) from None
         except (
             KeyError,
             ValueError,
             TypeError,
             AttributeError,
         ) as problem:  # what a malformed answer leads to
-            raise ServiceError(
-                f"{self._server}: malformed answer: {shown(problem)}", url=self._server
-            ) from None
+            raise ServiceError(f"{self._server}: malformed answer: {shown(problem)}", url=self._server) from None
         return [{name: _plain(row[name]) for name in table.colnames} for row in table]
 
     def _greet(self) -> None:

@@ -76,9 +76,7 @@ def prepare_run(
     folder = cache_folder(archive, output)
     if wants_tables:
         best = best_references(list(headers.values()), folder, archive, progress=progress, say=say)
-        settings = _with_geometry(
-            settings, {_SETTING[kind]: str(path) for kind, path in best.items()}, keep=True
-        )
+        settings = _with_geometry(settings, {_SETTING[kind]: str(path) for kind, path in best.items()}, keep=True)
     headerlets: dict[Path, Path] = {}
     if archive.astrometry and not settings.geometry.headerlet:
         table = re.split(r"[/$\\]", settings.geometry.idctab)[-1].partition("_")[0]

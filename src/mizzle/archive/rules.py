@@ -48,9 +48,7 @@ def _literal(node: ast.expr) -> Any:
         if None in node.keys:
             raise ValueError("an unknown dictionary")
         return {
-            ast.literal_eval(key): _literal(value)
-            for key, value in zip(node.keys, node.values, strict=True)
-            if key
+            ast.literal_eval(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True) if key
         }
     return ast.literal_eval(node)
 
@@ -72,9 +70,7 @@ def next_mapping(text: str, key: str, where: str) -> str:
                 return str(value)
         raise _RuleError(f"it names nothing for {key}")
     except _RuleError as problem:
-        raise InputError(
-            f"{where}: not a usable CRDS mapping: {problem}; fetch it again", file=where
-        ) from None
+        raise InputError(f"{where}: not a usable CRDS mapping: {problem}; fetch it again", file=where) from None
 
 
 def choose(text: str, header: Mapping[str, str], where: str) -> str:
@@ -96,7 +92,8 @@ def choose(text: str, header: Mapping[str, str], where: str) -> str:
     """
     try:
         rules = _parse(text)
-        selector, parkeys = rules.get("selector"), rules.get("header", {}).get("parkey", ())
+        selector, facts = rules.get("selector"), rules.get("header", {})
+        parkeys = facts.get("parkey", ()) if isinstance(facts, dict) else None
         files = sorted(_select(selector, _levels(parkeys), header))
         if not files:
             raise _RuleError("no file fits the header")
@@ -144,9 +141,7 @@ def _match(
         parts = key if isinstance(key, tuple) else (key,)
         if len(parts) != len(names):
             raise _RuleError(f"a key of {len(parts)} values for {len(names)} keywords")
-        weights = [
-            _weight(str(part), header.get(name, "UNDEFINED")) for part, name in zip(parts, names, strict=True)
-        ]
+        weights = [_weight(str(part), header.get(name, "UNDEFINED")) for part, name in zip(parts, names, strict=True)]
         if all(weight is not None for weight in weights):
             weight = sum(weight or 0 for weight in weights)
             if weight > best:
@@ -193,9 +188,7 @@ def moment(text: str) -> str:
         if date[2:3] == "/":
             day, month, year = date.split("/")
             date = f"{1900 + int(year)}-{month}-{day}"
-        return str(
-            datetime.datetime.fromisoformat(f"{date} {clock.strip() or '00:00:00'}").replace(microsecond=0)
-        )
+        return str(datetime.datetime.fromisoformat(f"{date} {clock.strip() or '00:00:00'}").replace(microsecond=0))
     except ValueError:
         raise InputError(
             f"'{shown(text)}' is no date and time; needed DATE-OBS as 1997-06-13, TIME-OBS as 11:30:14"

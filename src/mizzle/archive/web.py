@@ -241,9 +241,7 @@ def opened(
         problem.close()
         raise _refused(url, problem) from None
     except urllib.error.URLError as problem:
-        _explain(
-            url, problem.reason if isinstance(problem.reason, OSError) else problem, patience, connecting=True
-        )
+        _explain(url, problem.reason if isinstance(problem.reason, OSError) else problem, patience, connecting=True)
     except (OSError, http.client.HTTPException, ValueError) as problem:
         _explain(url, problem, patience, connecting=False)
     with response:
@@ -282,9 +280,7 @@ def _explain(url: str, problem: Exception, patience: Patience, *, connecting: bo
                 f"{where}: no connection within {patience.connect:g} s (archive.connect_timeout); offline?",
                 url=url,
             ) from None
-        raise ServiceError(
-            f"{where}: no answer within {patience.answer:g} s (archive.timeout)", url=url
-        ) from None
+        raise ServiceError(f"{where}: no answer within {patience.answer:g} s (archive.timeout)", url=url) from None
     if connecting and isinstance(problem, OSError):
         raise UnreachableError(
             f"{where}: cannot be reached: {shown(problem.strerror or problem)}; offline?", url=url

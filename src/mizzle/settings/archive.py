@@ -18,32 +18,26 @@ class ArchiveSettings(Section):
         " documented web service.",
     )
     mast_url: str = setting("https://mast.stsci.edu", "Address of MAST.", pattern=_ADDRESS)
-    cloud: bool = setting(
-        False, "Take exposures from the public cloud copy, and from MAST what is not there."
-    )
+    cloud: bool = setting(False, "Take exposures from the public cloud copy, and from MAST what is not there.")
     cloud_url: str = setting(
         "https://stpubdata.s3.us-east-1.amazonaws.com", "Address of the public cloud copy.", pattern=_ADDRESS
     )
     references: Literal["embedded", "best"] = setting(
         "embedded",
-        "Distortion tables of a run: those inside mizzle, or the best ones that CRDS names for the exposures (network).",
+        "Distortion tables of a run: those inside mizzle, or the best ones that CRDS names (network).",
     )
     cache: str = setting(
         "references",
         "Folder of fetched reference files; a relative name lies in the output folder.",
         min_length=1,
     )
-    crds_url: str = setting(
-        "https://hst-crds.stsci.edu", "Address of the CRDS server of HST.", pattern=_ADDRESS
-    )
+    crds_url: str = setting("https://hst-crds.stsci.edu", "Address of the CRDS server of HST.", pattern=_ADDRESS)
     crds_context: str = setting(
         "",
         "CRDS context that chooses reference files, as hst_1234.pmap; empty asks the server for its latest.",
         pattern=r"^$|^hst(_[0-9a-z-]+)?\.pmap$",
     )
-    astrometry: bool = setting(
-        False, "Ask the HST astrometry database for a better WCS of each exposure (network)."
-    )
+    astrometry: bool = setting(False, "Ask the HST astrometry database for a better WCS of each exposure (network).")
     astrometry_url: str = setting(
         "https://mast.stsci.edu/portal/astrometryDB", "Address of the astrometry database.", pattern=_ADDRESS
     )
@@ -56,9 +50,7 @@ class ArchiveSettings(Section):
         "Address of the TAP service that holds Gaia.",
         pattern=_ADDRESS,
     )
-    gaia_table: str = setting(
-        "gaiadr3.gaia_source", "Table of the TAP service.", pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$"
-    )
+    gaia_table: str = setting("gaiadr3.gaia_source", "Table of the TAP service.", pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")
     gaia_rows: int = setting(2000, "Most stars asked for, the brightest first.", ge=10, le=100_000)
     connect_timeout: float = setting(
         4.0,
