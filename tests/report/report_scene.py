@@ -247,10 +247,13 @@ def _assemble(exposures: list[Exposure], mosaics: Any, catalogs: Any, packed: An
             exposure.root, POINTING, np.eye(2), shift, 300, 210 - i, 3.1 + 0.2 * i,
             np.diag([2e-4**2, 2e-4**2, 1e-12]), 1e-9, Verdict.PASS,
         )  # fmt: skip
-        n = 200
+        n, side = 200, next(iter(exposure.chips.values())).shape[0]
+        mesh = rng.poisson(2.0, (61, 61))
+        mesh[33, 27] += 90
         tables[exposure.root] = {
-            "xi": rng.uniform(-70, 70, n), "eta": rng.uniform(-70, 70, n),
-            "dxi": rng.normal(0, 0.003, n), "deta": rng.normal(0, 0.003, n), "mag": rng.uniform(17, 23, n),
+            "x": rng.uniform(0, side, n), "y": rng.uniform(0, side, n), "chip": rng.integers(1, 5, n),
+            "dx": rng.normal(0, 3, n), "dy": rng.normal(0, 3, n), "mag": rng.uniform(-12, -5, n),
+            "histogram": mesh, "histogram_extent": np.array([1.0]),
         }  # fmt: skip
     alignment = Alignment("mean", entries, "stars", tables)
     factors = {e.root: {n: c.photflam / PHOTFLAMS[e.filter]["WF3"] for n, c in e.chips.items()} for e in exposures}

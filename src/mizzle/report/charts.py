@@ -60,7 +60,7 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, s
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     exponent = math.floor(math.log10(step) + 1e-9)
-    decimals = max(0, -exponent) + (1 if abs(step / 10.0**exponent - 2.5) < 1e-6 else 0)
+    decimals = max(0, (1 if abs(step / 10.0**exponent - 2.5) < 1e-6 else 0) - exponent)
     first = math.ceil(low / step - 1e-9)
     count = math.floor(high / step + 1e-9) - first + 1
     values = [(first + i) * step for i in range(count)]

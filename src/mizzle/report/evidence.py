@@ -1,7 +1,7 @@
 """What the figures need beyond the numbers: outlines, residuals, star widths, and stamps before and after.
 
-Gathered where the exposures are in memory, small enough to be kept in NAME_report.json, so that the page can be
-drawn elsewhere and again.
+Gathered where the exposures are in memory, small enough to be kept in NAME_report.json, so that the page can
+be drawn elsewhere and again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ STAMP = 112  # side of a before-and-after stamp [chip pixel]
 STAR_LIMIT = 20  # stars per chip whose width is measured
 RESIDUAL_LIMIT = 6000  # residual vectors kept, all exposures together
 
+VOTE_LIMIT = 12  # offset histograms kept
+
 #: Pixels that no width is measured on: every defect but the repaired warm pixel (1024).
 _BAD = np.uint16(0xFFFF & ~1024)
 
@@ -38,7 +40,7 @@ def gather(result: Result) -> dict[str, Any]:
     Returns
     -------
     evidence : dict
-        ``footprints dithers residuals widths stamps``: plain values.
+        ``center footprints dithers residuals votes widths stamps``: plain values.
     """
     center = next(iter(result.mosaics.values())).grid.center
     frames = {e.root: {name: result.alignment.frame(e, name) for name in e.chips} for e in result.exposures}
@@ -46,7 +48,8 @@ def gather(result: Result) -> dict[str, Any]:
         "center": list(center),
         "footprints": {root: {n: outline(f, center) for n, f in chips.items()} for root, chips in frames.items()},
         "dithers": _dithers(frames),
-        "residuals": _residuals(result.alignment),
+        "residuals": _residuals(result, frames, center),
+        "votes": _votes(result.alignment),
         "widths": _widths(result, frames),
         "stamps": _stamps(result, frames),
     }
@@ -68,34 +71,58 @@ def _dithers(frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, list[fl
     for root, chips in frames.items():
         frame = chips.get("WF3") or next(iter(chips.values()))
         middle = (frame.shape[1] / 2, frame.shape[0] / 2)
-        ra, dec = (float(v) for v in frame.pixel_to_sky(*middle))
-        origin = origin or (ra, dec)
-        xi, eta = project(np.float64(ra), np.float64(dec), origin)
+        ra, dec = frame.pixel_to_sky(*middle)
+        origin = origin or (float(ra), float(dec))
+        xi, eta = project(ra, dec, origin)
         places[root] = [round(3600 * float(xi), 4), round(3600 * float(eta), 4)]
     return places
 
 
-def _residuals(alignment: Alignment) -> dict[str, dict[str, list[float]]]:
-    """Return residual vectors by exposure: place [arcsec], residual [mas], magnitude where known."""
+def _residuals(
+    result: Result, frames: Mapping[str, Mapping[str, ChipFrame]], center: tuple[float, float]
+) -> dict[str, dict[str, list[float]]]:
+    """Return residual vectors by exposure: place east, north [arcsec], residual east, north [mas], magnitude."""
+    tables = result.alignment.tables
     kept: dict[str, dict[str, list[float]]] = {}
-    share = max(40, RESIDUAL_LIMIT // max(1, len(alignment.tables)))
-    for root, table in alignment.tables.items():
-        if not {"xi", "eta", "dxi", "deta"} <= set(table):
+    share = max(40, RESIDUAL_LIMIT // max(1, len(tables)))
+    numbers = {chip.number: name for e in result.exposures for name, chip in e.chips.items()}
+    for root, table in tables.items():
+        if root not in frames or not {"x", "y", "dx", "dy", "mag", "chip"} <= set(table):
             continue
-        step = max(1, -(-len(table["xi"]) // share))
-        columns = {
-            "xi": (table["xi"], 1.0, 1),
-            "eta": (table["eta"], 1.0, 1),
-            "dxi": (table["dxi"], 1e3, 2),
-            "deta": (table["deta"], 1e3, 2),
-        }
-        if "mag" in table:
-            columns["mag"] = (table["mag"], 1.0, 2)
-        kept[root] = {
-            key: np.round(np.asarray(values[::step], dtype=np.float64) * factor, digits).tolist()
-            for key, (values, factor, digits) in columns.items()
-        }
+        good = np.flatnonzero(np.isfinite(table["dx"]) & np.isfinite(table["dy"]))
+        rows = good[:: max(1, -(-good.size // share))]
+        xi, eta = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
+        for number in np.unique(table["chip"][rows]):
+            frame = frames[root].get(numbers.get(int(number), ""))
+            if frame is None:
+                continue
+            mine = table["chip"][rows] == number
+            sky = frame.pixel_to_sky(table["x"][rows][mine], table["y"][rows][mine])
+            xi[mine], eta[mine] = (3600 * plane for plane in project(*sky, center))
+        columns = {"xi": (xi, 1), "eta": (eta, 1), "dxi": (table["dx"][rows], 2), "deta": (table["dy"][rows], 2)}
+        columns["mag"] = (table["mag"][rows], 2)
+        placed = np.isfinite(xi)
+        kept[root] = {key: np.round(v[placed].astype(float), n).tolist() for key, (v, n) in columns.items()}
     return kept
+
+
+def _votes(alignment: Alignment) -> dict[str, dict[str, Any]]:
+    """Return the offset histogram of each exposure's best pair, averaged down to 41 cells or so."""
+    votes = {}
+    for root, table in alignment.tables.items():
+        if "histogram" not in table or not table["histogram"].size:
+            continue
+        counts = np.asarray(table["histogram"], dtype=float)
+        factor = max(1, -(-counts.shape[0] // 43))
+        side = counts.shape[0] // factor
+        cut = counts[: side * factor, : side * factor].reshape(side, factor, side, factor)
+        votes[root] = {
+            "counts": cut.sum(axis=(1, 3)).astype(int).tolist(),
+            "extent": round(float(table["histogram_extent"][0]), 4),
+        }
+        if len(votes) == VOTE_LIMIT:
+            break
+    return votes
 
 
 def _good_stars(catalog: Catalog, scale: float) -> NDArray[np.intp]:
@@ -110,7 +137,8 @@ def _good_stars(catalog: Catalog, scale: float) -> NDArray[np.intp]:
     x, y = np.asarray(columns["x"], dtype=np.float64), np.asarray(columns["y"], dtype=np.float64)
     near = np.hypot(x[chosen, None] - x[None, :], y[chosen, None] - y[None, :]) * scale < 1.0
     brighter = flux[None, :] > 0.02 * flux[chosen, None]
-    return chosen[(near & brighter).sum(axis=1) <= 1]
+    alone: NDArray[np.intp] = chosen[(near & brighter).sum(axis=1) <= 1]
+    return alone
 
 
 def _widths(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, Any]:
@@ -154,7 +182,11 @@ def _product_widths(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -
 
 
 def _chip_width(
-    exposure: Exposure, chip: Chip, frame: ChipFrame, sky: tuple[FloatArray, FloatArray], result: Result
+    exposure: Exposure,
+    chip: Chip,
+    frame: ChipFrame,
+    sky: tuple[NDArray[np.float64], NDArray[np.float64]],
+    result: Result,
 ) -> dict[str, float] | None:
     """Measure star widths on one chip of one exposure, clear of defects and cosmic rays."""
     # The frame's middle tells which stars can lie on the chip at all: inverting the distortion costs.
@@ -208,8 +240,11 @@ def _stamp(result: Result, exposure: Exposure, chip: Chip, frame: ChipFrame) -> 
     before = (chip.sci[window] * np.float32(factor) - np.float32(sky)) / np.float32(exposure.exptime)
     # One scale for both: half the frame is gray noise, so what differs is what was removed.
     codes, scale = encode(np.concatenate([before, after]).astype(np.float32))
+    shown = after[np.isfinite(after)]
+    white = (float(np.percentile(shown, 99)) - scale["sky"]) / scale["sigma"] if shown.size else 0.0
     return {
         "root": exposure.root,
+        "white": round(min(max(white, 15.0), 300.0), 1),
         "chip": chip.name,
         "filter": exposure.filter,
         "x0": x0,

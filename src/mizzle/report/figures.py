@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from mizzle.report import maps
 from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
 
 Report = Mapping[str, Any]
@@ -146,8 +149,8 @@ def residual_panels(report: Report, most: int = 12) -> Figure | None:
     shown = [root for root in tables if root in shown]
     reach = max(max(map(abs, t["xi"] + t["eta"])) for t in tables.values()) * 1.05
     typical = float(np.median([np.median(np.hypot(t["dxi"], t["deta"])) for t in tables.values()]))
-    # One vector of typical length is drawn a twelfth of the panel's side.
-    gain = reach / 6 / max(typical, 1e-6)
+    # The typical vector takes a twenty-fifth of the panel's side.
+    gain = float(f"{2 * reach / 25 / max(typical, 1e-6):.1g}")
     panels = []
     for root in shown:
         table = tables[root]
@@ -165,7 +168,7 @@ def residual_panels(report: Report, most: int = 12) -> Figure | None:
         chart.cloud(table["xi"], table["eta"], "root")
         rms = entries.get(root, {}).get("rms_mas")
         words = f"{root}" + (f" · {rms:.1f} mas" if rms is not None else "")
-        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{words}</div></div>')
+        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     left_out = len(tables) - len(shown)
     extra = f" The {len(shown)} with the largest rms; {left_out} more are in the table." if left_out else ""
     scale = f"Each vector is a star's residual, drawn {gain * 1000:,.0f} times longer than it is"
@@ -205,6 +208,32 @@ def residual_cloud(report: Report) -> Figure | None:
     )
 
 
+def offset_votes(report: Report) -> Figure | None:
+    """Draw the histograms in which the offset between exposures was found."""
+    votes = report["evidence"].get("votes") or {}
+    if not votes:
+        return None
+    panels = []
+    for root, vote in votes.items():
+        counts, extent = np.array(vote["counts"], dtype=float), vote["extent"]
+        chart = Chart(
+            Axis("", -1, 1, ticks=()), Axis("", -1, 1, ticks=()),
+            f"Offset histogram of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
+        )  # fmt: skip
+        top = max(1.0, float(counts.max()))
+        chart.image(maps.colored(counts, 0.0, top, maps.SEQUENTIAL), (-1, -1, 1, 1))
+        words = f"{root} · ±{extent:.3g}″ · {top:.0f} votes"
+        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
+    return Figure(
+        "votes",
+        "Votes on the offset",
+        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair.",
+        "one dark spot on an even ground: the true offset. No spot, or several, means that nothing was matched.",
+        f'<div class="panels">{"".join(panels)}</div>',
+        wide=True,
+    )
+
+
 def residual_trend(report: Report) -> Figure | None:
     """Draw residuals against magnitude, or against position where magnitudes are not known."""
     tables = [t for t in (report["evidence"].get("residuals") or {}).values() if t["dxi"]]
@@ -227,7 +256,7 @@ def residual_trend(report: Report) -> Figure | None:
     )
     chart.cloud(x, size, "ink")
     edges = np.percentile(x, np.linspace(0, 100, 9))
-    cells = [(x >= a) & (x <= b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    cells = [(x >= a) & (x <= b) for a, b in pairwise(edges)]
     chart.line([(float(np.median(x[c])), float(np.median(size[c]))) for c in cells if c.any()], "guide")
     good_words = (
         "bright stars fit best, faint ones worse as their noise grows; a rise at the bright end is saturation."
@@ -377,7 +406,7 @@ def star_widths(report: Report) -> Figure | None:
         "Star widths in and out",
     )
     chart.line([(base + 0.8, max(0.0, low)), (base + 0.8, high)], "unity")
-    places = [(i + 1, root, single[root]) for i, root in enumerate(roots)]
+    places: list[tuple[float, str, Any]] = [(i + 1, root, single[root]) for i, root in enumerate(roots)]
     places += [(base + 1.6 + 1.2 * i, f"product {band}", product[band]) for i, band in enumerate(bands)]
     for x, name, chips in places:
         for chip, row in chips.items():

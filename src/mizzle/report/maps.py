@@ -1,4 +1,4 @@
-"""Maps of a product for the page: background and its seams, weight, number of exposures, and embedded pixels."""
+"""Maps of a product: background and its seams, weight, number of exposures, and the pixels the page carries."""
 
 from __future__ import annotations
 
@@ -130,6 +130,18 @@ def background(sci: FloatArray, block: int) -> FloatArray:
     take = np.take_along_axis
     pair = take(cells, low[..., None], 2) + take(cells, np.minimum(high, cells.shape[2] - 1)[..., None], 2)
     return np.where(count * 2 >= cells.shape[2], 0.5 * pair[..., 0], np.nan)
+
+
+def smoothed(level: FloatArray) -> FloatArray:
+    """Return the mean of 3 x 3 cells, leaving NaN out; cells that were NaN stay so."""
+    good = np.isfinite(level)
+    sums = np.pad(np.where(good, level, 0.0), 1)
+    counts = np.pad(good.astype(np.float64), 1)
+    ny, nx = level.shape
+    windows = [np.s_[j : j + ny, i : i + nx] for j in range(3) for i in range(3)]
+    total: FloatArray = np.sum([sums[w] for w in windows], axis=0)
+    count: FloatArray = np.sum([counts[w] for w in windows], axis=0)
+    return np.where(good, total / np.maximum(count, 1), np.nan)
 
 
 def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 8) -> list[dict[str, Any]]:

@@ -88,7 +88,14 @@ def _alignment(report: Report) -> Section:
         "Alignment",
         intro,
         alignment["verdict"],
-        _some([fig.residual_panels(report), fig.residual_cloud(report), fig.residual_trend(report)]),
+        _some(
+            [
+                fig.residual_panels(report),
+                fig.residual_cloud(report),
+                fig.residual_trend(report),
+                fig.offset_votes(report),
+            ]
+        ),
         [tab.alignment(report)],
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.report import maps
 from mizzle.report.charts import Axis, Chart, padded
 from mizzle.report.figures import Figure
+from mizzle.report.stretch import block_mean
 
 Product = Mapping[str, Any]
 
@@ -94,17 +95,18 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     for row in rows:
         row["percent"] = 100 * row["step"] / sky if sky else None
         row["percent_error"] = 100 * row["error"] / sky if sky else None
-    good = level[np.isfinite(level)]
+    shown = maps.smoothed(level)
+    good = shown[np.isfinite(shown)]
     middle = float(np.median(good)) if good.size else 0.0
-    wide = 3.5 * 1.4826 * float(np.median(np.abs(good - middle))) if good.size else 1.0
+    wide = 3.0 * 1.4826 * float(np.median(np.abs(good - middle))) if good.size else 1.0
     wide = wide if wide > 0 else 1e-6
-    html = map_chart(level, (middle - wide, middle + wide), maps.DIVERGING,
+    html = map_chart(shown, (middle - wide, middle + wide), maps.DIVERGING,
                      f"Background map {product['filter']}", "background [DN/s/arcsec²]")  # fmt: skip
     figure = Figure(
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",
         f"Median of cells of {block} × {block} pixels ({block * scale:.1f} arcsec), after the sky was subtracted;"
-        f" colors span ±3.5 of its own scatter.",
+        f" drawn as running means of 3 × 3; colors span ±3 of their scatter.",
         "one even tone, rising only around bright stars. The outline of a chip showing through is a seam: a"
         " wrong factor between chips, or a pedestal.",
         html,
@@ -116,7 +118,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
     """Draw the weight map."""
     wht = planes["wht"]
     factor = max(1, -(-max(wht.shape) // 480))
-    small = maps.block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
+    small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
     good = small[np.isfinite(small)]
     top = float(np.percentile(good, 99.8)) if good.size else 1.0
     kind = product["weight_type"]

@@ -39,7 +39,7 @@
   };
 
   /* ---- the viewer ---- */
-  const canvas = $("sky"), pen = canvas.getContext("2d");
+  const canvas = $("canvas"), pen = canvas.getContext("2d");
   const V = { layer: null, cx: 0, cy: 0, z: 1, fit: 1, pick: null, width: 0, height: 0 };
   const layers = new Map(), contexts = new Map();
   const sx = (x) => (x - V.cx) * V.z + V.width / 2, sy = (y) => V.height / 2 - (y - V.cy) * V.z;
