@@ -101,9 +101,10 @@ def test_stars_cross_the_chip_borders():
             half = int(0.65 / chip.psf.scale) + 1
             lit = made.truth.lit[name]
             for star, x, y in zip(chip.star, np.rint(chip.x).astype(int), np.rint(chip.y).astype(int), strict=True):
-                if half <= min(x, y) and max(x, y) < 800 - half:
-                    if lit[y - half : y + half + 1, x - half : x + half + 1].min() >= 1:
-                        seen.setdefault(int(star), set()).add(name)
+                if not half <= min(x, y) <= max(x, y) < 800 - half:
+                    continue
+                if lit[y - half : y + half + 1, x - half : x + half + 1].min() >= 1:
+                    seen.setdefault(int(star), set()).add(name)
     bright = made.stars.mag_st < 22.5
     crossing = [chips for star, chips in seen.items() if len(chips) > 1 and bright[star]]
     for name in CHIP_NAMES:
@@ -298,3 +299,47 @@ def test_the_incumbents_tools_read_the_files(small, written, tmp_path, data_dir,
                 ti, te = project(there[:, 0], there[:, 1], (float(there[2, 0]), float(there[2, 1])))
                 assert 3600 * np.hypot(xi - ti, eta - te).max() < 0.001, name
         assert float(theirs["sum"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["ecsv", "csv"])
+def test_a_star_list_is_read_and_simulated(tmp_path, kind):
+    from mizzle.cli.simulate import _stars
+
+    path = tmp_path / f"stars.{kind}"
+    table = Table({"RA": [323.36, 323.37], "dec": [-0.82, -0.83], "mag_st": [20.0, 21.0]})
+    table.write(path, format=f"ascii.{kind}")
+    stars = _stars(path)
+    np.testing.assert_allclose(stars.mag_st, [20.0, 21.0])
+    made = simulate.visit(n=1, field="list", stars=stars, exptime=10.0, effects=Effects.none())
+    assert len(made.stars) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ra,dec\n1,2\n", "needed ra, dec"),
+        ("ra,dec,flux\n1,2,abc\n", "must be numbers"),
+        ("ra,dec,flux\n1,2,nan\n", "finite"),
+        ("", "stars.csv"),
+    ],
+)
+def test_a_wrong_star_list_file_is_named(tmp_path, text, words):
+    from mizzle.errors import InputError
+    from mizzle.io.simulated import read_stars
+
+    path = tmp_path / "stars.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_stars(path)
+
+
+def test_command_line_assignments_reach_the_plan():
+    from mizzle.cli.simulate import merged
+
+    changes = merged({"n": 2}, ["gain=[7, 15]", "effects.cosmic_rays=0.02", "effects.faults=[1.0, 1.0, 0.97, 1.0]"])
+    plan = simulate.make_plan(**changes)
+    assert plan.gain == (7, 15)
+    assert plan.effects.cosmic_rays == 0.02
+    assert plan.effects.faults[2] == 0.97
+    with pytest.raises(SettingsError, match="not a TOML assignment"):
+        merged({}, ["density="])
