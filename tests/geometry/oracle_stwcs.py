@@ -71,7 +71,7 @@ def main() -> None:
         answers.append(answer(path, case["points"]))
     sys.stdout.flush()
     os.dup2(real_stdout, 1)
-    print(json.dumps(answers))
+    sys.stdout.write(json.dumps(answers) + "\n")
 
 
 if __name__ == "__main__":

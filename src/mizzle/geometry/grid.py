@@ -127,4 +127,5 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
             nx=nx,
             ny=ny,
         )
-    return Grid(np.array(center), np.array([(nx + 1) / 2, (ny + 1) / 2]), cd, (ny, nx))
+    radesys = str(frames[0].facts.get("RADESYS", "FK5"))
+    return Grid(np.array(center), np.array([(nx + 1) / 2, (ny + 1) / 2]), cd, (ny, nx), radesys)

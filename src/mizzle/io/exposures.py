@@ -20,6 +20,7 @@ from mizzle.instrument import wfpc2
 from mizzle.io.headers import Keywords, freeze_header, start_time
 from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, read_bytes
+from mizzle.io.reference_tables import geometry_inputs
 from mizzle.model import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
 from mizzle.settings import Settings
 
@@ -201,7 +202,18 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
     pixels = _pixels(entry, science, quality, indices, cache)
     shapes = {name: science.plane(index).shape for name, index in indices.items()}
     exposure = _describe(entry, keywords, primary)
-    frames, notes = build_frames(primary, headers, shapes, settings.geometry)
+    root = str(primary.get("ROOTNAME", ""))
+    folders = (entry.science.parent, Path(settings.archive.cache))
+    more = geometry_inputs(settings.geometry, headers, science.hdus, root=root, folders=folders)
+    frames, notes = build_frames(
+        primary,
+        headers,
+        shapes,
+        settings.geometry,
+        tables=more.tables,
+        lookups=more.lookups,
+        headerlet=more.headerlet,
+    )
     chips = {
         name: _chip(name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure)
         for name in indices
@@ -213,7 +225,7 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
         header=primary,
         chips=MappingProxyType(chips),
         files=FileHashes(paths),
-        notes=tuple(notes),
+        notes=(*notes, *more.notes),
     )
 
 

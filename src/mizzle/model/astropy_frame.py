@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
 
 
-def _tan(frame: ChipFrame | Grid, suffix: str) -> WCS:
+def _tan(frame: ChipFrame | Grid, suffix: str, radesys: str) -> WCS:
     """Return the linear part and the projection."""
     from astropy.wcs import WCS
 
@@ -22,8 +22,9 @@ def _tan(frame: ChipFrame | Grid, suffix: str) -> WCS:
     wcs.wcs.crval = list(frame.crval)
     wcs.wcs.crpix = list(frame.crpix)
     wcs.wcs.cd = np.array(frame.cd)
-    wcs.wcs.radesys = "ICRS" if isinstance(frame, Grid) else "FK5"
-    wcs.wcs.equinox = float("nan") if isinstance(frame, Grid) else 2000.0
+    wcs.wcs.radesys = radesys
+    if radesys == "FK5":
+        wcs.wcs.equinox = 2000.0
     wcs.pixel_shape = (frame.shape[1], frame.shape[0])
     return wcs
 
@@ -38,7 +39,7 @@ def chip_wcs(frame: ChipFrame) -> WCS:
     from astropy.wcs import DistortionLookupTable, Sip
 
     has_sip = bool(np.any(frame.sip_a) or np.any(frame.sip_b))
-    wcs = _tan(frame, "-SIP" if has_sip else "")
+    wcs = _tan(frame, "-SIP" if has_sip else "", str(frame.facts.get("RADESYS", "FK5")))
     if has_sip:
         wcs.sip = Sip(np.array(frame.sip_a), np.array(frame.sip_b), None, None, frame.crpix)
     if frame.columns.size:
@@ -54,6 +55,6 @@ def chip_wcs(frame: ChipFrame) -> WCS:
 
 def grid_wcs(grid: Grid) -> WCS:
     """Return a product's frame."""
-    wcs = _tan(grid, "")
+    wcs = _tan(grid, "", grid.radesys)
     wcs.wcs.set()
     return wcs

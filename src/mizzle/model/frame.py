@@ -207,12 +207,15 @@ class Grid:
         Degrees per pixel.
     shape : (int, int)
         ``(ny, nx)``.
+    radesys : str
+        Frame of the coordinates: ``FK5`` (old guide stars) or ``ICRS``.
     """
 
     crval: FloatArray
     crpix: FloatArray
     cd: FloatArray
     shape: tuple[int, int]
+    radesys: str = "FK5"
 
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd"):

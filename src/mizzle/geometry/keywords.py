@@ -1,0 +1,269 @@
+"""WCS out: a chip's frame as header cards and a lookup table that plain `astropy.wcs` reads; the WCSs of a header.
+
+The row term is written as a detector-to-image lookup (``D2IM``, FITS WCS Paper IV draft, as HST files have it) of one
+column with a sample at each row *edge*. Readers interpolate linearly between samples, so the table says what the model
+says at every position, the narrow rows included; a table sampled at row centers would smear each narrow row over two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model.frame import ChipFrame
+
+Card = tuple[str, str | int | float | bool, str]
+Header = Mapping[str, Any]
+
+#: Where frames from the tables or old headers are: guide stars of the GSC, read as FK5.
+DEFAULT_RADESYS = "FK5"
+
+_SUFFIXED = tuple(
+    f"{word}{index}"
+    for word, indices in {
+        "WCSAXES": ("",),
+        "WCSNAME": ("",),
+        "CTYPE": (1, 2),
+        "CUNIT": (1, 2),
+        "CRVAL": (1, 2),
+        "CRPIX": (1, 2),
+        "CD": ("1_1", "1_2", "2_1", "2_2"),
+        "PC": ("1_1", "1_2", "2_1", "2_2"),
+        "CDELT": (1, 2),
+        "CROTA": (2,),
+        "ORIENTAT": ("",),
+        "LONPOLE": ("",),
+        "LATPOLE": ("",),
+        "RADESYS": ("",),
+        "EQUINOX": ("",),
+        "WCSTYPE": ("",),
+        "NMATCH": ("",),
+        "RMS_RA": ("",),
+        "RMS_DEC": ("",),
+    }.items()
+    for index in indices
+)
+_DISTORTION = re.compile(
+    r"^(A|B|AP|BP)_(ORDER|DMAX|\d_\d)$|^(D2IM|CPDIS|CQDIS|CPERR|CQERR|D2IMERR|D2IMDIS|DP|DQ)[12](\..*)?$|^D2IMEXT$"
+    r"|^NPOLEXT$|^AXISCORR$|^IDC(SCALE|THETA|[XYV][23]?REF)$|^OC[XY]1[01]$|^C[XY]1[01]$"
+)
+_PRIMARY_ONLY = frozenset({"RADECSYS", "VAFACTOR", "MIR_REVR"})
+
+
+def is_wcs_keyword(keyword: str) -> bool:
+    """Return whether a keyword belongs to a header's primary WCS or its distortion (alternates do not count).
+
+    A writer drops these from the input's header before it adds `frame_cards`.
+
+    Examples
+    --------
+    >>> [is_wcs_keyword(k) for k in ("CRVAL1", "A_2_0", "D2IM2.EXTVER", "CRVAL1O", "PHOTFLAM")]
+    [True, True, True, False, False]
+    """
+    return keyword in _SUFFIXED or bool(_DISTORTION.match(keyword)) or keyword in _PRIMARY_ONLY
+
+
+@dataclass(frozen=True, eq=False)
+class LookupTable:
+    """A detector-to-image lookup: shift in y [pixel] on a regular grid of image positions.
+
+    Parameters
+    ----------
+    data : (ny, nx) float32 array
+        Samples.
+    crpix, crval, cdelt : (float, float)
+        Sample ``crpix`` (1-based) lies at image pixel ``crval`` (1-based); ``cdelt`` pixels between samples.
+    """
+
+    data: NDArray[np.float32]
+    crpix: tuple[float, float]
+    crval: tuple[float, float]
+    cdelt: tuple[float, float] = (1.0, 1.0)
+
+    def cards(self, version: int) -> list[Card]:
+        """Return the header cards of its ``D2IMARR`` extension."""
+        cards: list[Card] = [
+            ("EXTNAME", "D2IMARR", "WCS distortion array"),
+            ("EXTVER", version, "version; D2IM2.EXTVER of the SCI extension"),
+        ]
+        for axis in (0, 1):
+            cards += [
+                (f"CRPIX{axis + 1}", self.crpix[axis], "sample of the reference point"),
+                (f"CRVAL{axis + 1}", self.crval[axis], "[pixel] its position in the image"),
+                (f"CDELT{axis + 1}", self.cdelt[axis], "[pixel] between samples"),
+            ]
+        return cards
+
+    def samples(self, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return 0-based image positions and values along one axis (0: x, 1: y) of a one-row or one-column table."""
+        values = np.asarray(self.data, dtype=np.float64).ravel()
+        steps = np.arange(values.size, dtype=np.float64) + (1.0 - self.crpix[axis])
+        at = steps * self.cdelt[axis] + (self.crval[axis] - 1.0)
+        return at, values
+
+
+def row_lookup(frame: ChipFrame) -> LookupTable | None:
+    """Return the frame's row term (or the incumbent's column term) as a table; None where it has neither."""
+    if frame.columns.size:
+        return LookupTable(frame.columns.astype(np.float32)[None, :], (1.0, 1.0), (1.0, 1.0))
+    if np.any(frame.row_edges):
+        return LookupTable(frame.row_edges.astype(np.float32)[:, None], (1.0, 1.0), (1.0, 0.5))
+    return None
+
+
+def _lookup_cards(table: LookupTable, version: int) -> list[Card]:
+    """Return the cards of the SCI header that lead to the table."""
+    return [
+        ("D2IMERR2", float(np.abs(table.data).max()), "[pixel] largest shift of the table"),
+        ("D2IMDIS2", "Lookup", "detector to image: shift in y"),
+        ("D2IM2.EXTVER", float(version), "EXTVER of the D2IMARR extension"),
+        ("D2IM2.NAXES", 2.0, "number of variables"),
+        ("D2IM2.AXIS.1", 1.0, "first variable"),
+        ("D2IM2.AXIS.2", 2.0, "second variable"),
+    ]
+
+
+def _sip_cards(frame: ChipFrame) -> list[Card]:
+    """Return the SIP cards; zero coefficients are left out, as readers take them for zero."""
+    order = frame.sip_a.shape[0] - 1
+    cards: list[Card] = [
+        ("A_ORDER", order, "SIP polynomial order, x"),
+        ("B_ORDER", order, "SIP polynomial order, y"),
+    ]
+    for letter, table in (("A", frame.sip_a), ("B", frame.sip_b)):
+        for p, q in zip(*np.nonzero(table), strict=True):
+            cards.append((f"{letter}_{p}_{q}", float(table[p, q]), "SIP distortion coefficient"))
+    return cards
+
+
+_FACT_COMMENTS = {
+    "IDCSCALE": "[arcsec] pixel side of the distortion table",
+    "IDCTHETA": "[deg] chip against the V3 axis",
+    "IDCXREF": "reference pixel of the distortion, x",
+    "IDCYREF": "reference pixel of the distortion, y",
+    "IDCV2REF": "[arcsec] V2 of the reference pixel",
+    "IDCV3REF": "[arcsec] V3 of the reference pixel",
+    "OCX10": "[arcsec] linear term of the distortion table",
+    "OCX11": "[arcsec] linear term of the distortion table",
+    "OCY10": "[arcsec] linear term of the distortion table",
+    "OCY11": "[arcsec] linear term of the distortion table",
+    "VAFACTOR": "velocity aberration factor, applied",
+}
+
+
+def frame_cards(frame: ChipFrame, *, lookup_version: int = 1) -> list[Card]:
+    """Return the complete primary WCS of a chip as ``(keyword, value, comment)``.
+
+    Parameters
+    ----------
+    frame : ChipFrame
+        Model or aligned.
+    lookup_version : int
+        EXTVER of the ``D2IMARR`` extension made from `row_lookup`; the keywords that name it are left out where the
+        frame has no row term.
+
+    Returns
+    -------
+    cards : list
+        In writing order. ``D2IM2.EXTVER`` and its like are record-valued; `astropy.io.fits` takes them as they are.
+    """
+    has_sip = bool(np.any(frame.sip_a) or np.any(frame.sip_b))
+    suffix = "-SIP" if has_sip else ""
+    radesys = str(frame.facts.get("RADESYS", DEFAULT_RADESYS))
+    cards: list[Card] = [
+        ("WCSAXES", 2, "number of world axes"),
+        ("WCSNAME", frame.name[:68], "where this WCS comes from"),
+        ("CTYPE1", f"RA---TAN{suffix}", "right ascension, gnomonic"),
+        ("CTYPE2", f"DEC--TAN{suffix}", "declination, gnomonic"),
+        ("CUNIT1", "deg", "unit"),
+        ("CUNIT2", "deg", "unit"),
+        ("CRVAL1", float(frame.crval[0]), "[deg] right ascension at CRPIX"),
+        ("CRVAL2", float(frame.crval[1]), "[deg] declination at CRPIX"),
+        ("CRPIX1", float(frame.crpix[0]), "reference pixel, x"),
+        ("CRPIX2", float(frame.crpix[1]), "reference pixel, y"),
+    ]
+    for i in (0, 1):
+        for j in (0, 1):
+            cards.append((f"CD{i + 1}_{j + 1}", float(frame.cd[i, j]), "[deg / pixel]"))
+    cards += [
+        ("RADESYS", radesys, "frame of the coordinates"),
+        ("ORIENTAT", frame.orientation(), "[deg] position angle of y, north through east"),
+    ]
+    if radesys == "FK5":
+        cards.insert(-1, ("EQUINOX", 2000.0, "equinox"))
+    if has_sip:
+        cards += _sip_cards(frame)
+    cards += [(key, frame.facts[key], text) for key, text in _FACT_COMMENTS.items() if key in frame.facts]
+    table = row_lookup(frame)
+    return cards if table is None else cards + _lookup_cards(table, lookup_version)
+
+
+def wcs_letters(header: Header) -> list[str]:
+    """Return the letters of a header's WCSs; ``""`` is the primary one."""
+    return [key for key in ("", *ascii_uppercase) if f"CRVAL1{key}" in header and f"CTYPE1{key}" in header]
+
+
+def wcs_names(header: Header) -> list[str]:
+    """Name the WCSs of a header for people: the primary first, alternates with their letter.
+
+    A WCS without name is called by what it is: ``SIP``, ``linear``.
+
+    Examples
+    --------
+    >>> wcs_names({"CTYPE1": "RA---TAN", "CRVAL1": 1.0, "CTYPE1O": "RA---TAN", "CRVAL1O": 1.0, "WCSNAMEO": "OPUS"})
+    ['linear', 'O:OPUS']
+    """
+    names = []
+    for key in wcs_letters(header):
+        kind = "SIP" if str(header[f"CTYPE1{key}"]).strip().endswith("-SIP") else "linear"
+        name = str(header.get(f"WCSNAME{key}", "")).strip() or kind
+        names.append(f"{key}:{name}" if key else name)
+    return names
+
+
+def alternate_cards(header: Header, *, archive_primary: bool = True) -> list[Card]:
+    """Return the input's WCSs to keep as alternates of a rewritten header.
+
+    Parameters
+    ----------
+    header : mapping
+        The input's SCI header.
+    archive_primary : bool
+        Keep its primary WCS too: as ``O`` (named OPUS, unless it has a name), where no alternate holds the same
+        pointing yet and a letter is free.
+
+    Returns
+    -------
+    cards : list
+        Linear part, name and fit statistics of each; SIP coefficients have no letters and cannot be kept, so the CTYPE
+        of an alternate says plain TAN.
+    """
+    letters = [key for key in wcs_letters(header) if key]
+    cards = [card for key in letters for card in _copy(header, key, key)]
+    same = any(all(header.get(f"{k}{key}") == header.get(k) for k in ("CRVAL1", "CRVAL2", "CD1_1")) for key in letters)
+    if archive_primary and "" in wcs_letters(header) and not same:
+        free = [key for key in ("O", *reversed(ascii_uppercase)) if key not in letters]
+        if free:
+            cards += _copy(header, "", free[0])
+            if "WCSNAME" not in header:
+                cards.append((f"WCSNAME{free[0]}", "OPUS", "WCS of the input"))
+    return cards
+
+
+def _copy(header: Header, key: str, letter: str) -> list[Card]:
+    """Copy the linear WCS `key` to `letter`."""
+    cards: list[Card] = []
+    for word in _SUFFIXED:
+        value = header.get(word + key)
+        if value is None or len(word) + 1 > 8:
+            continue
+        if word.startswith("CTYPE"):
+            value = str(value).strip().removesuffix("-SIP")
+        cards.append((word + letter, value, "WCS of the input"))
+    return cards

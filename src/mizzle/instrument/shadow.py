@@ -1,0 +1,69 @@
+"""The shadow of the pyramid mirror: which pixels see the sky, and how much of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.wfpc2 import SHADOW_X, SHADOW_Y
+
+FloatArray = NDArray[np.float64]
+
+
+def shadow_edges(chip: str, shape: tuple[int, int], *, binning: int = 1) -> tuple[FloatArray, FloatArray]:
+    """Return where the light begins.
+
+    Parameters
+    ----------
+    chip : str
+        Chip name.
+    shape : (int, int)
+        ``(ny, nx)`` of a whole chip, binned or not.
+    binning : int
+        1, or 2 for MODE AREA.
+
+    Returns
+    -------
+    lowest_y : (nx,) array
+        In each column, y [1-based pixel] above which it is lit.
+    lowest_x : (ny,) array
+        In each row, x [1-based pixel] beyond which it is lit.
+
+    References
+    ----------
+    K-spot fits of 1994, as in IRAF's ``wmosaic``; see `instrument.wfpc2.SHADOW_X`.
+    """
+    shift = 0.5 * (binning - 1)  # binned pixel X_b is centered on full pixel binning * X_b - shift
+
+    def edge(coefficients: tuple[float, float, float], length: int) -> FloatArray:
+        at = binning * np.arange(1.0, length + 1.0) - shift
+        value: FloatArray = np.polynomial.polynomial.polyval(at, np.array(coefficients))
+        return (value + shift) / binning
+
+    return edge(SHADOW_X[chip], shape[1]), edge(SHADOW_Y[chip], shape[0])
+
+
+def lit_share(chip: str, shape: tuple[int, int], *, binning: int = 1) -> NDArray[np.float32]:
+    """Return the share of each pixel that sees the sky, soft over one pixel at the edge.
+
+    Parameters
+    ----------
+    chip : str
+        Chip name.
+    shape : (int, int)
+        ``(ny, nx)`` of a whole chip.
+    binning : int
+        1, or 2 for MODE AREA.
+
+    Returns
+    -------
+    lit : (ny, nx) array
+        0 in the shadow, 1 in the light: ``clip(x - ay(y) + .5, 0, 1) * clip(y - ax(x) + .5, 0, 1)``. Multiply a weight
+        by it.
+    """
+    lowest_y, lowest_x = shadow_edges(chip, shape, binning=binning)
+    x, y = np.arange(1.0, shape[1] + 1.0), np.arange(1.0, shape[0] + 1.0)
+    lit = np.clip(x[None, :] - lowest_x[:, None] + 0.5, 0.0, 1.0)
+    lit *= np.clip(y[:, None] - lowest_y[None, :] + 0.5, 0.0, 1.0)
+    result: NDArray[np.float32] = lit.astype(np.float32)
+    return result
