@@ -113,5 +113,5 @@ def compose(
     noise = {name: sky_statistics(images[name]) for name in dict.fromkeys(names) if name != "mean"}
     scaled = {name: (images[name] - sky) / sigma for name, (sky, sigma) in noise.items()}
     mean = np.mean(list(scaled.values()), axis=0)
-    red, green, blue = (scaled[name] if name in scaled else mean for name in names)
+    red, green, blue = (np.asarray(scaled.get(name, mean)) for name in names)
     return lupton(red, green, blue, softening=softening, stretch=stretch)

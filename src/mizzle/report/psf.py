@@ -49,7 +49,7 @@ def widths(stamps: FloatArray) -> NDArray[np.float64]:
     if not len(stamps):
         return np.zeros(0)
     flat = np.asarray(stamps, dtype=np.float64).reshape(len(stamps), -1)
-    bad: NDArray[np.bool_] = ~np.isfinite(flat).all(axis=1)
+    bad = np.asarray(~np.isfinite(flat).all(axis=1))
     flat = np.where(bad[:, None], 0.0, flat)
     flat = flat - flat.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1)
