@@ -21,28 +21,24 @@ class RejectSettings(Section):
         " median with the highest left out, or the minimum where that is far above it.",
     )
     combine_sigma: float = setting(
-        4.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
+        3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.4, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.3, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
     kernel: Literal["square", "turbo", "point"] = setting(
         "square", "Kernel that drops each exposure on the reference's grid."
     )
-    pixfrac: float = setting(
-        1.0, "Side of a drop over that of a pixel, for the reference.", gt=0, le=1
-    )
+    pixfrac: float = setting(1.0, "Side of a drop over that of a pixel, for the reference.", gt=0, le=1)
     interpolation: Literal["nearest", "linear", "poly3", "poly5", "lanczos3"] = setting(
         "poly5", "How the reference is read at a chip's pixels."
     )
     sharpen: float = setting(
         2.0, "How much of the reference's smoothing by drop and pixel is undone before comparing.", ge=0, le=3
     )
-    sharpen_wings: float = setting(
-        0.5, "The same, where sharpening lowers the reference.", ge=0, le=3
-    )
+    sharpen_wings: float = setting(0.5, "The same, where sharpening lowers the reference.", ge=0, le=3)
     min_coverage: float = setting(
         0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
     )
@@ -63,9 +59,7 @@ class RejectSettings(Section):
     )
     static: bool = setting(True, "Flag pixels that are far too low in every exposure (three at least).")
     static_sigma: float = setting(4.0, "How far below the sky.", unit="sigma", ge=1, le=100)
-    memory_mb: int = setting(
-        48, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000
-    )
+    memory_mb: int = setting(48, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000)
     single_sigma: float = setting(
         5.0,
         "Single exposure: a seed's significance, and the least peak that is judged.",

@@ -1,0 +1,225 @@
+"""The product: rate, error, weight and context, from one fused pass over the pixels of each chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle import kernel
+from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits
+from mizzle.kernel.correlation import drop_correlation, large_area_factor
+from mizzle.model import (
+    Alignment,
+    CosmicRays,
+    Exposure,
+    FluxScales,
+    Grid,
+    Mosaic,
+    Runner,
+    SkyLevels,
+)
+from mizzle.settings import Settings
+from mizzle.steps.combine.drops import Drop, Solutions, make_drops, relative_weight
+
+#: Least height of a band of rows handed to a worker.
+LEAST_BAND = 64
+
+
+def combine(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    cosmic_rays: CosmicRays,
+    grid: Grid,
+    settings: Settings,
+    runner: Runner,
+) -> Mosaic:
+    """Drizzle all chips of all exposures of one filter.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter, one at least.
+    alignment, scales, sky, cosmic_rays
+        Solutions of the steps before.
+    grid : Grid
+        The product's pixels.
+    settings : Settings
+        ``combine``, ``noise``, ``dq``.
+    runner : Runner
+        Threads: by bands of rows. The sums are the same for any number of them, to the last bit.
+
+    Returns
+    -------
+    mosaic : Mosaic
+        SCI and ERR [DN/s at the reference's PHOTFLAM, per product pixel], WHT, CTX.
+
+    Notes
+    -----
+    A pixel's value is ``DN * factor * s**2 / t - sky``, its weight ``w / s**2`` (Fruchter & Hook 2002, PASP 114, 144):
+    `factor` is PHOTFLAM over the reference's, s the product's pixel side over the chip's. The gain is in the noise and
+    in the weights, never in a value.
+    """
+    known = Solutions(alignment, scales, sky, grid)
+    drops = make_drops(exposures, known, settings, runner)
+    sums = kernel.Accumulator(grid.shape, variance=True, context=True)
+    spare = kernel.Accumulator(grid.shape, variance=True, context=True)
+    for one in (sums, spare):
+        one.reserve_context(len(drops))
+    bands = _bands(grid.shape[0], runner.workers)
+    for _, group in groupby(drops, key=lambda drop: drop.exposure.root):
+        _accumulate(list(group), (sums, spare), bands, cosmic_rays, settings, runner)
+    _take_saturated(sums, spare)
+    sci, err, wht, ctx = _finish(sums, settings.combine.fill, bands, runner)
+    filter_name = exposures[0].filter
+    return Mosaic(
+        filter=filter_name,
+        sci=sci,
+        err=err,
+        wht=wht,
+        ctx=ctx,
+        grid=grid,
+        reference=scales.references.get(filter_name, scales.reference),
+        inputs=tuple(drop.entry for drop in drops),
+        pixfrac=settings.combine.pixfrac,
+        kernel=settings.combine.kernel,
+        exptime=float(sum(exposure.exptime for exposure in exposures)),
+        weight_type=settings.combine.weight,
+        noise_correlation=noise_correlation(drops, settings),
+    )
+
+
+def _bands(ny: int, workers: int) -> list[tuple[int, int]]:
+    """Return bands of rows, four per worker where the product is tall enough."""
+    count = 1 if workers <= 1 else max(1, min(4 * workers, ny // LEAST_BAND))
+    edges = [round(k * ny / count) for k in range(count + 1)]
+    return list(pairwise(edges))
+
+
+class _Load:
+    """Pixels of one chip, held while its exposure is dropped."""
+
+    def __init__(self, drop: Drop, rays: CosmicRays, settings: Settings) -> None:
+        self.drop = drop
+        self.sci = drop.chip.sci
+        dq = drop.chip.dq
+        good = good_bits(settings.dq.good)
+        hit = rays.mask(drop.exposure.root, drop.chip.name, self.sci.shape)
+        bad = bad_pixels(self.sci, dq, good)
+        self.relative = relative_weight(drop, self.sci, bad, settings)
+        self.mask = (bad | hit).view(np.uint8)
+        self.saturated: NDArray[np.uint8] | None = None
+        if settings.dq.saturated and not good & SATURATED:
+            usable = (dq & np.uint16(SATURATED)) != 0
+            if usable.any():
+                usable &= ~bad_pixels(self.sci, dq, good | SATURATED)
+                self.saturated = (~usable).view(np.uint8) if usable.any() else None
+
+    def fall(
+        self, accumulator: kernel.Accumulator, mask: NDArray[np.uint8], rows: tuple[int, int], settings: Settings
+    ) -> None:
+        """Drop the pixels `mask` spares into `rows`."""
+        drop = self.drop
+        kernel.accumulate(
+            accumulator,
+            self.sci,
+            drop.where,
+            mask=mask,
+            multiply=drop.multiply,
+            subtract=drop.subtract,
+            weight=drop.weight / drop.area,
+            relative_weight=self.relative,
+            variance=drop.variance,
+            pixfrac=settings.combine.pixfrac,
+            kernel=settings.combine.kernel,
+            pixel_scale_ratio=drop.ratio,
+            context_bit=drop.bit,
+            rows=rows,
+        )
+
+
+def _accumulate(
+    drops: Sequence[Drop],
+    into: tuple[kernel.Accumulator, kernel.Accumulator],
+    bands: Sequence[tuple[int, int]],
+    rays: CosmicRays,
+    settings: Settings,
+    runner: Runner,
+) -> None:
+    """Drop one exposure: saturated pixels into the spare sums, the rest into the first.
+
+    One exposure at a time is in memory; within it, each worker owns bands of rows, so no sum depends on the others.
+    """
+    loads = runner.map(lambda drop: _Load(drop, rays, settings), drops)
+
+    def band(rows: tuple[int, int]) -> None:
+        for load in loads:
+            load.fall(into[0], load.mask, rows, settings)
+            if load.saturated is not None:
+                load.fall(into[1], load.saturated, rows, settings)
+
+    runner.map(band, bands)
+
+
+def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator) -> None:
+    """Fill cells that nothing unsaturated covers from the saturated pixels' sums."""
+    empty = (sums.weight <= 0) & (spare.weight > 0)
+    if not empty.any():
+        return
+    sums.sums[empty] = spare.sums[empty]
+    if sums.variance_sum is not None and spare.variance_sum is not None:
+        sums.variance_sum[empty] = spare.variance_sum[empty]
+    if sums.context is not None and spare.context is not None:
+        sums.context[:, empty] = spare.context[:, empty]
+
+
+Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
+
+
+def _finish(sums: kernel.Accumulator, fill: float | None, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
+    """Turn sums into SCI, ERR, WHT and CTX."""
+    sci, err, wht = (np.empty(sums.shape, np.float32) for _ in range(3))
+    empty = np.float32(np.nan if fill is None else fill)
+    variance, context = sums.variance_sum, sums.context
+    if variance is None or context is None:
+        raise ValueError("the product's sums keep variance and context")
+
+    def band(rows: tuple[int, int]) -> None:
+        part = slice(*rows)
+        weight = sums.sums[part, :, 1]
+        # A kernel with negative lobes can leave a weight that means nothing.
+        covered = weight > 0
+        safe = np.where(covered, weight, 1.0)
+        sci[part] = np.where(covered, sums.sums[part, :, 0] / safe, empty)
+        err[part] = np.where(covered, np.sqrt(variance[part]) / safe, empty)
+        wht[part] = np.where(covered, weight, 0.0)
+        context[:, part][:, ~covered] = 0
+
+    runner.map(band, bands)
+    return sci, err, wht, context[0] if context.shape[0] == 1 else context
+
+
+def noise_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, float]:
+    """Return the large-area noise-correlation factor of each chip, the mean over its exposures."""
+    factors: dict[str, list[float]] = {}
+    for drop in drops:
+        correlation = drop_correlation(
+            _jacobian(drop.where),
+            pixfrac=settings.combine.pixfrac,
+            kernel=settings.combine.kernel,
+            pixel_scale_ratio=drop.ratio,
+        )
+        factors.setdefault(drop.chip.name, []).append(large_area_factor(correlation))
+    return {name: float(np.mean(values)) for name, values in factors.items()}
+
+
+def _jacobian(where: kernel.ChipMap) -> NDArray[np.float64]:
+    """Return product pixels per chip pixel in the middle of a chip."""
+    ny, nx = where.shape
+    x, y = (nx - 1) / 2, (ny - 1) / 2
+    xs, ys = where.at(np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5]))
+    return np.array([[xs[1] - xs[0], xs[3] - xs[2]], [ys[1] - ys[0], ys[3] - ys[2]]])
