@@ -131,9 +131,7 @@ def _axis(offset: FloatArray, center: FloatArray, sigma: float) -> tuple[FloatAr
     return np.diff(cumulative, axis=1), -np.diff(density, axis=1)
 
 
-def profile_stamps(
-    profile: Profile, dx: FloatArray, dy: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def profile_stamps(profile: Profile, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the pixel-integrated profile of unit flux and its derivatives by the center.
 
     Parameters

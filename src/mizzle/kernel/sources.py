@@ -124,9 +124,7 @@ def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray
     return above, noise_image
 
 
-def _peaks(
-    above: Image, noise: Image, flags: FlagArray, detection: Detection
-) -> tuple[NDArray[np.int64], FloatArray]:
+def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> tuple[NDArray[np.int64], FloatArray]:
     """Return the peaks that could be stars, and their matched-filter signal."""
     library = _library()
     if library is None:
@@ -144,9 +142,7 @@ def _peaks(
     return index[:found].copy(), signal[:found].copy()
 
 
-def _fit(
-    above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64], detection: Detection
-) -> FloatArray:
+def _fit(above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64], detection: Detection) -> FloatArray:
     """Fit the peaks; `FIT_COLUMNS`."""
     library = _library()
     profile = detection.profile
@@ -205,9 +201,7 @@ def detect(
     index = np.ascontiguousarray(index[order])
     table = dict(zip(FIT_COLUMNS, _fit(above, noise, flags, index, detection).T, strict=True))
     core = flags.ravel()[index[:, None] + reference_sources.core_offsets(image.shape[1])[None, :]]
-    return _select(
-        table, index, above.ravel()[index], ((core & FULL) != 0).any(axis=1), image.shape[1], detection
-    )
+    return _select(table, index, above.ravel()[index], ((core & FULL) != 0).any(axis=1), image.shape[1], detection)
 
 
 def _select(

@@ -47,9 +47,7 @@ class AlignSettings(Section):
         gt=0,
         le=5,
     )
-    scale_prior: float = setting(
-        1e-4, "Expected size of relative scale errors, for geometry 'auto'.", gt=0, le=0.01
-    )
+    scale_prior: float = setting(1e-4, "Expected size of relative scale errors, for geometry 'auto'.", gt=0, le=0.01)
     chip_shifts: bool = setting(
         False, "Solve for a small shift of each chip too, the same in all exposures, where stars cross chips."
     )
@@ -81,9 +79,7 @@ class AlignSettings(Section):
     saturated: Literal["exclude", "wings"] = setting(
         "exclude", "Leave saturated stars out, or center them on their unsaturated pixels."
     )
-    edge: int = setting(
-        6, "Distance kept from the chip's border and the pyramid's shadow.", unit="pixel", ge=3, le=200
-    )
+    edge: int = setting(6, "Distance kept from the chip's border and the pyramid's shadow.", unit="pixel", ge=3, le=200)
 
     min_matches: int = setting(3, "Fewest matched stars; an exposure with fewer fails.", ge=2, le=1000)
     warn_matches: int = setting(6, "An exposure with fewer matched stars is a WARN.", ge=2, le=1000)
@@ -111,9 +107,7 @@ class AlignSettings(Section):
         " where known; or 'gaia' (needs the archive extra).",
     )
     image: str = setting("", "Reference image (FITS with a WCS); its stars become the reference catalog.")
-    regions: str = setting(
-        "", "DS9 regions (image or fk5) to look for stars in, or, with a leading '-', not to."
-    )
+    regions: str = setting("", "DS9 regions (image or fk5) to look for stars in, or, with a leading '-', not to.")
     sources: str = setting(
         "", "Table of sources to use in place of finding them: columns root, chip, x, y (1-based), flux."
     )

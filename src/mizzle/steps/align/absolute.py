@@ -113,9 +113,7 @@ def merged_positions(lists: Sequence[SourceList], group: Group, tolerance: float
     A star seen by several exposures is listed once; of a group of several exposures, detections that no other
     exposure confirms are left out while enough confirmed ones remain.
     """
-    position = np.concatenate(
-        [lists[m].position @ group.matrices[m].T + group.shifts[m] for m in group.members]
-    )
+    position = np.concatenate([lists[m].position @ group.matrices[m].T + group.shifts[m] for m in group.members])
     owner = np.concatenate([np.full(len(lists[m]), k) for k, m in enumerate(group.members)])
     mag = np.concatenate([lists[m].mag for m in group.members])
     order = np.argsort(mag, kind="stable")

@@ -87,9 +87,7 @@ def _alone(exposures: Sequence[Exposure]) -> Alignment:
     """Return the answer for a single exposure: nothing to align with."""
     identity = Alignment.identity(exposures)
     entries = {
-        root: ExposureAlignment(
-            root, entry.pivot, entry.matrix, entry.shift, note="one exposure: nothing to align"
-        )
+        root: ExposureAlignment(root, entry.pivot, entry.matrix, entry.shift, note="one exposure: nothing to align")
         for root, entry in identity.exposures.items()
     }
     return Alignment(reference=identity.reference, exposures=entries, method="stars")
@@ -269,7 +267,8 @@ def _entries(
         mine = part.problem.detections.exposure == k
         rows = mine & used
         rms = float(np.sqrt(np.mean(solution.residual[rows] ** 2)) * 1000.0) if rows.any() else float("nan")
-        covariance = gauge.covariance[k]
+        # Few stars know their own scatter badly: their errors are stated a little larger.
+        covariance = gauge.covariance[k] * (1.0 + 2.0 / max(int(rows.sum()), 1))
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
         verdict, note = judge(int(rows.sum()), rms, error, chance, settings)
@@ -354,9 +353,7 @@ def _on_catalog(
                 f" raise align.search_radius, or align without the reference"
             )
             for m in group.members:
-                entries[lists[m].root] = _failed(
-                    lists[m], pivot, note, 1.0 if found is None else found.chance
-                )
+                entries[lists[m].root] = _failed(lists[m], pivot, note, 1.0 if found is None else found.chance)
             continue
         assert found is not None
         part = _solve_on(lists, group, settings, (stars, motion), found, epoch)

@@ -38,9 +38,7 @@ class Group:
     shifts: dict[int, FloatArray]
 
 
-def vote_between(
-    a: SourceList, b: SourceList, settings: AlignSettings, radius: float | None = None
-) -> Vote | None:
+def vote_between(a: SourceList, b: SourceList, settings: AlignSettings, radius: float | None = None) -> Vote | None:
     """Search the offset of two lists; magnitudes count within one filter."""
     reach = settings.search_radius if radius is None else radius
     if np.hypot(*(a.center - b.center)) > REACH + reach:
@@ -73,9 +71,7 @@ def trusted(found: Vote | None, settings: AlignSettings) -> bool:
     return found is not None and found.n >= settings.min_matches and found.chance <= settings.max_false_match
 
 
-def cast_votes(
-    lists: Sequence[SourceList], settings: AlignSettings, runner: Runner
-) -> dict[tuple[int, int], Vote]:
+def cast_votes(lists: Sequence[SourceList], settings: AlignSettings, runner: Runner) -> dict[tuple[int, int], Vote]:
     """Search the offsets of pairs of exposures.
 
     Returns
@@ -87,16 +83,13 @@ def cast_votes(
 
     def cast(pairs: list[tuple[int, int]]) -> None:
         answers = runner.map(lambda p: vote_between(lists[p[0]], lists[p[1]], settings), pairs)
-        votes.update(
-            {pair: answer for pair, answer in zip(pairs, answers, strict=True) if answer is not None}
-        )
+        votes.update({pair: answer for pair, answer in zip(pairs, answers, strict=True) if answer is not None})
 
     tried = _first_pairs(lists)
     cast(tried)
     label = _labels(len(lists), votes, settings)
     rest = sorted(
-        {(i, j) for i in range(len(lists)) for j in range(i + 1, len(lists)) if label[i] != label[j]}
-        - set(tried)
+        {(i, j) for i in range(len(lists)) for j in range(i + 1, len(lists)) if label[i] != label[j]} - set(tried)
     )
     if rest:
         cast(rest)
@@ -157,7 +150,5 @@ def _climb(root: int, branches: dict[int, list[tuple[int, FloatArray, FloatArray
 
 def best_chance(index: int, members: Sequence[int], votes: dict[tuple[int, int], Vote]) -> float:
     """Return the chance that an exposure's tie to the others of its group is an accident: that of its best vote."""
-    chances = [
-        votes[p].chance for o in members if (p := (min(index, o), max(index, o))) in votes and o != index
-    ]
+    chances = [votes[p].chance for o in members if (p := (min(index, o), max(index, o))) in votes and o != index]
     return min(chances, default=float("nan"))

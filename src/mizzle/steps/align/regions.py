@@ -45,11 +45,7 @@ def inside_regions(
     """Return which positions to keep: inside some included region (if there are any), inside no excluded one."""
     mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
     included = [in_region(r, chip, x, y) for r in mine if r.include]
-    keep = (
-        np.logical_or.reduce(included)
-        if included
-        else np.full(np.shape(x), not any(r.include for r in regions))
-    )
+    keep = np.logical_or.reduce(included) if included else np.full(np.shape(x), not any(r.include for r in regions))
     for region in mine:
         if not region.include:
             keep = keep & ~in_region(region, chip, x, y)

@@ -66,9 +66,7 @@ class State:
         position = detections.position.copy()
         k = e[mine]
         own = np.einsum("nij,nj->ni", turns[k], self.chips[np.maximum(detections.chip[mine] - 1, 0)])
-        position[mine] = (
-            np.einsum("nij,nj->ni", self.matrices[k], detections.position[mine]) + self.shifts[k] + own
-        )
+        position[mine] = np.einsum("nij,nj->ni", self.matrices[k], detections.position[mine]) + self.shifts[k] + own
         return position - detections.motion
 
     def rolls(self) -> FloatArray:
@@ -78,7 +76,7 @@ class State:
 
     def scales(self) -> FloatArray:
         """Return the relative scale of each exposure, less one."""
-        return np.sqrt(np.abs(np.linalg.det(self.matrices))) - 1.0
+        return np.asarray(np.sqrt(np.abs(np.linalg.det(self.matrices))) - 1.0, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +175,10 @@ def _normal(
     n_star = int(star.max(initial=-1)) + 1
     pair = columns[:, :, None] * total + columns[:, None, :]
     square = np.einsum("n,nai,naj->nij", w, design, design)
-    normal = np.bincount(pair.ravel(), square.ravel(), minlength=total * total).reshape(total, total)
-    right = -np.bincount(columns.ravel(), np.einsum("n,nai,na->ni", w, design, at).ravel(), minlength=total)
+    normal: FloatArray = np.zeros((total, total))
+    normal += np.bincount(pair.ravel(), square.ravel(), minlength=total * total).reshape(total, total)
+    right: FloatArray = np.zeros(total)
+    right -= np.bincount(columns.ravel(), np.einsum("n,nai,na->ni", w, design, at).ravel(), minlength=total)
     sum_w = np.maximum(np.bincount(k, w, minlength=n_star), 1e-300)
     for axis in range(2):
         flat = (k[:, None] * total + columns).ravel()
@@ -240,9 +240,7 @@ def _stars(star: IntArray, weight: FloatArray, position: FloatArray) -> tuple[Fl
     k = np.maximum(star, 0)
     w = np.where(star >= 0, weight, 0.0)
     total = np.maximum(np.bincount(k, w, minlength=max(n_star, 1)), 1e-300)
-    mean = np.stack(
-        [np.bincount(k, w * position[:, a], minlength=total.size) / total for a in (0, 1)], axis=1
-    )
+    mean = np.stack([np.bincount(k, w * position[:, a], minlength=total.size) / total for a in (0, 1)], axis=1)
     residual = position - mean[k]
     residual[star < 0] = np.nan
     return residual, np.where(star >= 0, w / total[k], 0.0)
@@ -282,12 +280,8 @@ def _floors(problem: Problem, star: IntArray, sigma: FloatArray, position: Float
     use = star >= 0
     mine = use & (d.exposure < problem.n_exposures)
     other = use & ~mine
-    image = _floor(
-        square[mine].ravel(), np.repeat(d.error[mine], 2), np.repeat(d.pixel[mine], 2), FLOOR_PIXEL
-    )
-    catalog = _floor(
-        square[other].ravel(), np.repeat(d.error[other], 2), np.ones(2 * other.sum()), CATALOG_FLOOR
-    )
+    image = _floor(square[mine].ravel(), np.repeat(d.error[mine], 2), np.repeat(d.pixel[mine], 2), FLOOR_PIXEL)
+    catalog = _floor(square[other].ravel(), np.repeat(d.error[other], 2), np.ones(2 * other.sum()), CATALOG_FLOOR)
     return image, catalog
 
 

@@ -147,9 +147,7 @@ def given_sources(points: FloatArray) -> NDArray[np.void]:
     return found
 
 
-def _project_chip(
-    exposure: Exposure, chip: Chip, found: NDArray[np.void], pivot: tuple[float, float]
-) -> FloatArray:
+def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], pivot: tuple[float, float]) -> FloatArray:
     """Return the eight columns that `source_list` gathers, ``(n, 8)``."""
     ra, dec = chip.frame.pixel_to_sky(found["x"], found["y"])
     xi, eta = project(ra, dec, pivot)
@@ -191,14 +189,10 @@ def common_pivot(exposures: Sequence[Exposure]) -> tuple[float, float]:
     vectors = np.array([np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)])
     # The median keeps one exposure of another field from dragging the pivot away from the rest.
     x, y, z = np.median(vectors, axis=1)
-    return float(np.mod(np.rad2deg(np.arctan2(y, x)), 360.0)), float(
-        np.rad2deg(np.arctan2(z, np.hypot(x, y)))
-    )
+    return float(np.mod(np.rad2deg(np.arctan2(y, x)), 360.0)), float(np.rad2deg(np.arctan2(z, np.hypot(x, y))))
 
 
-def source_list(
-    exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: tuple[float, float]
-) -> SourceList:
+def source_list(exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: tuple[float, float]) -> SourceList:
     """Gather the sources of all chips of an exposure on the common plane."""
     blocks = [
         _project_chip(exposure, exposure.chips[name], found[name], pivot)
@@ -252,7 +246,4 @@ def find_all(
         return find_sources(exposure, chip, settings, references.regions)
 
     answers = iter(runner.map(find, items))
-    return [
-        source_list(exposure, {name: next(answers) for name in exposure.chips}, pivot)
-        for exposure in exposures
-    ]
+    return [source_list(exposure, {name: next(answers) for name in exposure.chips}, pivot) for exposure in exposures]
