@@ -166,27 +166,26 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _route(self, path: str, query: dict[str, list[str]]) -> None:
-        service = self.service
-        if path == "/api/v0/invoke":
-            self.send_json(service.mast(json.loads(parse_qs(self.body.decode())["request"][0])))
-        elif path.endswith("/columnsconfig"):
-            self.send_json(service.columns)
-        elif path == "/api/v0.1/Download/file":
-            self.send_file(service.files.get(query["uri"][0].rsplit("/", 1)[-1]))
-        elif path.startswith("/hst/public/"):
-            self.send_file(service.cloud.get(path))
-        elif path.startswith("/json/"):
-            self.send_json(service.crds(json.loads(self.body)))
-        elif path.startswith("/unchecked_get/"):
-            self.send_file(service.references.get(path.rsplit("/", 1)[-1]))
-        elif path.startswith("/observation/read/"):
-            self.send_file(service.astrometry(path.rsplit("/", 1)[-1], query.get("wcsname", [""])[0]))
-        elif path == "/tap/sync":
-            self.send_file(service.gaia(parse_qs(self.body.decode())))
-        elif path == "/api/v0/":
-            self.send_file(b"MAST")
-        else:
-            self.send_file(None)
+        service, name = self.service, path.rsplit("/", 1)[-1]
+        form = parse_qs(self.body.decode(errors="replace"))
+        routes: dict[str, Callable[[], Any]] = {
+            "/api/v0/invoke": lambda: service.mast(json.loads(form["request"][0])),
+            "/portal/Mashup/Mashup.asmx/columnsconfig": lambda: service.columns,
+            "/api/v0.1/Download/file": lambda: service.files.get(query["uri"][0].rsplit("/", 1)[-1]),
+            "/api/v0/": lambda: b"MAST",
+            "/hst/public/*": lambda: service.cloud.get(path),
+            "/json/*": lambda: service.crds(json.loads(self.body)),
+            "/unchecked_get/*": lambda: service.references.get(name),
+            "/availability": lambda: b"<available/>",
+            "/observation/read/*": lambda: service.astrometry(name, query.get("wcsname", [""])[0]),
+            "/tap/sync": lambda: service.gaia(form),
+        }
+        for pattern, answer in routes.items():
+            if fnmatch.fnmatchcase(path, pattern):
+                found = answer()
+                self.send_json(found) if isinstance(found, dict) else self.send_file(found)
+                return
+        self.send_file(None)
 
     def send_json(self, content: Any) -> None:
         self.send_file(json.dumps(content).encode())

@@ -87,7 +87,7 @@ def test_a_broken_transfer_goes_on_where_it_broke(service, wanted, settings, tmp
 def test_the_next_command_goes_on_too(service, wanted, settings, tmp_path):
     once = ArchiveSettings.model_validate({**settings.model_dump(), "retries": 0})
     cut_after(service, 20_000)
-    with pytest.raises(ServiceError, match="the same command goes on from there"):
+    with pytest.raises(ServiceError, match="the same command goes on there"):
         download(wanted, tmp_path, once)
     assert not (tmp_path / NAME).exists()
     assert download(wanted, tmp_path, once).status == "resumed"

@@ -210,14 +210,16 @@ class _Transfer:
                 f"{self.partial}: cannot be written: {problem.strerror}; choose another folder",
                 file=str(self.partial),
             ) from None
-        with os.fdopen(handle, "r+b") as self.stream:
-            _lock(self.stream, self.wanted.name)
-            try:
+        locked = False
+        try:
+            with os.fdopen(handle, "r+b") as self.stream:
+                _lock(self.stream, self.wanted.name)
+                locked = True
                 yield
-            finally:
-                self.stream.flush()
-                if self.stream.seek(0, os.SEEK_END) == 0:
-                    self.partial.unlink(missing_ok=True)
+        finally:
+            # Closed first: Windows removes no open file. Another's file is left alone.
+            if locked and self.partial.is_file() and self.partial.stat().st_size == 0:
+                self.partial.unlink()
 
     def discard(self) -> None:
         """Forget what came; the empty file goes when it is let go."""
@@ -234,6 +236,8 @@ class _Transfer:
         """Give the file its name."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
+        if os.name == "nt":  # Windows renames no open file
+            self.stream.close()
         os.replace(self.partial, target)
         with contextlib.suppress(FileNotFoundError):
             self.memo.unlink()
@@ -327,7 +331,7 @@ class _Transfer:
         except (OSError, http.client.HTTPException) as problem:
             reason = f"the connection broke ({shown(problem) or type(problem).__name__})"
         raise _BrokenOffError(
-            f"{shown(self.wanted.url)}: {reason} after {done} bytes; the same command goes on from there",
+            f"{shown(self.wanted.url)}: {reason} after {done} bytes; the same command goes on there",
             url=self.wanted.url,
             size=done,
         )
@@ -344,7 +348,7 @@ class _Transfer:
         if size < self.settings.slowest * seconds:
             raise ServiceError(
                 f"{shown(self.wanted.url)}: {size / seconds:.0f} byte/s, slower than {self.settings.slowest:g}"
-                " (archive.slowest); the same command goes on from there",
+                " (archive.slowest); the same command goes on there",
                 url=self.wanted.url,
             )
 
