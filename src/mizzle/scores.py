@@ -259,7 +259,7 @@ def score_blank_sky(gain: int, seed: int = 1) -> list[Score]:
     levels = {}
     for bit, item in enumerate(mosaic.inputs):
         alone = mosaic.ctx == np.int32(1 << bit)
-        values = mosaic.sci[alone & np.isfinite(mosaic.sci) & (mosaic.wht > 0.98 * np.nanmax(mosaic.wht))]
+        values = mosaic.sci[alone & (mosaic.wht > 0.95 * np.median(mosaic.wht[alone]))]
         levels[item.chip] = (float(values.mean()), float(values.std() / math.sqrt(values.size)))
     mean = float(np.mean([level for level, _ in levels.values()]))
     worst = max(levels.values(), key=lambda entry: abs(entry[0] - mean))

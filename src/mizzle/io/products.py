@@ -84,8 +84,15 @@ def make_header(cards: Iterable[Card]) -> fits.Header:
             name, field = keyword.split(".", 1)
             header.append(fits.Card(name, f"{field}: {value!r}", comment), end=True)
         else:
-            header.append(fits.Card(keyword, printable(value), comment), end=True)
+            shown = printable(value)
+            header.append(fits.Card(keyword, shown, comment[: _room(shown)]), end=True)
     return header
+
+
+def _room(value: Any) -> int:
+    """Return how many characters of comment fit on the card of `value`: 80 less keyword, value and slash."""
+    width = len(value.replace("'", "''")) + 2 if isinstance(value, str) else 20
+    return max(0, 80 - 10 - max(width, 20) - 3)
 
 
 def printable(value: Any) -> Any:
