@@ -178,6 +178,7 @@ def ring_sky(
     iterations: int = 4,
     min_pixels: int = 20,
     max_pixels: int | None = None,
+    quantum: float = 0.0,
 ) -> RingSky:
     """Measure the sky in rings.
 
@@ -204,6 +205,9 @@ def ring_sky(
         Fewest pixels that make a level.
     max_pixels : int, optional
         Use about this many pixels of a larger ring, spread evenly; `min_pixels` shrinks alike.
+    quantum : float
+        Step of the digitization. Pixels are smeared over it, evenly and always in the same way: the median of a
+        low sky in whole DN would jump from one whole DN to the next.
 
     Returns
     -------
@@ -223,12 +227,16 @@ def ring_sky(
         ring, min_pixels = ring[lattice], max(min_pixels // step, 5)
     level, sigma = np.full(xs.size, np.nan), np.full(xs.size, np.nan)
     count = np.zeros(xs.size, dtype=np.int64)
+    # The golden ratio's multiples fill the unit interval evenly.
+    smear = quantum * (np.mod(np.arange(ring.size) * 0.6180339887498949, 1.0) - 0.5)
     for part in _chunks(xs.size, max(ring.size, 1)):
         index, inside, _, _ = _stamps(image.shape, xs[part], ys[part], half, ring)
         values = image.ravel()[index].astype(np.float32)
         bad = ~inside | ~np.isfinite(values)
         if mask is not None:
             bad |= mask.ravel()[index] != 0
+        if quantum:
+            values += smear.astype(np.float32)
         values[bad] = np.inf
         values.sort(axis=1)
         level[part], sigma[part], count[part] = _clipped(

@@ -159,8 +159,9 @@ def _ask(
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
-    saturated = (_around(chip.dq, x, y, _CORE) & np.uint16(SATURATED)).any(axis=(1, 2))
-    hit = _around(rays.mask(one.root, one.chip, chip.shape), x, y, 1).any(axis=(1, 2))
+    near = _around(chip.dq, x, y, _CORE) & np.uint16(SATURATED)
+    saturated: NDArray[np.bool_] = np.any(near, axis=(1, 2))
+    hit: NDArray[np.bool_] = np.any(_around(rays.mask(one.root, one.chip, chip.shape), x, y, 1), axis=(1, 2))
     if not corrects_cte(exposure, settings.catalog.cte):
         return saturated, hit, np.zeros(index.size)
     gain = noise_model(exposure, chip, settings.noise).gain
