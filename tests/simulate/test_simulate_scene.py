@@ -195,6 +195,18 @@ def test_files_are_valid_fits(written):
                 assert all(hdu.header["CTYPE1"] == "RA---TAN" and "A_ORDER" not in hdu.header for hdu in hdus[1:])
 
 
+def test_an_flt_gives_back_the_exposure(small, tmp_path):
+    (path, _) = simulate.write_visit(small, tmp_path, form="flt")
+    assert path.name == "ua060502m_flt.fits"
+    read, made = read_exposure(path), small.exposures[0]
+    for name, chip in read.chips.items():
+        np.testing.assert_array_equal(chip.sci, made.chips[name].sci)
+        np.testing.assert_array_equal(chip.dq, made.chips[name].dq)
+        quiet = (chip.dq == 0) & ~small.truth.cosmic_rays(made.root, name, 1.0)
+        pulls = ((chip.sci - small.truth.expected(made.root, name)) / chip.err)[quiet]
+        assert pulls[np.abs(pulls) < 6].std() == pytest.approx(1.0, abs=0.03)
+
+
 def test_truth_stands_beside_the_files(small, written):
     folder = written[0].parent
     stars = Table.read(folder / "truth_stars.ecsv")

@@ -51,7 +51,11 @@ def draw(comparison: Comparison) -> Figure:
     bar.set_label("sky / true sky")
     _levels(figure.add_subplot(grid[1, :]), comparison)
     plan = comparison.visit.truth.plan
-    figure.suptitle(f"A blank sky through four chips: {plan.filter}, gain {plan.gain}, {plan.n} exposure(s)")
+    count_text = "one exposure" if plan.n == 1 else f"{plan.n} exposures"
+    figure.suptitle(
+        f"A blank sky through four chips: {plan.filter}, gain {plan.gain}, {count_text}"
+        f" (shown: means of {BLOCK} × {BLOCK} pixels)"
+    )
     return figure
 
 
@@ -75,7 +79,7 @@ def _show(axis: Axes, panel: Panel, expected: float) -> Any:
         y, x = np.nonzero(owner == 1 << number)
         ratio = panel.levels[name].mean / expected
         box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "boxstyle": "round,pad=0.25"}
-        axis.text(x.mean(), y.mean(), f"{name}\n{ratio:.4f}", ha="center", va="center", fontsize=9, bbox=box)
+        axis.text(x.mean(), y.mean(), f"{name}\n{ratio:.4f}", ha="center", va="center", fontsize=8, bbox=box)
     axis.set_title(panel.title, fontsize=10)
     axis.set_xticks([])
     axis.set_yticks([])

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
+from mizzle.instrument.wfpc2 import CHIP_NAMES, DARK_RATE, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.io.atomic import prepare_folder, write_text
 from mizzle.io.simulated import write_arrays, write_image_file, write_table
 from mizzle.model import Exposure
-from mizzle.simulate.headers import chip_cards, primary_cards, quality_cards
+from mizzle.simulate.headers import Card, changed, chip_cards, primary_cards, quality_primary
 from mizzle.simulate.truth import Truth, Visit
+
+#: Cards and pixels of one extension.
+Image = tuple[list[Card], NDArray[Any]]
 
 #: Units of the truth's tables.
 STAR_UNITS = {"ra": "deg", "dec": "deg", "flux": "erg / (Angstrom s cm2)", "mag_st": "mag"}
 POSITION_UNITS = {"x": "pix", "y": "pix", "dn": "DN", "dn_recorded": "DN"}
 
 
-def write_visit(visit: Visit, folder: str | Path) -> list[Path]:
+def write_visit(visit: Visit, folder: str | Path, *, form: Literal["c0m", "flt"] = "c0m") -> list[Path]:
     """Write a visit: ``ROOT_c0m.fits`` and ``ROOT_c1m.fits`` for each exposure, and its truth.
 
     Parameters
@@ -30,6 +33,8 @@ def write_visit(visit: Visit, folder: str | Path) -> list[Path]:
         From `mizzle.simulate.visit`.
     folder : str or Path
         Made if need be; files of the same names are replaced.
+    form : str
+        ``c0m``, or ``flt``: one file with SCI, DQ and ERR of each chip, as the modern pipeline gives.
 
     Returns
     -------
@@ -44,23 +49,49 @@ def write_visit(visit: Visit, folder: str | Path) -> list[Path]:
         The folder cannot be written.
     """
     folder = prepare_folder(folder)
-    paths = [_write_exposure(exposure, visit.truth, i, folder) for i, exposure in enumerate(visit.exposures)]
+    write = _write_flt if form == "flt" else _write_pair
+    paths = [write(exposure, visit.truth, i, folder) for i, exposure in enumerate(visit.exposures)]
     _write_truth(visit.truth, folder)
     return paths
 
 
-def _write_exposure(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
-    """Write one pair; the science file last, so that it never stands without its quality file."""
+def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], list[Image]]:
+    """Return the primary cards, and cards and pixels of each chip."""
     pointing = truth.exposures[exposure.root].pointing
-    primary = primary_cards(truth.plan, pointing, index)
-    science, quality = [], []
+    images: list[Image] = []
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
-        cards = chip_cards(name, truth.plan, pointing, index, chip.photflam, (sci, dq))
-        science.append((cards, sci))
-        quality.append((quality_cards(cards, primary=False), dq))
-    write_image_file(folder / f"{exposure.root}_c1m.fits", quality_cards(primary, primary=True), quality)
+        images.append((chip_cards(name, truth.plan, pointing, index, chip.photflam, (sci, dq)), sci))
+    return primary_cards(truth.plan, pointing, index), images
+
+
+def _write_pair(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
+    """Write a c0m and its c1m; the science file last, so that it never stands without its quality file."""
+    primary, science = _science(exposure, truth, index)
+    quality = [(cards, chip.dq) for (cards, _), chip in zip(science, exposure.chips.values(), strict=True)]
+    write_image_file(folder / f"{exposure.root}_c1m.fits", quality_primary(primary), quality)
     return write_image_file(folder / f"{exposure.root}_c0m.fits", primary, science)
+
+
+def _write_flt(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
+    """Write an flt: the four SCI first, then DQ and ERR of each chip."""
+    primary, science = _science(exposure, truth, index)
+    name = f"{exposure.root}_flt.fits"
+    images = list(science)
+    for (cards, _), (chip_name, chip) in zip(science, exposure.chips.items(), strict=True):
+        images.append((changed(cards, EXTNAME="DQ"), chip.dq))
+        images.append((changed(cards, EXTNAME="ERR"), _error(exposure, chip_name, truth)))
+    return write_image_file(folder / name, changed(primary, FILENAME=name, NEXTEND=len(images)), images)
+
+
+def _error(exposure: Exposure, name: str, truth: Truth) -> NDArray[np.float32]:
+    """Return 1 sigma [DN]: light, dark, read noise and rounding, before the flat, and divided by it."""
+    chip = exposure.chips[name]
+    flat = truth.areas[name] if truth.plan.effects.flat_field == "sky" else np.float32(1.0)
+    light = np.maximum(chip.sci * flat * np.float32(chip.gain), np.float32(0.0))
+    dark = DARK_RATE * exposure.darktime if truth.plan.effects.dark else 0.0
+    variance = light + np.float32(dark + chip.read_noise**2 + chip.gain**2 / 12.0)
+    return np.asarray(np.sqrt(variance) / (flat * np.float32(chip.gain)), dtype=np.float32)
 
 
 def _write_truth(truth: Truth, folder: Path) -> None:

@@ -134,13 +134,15 @@ def chip_cards(
     return fill(_template("chip.json"), values)
 
 
-def quality_cards(cards: list[Card], *, primary: bool) -> list[Card]:
-    """Return the cards of the data-quality file for those of the science file."""
-    changed: dict[str, HeaderValue] = {}
-    if primary:
-        root = str(as_mapping(cards)["ROOTNAME"])
-        changed = {"FILETYPE": "SDQ", "FILENAME": f"{root}_c1m.fits"}
-    return [(keyword, changed.get(keyword, value), comment) for keyword, value, comment in cards]
+def changed(cards: list[Card], **values: HeaderValue) -> list[Card]:
+    """Return the cards with other values."""
+    return [(keyword, values.get(keyword, value), comment) for keyword, value, comment in cards]
+
+
+def quality_primary(cards: list[Card]) -> list[Card]:
+    """Return the primary cards of the data-quality file for those of the science file."""
+    root = str(as_mapping(cards)["ROOTNAME"])
+    return changed(cards, FILETYPE="SDQ", FILENAME=f"{root}_c1m.fits")
 
 
 def _seven(value: float | np.floating[Any]) -> float:
