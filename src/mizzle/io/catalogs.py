@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -371,3 +371,30 @@ def _image_epoch(*headers: Any) -> float:
         if match:
             return int(match[1]) + (int(match[2]) - 1) / 12.0 + (int(match[3]) - 1) / 365.25
     return float("nan")
+
+
+def catalog_from_columns(name: str, columns: Mapping[str, FloatArray], epoch: float) -> SkyCatalog:
+    """Make a catalog of columns that an archive returned.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in the report.
+    columns : mapping
+        ``ra dec`` [deg, at `epoch`], and where there ``pmra pmdec`` [mas/yr], ``ra_error dec_error`` [mas], ``mag``.
+    epoch : float
+        Julian year of the positions.
+    """
+    error = np.zeros(0)
+    if "ra_error" in columns and "dec_error" in columns:
+        error = np.nan_to_num(np.sqrt(0.5 * (columns["ra_error"] ** 2 + columns["dec_error"] ** 2)))
+    return SkyCatalog(
+        name=name,
+        ra=columns["ra"],
+        dec=columns["dec"],
+        pm_ra=np.nan_to_num(columns.get("pmra", np.zeros(0))),
+        pm_dec=np.nan_to_num(columns.get("pmdec", np.zeros(0))),
+        epoch=epoch,
+        error=error,
+        mag=columns.get("mag", np.zeros(0)),
+    )

@@ -117,8 +117,10 @@ def peaks(
     flat, nx = above.ravel(), above.shape[1]
     four = sum(flat[index + step].astype(np.float64) for step in (-1, 1, -nx, nx))
     keep = ((core & BAD) == 0).all(axis=1) & (use.sum(axis=1) >= 0.6 * use.shape[1])
-    keep &= signal * np.sqrt(power) > 0.5 * detection.threshold * sigma
-    keep &= ((core & FULL) != 0).any(axis=1) | (four > cross * flat[index] - 6.0 * sigma)
+    full = ((core & FULL) != 0).any(axis=1)
+    signal = np.where(full, flat[index], signal)  # a filter without its center says nothing
+    keep &= full | (signal * np.sqrt(power) > 0.5 * detection.threshold * sigma)
+    keep &= full | (four > cross * flat[index] - 6.0 * sigma)
     return index[keep], signal[keep]
 
 
@@ -197,7 +199,7 @@ def fit(
     dx, dy, sky = np.zeros(n), np.zeros(n), np.zeros(n)
     flux, moving = np.maximum(data[:, middle], 0.0) / peak, np.ones(n, dtype=np.bool_)
     for step in range(ITERATIONS + 1):
-        value, by_x, by_y = (p.reshape(n, -1) for p in profile_stamps(profile, dx, dy))
+        value, by_x, by_y = (p.reshape(n, data.shape[1]) for p in profile_stamps(profile, dx, dy))
         model = flux[:, None] * value
         photon = sigma2 + np.maximum(model, 0.0) / detection.gain
         weight = use / (photon + (detection.mismatch * model) ** 2)

@@ -154,12 +154,13 @@ MZ_EXPORT int64_t mz_peaks(const float *excess, const float *noise, const uint8_
                 }
             }
             if ((double)used < 0.6 * (double)(side * side)) continue;
-            if (!(sum / sqrt(power) > 0.5 * threshold * (double)sigma)) continue;
+            double strength = core_full ? (double)value : sum / power; /* a filter without its center says nothing */
+            if (!core_full && !(strength * sqrt(power) > 0.5 * threshold * (double)sigma)) continue;
             double four = (double)p[-1] + (double)p[1] + (double)p[-nx] + (double)p[nx];
             if (!core_full && !(four > cross * (double)value - 6.0 * (double)sigma)) continue;
             if (found < capacity) {
                 index[found] = at;
-                signal[found] = sum / power;
+                signal[found] = strength;
                 found++;
             }
         }
