@@ -205,6 +205,12 @@ def test_saturated_pixels_are_clipped_and_flagged():
     assert raw[~flagged].max() < raw[flagged].max()
 
 
+def test_an_absurdly_bright_star_does_no_harm():
+    stars = stars_at({"WF3": [(400.2, 400.4)]}, flux=1.0)
+    chip = simulate.visit(n=1, stars=stars).exposures[0].chips["WF3"]
+    assert np.isfinite(chip.sci).all()
+
+
 def test_transfer_loss_is_dolphins():
     stars = stars_at(PLACES, flux=4e-18)
     made = simulate.visit(n=1, stars=stars, effects=Effects.none(cte=True), date="2007-06-04")

@@ -33,8 +33,12 @@ def written(small, tmp_path_factory):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"gain": 8}, "simulate.gain"),
-        ({"exptime": 0.0}, "positive"),
+        ({"gain": 8}, "simulate.gain: Input should be 7 or 15"),
+        ({"exptime": 0.0}, "simulate.exptime: 0.0 is not from"),
+        ({"sky": -1.0}, "simulate.sky"),
+        ({"dithers": ()}, "simulate.dithers"),
+        ({"field": "list"}, "needs stars"),
+        ({"fliter": "F814W"}, "did you mean 'filter'"),
         ({"exptime": (1.0, 2.0)}, "2 values for 6 exposures"),
         ({"n": 0}, "simulate.n"),
         ({"colour": 1}, "simulate.colour"),

@@ -15,6 +15,8 @@ FloatArray = NDArray[np.float64]
 
 #: Charge a pixel holds before it bleeds [electron] (IHB 2008, section 4.7: about 90,000).
 FULL_WELL = 90_000.0
+#: No pixel gets more than this [electron]: beyond every well, and within what a Poisson deviate can hold.
+MOST_CHARGE = 1e12
 #: Bias level [DN]; not whole, as the converter's rounding must not be in step with it.
 BIAS = 311.37
 
@@ -79,6 +81,7 @@ def read_out(
     mean = light * defects.lit + dark_rate * chip.darktime
     if defects.excess is not None:
         mean += defects.excess * chip.darktime
+    mean = np.minimum(mean, MOST_CHARGE)
     charge = rng.poisson(mean).astype(np.float64) if effects.photon_noise else mean
     if strikes is not None:
         charge += strikes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
 from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, Runner, Serial
 from mizzle.simulate.cosmic import Hits, cosmic_rays, satellite_trail
@@ -91,6 +92,8 @@ def visit(
         plan = make_plan(**changes)
     elif changes:
         plan = make_plan(**{**{name: getattr(plan, name) for name in Plan.model_fields}, **changes})
+    if plan.field == "list" and stars is None:
+        raise SettingsError("simulate.field: 'list' needs stars; give a StarList, or --stars FILE", field=plan.field)
     pointings = point(plan)
     scene = _scene(plan, pointings, stars)
     jobs = [job for i, pointing in enumerate(pointings) for job in _jobs(scene, pointing, i)]

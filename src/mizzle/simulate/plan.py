@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -99,9 +100,9 @@ class Plan(Section):
     cluster_stars: int = setting(4000, "Stars of a King cluster.", ge=0, le=200_000)
     core_radius: float = setting(25.0, "King core radius.", unit="arcsec", gt=0)
     tidal_radius: float = setting(500.0, "King tidal radius.", unit="arcsec", gt=0)
-    brightest: float = setting(18.0, "Brightest star, ST.", unit="mag")
-    faintest: float = setting(25.0, "Faintest star, ST.", unit="mag")
-    slope: float = setting(0.1, "Luminosity function: log10 of the number per magnitude rises by this.")
+    brightest: float = setting(18.0, "Brightest star, ST.", unit="mag", ge=0, le=40)
+    faintest: float = setting(25.0, "Faintest star, ST.", unit="mag", ge=0, le=40)
+    slope: float = setting(0.1, "Luminosity function: log10 of the number per magnitude rises by this.", ge=-5, le=5)
     min_separation: float = setting(0.0, "Least distance between two stars.", unit="arcsec", ge=0)
     sky: float | tuple[float, ...] = setting(
         0.008, "Sky in DN/s on a WF3 pixel, at gain 7 and full sensitivity.", unit="DN / s"
@@ -114,9 +115,12 @@ class Plan(Section):
     pa_v3: float = setting(33.867, "Position angle of V3, commanded.", unit="deg")
     date: str | tuple[str, ...] = setting("2007-06-04", "Date of the exposures, ISO.")
     dithers: tuple[tuple[float, float], ...] = setting(
-        M2_DITHERS, "Offsets along x and y of WF3; repeated when there are more exposures.", unit="arcsec"
+        M2_DITHERS,
+        "Offsets along x and y of WF3; repeated when there are more exposures.",
+        unit="arcsec",
+        min_length=1,
     )
-    dither_scale: float = setting(1.0, "Multiplies the offsets.", ge=0)
+    dither_scale: float = setting(1.0, "Multiplies the offsets.", ge=0, le=100)
     root: str = setting("ua0605", "First six characters of the rootnames.", pattern="^[a-z0-9]{6}$")
     target: str = setting("NGC7089-SIMULATED", "TARGNAME.")
     effects: Effects = setting(Effects(), "What happens to the light.")
@@ -143,14 +147,22 @@ def build(model: type[Any], values: dict[str, Any]) -> Any:
     try:
         return model.model_validate(values)
     except ValidationError as problem:
-        lines = [_explain(error) for error in problem.errors()]
+        lines = _explain(model, problem.errors())
         raise SettingsError("; ".join(lines), errors=lines) from None
 
 
-def _explain(error: Any) -> str:
-    """Turn one pydantic error into one sentence."""
-    name = ".".join(str(part) for part in error["loc"])
-    return f"simulate.{name}: {error['msg']}; found {error.get('input')!r}"[:200]
+def _explain(model: type[Any], errors: list[Any]) -> list[str]:
+    """Turn pydantic's errors into sentences, one per setting."""
+    sentences: dict[str, str] = {}
+    for error in errors:
+        # A union reports each of its branches; their names are not ours.
+        name = ".".join(str(part) for part in error["loc"] if str(part).isidentifier() or isinstance(part, int))
+        text = f"{error['msg']}; found {error.get('input')!r}"
+        if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, list(model.model_fields), n=1)
+            text = f"unknown; did you mean '{near[0]}'?" if near else f"unknown; known: {', '.join(model.model_fields)}"
+        sentences.setdefault(name, f"simulate.{name}: {text}"[:400])
+    return list(sentences.values())
 
 
 def make_plan(**changes: Any) -> Plan:
@@ -161,11 +173,10 @@ def make_plan(**changes: Any) -> Plan:
     plan: Plan = build(Plan, changes)
     photflam(plan.filter, 7)
     for i in range(plan.n):
-        for name in ("exptime", "sensitivity"):
-            if not plan.value(name, i) > 0:
-                raise SettingsError(f"simulate.{name}: must be positive, found {plan.value(name, i)}", name=name)
-        if plan.value("sky", i) < 0:
-            raise SettingsError(f"simulate.sky: must not be negative, found {plan.value('sky', i)}", name="sky")
+        for name, low, high in (("exptime", 0.01, 1e5), ("sensitivity", 1e-3, 1e3), ("sky", 0.0, 1e4)):
+            value = plan.value(name, i)
+            if not low <= value <= high:
+                raise SettingsError(f"simulate.{name}: {value} is not from {low:g} to {high:g}", name=name, found=value)
         plan.value("gain", i)
         _check_date(plan.value("date", i))
     if not plan.faintest > plan.brightest:
