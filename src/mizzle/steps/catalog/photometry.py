@@ -78,15 +78,16 @@ def photometry(
     scale = mosaic.grid.scale
     radius = radius_arcsec / scale
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    variance = np.square(mosaic.err)
+    variance, empty = np.square(mosaic.err), ~(mosaic.wht > 0)  # with combine.fill, holes hold a number
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = aperture_sums(mosaic.sci, x[part], y[part], radius, variance=variance)
+        sums = aperture_sums(mosaic.sci, x[part], y[part], radius, variance=variance, mask=empty)
         sky = ring_sky(
             mosaic.sci,
             x[part],
             y[part],
             ring,
+            mask=empty,
             statistic=options.sky_statistic,
             max_pixels=_RING_PIXELS,
         )

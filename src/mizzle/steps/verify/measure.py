@@ -27,7 +27,7 @@ from mizzle.model import (
 from mizzle.settings import Settings
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import Sightings, Solution, gather, pair_table, solve
-from mizzle.steps.verify.stars import Measured, area_maps, cut_stamps, lit_positions, measure_stamps
+from mizzle.steps.verify.stars import Measured, cut_stamps, lit_positions, measure_stamps
 
 FloatArray = NDArray[np.float64]
 
@@ -155,16 +155,14 @@ def _measure(
     shared = on_chip.sum(axis=0) >= 2
     chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
     busy = [i for i, index in enumerate(chosen) if index.size]
-    areas = area_maps([items[i][0].chips[items[i][1]].frame for i in busy])
     stamps = runner.map(
-        lambda job: cut_stamps(
-            *items[job[0]],
-            (chosen[job[0]], placed[job[0]][0][chosen[job[0]]], placed[job[0]][1][chosen[job[0]]]),
-            job[1],
+        lambda i: cut_stamps(
+            *items[i],
+            (chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
             cosmic_rays,
             settings,
         ),
-        list(zip(busy, areas, strict=True)),
+        busy,
     )
     found = measure_stamps(stamps, settings)
     return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]

@@ -1,0 +1,221 @@
+"""The proof: faults are found, clean data are not accused, and what cannot be judged is not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mizzle.model import Alignment, Catalog, CosmicRays, Serial, SkyLevels, Verdict
+from mizzle.settings import Settings, VerifySettings
+from mizzle.steps.equalize import equalize
+from mizzle.steps.verify import judge, verify
+from mizzle.steps.verify.solve import gather, pair_table, solve
+from photometry_tools import make_chip, make_exposure
+
+CHIPS = ("PC", "WF2", "WF3", "WF4")
+PAIRS = ((0, 1), (0, 3), (1, 2), (2, 3))  # chips that share a border
+
+
+def catalog_from_truth(truth, photflam):
+    stars = truth.stars
+    columns = {
+        "ra": stars.ra,
+        "dec": stars.dec,
+        "flux": truth.rate(photflam),
+        "mag_st": stars.mag_st,
+        "flags": np.zeros(len(stars), np.int32),
+    }
+    return Catalog(columns, {})
+
+
+def prove(scene, *, fault=None, runner=None, **options):
+    """Prove a scene's zeropoint; `fault` multiplies the factors of one chip."""
+    alignment, scales, sky, rays = scene.solutions
+    if fault is not None:
+        chip, size = fault
+        factors = {
+            root: {n: f * (size if n == chip else 1.0) for n, f in chips.items()}
+            for root, chips in scales.factors.items()
+        }
+        scales = dataclasses.replace(scales, factors=factors)
+    catalog = catalog_from_truth(scene.truth, scales.photflam)
+    settings = Settings(verify=VerifySettings(**options))
+    return verify(scene.exposures, catalog, alignment, scales, sky, rays, settings, runner or Serial())
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "pairs", "verdict"),
+    [
+        (1.000, 0.006, 20, Verdict.PASS),
+        (1.0099, 0.010, 5, Verdict.PASS),
+        (0.989, 0.006, 20, Verdict.WARN),
+        (1.000, 0.011, 20, Verdict.WARN),
+        (0.970, 0.0099, 20, Verdict.FAIL),
+        (1.030, 0.0101, 20, Verdict.WARN),
+        (1.019, 0.005, 20, Verdict.WARN),
+        (0.500, 0.001, 4, Verdict.NONE),
+        (float("nan"), 0.01, 20, Verdict.NONE),
+    ],
+)
+def test_rules_of_the_verdict(ratio, error, pairs, verdict):
+    assert judge(ratio, error, pairs) is verdict
+
+
+def sightings(rng, n_pairs, *, ratios=(1, 1, 1, 1), sigma=0.02, outliers=0.03):
+    """Stars on chip pairs as a dithered visit gives them, a few exposures each."""
+    star, chip, value, error = [], [], [], []
+    for k in range(n_pairs):
+        brightness = rng.normal(0, 1)
+        for c in PAIRS[rng.integers(4)]:
+            for _ in range(rng.integers(1, 4)):
+                s = sigma * np.exp(rng.normal(0, 0.4))
+                off = rng.exponential(0.3) if rng.random() < outliers else 0.0
+                star.append(k)
+                chip.append(c)
+                value.append(brightness + np.log(ratios[c]) + rng.normal(0, s) + off)
+                error.append(s)
+    return gather(np.array(star), np.array(chip), np.array(value), np.array(error))
+
+
+def test_ratios_are_found_through_chains():
+    found = solve(sightings(np.random.default_rng(1), 4000, ratios=(0.9, 1.1, 1.0, 0.97)), 4, 2)
+    np.testing.assert_allclose(found.ratio, (0.9, 1.1, 1.0, 0.97), atol=0.003)
+    assert found.error[2] == 0
+    assert found.n_pairs.sum() == 8000
+
+
+def test_errors_of_the_ratios_are_right():
+    rng = np.random.default_rng(2)
+    pulls = []
+    for _ in range(200):
+        found = solve(sightings(rng, 60, outliers=0.0), 4, 2)
+        pulls.append(np.log(found.ratio[[0, 1, 3]]) / found.error[[0, 1, 3]])
+    assert 0.85 < np.std(pulls) < 1.15
+
+
+@pytest.mark.parametrize("n_pairs", [12, 40, 100])
+def test_clean_visits_are_not_accused(n_pairs):
+    rng = np.random.default_rng(n_pairs)
+    fails = 0
+    for _ in range(100):
+        found = solve(sightings(rng, n_pairs), 4, 2)
+        errors = np.hypot(found.error, 0.005)
+        fails += any(judge(found.ratio[c], errors[c], found.n_pairs[c]) is Verdict.FAIL for c in (0, 1, 3))
+    assert fails <= 1
+
+
+@pytest.mark.parametrize("chip", [0, 1, 3])
+def test_a_fault_of_three_percent_is_detected_where_the_error_allows(chip):
+    rng = np.random.default_rng(30 + chip)
+    missed = judged = 0
+    for _ in range(100):
+        ratios = [1.0] * 4
+        ratios[chip] = 0.97
+        found = solve(sightings(rng, 150, ratios=ratios), 4, 2)
+        error = float(np.hypot(found.error[chip], 0.005))
+        if error <= 0.008:
+            judged += 1
+            missed += judge(found.ratio[chip], error, found.n_pairs[chip]) is Verdict.PASS
+    assert judged > 50
+    assert missed == 0
+
+
+def test_a_chip_no_chain_reaches_has_no_ratio():
+    seen = gather(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.zeros(4), np.full(4, 0.01))
+    found = solve(seen, 4, 2)
+    assert np.isnan(found.ratio[:2]).all()
+    assert found.ratio[3] == pytest.approx(1.0)
+    assert found.n_pairs.tolist() == [1, 1, 1, 1]
+
+
+def test_nothing_seen():
+    empty = np.zeros(0)
+    seen = gather(empty.astype(int), empty.astype(int), empty, empty)
+    found = solve(seen, 4, 2)
+    assert found.n_pairs.tolist() == [0, 0, 0, 0]
+    assert pair_table(seen, CHIPS)["one"].size == 0
+
+
+def test_pairs_of_a_star_on_three_chips():
+    seen = gather(np.zeros(3, int), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.3]), np.full(3, 0.01))
+    table = pair_table(seen, CHIPS)
+    pairs = {(a, b): r for a, b, r in zip(table["one"], table["two"], table["log_ratio"], strict=True)}
+    assert pairs == pytest.approx({("PC", "WF2"): -0.1, ("WF2", "WF3"): -0.2, ("PC", "WF3"): -0.3})
+    assert solve(seen, 4, 2).n_pairs.tolist() == [2, 2, 2, 0]
+
+
+def test_a_clean_visit_is_proven(scene):
+    zeropoint = prove(scene)
+    for name in ("WF2", "WF4"):
+        proof = zeropoint.proof[name]
+        assert proof.n_pairs > 20
+        assert proof.error < 0.009
+        assert abs(proof.ratio - 1) < 3 * proof.error
+        # The borders join one chip's low y to its neighbor's low x: without correction they disagree.
+        assert abs(proof.ratio_uncorrected - 1) > 0.02
+        assert proof.cte_error == pytest.approx(0.1 * abs(proof.ratio - proof.ratio_uncorrected))
+    assert zeropoint.proof["WF3"].ratio == 1.0
+    assert zeropoint.verdict in (Verdict.PASS, Verdict.WARN)
+    assert set(zeropoint.tables["pairs"]) >= {"ra", "dec", "one", "two", "log_ratio", "error"}
+
+
+@pytest.mark.parametrize("chip", ["WF2", "WF4"])
+def test_a_faulty_chip_fails(scene, chip):
+    clean, faulty = prove(scene), prove(scene, fault=(chip, 0.97))
+    assert faulty.proof[chip].ratio == pytest.approx(0.97 * clean.proof[chip].ratio, rel=1e-3)
+    assert faulty.proof[chip].verdict in (Verdict.FAIL, Verdict.WARN)
+    assert abs(faulty.proof[chip].ratio - 1) > 0.018
+
+
+def test_a_faulty_reference_accuses_all_others(scene):
+    faulty = prove(scene, fault=("WF3", 0.95))
+    assert faulty.proof["WF2"].verdict is Verdict.FAIL
+    assert faulty.proof["WF4"].verdict is Verdict.FAIL
+    assert faulty.verdict is Verdict.FAIL
+
+
+def test_without_cte_correction_the_loss_would_look_like_a_fault(scene):
+    plain = prove(scene, cte="none")
+    assert plain.proof["WF2"].ratio == plain.proof["WF2"].ratio_uncorrected
+    assert abs(plain.proof["WF2"].ratio - 1) > 0.02
+
+
+def test_too_few_stars_cannot_judge(scene):
+    zeropoint = prove(scene, snr=1000.0)
+    assert zeropoint.proof["PC"].verdict is Verdict.NONE
+    assert any("too few stars reach" in note for note in zeropoint.notes)
+
+
+def test_switched_off(scene):
+    zeropoint = prove(scene, enabled=False)
+    assert zeropoint.verdict is Verdict.NONE
+    assert "nothing was proven" in zeropoint.notes[0]
+
+
+def test_the_runner_does_not_matter(scene):
+    from mizzle.execution import Threads
+
+    one, two = prove(scene), prove(scene, runner=Threads(3))
+    assert repr(one.proof) == repr(two.proof)
+
+
+def test_no_stars_no_proof():
+    exposure = make_exposure("a", [make_chip(n, np.zeros((60, 60), np.float32)) for n in CHIPS])
+    scales = equalize([exposure], Settings())
+    nothing = {"a": dict.fromkeys(CHIPS, float("nan"))}
+    sky = SkyLevels({"a": dict.fromkeys(CHIPS, 0.0)}, nothing, nothing, nothing)
+    empty = Catalog({name: np.zeros(0) for name in ("ra", "dec", "flux", "flags", "mag_st")}, {})
+    zeropoint = verify(
+        [exposure],
+        empty,
+        Alignment.identity([exposure]),
+        scales,
+        sky,
+        CosmicRays({}, {}, {}),
+        Settings(),
+        Serial(),
+    )
+    assert {p.verdict for p in zeropoint.proof.values()} == {Verdict.NONE}
+    assert zeropoint.verdict is Verdict.NONE
