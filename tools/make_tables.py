@@ -45,9 +45,7 @@ def text(value: Any) -> str:
     )
 
 
-def write_table(
-    path: Path, rows: Sequence[Sequence[Any]], names: Sequence[str], comments: Iterable[str]
-) -> None:
+def write_table(path: Path, rows: Sequence[Sequence[Any]], names: Sequence[str], comments: Iterable[str]) -> None:
     """Write `rows` as ECSV; the type of a column is that of its first value."""
     kinds = ["string" if isinstance(v, str) else TYPES[v.dtype.str[1:]] for v in rows[0]]
     lines = header_lines(list(zip(names, kinds, strict=True)), comments)
@@ -67,8 +65,7 @@ def main(folder: Path) -> None:
         rows,
         names,
         [
-            f"WFPC2 geometric distortion, {IDCTAB} (STScI, public), after Anderson and King 2003, PASP 115,"
-            " 113.",
+            f"WFPC2 geometric distortion, {IDCTAB} (STScI, public), after Anderson and King 2003, PASP 115, 113.",
             "x' = sum CXnm x^m y^(n-m), in pixels, x = X - XREF (1-based); times SCALE for arcsec.",
         ],
     )
@@ -94,8 +91,7 @@ def main(folder: Path) -> None:
         [[np.int16(j + 1), value] for j, value in enumerate(profile.astype(np.float32))],
         ["Y", "DY"],
         [
-            f"WFPC2 34th-row term, {DGEOFILE.removesuffix('.gz')} (STScI, public; Cox 2008 after Anderson"
-            " and King",
+            f"WFPC2 34th-row term, {DGEOFILE.removesuffix('.gz')} (STScI, public; Cox 2008 after Anderson and King",
             "1999, PASP 111, 1095). DY is added to y (1-based rows) on all four chips; DX is zero.",
         ],
     )

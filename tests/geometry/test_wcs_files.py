@@ -325,7 +325,23 @@ def test_stwcs_files_and_headerlets_are_read(exposure, data_dir, oracle_python, 
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    theirs = json.loads(done.stdout.splitlines()[-1])
+    answer = json.loads(done.stdout.splitlines()[-1])
+    # The incumbent's row term, rebuilt: PC alone, by column. stwcs rounds the chips' rotation to 3e-7.
+    rebuilt = read_exposure(exposure, geometry(row_term="incumbent"), headers_only=True)
+    ours = read_exposure(exposure, headers_only=True)
+    for name, sky in answer["updated"].items():
+        assert worst_pixel(rebuilt.chips[name].frame, np.array(sky).T, x, y) < 5e-4
+        # What it loses is the row term, and nothing else (PC: and it gains a column term).
+        frame = ours.chips[name].frame
+        their_x, their_y = frame.sky_to_pixel(*np.array(sky).T)
+        centers = (frame.row_edges[1:] + frame.row_edges[:-1]) / 2
+        lost = centers[y.astype(int)]
+        gained = centers[x.astype(int)] if name == "PC" else np.zeros_like(lost)
+        np.testing.assert_allclose(their_x, x, atol=5e-4)
+        jumps = np.abs(their_y - y - gained + lost) > 1e-3
+        assert jumps.sum() <= 2  # the file averages the jump row
+        np.testing.assert_allclose((their_y - y)[~jumps], (gained - lost)[~jumps], atol=6e-4)
+    theirs = answer["tweaked"]
     fresh = read_exposure(path, headers_only=True)
     assert "OPUS" in " ".join(wcs_names(fresh.chips["PC"].header))
     trusted = read_exposure(path, geometry(wcs="header", row_term="incumbent"), headers_only=True)
@@ -363,17 +379,19 @@ with fits.open(path, mode="update") as hdus:
         open("s8f1222cu_dxy.fits", "wb").write(zipped.read())
     hdus[0].header["DGEOFILE"] = os.path.abspath("s8f1222cu_dxy.fits")
 updatewcs.updatewcs(path, use_db=False, checkfiles=False)
+def positions():
+    with fits.open(path) as hdus:
+        return {n: HSTWCS(hdus, ext=i + 1).all_pix2world(points.T, 0).tolist() for i, n in enumerate(NAMES)}
+NAMES = ["PC", "WF2", "WF3", "WF4"]
+updated = positions()
 with fits.open(path, mode="update") as hdus:
     for i in (1, 2, 3, 4):
         hdus[i].header["CRVAL1"] += 1e-4
         hdus[i].header["WCSNAME"] = "TWEAK"
 headerlet.write_headerlet(path, "test_hlet", wcskey="PRIMARY", sciext="SCI", output="test_hlet.fits", clobber=True,
     author="x", descrip="x", attach=False)
-sky = {}
-with fits.open(path) as hdus:
-    for i, name in enumerate(["PC", "WF2", "WF3", "WF4"], start=1):
-        sky[name] = HSTWCS(hdus, ext=i).all_pix2world(points.T, 0).tolist()
+answer = {"updated": updated, "tweaked": positions()}
 sys.stdout.flush()
 os.dup2(keep, 1)
-sys.stdout.write(json.dumps(sky) + "\\n")
+sys.stdout.write(json.dumps(answer) + "\\n")
 """

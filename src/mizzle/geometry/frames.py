@@ -102,10 +102,10 @@ def _frame(
         "IDCYREF": model.yref,
         "IDCV2REF": model.v2,
         "IDCV3REF": model.v3,
-        "OCX10": model.cx[1, 0] * model.scale,
-        "OCX11": model.cx[1, 1] * model.scale,
-        "OCY10": model.cy[1, 0] * model.scale,
-        "OCY11": model.cy[1, 1] * model.scale,
+        "OCX10": float(model.cx[1, 0] * model.scale),
+        "OCX11": float(model.cx[1, 1] * model.scale),
+        "OCY10": float(model.cy[1, 0] * model.scale),
+        "OCY11": float(model.cy[1, 1] * model.scale),
         "VAFACTOR": factor,
     }
     crpix = np.array([model.xref + site.ltv[0], model.yref + site.ltv[1]])
