@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mizzle.report.again import rebuild
     from mizzle.report.evidence import gather
     from mizzle.report.metrics import build_report, to_json
-    from mizzle.report.again import rebuild
     from mizzle.report.worker import ReportJob, payload, start_worker
 
 _HOMES = {

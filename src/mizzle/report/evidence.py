@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -133,35 +134,49 @@ def _good_stars(catalog: Catalog, scale: float) -> NDArray[np.intp]:
     with np.errstate(invalid="ignore"):
         good = (np.asarray(columns["flags"]) == 0) & (flux > 30 * error)
     order = np.argsort(-np.where(np.isfinite(flux), flux, -np.inf), kind="stable")
-    chosen = order[good[order]][:600]
-    x, y = np.asarray(columns["x"], dtype=np.float64), np.asarray(columns["y"], dtype=np.float64)
-    near = np.hypot(x[chosen, None] - x[None, :], y[chosen, None] - y[None, :]) * scale < 1.0
-    brighter = flux[None, :] > 0.02 * flux[chosen, None]
+    chosen = order[good[order]][:400]
+    x, y = (np.asarray(columns[k], dtype=np.float32) for k in ("x", "y"))
+    near = (x[chosen, None] - x) ** 2 + (y[chosen, None] - y) ** 2 < np.float32(1.0 / scale**2)
+    brighter = flux > 0.02 * flux[chosen, None]
     alone: NDArray[np.intp] = chosen[(near & brighter).sum(axis=1) <= 1]
     return alone
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """Stamps of one chip of one exposure, or of one chip's part of a product."""
+
+    kind: str
+    owner: str
+    chip: str
+    scale: float
+    stamps: FloatArray
+
+
 def _widths(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, Any]:
-    """Measure star widths in the exposures and in the product."""
-    single: dict[str, dict[str, Any]] = {}
-    product: dict[str, dict[str, Any]] = {}
+    """Measure star widths in the exposures and in the product, all stamps in one go."""
+    cuts: list[_Cut] = []
     for band, catalog in result.catalogs.items():
         if not len(catalog):
             continue
         mosaic = result.mosaics[band]
         stars = _good_stars(catalog, mosaic.grid.scale)
-        columns = catalog.columns
-        product[band] = _product_widths(mosaic, catalog, stars)
-        ra, dec = np.asarray(columns["ra"])[stars], np.asarray(columns["dec"])[stars]
+        cuts += _product_cuts(mosaic, catalog, stars)
+        ra, dec = (np.asarray(catalog.columns[k], dtype=np.float64)[stars] for k in ("ra", "dec"))
         for exposure in result.exposures:
-            if exposure.filter != band:
-                continue
-            chips = {
-                name: _chip_width(exposure, chip, frames[exposure.root][name], (ra, dec), result)
-                for name, chip in exposure.chips.items()
-            }
-            single[exposure.root] = {name: row for name, row in chips.items() if row}
-    return {"exposures": single, "products": product}
+            if exposure.filter == band:
+                own = frames[exposure.root]
+                cuts += [_chip_cut(exposure, own[name], (ra, dec), result, name) for name in exposure.chips]
+    found: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
+    if not cuts:
+        return found
+    fwhm = psf.widths(np.concatenate([cut.stamps for cut in cuts]))
+    ends = np.cumsum([len(cut.stamps) for cut in cuts])
+    for cut, mine in zip(cuts, np.split(fwhm, ends[:-1]), strict=True):
+        row = psf.summary(mine, cut.scale)
+        if row is not None:
+            found[cut.kind].setdefault(cut.owner, {})[cut.chip] = row
+    return found
 
 
 def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -170,39 +185,43 @@ def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.
     return np.asarray((x >= edge) & (y >= edge) & (x < shape[1] - edge) & (y < shape[0] - edge))
 
 
-def _product_widths(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -> dict[str, Any]:
-    """Measure star widths in a mosaic, by the chip that dominates there."""
-    x, y = np.asarray(catalog.columns["x"])[stars] - 1.0, np.asarray(catalog.columns["y"])[stars] - 1.0
+def _product_cuts(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -> list[_Cut]:
+    """Cut stars out of a mosaic, by the chip that dominates there."""
+    x, y = (np.asarray(catalog.columns[k], dtype=np.float64)[stars] - 1.0 for k in ("x", "y"))
     chip = np.asarray(catalog.columns["chip"]).astype(str)[stars]
-    inside = _inside(x, y, mosaic.sci.shape)
-    fwhm = psf.widths(psf.cut(mosaic.sci, x[inside], y[inside]))
-    chip = chip[inside]
-    rows = {str(name): psf.summary(fwhm[chip == name], mosaic.grid.scale) for name in np.unique(chip)}
-    return {name: row for name, row in rows.items() if row}
+    inside = _inside(x, y, mosaic.grid.shape)
+    x, y, chip = x[inside], y[inside], chip[inside]
+    cuts = []
+    for name in np.unique(chip):
+        mine = np.flatnonzero(chip == name)[: 2 * STAR_LIMIT]
+        stamps = psf.cut(mosaic.sci, x[mine], y[mine])
+        cuts.append(_Cut("products", mosaic.filter, str(name), mosaic.grid.scale, stamps))
+    return cuts
 
 
-def _chip_width(
+def _chip_cut(
     exposure: Exposure,
-    chip: Chip,
     frame: ChipFrame,
     sky: tuple[NDArray[np.float64], NDArray[np.float64]],
     result: Result,
-) -> dict[str, float] | None:
-    """Measure star widths on one chip of one exposure, clear of defects and cosmic rays."""
+    name: str,
+) -> _Cut:
+    """Cut stars out of one chip of one exposure, clear of defects and cosmic rays."""
+    chip = exposure.chips[name]
     # The frame's middle tells which stars can lie on the chip at all: inverting the distortion costs.
     xi, eta = project(*sky, (float(frame.crval[0]), float(frame.crval[1])))
     reach = max(frame.shape) * frame.scale / 3600.0
-    near = np.flatnonzero(np.hypot(xi, eta) < reach)
+    near = np.flatnonzero(np.hypot(xi, eta) < reach)[: 6 * STAR_LIMIT]
     x, y = frame.sky_to_pixel(sky[0][near], sky[1][near])
     keep = _inside(x, y, frame.shape)
     x, y = x[keep][: 2 * STAR_LIMIT], y[keep][: 2 * STAR_LIMIT]
-    if not x.size:
-        return None
-    bad = (chip.dq & _BAD) != 0
-    bad |= result.cosmic_rays.mask(exposure.root, chip.name, chip.shape)
-    clean = ~psf.cut(bad, x, y)[:, 2:-2, 2:-2].any(axis=(1, 2))
-    x, y = x[clean][:STAR_LIMIT], y[clean][:STAR_LIMIT]
-    return psf.summary(psf.widths(psf.cut(chip.sci, x, y)), frame.scale)
+    if x.size:
+        defects = (psf.cut(chip.dq, x, y) & _BAD) != 0
+        hits = psf.cut(result.cosmic_rays.mask(exposure.root, name, chip.shape), x, y)
+        clean = ~(defects | hits)[:, 2:-2, 2:-2].any(axis=(1, 2))
+        x, y = x[clean][:STAR_LIMIT], y[clean][:STAR_LIMIT]
+    stamps = psf.cut(chip.sci, x, y) if x.size else np.zeros((0, 2 * psf.HALF + 1, 2 * psf.HALF + 1))
+    return _Cut("exposures", exposure.root, name, frame.scale, stamps)
 
 
 def _stamps(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> list[dict[str, Any]]:

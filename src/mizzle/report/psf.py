@@ -15,7 +15,7 @@ TO_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @cache
-def _templates() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _templates() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return unit templates ``(t, 121)``, mean removed, and the sigma [pixel] of each.
 
     Every template is a Gaussian of one width at one of 7 x 7 sub-pixel offsets.
@@ -28,7 +28,7 @@ def _templates() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     images = np.einsum("sap,sbq->sabpq", profile, profile).reshape(-1, span.size**2)
     images -= images.mean(axis=1, keepdims=True)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
-    return images, np.repeat(sigmas, offsets.size**2)
+    return images.astype(np.float32), np.repeat(sigmas, offsets.size**2)
 
 
 def widths(stamps: FloatArray) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ def widths(stamps: FloatArray) -> NDArray[np.float64]:
     flat = flat - flat.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1)
     images, sigmas = _templates()
-    likeness = flat @ images.T
+    likeness = flat.astype(np.float32) @ images.T
     # Best over offsets first, so that the width can be refined by a parabola in log sigma.
     n_widths = np.unique(sigmas).size
     by_width = likeness.reshape(len(flat), n_widths, -1).max(axis=2)
@@ -69,7 +69,7 @@ def widths(stamps: FloatArray) -> NDArray[np.float64]:
     return np.where(bad | ~explained | (norm == 0), np.nan, fwhm)
 
 
-def cut(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+def cut(image: NDArray[Any], x: FloatArray, y: FloatArray) -> NDArray[Any]:
     """Cut 11 x 11 stamps around 0-based positions, which must lie 6 pixels or more inside.
 
     Returns

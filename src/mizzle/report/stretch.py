@@ -62,18 +62,26 @@ def block_mean(image: FloatArray, factor: int) -> NDArray[np.float32]:
     """
     if factor <= 1:
         return np.asarray(image, dtype=np.float32)
-    ny, nx = image.shape
-    rows, columns = np.arange(0, ny, factor), np.arange(0, nx, factor)
     good = np.isfinite(image)
-    clean = np.where(good, image, np.float32(0)).astype(np.float32, copy=False)
-    total = np.add.reduceat(np.add.reduceat(clean, rows, axis=0), columns, axis=1)
-    # Rows first: at most `factor` ones each, so bytes suffice and the pass stays cheap.
-    kind = np.uint8 if factor <= 255 else np.uint32
-    by_row = np.add.reduceat(good.view(np.uint8), rows, axis=0, dtype=kind)
-    count = np.add.reduceat(by_row, columns, axis=1, dtype=np.uint32)
+    total = _block_sum(np.where(good, image, np.float32(0)).astype(np.float32, copy=False), factor)
+    count = _block_sum(good.view(np.uint8), factor)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / count
     return np.asarray(mean, dtype=np.float32)
+
+
+def _block_sum(values: NDArray[Any], factor: int) -> NDArray[np.float32]:
+    """Sum blocks: whole rows are added to whole rows, then every k-th column to every k-th."""
+    ny, nx = values.shape
+    rows, columns = -(-ny // factor), -(-nx // factor)
+    tall = np.zeros((rows, columns * factor), dtype=np.float32)
+    for k in range(factor):
+        part = values[k::factor]
+        tall[: part.shape[0], :nx] += part
+    total = tall[:, ::factor].copy()
+    for k in range(1, factor):
+        total += tall[:, k::factor]
+    return total
 
 
 def factor_for(shape: tuple[int, int], longest: int) -> int:
