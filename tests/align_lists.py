@@ -12,7 +12,12 @@ from mizzle.steps.align import SourceList, align_lists
 from mizzle.steps.align.match import rotation
 
 #: Chip footprints on the plane [arcsec]: PC small, three WF: the L of WFPC2, roughly.
-CHIPS = {1: (0.0, 0.0, 36.0, 0.0455), 2: (-80.0, 0.0, 80.0, 0.0996), 3: (-80.0, -80.0, 80.0, 0.0996), 4: (0.0, -80.0, 80.0, 0.0996)}
+CHIPS = {
+    1: (0.0, 0.0, 36.0, 0.0455),
+    2: (-80.0, 0.0, 80.0, 0.0996),
+    3: (-80.0, -80.0, 80.0, 0.0996),
+    4: (0.0, -80.0, 80.0, 0.0996),
+}
 
 
 @dataclass
@@ -112,8 +117,12 @@ def _inside(rng, n):
 def solve(lists, catalog=None, order=None, **settings):
     choice = build_settings({"align": settings}).align
     return align_lists(
-        sorted(lists, key=lambda s: s.root), choice, Serial(), pivot=(200.0, -47.0),
-        order=order or [s.root for s in lists], catalog=catalog,
+        sorted(lists, key=lambda s: s.root),
+        choice,
+        Serial(),
+        pivot=(200.0, -47.0),
+        order=order or [s.root for s in lists],
+        catalog=catalog,
     )
 
 

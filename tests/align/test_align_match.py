@@ -111,4 +111,6 @@ def test_close_pairs_are_all_the_pairs(seed, radius):
     a, b = rng.uniform(-20, 20, (rng.integers(0, 30), 2)), rng.uniform(-20, 20, (rng.integers(0, 30), 2))
     first, second = close_pairs(a, b, radius)
     near = (np.abs(a[:, None] - b[None]) <= radius).all(axis=2)
-    assert set(zip(first.tolist(), second.tolist(), strict=True)) == set(zip(*map(np.ndarray.tolist, np.nonzero(near)), strict=True))
+    assert set(zip(first.tolist(), second.tolist(), strict=True)) == set(
+        zip(*map(np.ndarray.tolist, np.nonzero(near)), strict=True)
+    )

@@ -327,7 +327,9 @@ def test_different_filters_match_whatever_the_colors():
 
 
 def test_catalog_epoch_and_columns():
-    c = SkyCatalog("c", np.array([10.0]), np.array([60.0]), pm_ra=np.array([1000.0]), pm_dec=np.array([-500.0]), epoch=2000.0)
+    c = SkyCatalog(
+        "c", np.array([10.0]), np.array([60.0]), pm_ra=np.array([1000.0]), pm_dec=np.array([-500.0]), epoch=2000.0
+    )
     ra, dec = c.at(2010.0)
     assert dec[0] == pytest.approx(60 - 5 / 3600)
     assert (ra[0] - 10) * np.cos(np.deg2rad(60)) * 3600 == pytest.approx(10.0)
