@@ -6,11 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from report.report_scene import Scene, make_result
-
 from mizzle.model import Result
 from mizzle.report import build_report, gather, payload
 from mizzle.settings import Settings
+from report.report_scene import Scene, make_result
 
 
 def reported(scene: Scene | None = None, header: dict[str, Any] | None = None, **more: Any) -> Result:

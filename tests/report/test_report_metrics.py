@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report.report_scene import Scene, make_result
 
 from mizzle.model import Alignment, CosmicRays, Verdict, Zeropoint
 from mizzle.report.metrics import CR_RATE, build_report, plain, to_json
+from report.report_scene import Scene, make_result
 
 SMALL = Scene(n_exposures=3, side=100, n_stars=80)
 

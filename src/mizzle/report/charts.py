@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -186,7 +187,7 @@ class Chart:
         """Return the chart."""
         left, top, right, bottom = self.margins
         x1, y1 = self.width - right, self.height - bottom
-        clip = f"c{abs(hash((self.label, self.width, len(self.parts)))) % 10**9}"
+        clip = f"c{zlib.crc32((self.label + self.x.label).encode()):08x}"
         head = (
             f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img"'
             f' aria-label="{escape(self.label)}"><title>{escape(self.label)}</title>'

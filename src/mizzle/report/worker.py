@@ -159,11 +159,11 @@ def start_worker() -> ReportJob:
     return ReportJob(process)
 
 
-def _leave_with_the_parent() -> None:
-    """End this process when its standard input closes: the parent is gone, or has given up."""
+def _leave_with_the_parent(done: threading.Event) -> None:
+    """End this process when its standard input closes: the parent is gone, has given up, or has its answer."""
     while sys.stdin.buffer.read(1024):
         pass
-    os._exit(1)
+    os._exit(0 if done.is_set() else 1)
 
 
 def main() -> int:
@@ -176,8 +176,10 @@ def main() -> int:
         message = pickle.load(sys.stdin.buffer)
     except (EOFError, pickle.UnpicklingError):
         return 0
-    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+    done = threading.Event()
+    threading.Thread(target=_leave_with_the_parent, args=(done,), daemon=True).start()
     files = draw.draw(message)
+    done.set()
     answers.write(json.dumps({"files": files}) + "\n")
     answers.flush()
     os._exit(0)  # the watching thread holds the input's lock: an orderly end would wait for it
