@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS
-from mizzle.simulate.blank_sky import compare_sky, level_table, owners, write_comparison
+from mizzle.simulate.blank_sky import compare, level_table, owners, write_comparison
 from mizzle.simulate.blank_sky_figure import block_mean, draw
 from mizzle.simulate.photometry import photflam
 
@@ -17,12 +17,12 @@ QUIET = {"photon_noise": False, "read_noise": 0.0, "quantize": False, "dark": Fa
 
 @pytest.fixture(scope="module", params=[7, 15])
 def noiseless(request):
-    return request.param, compare_sky(gain_fault=True, gain=request.param, effects=QUIET)
+    return request.param, compare(gain_fault=True, gain=request.param, effects=QUIET)
 
 
 @pytest.fixture(scope="module")
 def noisy():
-    return compare_sky(gain_fault=True, seed=2)
+    return compare(gain_fault=True, seed=2)
 
 
 def ratios(panel):
@@ -95,7 +95,7 @@ def test_each_product_pixel_knows_its_chips(noisy):
 
 def test_a_sky_with_stars_is_refused():
     with pytest.raises(SettingsError, match="blank"):
-        compare_sky(field="random")
+        compare(field="random")
 
 
 def test_block_mean_minds_gaps():

@@ -359,3 +359,16 @@ def test_command_line_assignments_reach_the_plan():
     assert plan.effects.faults[2] == 0.97
     with pytest.raises(SettingsError, match="not a TOML assignment"):
         merged({}, ["density="])
+
+
+def test_the_documentation_names_every_setting():
+    from pathlib import Path
+
+    from mizzle.simulate.plan import Plan
+
+    text = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
+    for prefix, model in (("", Plan), ("effects.", Effects)):
+        for name, field in model.model_fields.items():
+            if name != "effects":
+                assert f"| `{prefix}{name}` |" in text, name
+                assert field.description in text, name

@@ -119,9 +119,9 @@ def _stars(path: Path) -> Any:
 def _compare(out: Path, changes: dict[str, Any], gain_fault: bool, runner: Any) -> int:
     """Run the blank-sky demonstration, and say the chips' levels."""
     from mizzle.cli.console import out as show
-    from mizzle.simulate.blank_sky import compare_sky, level_table, write_comparison
+    from mizzle.simulate.blank_sky import compare, level_table, write_comparison
 
-    result = compare_sky(gain_fault=gain_fault, runner=runner, **changes)
+    result = compare(gain_fault=gain_fault, runner=runner, **changes)
     paths = write_comparison(result, out)
     show(level_table(result))
     for path in paths:

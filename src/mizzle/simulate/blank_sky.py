@@ -100,7 +100,7 @@ def sky_effects(**changes: Any) -> Effects:
     return Effects.none(**{**quiet, **changes})
 
 
-def compare_sky(
+def compare(
     *, gain_fault: bool = False, settings: Settings | None = None, runner: Runner | None = None, **changes: Any
 ) -> Comparison:
     """Simulate a constant sky, drizzle it as it is and equalized, and measure each chip's level.
@@ -229,7 +229,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
     Parameters
     ----------
     comparison : Comparison
-        From `compare_sky`.
+        From `compare`.
     folder : str or Path
         Made if need be.
 

@@ -28,7 +28,7 @@ def draw(comparison: Comparison) -> Figure:
     Parameters
     ----------
     comparison : Comparison
-        From `compare_sky`.
+        From `compare`.
 
     Returns
     -------
