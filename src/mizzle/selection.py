@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mizzle.clock import Clock
 from mizzle.errors import DataError, InputError, MizzleError
-from mizzle.io.exposures import read_exposure
-from mizzle.io.inputs import InputFile, find_inputs
+from mizzle.io.exposures import check_pixels, read_exposure
+from mizzle.io.inputs import find_inputs
 from mizzle.io.pixels import PixelCache
 from mizzle.model import Alignment, Exposure, Runner, Verdict
 from mizzle.settings import Settings
@@ -58,18 +58,25 @@ def read_all(
         inputs = find_inputs(files, on_problem=drops.drop)
         cache = PixelCache()
 
-        def read(entry: InputFile) -> Exposure | MizzleError:
+        exposures: list[Exposure] = []
+        for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
-                return read_exposure(entry, settings, cache=cache)
+                exposures.append(read_exposure(entry, settings, cache=cache, headers_only=True))
+            except MizzleError as problem:
+                drops.drop(str(entry.science), problem)
+
+        def problem_of(exposure: Exposure) -> MizzleError | None:
+            try:
+                check_pixels(exposure)
             except MizzleError as problem:
                 return problem
+            return None
 
-        exposures: list[Exposure] = []
-        for entry, answer in zip(inputs, runner.map(read, inputs), strict=True):
-            if isinstance(answer, MizzleError):
-                drops.drop(str(entry.science), answer)
-            else:
-                exposures.append(answer)
+        problems = runner.map(problem_of, exposures)
+        for exposure, found in zip(list(exposures), problems, strict=True):
+            if found is not None:
+                drops.drop(exposure.path, found)
+                exposures.remove(exposure)
         exposures = _unique(exposures, drops)
     for what, reason in drops.reasons.items():
         clock.warn(f"dropped {what}: {reason}")

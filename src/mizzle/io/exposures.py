@@ -81,20 +81,25 @@ def read_exposure(
     entry = path if isinstance(path, InputFile) else InputFile(Path(path), quality_beside(Path(path)))
     settings = settings or Settings()
     cache = cache or PixelCache()
-    science = _Opened(entry.science)
-    quality = science if entry.quality is None else _Opened(entry.quality)
-    try:
+    with contextlib.ExitStack() as opened:
+        science = opened.enter_context(contextlib.closing(_Opened(entry.science)))
+        quality = science
+        if entry.quality is not None:
+            quality = opened.enter_context(contextlib.closing(_Opened(entry.quality)))
         exposure = _assemble(entry, science, quality, settings, cache)
-    finally:
-        science.close()
-        quality.close()
     if not headers_only:
-        _check_pixels(exposure)
+        check_pixels(exposure)
     return exposure
 
 
-def _check_pixels(exposure: Exposure) -> None:
-    """Refuse a chip that holds nothing."""
+def check_pixels(exposure: Exposure) -> None:
+    """Refuse a chip that holds nothing.
+
+    Raises
+    ------
+    InputError
+        No pixel of a chip is finite.
+    """
     for name, chip in exposure.chips.items():
         if not np.any(np.isfinite(chip.sci)):
             raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
@@ -117,13 +122,34 @@ class _Opened:
                 warnings.simplefilter("ignore")
                 source: Any = path if self.raw is None else io.BytesIO(self.raw)
                 self.hdus = fits.open(source, mode="readonly", memmap=self.raw is None)
-                self.count = len(self.hdus)
-                self.headers = [freeze_header(hdu.header, f"{path}[{i}]") for i, hdu in enumerate(self.hdus)]
+                self._read_headers()
         except OSError as problem:
             reason = problem.strerror or str(problem)
             raise InputError(f"{path}: cannot be read as FITS: {reason}", file=str(path)) from problem
         except (ValueError, TypeError, KeyError, fits.VerifyError) as problem:
             raise InputError(f"{path}: not a valid FITS file: {problem}", file=str(path)) from problem
+
+    def _read_headers(self) -> None:
+        """Freeze every header; let go of the file if one cannot be read."""
+        try:
+            len(self.hdus)  # reads all headers: opening reads the first only
+            self.headers = [freeze_header(hdu.header, f"{self.path}[{i}]") for i, hdu in enumerate(self.hdus)]
+            self._check_end()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_end(self) -> None:
+        """Refuse a file that goes on after its last readable extension: astropy leaves a cut-off one out silently."""
+        info = self.hdus[-1].fileinfo()
+        end = int(info["datLoc"]) + int(info["datSpan"])
+        if end < self.size:
+            raise InputError(
+                f"{self.path}: truncated: extension {len(self.headers)} cannot be read, {self.size - end} bytes of it are"
+                " there; fetch the file again",
+                file=str(self.path),
+                size=self.size,
+            )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -205,6 +231,8 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
     root = str(primary.get("ROOTNAME", ""))
     folders = (entry.science.parent, Path(settings.archive.cache))
     more = geometry_inputs(settings.geometry, headers, science.hdus, root=root, folders=folders)
+    for name, header in headers.items():
+        _check_pointing(Keywords(f"{where}[{name}]", header, primary))
     frames, notes = build_frames(
         primary,
         headers,
@@ -255,6 +283,16 @@ def _describe(entry: InputFile, keywords: Keywords, primary: Mapping[str, Header
         "atodgain": int(gain),
         "target": keywords.text("TARGNAME", "")[:80],
     }
+
+
+def _check_pointing(keywords: Keywords) -> None:
+    """Refuse a pointing no telescope can have; what is missing is said where it is needed."""
+    keywords.number("PA_V3", -360, 720, unit="deg", default=0.0)
+    keywords.number("CRVAL1", -360, 720, unit="deg")
+    keywords.number("CRVAL2", -90, 90, unit="deg")
+    cd = [keywords.number(f"CD{i}_{j}", -0.01, 0.01, unit="deg/pixel") for i in (1, 2) for j in (1, 2)]
+    if not abs(cd[0] * cd[3] - cd[1] * cd[2]) > 1e-14:
+        raise keywords.fail("CD matrix", cd, "one that can be inverted")
 
 
 def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: Mapping[str, Any]) -> Chip:

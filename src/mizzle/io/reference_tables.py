@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.geometry.header import HeaderletChips
+from mizzle.geometry.header import HeaderletChips, number
 from mizzle.geometry.keywords import LookupTable
 from mizzle.instrument.tables import PROFILE_LENGTH, DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES
@@ -209,15 +209,17 @@ def read_lookups(hdus: Any, headers: Mapping[str, Any]) -> dict[str, LookupTable
     for chip, header in headers.items():
         if str(header.get("D2IMDIS2", "")).strip().upper() != "LOOKUP":
             continue
-        hdu = arrays.get(int(header.get("D2IM2.EXTVER", 1)))
+        hdu = arrays.get(int(number(header, "D2IM2.EXTVER", chip, default=1)))
         if hdu is None or hdu.data is None:
             raise InputError(
                 f"{chip}: D2IMDIS2 names a lookup table that the file lacks; set geometry.wcs='model'", chip=chip
             )
         data = np.atleast_2d(np.asarray(hdu.data, dtype=np.float32))
+        if data.ndim != 2:
+            raise InputError(f"{chip}: lookup table of {data.ndim} dimensions; set geometry.wcs='model'", chip=chip)
 
-        def pair(word: str, default: float, head: Any = hdu.header) -> tuple[float, float]:
-            return float(head.get(f"{word}1", default)), float(head.get(f"{word}2", default))
+        def pair(word: str, default: float, chip: str = chip, head: Any = hdu.header) -> tuple[float, float]:
+            return number(head, f"{word}1", chip, default=default), number(head, f"{word}2", chip, default=default)
 
         lookups[chip] = LookupTable(data, pair("CRPIX", 0.0), pair("CRVAL", 0.0), pair("CDELT", 1.0))
     return lookups
@@ -290,7 +292,10 @@ def geometry_inputs(
     headerlet: HeaderletChips | None = None
     notes: tuple[str, ...] = ()
     if settings.headerlet:
-        extvers = {chip: int(header.get("EXTVER", CHIP_NAMES.index(chip) + 1)) for chip, header in headers.items()}
+        extvers = {
+            chip: int(number(header, "EXTVER", chip, default=CHIP_NAMES.index(chip) + 1))
+            for chip, header in headers.items()
+        }
         path = resolve_reference(settings.headerlet, folders)
         headerlet = read_headerlet(path, extvers, root)
         if headerlet is None:

@@ -1,0 +1,317 @@
+"""The main job, end to end, on simulated files: what the outside relies on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+
+import mizzle
+from mizzle.cli import main
+from mizzle.simulate import visit, write_visit
+from mizzle.simulate.plan import make_plan
+
+FAST = ["--set", "report.page=false", "--set", "output.image=false"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Hash every file of a folder."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def command(*arguments: object) -> int:
+    """Run the command line in this process; return its exit code."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three exposures of one field."""
+    folder = tmp_path_factory.mktemp("visit")
+    write_visit(visit(make_plan(n=3, seed=11)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def products(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The full product set of these exposures; the inputs are proven untouched."""
+    folder = tmp_path_factory.mktemp("out")
+    before = digests(files)
+    assert command("run", files, "-o", folder, "--name", "m2", "-q", "--set", "output.exposures=true") == 0
+    assert digests(files) == before
+    return folder
+
+
+def test_the_product_set_is_complete(products: Path) -> None:
+    names = {str(path.relative_to(products)) for path in products.rglob("*") if path.is_file()}
+    roots = {"ua060502m", "ua060504m", "ua060506m"}
+    assert {name for name in names if name.startswith("m2")} == {
+        f"m2{ending}" for ending in ("_drz.fits", "_cat.ecsv", ".png", "_report.html", "_report.json", "_settings.toml")
+    }
+    assert {name for name in names if name.startswith("exposures")} == {f"exposures/{root}_flt.fits" for root in roots}
+    assert len(names) == 9
+
+
+def test_the_mosaic_says_what_it_is(products: Path) -> None:
+    with fits.open(products / "m2_drz.fits") as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "WHT", "CTX", "HDRTAB"]
+        sci, err, wht, ctx = (hdus[name].data for name in ("SCI", "ERR", "WHT", "CTX"))
+        assert (sci.dtype.kind, err.dtype.kind, wht.dtype.kind, ctx.dtype.kind) == ("f", "f", "f", "i")
+        np.testing.assert_array_equal(np.isnan(sci), wht == 0)
+        np.testing.assert_array_equal(np.isnan(err), wht == 0)
+        np.testing.assert_array_equal(ctx == 0, wht == 0)
+        primary, science = hdus[0].header, hdus["SCI"].header
+        assert science["BUNIT"] == "COUNTS/S"
+        assert science["PHOTFLAM"] == primary["ZPFLAM"] == 2.449067e-18
+        assert primary["ZPREF"] == "WF3"
+        assert primary["EXPTIME"] == primary["TEXPTIME"] == 1500.0
+        assert primary["NDRIZIM"] == len(hdus["HDRTAB"].data) == 12
+        assert primary["GAIN"] == pytest.approx(6.9 * 1500)
+        for key in (
+            "EXPSTART EXPEND DATE-OBS FILTNAM1 FILTNAM2 TELESCOP INSTRUME TARGNAME ROOTNAME RDNOISE ZPVERIF ERRCORR1"
+        ).split():
+            assert key in primary
+        for key in ("DATA", "DEXP", "SCAL", "KERN", "PIXF", "WTSC"):
+            assert f"D012{key}" in primary
+        assert primary["CRRATE"] == pytest.approx(0.01)
+        for name in ("ERR", "WHT", "CTX"):
+            assert WCS(hdus[name].header).wcs.compare(WCS(science).wcs)
+        assert science["CTYPE1"] == "RA---TAN"
+        assert "ORIENTAT" in science
+        full = wht[(ctx & (ctx - 1)) == 0]  # one chip alone
+        assert np.median(full[full > 0]) == pytest.approx(500, rel=0.05)
+
+
+def test_the_catalog_has_its_columns_and_units(products: Path) -> None:
+    table = Table.read(products / "m2_cat.ecsv")
+    wanted = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()
+    assert [name for name in table.colnames if name in wanted] == wanted
+    assert len(table) > 200
+    with fits.open(products / "m2_drz.fits") as hdus:
+        x, y = WCS(hdus["SCI"].header).all_world2pix(table["ra"], table["dec"], 1)
+        sci = np.nan_to_num(hdus["SCI"].data)
+    np.testing.assert_allclose(x, table["x"], atol=1e-3)
+    np.testing.assert_allclose(y, table["y"], atol=1e-3)
+    bright = np.argsort(table["mag_st"])[:50]
+    i, j = np.round(table["y"][bright] - 1).astype(int), np.round(table["x"][bright] - 1).astype(int)
+    assert (sci[i, j] > 20 * np.median(np.abs(sci))).all()
+
+
+def test_the_report_holds_the_promised_numbers(products: Path) -> None:
+    report = json.loads((products / "m2_report.json").read_text())
+    assert report["name"] == "m2"
+    assert report["version"] == mizzle.__version__
+    for key in [
+        "verdict",
+        "inputs",
+        "alignment",
+        "zeropoint",
+        "sky",
+        "cosmic_rays",
+        "product",
+        "timing",
+        "peak_rss_mb",
+    ]:
+        assert key in report
+    for entry in report["inputs"]:
+        assert {"file", "sha256", "root", "filter", "exptime", "verdict"} <= set(entry)
+        assert entry["sha256"] == hashlib.sha256(Path(entry["file"]).read_bytes()).hexdigest()
+    for entry in report["alignment"]["exposures"].values():
+        assert {"n_matched", "rms_mas", "shift_arcsec", "roll_deg", "scale", "verdict"} <= set(entry)
+        assert entry["verdict"] == "PASS"
+    assert report["zeropoint"]["photflam"] == 2.449067e-18
+    factors = report["zeropoint"]["factors"]["ua060502m"]
+    assert factors["PC"] == pytest.approx(1.0240581413248393, rel=1e-12)
+    for entry in report["zeropoint"]["proof"].values():
+        assert {"ratio", "error", "n_pairs"} <= set(entry)
+    assert {"shape", "scale_arcsec", "orientation_deg", "exptime"} <= set(report["product"])
+    assert 0 < report["cosmic_rays"]["ua060502m"]["WF3"] < 0.05
+
+
+def test_the_written_exposures_carry_the_final_wcs(products: Path, files: Path) -> None:
+    result = mizzle.run([files])
+    exposure = result.exposures[1]
+    path = products / "exposures" / f"{exposure.root}_flt.fits"
+    x, y = np.meshgrid(np.linspace(0, 799, 7), np.round(np.linspace(0, 799, 23)))
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        for name, chip in exposure.chips.items():
+            sci, dq = hdus["SCI", chip.number], hdus["DQ", chip.number]
+            frame = result.alignment.frame(exposure, name)
+            assert sci.header["WCSNAME"] == frame.name == "MIZZLE-ALIGNED"
+            wcs = WCS(sci.header, fobj=hdus)
+            ra, dec = wcs.all_pix2world(x, y, 0)
+            back_x, back_y = frame.sky_to_pixel(ra, dec)
+            np.testing.assert_allclose(back_x, x, atol=2e-6)
+            np.testing.assert_allclose(back_y, y, atol=2e-6)
+            factor = result.flux_scales.factors[exposure.root][name]
+            np.testing.assert_allclose(sci.data, chip.sci * factor, rtol=1e-6)
+            rays = result.cosmic_rays.mask(exposure.root, name, chip.shape)
+            np.testing.assert_array_equal((dq.data & 4096) != 0, rays)
+            np.testing.assert_array_equal(dq.data & 4095, chip.dq & 4095)
+            assert sci.header["PHOTFLAM"] == 2.449067e-18
+            assert (hdus["ERR", chip.number].data > 0).all()
+
+
+def test_pixels_depend_on_neither_workers_nor_order(files: Path) -> None:
+    paths = sorted(files.glob("*_c0m.fits"))
+    one = mizzle.run(paths, workers=1).mosaics["F814W"]
+    two = mizzle.run(paths[::-1], workers=3).mosaics["F814W"]
+    for name in ("sci", "err", "wht", "ctx"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+def test_the_settings_file_repeats_the_run(files: Path, tmp_path: Path) -> None:
+    chosen = ["--set", "combine.scale=0.12", "--set", "combine.pixfrac=0.8", *FAST]
+    assert command("run", files, "-o", tmp_path / "a", "--name", "x", "-q", *chosen) == 0
+    assert command("run", files, "-o", tmp_path / "b", "--name", "x", "-q", "-c", tmp_path / "a/x_settings.toml") == 0
+    with fits.open(tmp_path / "a/x_drz.fits") as one, fits.open(tmp_path / "b/x_drz.fits") as two:
+        assert one["SCI"].header["CD2_2"] == pytest.approx(0.12 / 3600)
+        for name in ("SCI", "ERR", "WHT", "CTX"):
+            assert one[name].data.tobytes() == two[name].data.tobytes()
+
+
+def test_two_filters_share_one_grid(tmp_path: Path) -> None:
+    write_visit(visit(make_plan(n=2, seed=3, filter="F814W", root="ua0605")), tmp_path / "in")
+    write_visit(visit(make_plan(n=2, seed=3, filter="F555W", root="ua0606")), tmp_path / "in")
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", *FAST) == 0
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    stem = "ngc7089-simulated_wfpc2"
+    assert made == sorted(
+        [f"{stem}_{band}_{kind}" for band in ("f555w", "f814w") for kind in ("drz.fits", "cat.ecsv")]
+        + [f"{stem}_report.json", f"{stem}_settings.toml"]
+    )
+    with (
+        fits.open(tmp_path / "out" / f"{stem}_f555w_drz.fits") as v,
+        fits.open(tmp_path / "out" / f"{stem}_f814w_drz.fits") as i,
+    ):
+        assert v["SCI"].shape == i["SCI"].shape
+        assert WCS(v["SCI"].header).wcs.compare(WCS(i["SCI"].header).wcs)
+        assert (v["SCI"].header["PHOTFLAM"], i["SCI"].header["PHOTFLAM"]) == (3.439046e-18, 2.449067e-18)
+        assert (v[0].header["FILTNAM1"], i[0].header["FILTNAM1"]) == ("F555W", "F814W")
+
+
+class TestKeepGoing:
+    @pytest.fixture
+    def broken(self, files: Path, tmp_path: Path) -> Path:
+        """The visit, one file of it cut off."""
+        folder = tmp_path / "broken"
+        shutil.copytree(files, folder)
+        path = folder / "ua060504m_c0m.fits"
+        path.write_bytes(path.read_bytes()[:4_000_000])
+        return folder
+
+    def test_without_it_the_run_stops(self, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert command("run", broken, "-o", tmp_path / "out", "-q") == 3
+        assert "ua060504m_c0m.fits" in capsys.readouterr().err
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_with_it_the_file_is_dropped_and_named(
+        self, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command("run", broken, "-o", tmp_path / "out", "--name", "x", "-q", "--keep-going", *FAST) == 0
+        assert "ua060504m_c0m.fits" in capsys.readouterr().err
+        report = json.loads((tmp_path / "out/x_report.json").read_text())
+        assert any("ua060504m" in name for name in report["dropped"])
+        assert [entry["root"] for entry in report["inputs"]] == ["ua060502m", "ua060506m"]
+
+    def test_strict_makes_it_5(self, broken: Path, tmp_path: Path) -> None:
+        assert command("run", broken, "-o", tmp_path / "out", "-q", "--keep-going", "--strict", *FAST) == 5
+
+    def test_nothing_left_is_4(self, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in/ua060502m_c0m.fits").write_text("no FITS")
+        (tmp_path / "in/ua060502m_c1m.fits").write_text("no FITS")
+        assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", "--keep-going") == 4
+
+
+def test_exposures_that_cannot_be_matched_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_visit(visit(make_plan(n=2, field="blank", seed=5)), tmp_path / "in")
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q") == 4
+    said = capsys.readouterr().err
+    assert "cannot align" in said
+    assert "align.method" in said
+    assert list((tmp_path / "out").iterdir()) == []
+    trusted = ["--set", 'align.method="header"', "--name", "x", *FAST]
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", *trusted) == 0
+    assert len(Table.read(tmp_path / "out/x_cat.ecsv")) <= 3  # a place two cosmic rays hit may look like a star
+    assert fits.getheader(tmp_path / "out/x_drz.fits")["ZPVERIF"] == "NONE"
+
+
+def test_one_exposure_without_stars_gives_an_empty_catalog(tmp_path: Path) -> None:
+    write_visit(visit(make_plan(n=1, field="blank", seed=5, effects={"cosmic_rays": 0.0})), tmp_path / "in")
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "--name", "x", "-q", *FAST) == 0
+    assert fits.getheader(tmp_path / "out/x_drz.fits")["ZPVERIF"] == "NONE"
+    table = Table.read(tmp_path / "out/x_cat.ecsv")
+    assert len(table) == 0
+    assert "flux_err" in table.colnames
+    report = json.loads((tmp_path / "out/x_report.json").read_text())
+    assert report["alignment"]["exposures"]["ua060502m"]["verdict"] == "NONE"
+
+
+def test_a_killed_run_leaves_no_half_product_and_the_next_completes(files: Path, tmp_path: Path) -> None:
+    arguments = ["run", str(files), "-o", str(tmp_path / "out"), "--name", "x", "-q", *FAST]
+    code = f"from mizzle.cli import main; main({arguments!r})"
+    for delay in (0.5, 1.5):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        process.wait()
+        for path in (tmp_path / "out").glob("x_*.fits"):
+            with fits.open(path) as hdus:
+                hdus.verify("exception")
+    assert command(*arguments) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "x_drz.fits", "x_cat.ecsv", "x_report.json", "x_settings.toml"
+    }  # fmt: skip
+
+
+def test_home_may_be_unwritable(files: Path, tmp_path: Path) -> None:
+    arguments = ["run", str(files), "-o", str(tmp_path / "out"), "--name", "x", "-q"]
+    code = f"from mizzle.cli import main; main({arguments!r})"
+    environment = {**os.environ, "HOME": "/nonexistent"}
+    for key in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        environment.pop(key, None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert (tmp_path / "out/x_report.html").is_file()
+
+
+def test_hostile_words_in_a_header_do_no_harm(files: Path, tmp_path: Path) -> None:
+    shutil.copytree(files, tmp_path / "in")
+    nasty = "../../<script>alert(1)</script>"
+    for path in (tmp_path / "in").glob("*_c0m.fits"):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["TARGNAME"] = nasty
+            hdus[0].header["ROOTNAME"] = "../" + path.name[:9]
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", "--set", "output.exposures=true") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
+    page = next((tmp_path / "out").glob("*_report.html")).read_text()
+    assert "<script>alert" not in page
+
+
+def test_several_workers_and_the_page_agree_with_the_api(files: Path) -> None:
+    result = mizzle.run([str(files / "*_c0m.fits")])
+    mosaic = result.mosaics["F814W"]
+    assert mosaic.photflam == 2.449067e-18
+    assert mosaic.wcs.pixel_to_world(100, 100).ra.deg == pytest.approx(mosaic.grid.pixel_to_sky(100, 100)[0])
+    assert result.files == ()
+    assert set(result.alignment.exposures) == {"ua060502m", "ua060504m", "ua060506m"}
+    assert result.zeropoint.reference.chip == "WF3"
+    assert result.exposures[0].chips["WF3"].wcs.has_distortion
