@@ -103,7 +103,7 @@ def peaks(ndimage, image):
 
 def centroid(image, x: float, y: float):
     """Vertex of a parabola through the brightest pixel near a place, in x and in y."""
-    i, j = int(round(y)), int(round(x))
+    i, j = int(np.rint(y)), int(np.rint(x))
     box = image[i - 2 : i + 3, j - 2 : j + 3]
     di, dj = np.unravel_index(np.nanargmax(box), box.shape)
     i, j = i + di - 2, j + dj - 2

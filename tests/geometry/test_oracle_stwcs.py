@@ -29,6 +29,7 @@ CASES = [
     ("F814W", "", "2002-02-02", 300.0, 53.1, -27.8, "AREA", 1.00001),
     ("F170W", "", "1996-08-08", 145.0, 100.0, 40.0, "AREA", None),
 ]
+SUBARRAY = {"shape": [300, 200], "LTV1": -120.0, "LTV2": -310.0}
 OFF = {"row_term": "off", "area_mode": "incumbent", "offtab_end": "extrapolate"}
 
 
@@ -74,6 +75,23 @@ def simulated(case: tuple) -> dict:
     return {"primary": primary, "chips": chips, "shape": [side, side], "points": points(side)}
 
 
+def subarray(case: tuple) -> dict:
+    """The same pointing, with only a part of each chip read out."""
+    made = simulated(case)
+    for header in made["chips"].values():
+        for axis in "12":
+            header[f"LTV{axis}"] = SUBARRAY[f"LTV{axis}"]
+            header[f"CRPIX{axis}"] += SUBARRAY[f"LTV{axis}"]
+    inside = [[x, y] for x in (0.0, 100.0, 199.0) for y in (0.0, 50.0, 299.0)]
+    return {**made, "shape": SUBARRAY["shape"], "points": inside}
+
+
+def without_wf3(case: tuple) -> dict:
+    """Two chips: the first one is the reference."""
+    made = simulated(case)
+    return {**made, "chips": {n: h for n, h in made["chips"].items() if n in "24"}}
+
+
 def double_table(source: Path, target: Path) -> Path:
     """Copy a table with every float32 column made float64, values unchanged.
 
@@ -109,6 +127,7 @@ def cases(data_dir: Path, exposure_file: Path, tmp_path_factory: pytest.TempPath
     offtab = data_dir / "reference" / "s9518396u_off.fits"
     double = double_table(offtab, folder / "double_off.fits")
     everything = [simulated(case) for case in CASES]
+    everything += [subarray(CASES[1]), without_wf3(CASES[2])]
     everything.append({"file": str(exposure_file), "primary": {"DGEOFILE": "N/A"}, "points": points(800)})
     with fits.open(exposure_file) as hdus:
         everything[-1]["header"] = dict(hdus[0].header)
@@ -139,10 +158,10 @@ def answers(cases: list[dict], oracle_python: str, tmp_path_factory: pytest.Temp
 
 
 def frames_of(case: dict, **settings: str):
-    side = 400 if case["primary"].get("MODE") == "AREA" else 800
+    shape = tuple(case.get("shape", (800, 800)))
     primary = {**case.get("header", {}), **case["primary"]}
     chips = {CHIP_NAMES[int(n) - 1]: header for n, header in case["chips"].items()}
-    shapes = dict.fromkeys(chips, (side, side))
+    shapes = dict.fromkeys(chips, shape)
     return build_frames(primary, chips, shapes, GeometrySettings(**{**OFF, **settings}))[0]
 
 
@@ -168,7 +187,7 @@ def test_sky_positions_agree_with_stwcs_to_1e_4_wf_pixel(cases, answers) -> None
 
 def test_keywords_agree_with_stwcs_to_1e_9(cases, answers) -> None:
     double = [(c, a) for c, a in zip(cases, answers, strict=True) if "double" in c["primary"]["OFFTAB"]]
-    assert len(double) == len(CASES) + 1
+    assert len(double) == len(CASES) + 3
     for case, answer in double:
         for chip, frame in frames_of(case).items():
             keys = answer[str(CHIP_NAMES.index(chip) + 1)]["keys"]

@@ -174,7 +174,10 @@ def model_frames(
     ref = reference_chip(chips)
     header, pointing_note = original_pointing(chips[ref])
     center, roll_dec = pointing_of(header, ref, models[ref], sites[ref].ltv)
-    plane = reference_plane(center, number(primary, "PA_V3", "primary header"), roll_dec, models[ref])
+    roll = number(primary, "PA_V3", "primary header")
+    if abs(roll) > 720.0:
+        raise InputError(f"primary header: PA_V3 = {roll}; degrees are needed; repair the header", value=roll)
+    plane = reference_plane(center, roll, roll_dec, models[ref])
     name = wcs_name(tables)
     frames = {
         chip: _frame(

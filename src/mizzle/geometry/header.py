@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,10 @@ Header = Mapping[str, Any]
 
 _SIP = re.compile(r"^([AB])_(\d)_(\d)$")
 _MAX_SIP_ORDER = 9
+#: Largest shift of a row term [pixel]; the known one is 0.015.
+MAX_SHIFT = 2.0
 _FACTS: tuple[str, ...] = ("IDCSCALE", "IDCTHETA", "IDCXREF", "IDCYREF", "IDCV2REF", "IDCV3REF")
-_FACTS += ("OCX10", "OCX11", "OCY10", "OCY11", "VAFACTOR", "RADESYS")
+_FACTS += ("OCX10", "OCX11", "OCY10", "OCY11", "VAFACTOR")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def number(header: Header, key: str, where: str, *, default: float | None = None
         The keyword is absent without a default, or holds no finite number.
     """
     value = header.get(key, default)
-    if value is None or isinstance(value, (bool, str)) or not math.isfinite(float(value)):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e30:
         raise InputError(
             f"{where}: {key} = {value!r}; a finite number is needed to place the chip on the sky; repair the header",
             keyword=key,
@@ -179,8 +181,11 @@ def frame_from_header(
     a, b = _sip(header, ctype, chip)
     edges, columns = rows if rows is not None else (np.zeros(shape[0] + 1), np.zeros(0))
     facts: dict[str, float | str] = {"CHIP": chip, "RADESYS": DEFAULT_RADESYS}
-    facts |= {word: header[word] for word in _FACTS if isinstance(header.get(word), (int, float, str))}
+    facts |= {word: number(header, word, chip) for word in _FACTS if word in header}
+    if str(header.get(f"RADESYS{key}", "")).strip().upper() in {"ICRS", "FK5"}:
+        facts["RADESYS"] = str(header[f"RADESYS{key}"]).strip().upper()
     side = 3600.0 * math.sqrt(abs(float(np.linalg.det(cd))))
+    nominal = float(facts.get("IDCSCALE", side))
     return ChipFrame(
         np.array([crval[0] % 360.0, crval[1]]),
         np.array([number(header, f"CRPIX{i}{key}", chip) for i in (1, 2)]),
@@ -189,7 +194,7 @@ def frame_from_header(
         b,
         shape,
         edges,
-        float(facts.get("IDCSCALE", side)),
+        nominal if abs(nominal / side - 1.0) < 0.02 else side,
         name=str(header.get(f"WCSNAME{key}", "")).strip() or "HEADER",
         facts=facts,
         columns=columns,
@@ -205,10 +210,11 @@ def rows_from_lookup(table: LookupTable, shape: tuple[int, int], chip: str) -> t
         The table varies along both axes: no row term of WFPC2 does.
     """
     ny, nx = shape
-    if min(table.data.shape) != 1 or not np.all(np.isfinite(table.data)):
+    regular = all(step > 0 for step in table.cdelt) and np.all(np.isfinite([*table.crpix, *table.crval, *table.cdelt]))
+    if min(table.data.shape) != 1 or not regular or not np.all(np.abs(table.data) < MAX_SHIFT):
         raise InputError(
-            f"{chip}: lookup table of {table.data.shape} samples; one row or one column of finite numbers is"
-            " understood; set geometry.wcs='model'",
+            f"{chip}: lookup table of {table.data.shape} samples, {table.cdelt} pixels apart; one row or one column of"
+            f" shifts below {MAX_SHIFT:g} pixel is understood; set geometry.wcs='model'",
             chip=chip,
             shape=table.data.shape,
         )
@@ -219,8 +225,3 @@ def rows_from_lookup(table: LookupTable, shape: tuple[int, int], chip: str) -> t
     if values.size == ny and np.allclose(at, np.arange(ny), atol=1e-6):
         return row_edges(values), np.zeros(0)
     return np.interp(np.arange(ny + 1) - 0.5, at, values), np.zeros(0)
-
-
-def with_rows(frame: ChipFrame, rows: tuple[FloatArray, FloatArray]) -> ChipFrame:
-    """Return a frame with another row term."""
-    return replace(frame, row_edges=rows[0], columns=rows[1])

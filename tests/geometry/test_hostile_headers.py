@@ -1,0 +1,75 @@
+"""Whatever a header holds, building frames ends in frames of finite numbers or in an error of ours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mizzle.errors import InputError, MizzleError
+from mizzle.geometry.frames import build_frames, frames_for_pointing
+from mizzle.geometry.header import rows_from_lookup
+from mizzle.geometry.keywords import LookupTable, alternate_cards, frame_cards, wcs_names
+from mizzle.settings.geometry import GeometrySettings
+
+PRIMARY = {
+    "FILTNAM1": "F555W",
+    "FILTNAM2": "",
+    "DATE-OBS": "1997-06-13",
+    "PA_V3": 10.0,
+    "MODE": "FULL",
+    "REFFRAME": "GSC1",
+}
+CHIPS = {
+    n: {k: v for k, v, _ in frame_cards(f)} for n, f in frames_for_pointing(10, 5, 0, "1997-06-13", "F555W").items()
+}
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.integers(-(10**40), 10**40),
+    st.text(max_size=12),
+    st.sampled_from(["RA---TAN", "GLON-CAR", "AREA", "F814W", "2000-01-01", 0, -1, 1e308, 90.0, 800]),
+)
+KEYS = st.sampled_from(
+    sorted({*PRIMARY, *CHIPS["PC"], "LTV1", "LTV2", "LONPOLE", "WCSNAMEO", "CTYPE1O", "CRVAL1O", "RADESYS"})
+)
+
+
+@given(changes=st.dictionaries(KEYS, VALUES, min_size=1, max_size=4), chip=st.sampled_from(["PC", "WF3"]))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("wcs", ["model", "header"])
+def test_any_header(wcs, changes, chip) -> None:
+    primary = {**PRIMARY, **{k: v for k, v in changes.items() if k in PRIMARY}}
+    headers = {
+        n: {**h, **{k: v for k, v in changes.items() if k not in PRIMARY}} if n == chip else h for n, h in CHIPS.items()
+    }
+    wcs_names(headers[chip])
+    alternate_cards(headers[chip])
+    shapes = dict.fromkeys(headers, (400, 400) if primary["MODE"] == "AREA" else (800, 800))
+    try:
+        frames, notes = build_frames(primary, headers, shapes, GeometrySettings(wcs=wcs))
+    except MizzleError as problem:
+        assert len(str(problem)) < 1000
+        return
+    assert list(frames) == list(CHIPS)
+    assert all(isinstance(note, str) for note in notes)
+    for frame in frames.values():
+        for array in (frame.crval, frame.crpix, frame.cd, frame.sip_a, frame.sip_b, frame.row_edges):
+            assert np.all(np.isfinite(array))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        LookupTable(np.zeros((3, 4), dtype=np.float32), (1, 1), (1, 1)),
+        LookupTable(np.full((5, 1), np.nan, dtype=np.float32), (1, 1), (1, 1)),
+        LookupTable(np.full((5, 1), 40.0, dtype=np.float32), (1, 1), (1, 1)),
+        LookupTable(np.zeros((5, 1), dtype=np.float32), (1, 1), (1, 1), (1, 0)),
+        LookupTable(np.zeros((5, 1), dtype=np.float32), (1, np.nan), (1, 1)),
+    ],
+)
+def test_lookup_tables_that_make_no_sense(table) -> None:
+    with pytest.raises(InputError, match="lookup table"):
+        rows_from_lookup(table, (800, 800), "PC")
