@@ -6,6 +6,45 @@
 #define MZ(name) mz_##name
 #define MZ_FMA(a, b, c) ((a) * (b) + (c))
 #include "map_body.h"
+#undef MZ
+#define MZ(name) mz_base_##name
+#include "blot_body.h"
+#undef MZ
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#define MZ_MANY_ISA
+#undef MZ_FMA
+#define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define MZ(name) mz_avx2_##name
+#include "blot_body.h"
+#undef MZ
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#define MZ(name) mz_avx512_##name
+#include "blot_body.h"
+#undef MZ
+#pragma GCC pop_options
+#endif
+
+typedef void (*mz_reader)(const float *, int64_t, int64_t, const double *, const double *, int, float *);
+
+/* The six-point reader of the best instruction set here. */
+static mz_reader reader6(void)
+{
+#ifdef MZ_MANY_ISA
+    switch (mz_level(-1)) {
+    case 2:
+        return mz_avx512_read6;
+    case 1:
+        return mz_avx2_read6;
+    default:
+        break;
+    }
+#endif
+    return mz_base_read6;
+}
 
 /* Weights of the n-point polynomial through the points -(n/2 - 1) .. n/2, read at 0 <= f < 1 (Lagrange's form). */
 static void polynomial_weights(int n, double f, double *w)
@@ -117,6 +156,7 @@ MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t
         (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
         return 1;
     double x[MZ_CHUNK], y[MZ_CHUNK];
+    const mz_reader read6 = interp == MZ_POLY5 ? reader6() : NULL;
     for (int64_t j = row0; j < row1; j++) {
         mz_line line;
         if (!map->pixmap)
@@ -126,8 +166,17 @@ MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t
                 mz_centers(map, j, i0, x, y);
             else
                 mz_along(map, &line, (double)i0, x, y, MZ_CHUNK);
-            for (int k = 0; k < MZ_CHUNK && i0 + k < map->nx; k++)
-                out[j * map->nx + i0 + k] = (float)read_image(image, ny, nx, x[k] - 0.5, y[k] - 0.5, interp);
+            const int count = map->nx - i0 < MZ_CHUNK ? (int)(map->nx - i0) : MZ_CHUNK;
+            float *to = out + j * map->nx + i0;
+            for (int k = 0; k < MZ_CHUNK; k++) {
+                x[k] -= 0.5;
+                y[k] -= 0.5;
+            }
+            if (read6)
+                read6(image, ny, nx, x, y, count, to);
+            for (int k = 0; k < count; k++)
+                if (!read6 || isnan(to[k]))
+                    to[k] = (float)read_image(image, ny, nx, x[k], y[k], interp);
         }
     }
     return 0;

@@ -32,6 +32,9 @@
 enum { MZ_SQUARE = 0, MZ_POINT = 1, MZ_TURBO = 2, MZ_GAUSSIAN = 3, MZ_LANCZOS3 = 4 };
 enum { MZ_NEAREST = 0, MZ_LINEAR = 1, MZ_POLY3 = 2, MZ_POLY5 = 3, MZ_BLOT_LANCZOS3 = 4 };
 
+/* Instruction set in use: 0 base, 1 AVX2, 2 AVX-512; negative `level` = the best of this processor. */
+int mz_level(int level);
+
 /* Where the pixels of a chip fall: either a separable Chebyshev polynomial, or a stored map. */
 typedef struct {
     int64_t ny, nx;

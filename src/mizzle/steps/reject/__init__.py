@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
+from mizzle.kernel import rays
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.compare import Judge, compare, grown, trailed
 from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
@@ -20,6 +20,10 @@ from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 __all__ = ["find_cosmic_rays"]
 
 Mask = NDArray[np.bool_]
+
+#: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
+#: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
+STEP_NOISE = 3.0
 
 #: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
 MARGIN = 8
@@ -110,7 +114,7 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
     if settings.method != "compare" and alone.any():
         _add_single(mask, sensor, sci, bad, alone, settings)
     if settings.grow or settings.cte_grow:
-        mask = trailed(grown(mask, settings.grow), settings.cte_grow) & ~bad
+        mask = _trailed(rays.grown(mask, settings.grow), settings.cte_grow) & ~bad
     good = int(bad.size - np.count_nonzero(bad))
     low = _too_low(sensor, sci, bad, settings) if settings.static else None
     return Found(
@@ -134,14 +138,32 @@ def _compared(
     expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
     known = np.isfinite(expected)
     area = (reference.grid.scale / sensor.frame.scale) ** 2
-    judge = Judge(
-        gain=sensor.noise.gain,
-        rate=sensor.noise.gain / (sensor.multiply * area),
-        sky=sensor.sky * sensor.noise.gain,
-        floor=sensor.noise.floor,
-        exposures=reference.exposures,
+    electrons = sensor.noise.gain
+    floor, sky = sensor.noise.floor, sensor.sky * electrons
+    unit = (1.0 + settings.pixfrac**2) / 24.0
+    judge = rays.Judge(
+        gain=electrons,
+        rate=electrons / (sensor.multiply * area),
+        sky=sky,
+        floor=floor,
+        quiet=STEP_NOISE * float(np.sqrt((max(sky, 0.0) + floor) / reference.exposures)),
+        peak=settings.sharpen * unit,
+        wing=settings.sharpen_wings * unit,
+        seed_sigma=settings.seed_sigma,
+        seed_slope=settings.seed_slope,
+        neighbor_sigma=settings.neighbor_sigma,
+        neighbor_slope=settings.neighbor_slope,
+        negative=settings.negative,
     )
-    return compare(sci, bad | ~known, expected, judge, settings), known
+    return rays.judge_chip(sci, bad, expected, judge), known
+
+
+def _trailed(mask: Mask, length: int) -> Mask:
+    """Return `mask` with tails of `length` pixels toward higher y: charge read out through y = 0 is left behind."""
+    result = mask.copy()
+    for shift in range(1, min(length, mask.shape[0] - 1) + 1):
+        result[shift:] |= mask[:-shift]
+    return result
 
 
 def _add_single(
@@ -153,11 +175,15 @@ def _add_single(
     settings: RejectSettings,
 ) -> None:
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
+    # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
+    whole = np.count_nonzero(alone) > 0.5 * alone.size
     psf = sharpest_star(sensor.chip.photplam, sensor.frame.scale)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(sensor.noise.gain)
-        flagged = find_single(SinglePixels(electrons, bad[wide], sensor.noise.floor, psf), settings)
+        flagged = find_single(
+            SinglePixels(electrons, bad[wide], sensor.noise.floor, psf), settings, laplacian=bool(whole)
+        )
         mask[wide] |= flagged & alone[wide]
 
 

@@ -18,11 +18,11 @@ from mizzle import kernel
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import chip_map
 from mizzle.instrument.dq import SATURATED
+from mizzle.kernel import rays
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.sensor import Sensor
-from mizzle.steps.reject.stack import StackNoise, reduce_stack
 
 #: Rows are handed to the workers in pieces of this height when a stack is reduced.
 PIECE = 64
@@ -74,23 +74,23 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     groups = _by_exposure(sensors, maps)
     ny, nx = grid.shape
     image = np.empty((ny, nx), np.float32)
-    noise = StackNoise.of([[sensor for sensor, _ in group] for group in groups])
+    rule = _rule(groups, settings)
     height = band_height(len(groups), grid.shape, settings.memory_mb)
     for top in range(0, ny, height):
         rows = min(height, ny - top)
         stack = np.empty((len(groups), rows, nx), np.float32)
 
         def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
-            stack[number] = _separate(groups[number], grid, top, stack.shape[1:], settings)
+            _separate(groups[number], grid, top, stack[number], settings)
 
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
-            piece = stack[:, start : start + PIECE]
-            where = slice(top + start, top + start + piece.shape[1])
-            image[where] = reduce_stack(piece, noise, settings)
+            stop = min(start + PIECE, stack.shape[1])
+            rays.reduce_stack(stack, slice(start, stop), rule, image[top + start : top + stop])
 
         runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
-    return Reference(grid, image, len(groups), maps)
+    # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
+    return Reference(grid, rays.fill_holes(rays.fill_holes(image)), len(groups), maps)
 
 
 def band_height(count: int, shape: tuple[int, int], memory_mb: int) -> int:
@@ -112,11 +112,27 @@ def _by_exposure(sensors: Sequence[Sensor], maps: Sequence[kernel.ChipMap]) -> l
     return list(groups.values())
 
 
-def _separate(
-    group: Group, grid: Grid, top: int, shape: tuple[int, ...], settings: RejectSettings
-) -> NDArray[np.float32]:
-    """Drizzle one exposure onto rows ``top ...`` of the grid: rate, or NaN where it covers too little."""
-    rows, nx = shape
+def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
+    """Return how to reduce the stack, with each exposure's noise: the mean over its chips, sky in the floor."""
+    floor, slope = [], []
+    for group in groups:
+        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s, _ in group]))
+        # v1 is per DN, the images hold multiply * DN.
+        slope.append(np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s, _ in group]))
+    return rays.StackRule(
+        method=settings.combine,
+        floor=np.array(floor, np.float32),
+        slope=np.array(slope, np.float32),
+        sigma=settings.combine_sigma,
+        structure=settings.combine_structure,
+        nlow=settings.nlow,
+        nhigh=settings.nhigh,
+    )
+
+
+def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], settings: RejectSettings) -> None:
+    """Drizzle one exposure onto rows ``top ...`` of the grid: its rate to `out`, or NaN where it covers too little."""
+    rows, nx = out.shape
     accumulator = kernel.Accumulator((rows, nx))
     for sensor, own in group:
         moved = _moved(own, top)
@@ -137,11 +153,7 @@ def _separate(
             kernel=settings.kernel,
             pixel_scale_ratio=grid.scale / sensor.frame.scale,
         )
-    total, weight = accumulator.sums[..., 0], accumulator.sums[..., 1]
-    covered = weight >= max(settings.min_coverage, 1e-6)
-    result = np.full((rows, nx), np.nan, np.float32)
-    np.divide(total, weight, out=result, where=covered, casting="same_kind")
-    return result
+    rays.means(accumulator, max(settings.min_coverage, 1e-6), out)
 
 
 def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:

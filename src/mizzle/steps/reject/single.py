@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel.rays import grown
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.compare import grown
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -81,15 +81,18 @@ def star_templates(sigma: float, steps: int = 7) -> NDArray[np.float64]:
     return np.stack(columns, axis=1)
 
 
-def find_single(pixels: SinglePixels, settings: RejectSettings) -> Mask:
+def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
     """Find cosmic rays on one chip of one exposure.
 
     Parameters
     ----------
     pixels : SinglePixels
-        The chip.
+        The chip, or a part of it.
     settings : RejectSettings
         ``single_*``.
+    laplacian : bool
+        Follow tracks along the pixels that L.A.Cosmic finds sharp; else along those that are bright, which is as
+        good on narrow strips and much cheaper.
 
     Returns
     -------
@@ -99,11 +102,10 @@ def find_single(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     # A frame of bad pixels lets peaks at the chip's edge be judged by the neighbors they have.
     electrons = np.pad(pixels.electrons, 1, mode="edge")
     framed = replace(pixels, electrons=electrons, bad=np.pad(pixels.bad, 1, constant_values=True))
-    return _find(framed, settings)[1:-1, 1:-1]
+    return _find(framed, settings, laplacian)[1:-1, 1:-1]
 
 
-def _find(pixels: SinglePixels, settings: RejectSettings) -> Mask:
-    candidates = _laplacian(pixels, settings)
+def _find(pixels: SinglePixels, settings: RejectSettings, laplacian: bool) -> Mask:
     background = local_median(pixels.electrons, pixels.bad)
     excess = pixels.electrons - background
     # Smooth structure (wings, spikes, nebulae) is known to no better than a share of itself.
@@ -112,11 +114,12 @@ def _find(pixels: SinglePixels, settings: RejectSettings) -> Mask:
     stars, rays = judge_peaks(pixels, excess, noise, settings)
     # A pixel belongs to a ray when it is sharp, or bright, and hangs on a condemned peak; stars are out of bounds.
     free = ~(grown(stars, 1) | pixels.bad)
+    bright = excess > settings.single_neighbor_sigma * noise
+    track = _laplacian(pixels, settings) if laplacian else bright
     mask = rays & ~pixels.bad
     for _ in range(settings.single_track):
-        mask |= grown(mask, 1) & candidates & free
-    near = grown(mask, settings.single_grow)
-    mask |= near & free & (excess > settings.single_neighbor_sigma * noise)
+        mask |= grown(mask, 1) & track & free
+    mask |= grown(mask, settings.single_grow) & free & bright
     return mask
 
 
@@ -198,10 +201,26 @@ def _peaks(excess: Image, noise: Image, bad: Mask, sigma: float) -> tuple[NDArra
 
 
 def local_median(image: Image, bad: Mask) -> Image:
-    """Return the median of the 5 x 5 pixels around each pixel, bad ones replaced by the image's median."""
+    """Return about the median of the 5 x 5 pixels around each pixel: of rows, then of columns.
+
+    Bad pixels count as the image's median.
+    """
     good = image[~bad]
     level = np.float32(np.median(good)) if good.size else np.float32(0)
-    clean = np.ascontiguousarray(np.where(bad, level, image), dtype=np.float32)
-    import astroscrappy.utils
+    clean = np.where(bad, level, image).astype(np.float32)
+    return _median5(_median5(clean, 1), 0)
 
-    return np.asarray(astroscrappy.utils.medfilt5(clean))
+
+def _median5(image: Image, axis: int) -> Image:
+    """Return the median of five neighbors along one axis, by exchanges."""
+    width = [(0, 0), (0, 0)]
+    width[axis] = (2, 2)
+    wide = np.pad(image, width, mode="symmetric")
+    size = image.shape[axis]
+    a, b, c, d, e = (np.take(wide, np.arange(k, k + size), axis=axis) for k in range(5))
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    d, e = np.minimum(d, e), np.maximum(d, e)
+    # The least of two lows and the greatest of two highs cannot be the middle one.
+    low, high = np.maximum(a, d), np.minimum(b, e)
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    return np.asarray(np.maximum(low, np.minimum(high, c)))

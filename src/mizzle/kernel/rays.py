@@ -1,0 +1,224 @@
+"""Cosmic rays: stacks to a reference, and a chip against it. Arrays in, arrays out.
+
+The work is done by src/rays.c, or by its NumPy twin `reference_rays`, which is the definition.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel import native, reference_rays
+from mizzle.kernel.accumulator import Accumulator
+from mizzle.kernel.reference_rays import grown
+
+__all__ = ["Judge", "StackRule", "fill_holes", "grown", "judge_chip", "means", "reduce_stack"]
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+METHODS = {"clipped": 0, "minmed": 1, "median": 2, "mean": 3}
+
+_I64, _F32, _F64, _PTR = ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p
+
+
+@dataclass(frozen=True, eq=False)
+class StackRule:
+    """How a stack becomes one image.
+
+    Parameters
+    ----------
+    method : str
+        ``median`` and ``mean`` leave out the `nlow` lowest and `nhigh` highest values, where others remain.
+        ``minmed`` is the median without the highest of three or more values, or the minimum where that lies more than
+        `sigma` below it. ``clipped`` is the noise-weighted mean of the values within `sigma` of minmed.
+    floor, slope : (n,) float32 array
+        Noise of each image: variance ``floor + slope * max(value, 0)``.
+    sigma : float
+        For clipped and minmed.
+    structure : float
+        Their noise also holds this share of the light itself: what a star scatters between dithers.
+    nlow, nhigh : int
+        For median and mean.
+    """
+
+    method: str
+    floor: NDArray[np.float32]
+    slope: NDArray[np.float32]
+    sigma: float = 3.0
+    structure: float = 0.0
+    nlow: int = 0
+    nhigh: int = 0
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How a chip is held against what is expected of it.
+
+    Parameters
+    ----------
+    gain : float
+        Electrons per DN.
+    rate : float
+        Electrons per unit of the expectation.
+    sky : float
+        Sky [electron]; it is not part of the expectation.
+    floor : float
+        Variance without light [electron**2].
+    quiet : float
+        So much of a step is noise [electron].
+    peak, wing : float
+        Sharpening: this times (4 times a pixel less its four neighbors) is added, where that raises or lowers it.
+    seed_sigma, seed_slope, neighbor_sigma, neighbor_slope : float
+        Thresholds: sigma times the noise plus slope times the steepest step to one of the four neighbors.
+    negative : bool
+        Flag what lies as far below, too.
+    """
+
+    gain: float
+    rate: float
+    sky: float
+    floor: float
+    quiet: float
+    peak: float
+    wing: float
+    seed_sigma: float
+    seed_slope: float
+    neighbor_sigma: float
+    neighbor_slope: float
+    negative: bool = False
+
+
+class StackStruct(ctypes.Structure):
+    """`mz_stack` of rays.c."""
+
+    _fields_ = (
+        ("images", _PTR), ("n", _I64), ("stride", _I64), ("floor", _PTR), ("slope", _PTR), ("method", _I64),
+        ("nlow", _I64), ("nhigh", _I64), ("sigma", _F32), ("structure", _F32), ("worst_floor", _F32),
+        ("worst_slope", _F32),
+    )  # fmt: skip
+
+
+class JudgeStruct(ctypes.Structure):
+    """`mz_judge` of rays.c."""
+
+    _fields_ = (
+        ("ny", _I64), ("nx", _I64), ("negative", _I64), ("gain", _F32), ("rate", _F32), ("sky", _F32),
+        ("floor", _F32), ("quiet", _F32), ("peak", _F32), ("wing", _F32), ("seed_sigma", _F32),
+        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32),
+    )  # fmt: skip
+
+
+def _library() -> ctypes.CDLL | None:
+    """Return the C library if it knows about cosmic rays."""
+    library = native.library()
+    if library is None or not hasattr(library, "mz_judge_chip"):
+        return None
+    library.mz_reduce_stack.argtypes = (_PTR, _I64, _PTR)
+    library.mz_judge_chip.argtypes = (_PTR,) * 7
+    library.mz_means.argtypes = (_PTR, _I64, _F64, _PTR)
+    library.mz_fill_holes.argtypes = (_PTR, _I64, _I64, _I64, _I64, _PTR)
+    return library
+
+
+def _done(status: int) -> None:
+    if status:
+        raise MemoryError("no memory for a stack") if status == 2 else RuntimeError("the kernel refused a checked job")
+
+
+def means(acc: Accumulator, least: float, out: Image) -> None:
+    """Write the mean of each cell to `out`, NaN where its weight is below `least` (more than 0)."""
+    library = _library()
+    if library is None:
+        out[...] = np.nan
+        np.divide(acc.sums[..., 0], acc.weight, out=out, where=acc.weight >= least, casting="same_kind")
+        return
+    _done(library.mz_means(native.pointer(acc.sums), out.size, least, native.pointer(out)))
+
+
+def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None:
+    """Reduce some rows of a stack to an image; NaN where fewer than two exposures have a value.
+
+    Parameters
+    ----------
+    stack : (n, ny, nx) float32 array
+        Images, NaN where unknown.
+    rows : slice
+        The rows.
+    rule : StackRule
+        How, with the noise of each image.
+    out : (rows, nx) float32 array
+        Written.
+    """
+    library = _library()
+    if library is None:
+        out[...] = reference_rays.reduce_stack(stack[:, rows], rule)
+        return
+    first = stack[0, rows]
+    job = StackStruct(
+        images=native.pointer(first), n=stack.shape[0], stride=stack.strides[0] // stack.itemsize,
+        floor=native.pointer(rule.floor), slope=native.pointer(rule.slope), method=METHODS[rule.method],
+        nlow=rule.nlow, nhigh=rule.nhigh, sigma=rule.sigma, structure=rule.structure,
+        worst_floor=float(rule.floor.max()), worst_slope=float(rule.slope.max()),
+    )  # fmt: skip
+    _done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
+
+
+def fill_holes(image: Image) -> Image:
+    """Return `image` with each unknown pixel (NaN) that has five known neighbors at least replaced by their mean."""
+    library = _library()
+    if library is None:
+        return reference_rays.fill_holes(image)
+    out = np.empty_like(image)
+    ny, nx = image.shape
+    _done(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
+    return out
+
+
+def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
+    """Flag the pixels of a chip that stand above what is expected.
+
+    With E the expected electrons (sharpened), ``sigma**2 = max(E + sky, 0) + floor`` and D the steepest step of E to
+    one of the four nearest pixels, less `quiet`::
+
+        seed       observed - E - sky > seed_sigma * sigma + seed_slope * D
+        neighbor   the same with neighbor_sigma and neighbor_slope, in the 3 x 3 pixels around a seed
+
+    Parameters
+    ----------
+    sci : (ny, nx) float32 array
+        Signal [DN].
+    bad : (ny, nx) bool array
+        Never flagged, and no seeds.
+    expected : (ny, nx) float32 array
+        Sky subtracted; NaN where unknown: not flagged there.
+    judge : Judge
+        Units, noise and thresholds.
+
+    Returns
+    -------
+    mask : (ny, nx) bool array
+        Seeds and their neighbors.
+
+    References
+    ----------
+    Two passes and a derivative term: Fruchter & Hook 2002, PASP 114, 144, section 4.
+    """
+    library = _library()
+    if library is None:
+        return reference_rays.judge_chip(sci, bad, expected, judge)
+    ny, nx = sci.shape
+    job = JudgeStruct(
+        ny=ny, nx=nx, negative=int(judge.negative), gain=judge.gain, rate=judge.rate, sky=judge.sky, floor=judge.floor,
+        quiet=judge.quiet, peak=judge.peak, wing=judge.wing, seed_sigma=judge.seed_sigma, seed_slope=judge.seed_slope,
+        near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope,
+    )  # fmt: skip
+    arrays = [np.ascontiguousarray(sci), np.ascontiguousarray(bad), np.ascontiguousarray(expected)]
+    light, marks = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.uint8)
+    out = np.empty((ny, nx), np.bool_)
+    pointers = [native.pointer(array) for array in (*arrays, light, marks, out)]
+    _done(library.mz_judge_chip(ctypes.addressof(job), *pointers))
+    return out

@@ -1,0 +1,140 @@
+"""Cosmic rays in NumPy: the definition of what src/rays.c does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mizzle.kernel.rays import Judge, StackRule
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.intp]
+
+
+def reduce_stack(stack: Image, rule: StackRule) -> Image:
+    """Reduce ``(n, ny, nx)`` to ``(ny, nx)``; see `rays.reduce_stack`."""
+    known = np.isfinite(stack)
+    ordered = np.sort(np.where(known, stack, np.float32(np.inf)), axis=0)
+    count = known.sum(axis=0)
+    low = np.minimum(rule.nlow, np.maximum(count - 1, 0))
+    high = np.minimum(rule.nhigh, np.maximum(count - 1 - low, 0))
+    with np.errstate(invalid="ignore"):
+        if rule.method == "median":
+            image = _median(ordered, low, count - high)
+        elif rule.method == "mean":
+            image = _mean(ordered, low, count - high)
+        else:
+            image = _guarded(ordered, count, rule)
+        if rule.method == "clipped":
+            image = _clipped(stack, image, rule)
+    return np.where(count >= 2, image, np.float32(np.nan)).astype(np.float32)
+
+
+def _at(ordered: Image, index: Counts) -> Image:
+    clipped = np.clip(index, 0, ordered.shape[0] - 1)
+    return np.asarray(np.take_along_axis(ordered, clipped[None], axis=0)[0])
+
+
+def _median(ordered: Image, first: Counts, stop: Counts) -> Image:
+    return (_at(ordered, (first + stop - 1) // 2) + _at(ordered, (first + stop) // 2)) * np.float32(0.5)
+
+
+def _mean(ordered: Image, first: Counts, stop: Counts) -> Image:
+    index = np.arange(ordered.shape[0])[:, None, None]
+    kept = (index >= first) & (index < stop)
+    total = np.where(kept, ordered, np.float32(0)).sum(axis=0, dtype=np.float32)
+    return np.asarray(total / np.maximum(stop - first, 1).astype(np.float32))
+
+
+def _guarded(ordered: Image, count: Counts, rule: StackRule) -> Image:
+    """Return the median without the highest value, or the minimum where that is far below it (minmed)."""
+    middle = _median(ordered, np.zeros_like(count), np.where(count >= 3, count - 1, count))
+    least = ordered[0]
+    light = np.maximum(least, np.float32(0))
+    # With three values or fewer the middle is a mean of two: half a difference away from the lower one.
+    share = np.where(count <= 3, np.float32(0.5), np.float32(1))
+    spread = np.float32(rule.structure) * light
+    variance = (rule.floor.max() + rule.slope.max() * light) * share + spread * spread
+    far = middle - least > np.float32(rule.sigma) * np.sqrt(variance)
+    return np.where(far, least, middle)
+
+
+def _clipped(stack: Image, middle: Image, rule: StackRule) -> Image:
+    """Return the noise-weighted mean of the values near `middle`; `middle` itself where none is."""
+    light = np.maximum(middle, np.float32(0))
+    spread = np.float32(rule.structure) * light
+    total, weight = np.zeros_like(middle), np.zeros_like(middle)
+    for image, floor, slope in zip(stack, rule.floor, rule.slope, strict=True):
+        near = np.abs(image - middle) <= np.float32(rule.sigma) * np.sqrt(floor + slope * light + spread * spread)
+        share = np.float32(1) / floor
+        total += np.where(near, image * share, np.float32(0))
+        weight += np.where(near, share, np.float32(0))
+    return np.where(weight > 0, total / np.where(weight > 0, weight, np.float32(1)), middle)
+
+
+def fill_holes(image: Image) -> Image:
+    """Fill single unknown pixels; see `rays.fill_holes`."""
+    result = image.copy()
+    ys, xs = np.nonzero(np.isnan(image[1:-1, 1:-1]))
+    around = np.stack([image[ys + 1 + dy, xs + 1 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    known = np.isfinite(around)
+    count = known.sum(axis=0)
+    total = np.zeros(ys.size, np.float32)
+    for one, here in zip(around, known, strict=True):
+        total += np.where(here, one, np.float32(0))
+    fill = count >= 5
+    result[ys[fill] + 1, xs[fill] + 1] = total[fill] / count[fill].astype(np.float32)
+    return result
+
+
+def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
+    """Flag a chip; see `rays.judge_chip`."""
+    light = np.float32(judge.rate) * _sharpened(expected, judge)
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(np.maximum(light + np.float32(judge.sky), 0) + np.float32(judge.floor))
+        excess = sci * np.float32(judge.gain) - np.float32(judge.sky) - light
+        if judge.negative:
+            excess = np.abs(excess)
+        step = np.maximum(_steepest(light) - np.float32(judge.quiet), 0)
+        seed = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.seed_slope) * step
+        near = excess > np.float32(judge.neighbor_sigma) * sigma + np.float32(judge.neighbor_slope) * step
+    seed &= ~bad
+    return np.asarray(seed | (near & ~bad & grown(seed, 1)))
+
+
+def _sharpened(image: Image, judge: Judge) -> Image:
+    wide = np.pad(image, 1, mode="edge")
+    with np.errstate(invalid="ignore"):
+        around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
+        lost = np.float32(4) * image - around
+        result = image + np.where(lost > 0, np.float32(judge.peak), np.float32(judge.wing)) * lost
+    return np.where(np.isfinite(result), result, image)
+
+
+def _steepest(image: Image) -> Image:
+    """Return the largest absolute difference of each pixel to its four nearest neighbors; unknown ones make none."""
+    result = np.zeros_like(image)
+    for axis in (0, 1):
+        step = np.abs(np.diff(image, axis=axis))
+        low = result[:-1] if axis == 0 else result[:, :-1]
+        high = result[1:] if axis == 0 else result[:, 1:]
+        np.fmax(low, step, out=low)
+        np.fmax(high, step, out=high)
+    return result
+
+
+def grown(mask: Mask, radius: int) -> Mask:
+    """Return `mask` grown by `radius` pixels to all sides (a square)."""
+    result = mask
+    for _ in range(radius):
+        wide = result.copy()
+        wide[:, 1:] |= result[:, :-1]
+        wide[:, :-1] |= result[:, 1:]
+        result = wide.copy()
+        result[1:] |= wide[:-1]
+        result[:-1] |= wide[1:]
+    return result

@@ -1,0 +1,128 @@
+/* Cosmic rays: stacks to a reference, and a chip against it. The NumPy twin in reference_rays.py is the definition. */
+#include "mizzle.h"
+
+#include <stdlib.h>
+
+enum { MZ_CLIPPED = 0, MZ_MINMED = 1, MZ_MEDIAN = 2, MZ_MEAN = 3 };
+
+/* A stack and how to reduce it: `StackStruct` in rays.py. */
+typedef struct {
+    const float *images; /* n images, `stride` apart */
+    int64_t n, stride;
+    const float *floor, *slope; /* (n) noise of each image */
+    int64_t method, nlow, nhigh;
+    float sigma, structure, worst_floor, worst_slope;
+} mz_stack;
+
+/* How a chip is judged: `JudgeStruct` in rays.py. */
+typedef struct {
+    int64_t ny, nx, negative;
+    float gain, rate, sky, floor, quiet, peak, wing;
+    float seed_sigma, seed_slope, near_sigma, near_slope;
+} mz_judge;
+
+#define MZ(name) mz_base_##name
+#include "rays_body.h"
+#undef MZ
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#define MZ_MANY_ISA
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define MZ(name) mz_avx2_##name
+#include "rays_body.h"
+#undef MZ
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#define MZ(name) mz_avx512_##name
+#include "rays_body.h"
+#undef MZ
+#pragma GCC pop_options
+#endif
+
+/* Reduce pixels 0 .. count - 1. Returns 1 when the job makes no sense, 2 without memory. */
+MZ_EXPORT int mz_reduce_stack(const mz_stack *s, int64_t count, float *out)
+{
+    if (s->n < 1 || count < 0 || s->nlow < 0 || s->nhigh < 0)
+        return 1;
+    float *room = malloc((size_t)s->n * 64 * sizeof(float));
+    if (!room)
+        return 2;
+    const int level = mz_level(-1);
+    for (int64_t at = 0; at < count; at += 64) {
+        const int size = count - at < 64 ? (int)(count - at) : 64;
+#ifdef MZ_MANY_ISA
+        if (level == 2)
+            mz_avx512_reduce_block(s, at, size, room, out);
+        else if (level == 1)
+            mz_avx2_reduce_block(s, at, size, room, out);
+        else
+#endif
+            mz_base_reduce_block(s, at, size, room, out);
+    }
+    free(room);
+    (void)level;
+    return 0;
+}
+
+/* Flag a chip. `light` (float) and `marks` are room of the chip's size. */
+MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
+                            uint8_t *marks, uint8_t *out)
+{
+    if (q->ny < 1 || q->nx < 1)
+        return 1;
+    switch (mz_level(-1)) {
+#ifdef MZ_MANY_ISA
+    case 2:
+        mz_avx512_sharpen(q, expected, light);
+        mz_avx512_mark(q, sci, bad, light, marks);
+        mz_avx512_join(q, marks, out);
+        break;
+    case 1:
+        mz_avx2_sharpen(q, expected, light);
+        mz_avx2_mark(q, sci, bad, light, marks);
+        mz_avx2_join(q, marks, out);
+        break;
+#endif
+    default:
+        mz_base_sharpen(q, expected, light);
+        mz_base_mark(q, sci, bad, light, marks);
+        mz_base_join(q, marks, out);
+    }
+    return 0;
+}
+
+/* Means of sums (count, 2) of weighted value and weight; not a number below `least` weight. */
+MZ_EXPORT int mz_means(const double *sums, int64_t count, double least, float *out)
+{
+    for (int64_t k = 0; k < count; k++) {
+        const double weight = sums[2 * k + 1];
+        out[k] = weight >= least ? (float)(sums[2 * k] / weight) : NAN;
+    }
+    return 0;
+}
+
+/* Holes of an image (not a number) with five known neighbors at least become their mean; rows row0 .. row1 - 1. */
+MZ_EXPORT int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out)
+{
+    if (ny < 1 || nx < 1 || row0 < 0 || row1 > ny)
+        return 1;
+    for (int64_t j = row0; j < row1; j++)
+        for (int64_t i = 0; i < nx; i++) {
+            const float value = image[j * nx + i];
+            out[j * nx + i] = value;
+            if (!isnan(value) || j == 0 || i == 0 || j == ny - 1 || i == nx - 1)
+                continue;
+            float sum = 0.0f;
+            int known = 0;
+            for (int64_t b = j - 1; b <= j + 1; b++)
+                for (int64_t a = i - 1; a <= i + 1; a++) {
+                    const float other = image[b * nx + a];
+                    known += !isnan(other);
+                    sum += isnan(other) ? 0.0f : other;
+                }
+            if (known >= 5)
+                out[j * nx + i] = sum / (float)known;
+        }
+    return 0;
+}

@@ -1,0 +1,148 @@
+/* Cosmic rays: the loops, included once per instruction set. */
+
+#define MZ_BLOCK 64
+
+MZ_INLINE float MZ(least)(float a, float b) { return a < b ? a : b; }
+MZ_INLINE float MZ(most)(float a, float b) { return a > b ? a : b; }
+
+/* Median of sorted values first .. stop - 1 of column k. */
+MZ_INLINE float MZ(middle)(const float *v, int64_t first, int64_t stop, int k)
+{
+    return 0.5f * (v[((first + stop - 1) / 2) * MZ_BLOCK + k] + v[((first + stop) / 2) * MZ_BLOCK + k]);
+}
+
+/* One block of up to MZ_BLOCK pixels; `v` (n, MZ_BLOCK) is room for the sorted values. */
+static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *restrict v, float *restrict out)
+{
+    int64_t valid[MZ_BLOCK] = {0};
+    for (int64_t e = 0; e < s->n; e++) {
+        const float *from = s->images + e * s->stride + at;
+        float *to = v + e * MZ_BLOCK;
+        for (int k = 0; k < count; k++) {
+            const int known = from[k] - from[k] == 0.0f;
+            to[k] = known ? from[k] : INFINITY;
+            valid[k] += known;
+        }
+        for (int k = count; k < MZ_BLOCK; k++)
+            to[k] = INFINITY;
+    }
+    for (int64_t top = s->n - 1; top > 0; top--) /* bubble the greatest up, all columns at once */
+        for (int64_t e = 0; e < top; e++) {
+            float *a = v + e * MZ_BLOCK, *b = a + MZ_BLOCK;
+            for (int k = 0; k < MZ_BLOCK; k++) {
+                const float low = MZ(least)(a[k], b[k]), high = MZ(most)(a[k], b[k]);
+                a[k] = low;
+                b[k] = high;
+            }
+        }
+    float middle[MZ_BLOCK], total[MZ_BLOCK] = {0}, weight[MZ_BLOCK] = {0};
+    for (int k = 0; k < count; k++) {
+        const int64_t c = valid[k];
+        if (c < 2) {
+            middle[k] = NAN;
+            continue;
+        }
+        if (s->method == MZ_MEDIAN || s->method == MZ_MEAN) {
+            const int64_t low = s->nlow < c - 1 ? s->nlow : c - 1;
+            const int64_t high = s->nhigh < c - 1 - low ? s->nhigh : c - 1 - low;
+            if (s->method == MZ_MEDIAN) {
+                middle[k] = MZ(middle)(v, low, c - high, k);
+                continue;
+            }
+            float sum = 0.0f;
+            for (int64_t e = low; e < c - high; e++)
+                sum += v[e * MZ_BLOCK + k];
+            middle[k] = sum / (float)(c - high - low);
+            continue;
+        }
+        const float minimum = v[k], light = MZ(most)(minimum, 0.0f), guess = MZ(middle)(v, 0, c >= 3 ? c - 1 : c, k);
+        const float share = c <= 3 ? 0.5f : 1.0f, spread = s->structure * light;
+        const float variance = (s->worst_floor + s->worst_slope * light) * share + spread * spread;
+        middle[k] = guess - minimum > s->sigma * sqrtf(variance) ? minimum : guess;
+    }
+    if (s->method == MZ_CLIPPED) {
+        for (int64_t e = 0; e < s->n; e++) {
+            const float *from = s->images + e * s->stride + at;
+            const float floor = s->floor[e], slope = s->slope[e], share = 1.0f / floor;
+            const float structure = s->structure, sigma = s->sigma;
+            for (int k = 0; k < count; k++) {
+                const float light = MZ(most)(middle[k], 0.0f), spread = structure * light;
+                const float limit = sigma * sqrtf(floor + slope * light + spread * spread);
+                const int near = fabsf(from[k] - middle[k]) <= limit;
+                total[k] += near ? from[k] * share : 0.0f;
+                weight[k] += near ? share : 0.0f;
+            }
+        }
+        for (int k = 0; k < count; k++)
+            middle[k] = weight[k] > 0.0f ? total[k] / weight[k] : middle[k];
+    }
+    for (int k = 0; k < count; k++)
+        out[at + k] = middle[k];
+}
+
+/* Sharpen: add back half the lost variance times the Laplacian, more where it raises, less where it lowers. */
+static void MZ(sharpen)(const mz_judge *q, const float *image, float *restrict out)
+{
+    const int64_t ny = q->ny, nx = q->nx;
+    for (int64_t j = 0; j < ny; j++) {
+        const float *here = image + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
+        float *to = out + j * nx;
+        const float rate = q->rate, peak = q->peak, wing = q->wing;
+        for (int64_t i = 0; i < nx; i++) {
+            const float left = here[i > 0 ? i - 1 : 0], right = here[i < nx - 1 ? i + 1 : nx - 1];
+            const float lost = 4.0f * here[i] - (below[i] + above[i] + left + right);
+            const float value = here[i] + (lost > 0.0f ? peak : wing) * lost;
+            to[i] = rate * (value - value == 0.0f ? value : here[i]);
+        }
+    }
+}
+
+/* Bit 1: above the seeds' threshold, bit 2: above the neighbors'. */
+static void MZ(mark)(const mz_judge *q, const float *sci, const uint8_t *bad, const float *light, uint8_t *restrict out)
+{
+    const int64_t ny = q->ny, nx = q->nx;
+    for (int64_t j = 0; j < ny; j++) {
+        const float *here = light + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
+        const float *dn = sci + j * nx;
+        const uint8_t *skip = bad + j * nx;
+        uint8_t *to = out + j * nx;
+        for (int64_t i = 0; i < nx; i++) {
+            const float e = here[i];
+            const float a = fabsf(e - here[i > 0 ? i - 1 : 0]), b = fabsf(e - here[i < nx - 1 ? i + 1 : nx - 1]);
+            const float c = fabsf(e - below[i]), d = fabsf(e - above[i]);
+            float step = a > 0.0f ? a : 0.0f; /* what is not known makes no step */
+            step = b > step ? b : step;
+            step = c > step ? c : step;
+            step = d > step ? d : step;
+            step = MZ(most)(step - q->quiet, 0.0f);
+            const float sigma = sqrtf(MZ(most)(e + q->sky, 0.0f) + q->floor);
+            float excess = dn[i] * q->gain - q->sky - e;
+            excess = q->negative ? fabsf(excess) : excess;
+            const int seed = excess > q->seed_sigma * sigma + q->seed_slope * step;
+            const int near = excess > q->near_sigma * sigma + q->near_slope * step;
+            to[i] = skip[i] ? 0 : (uint8_t)(seed | near << 1);
+        }
+    }
+}
+
+/* Seeds, and neighbors in the 3 x 3 pixels around one. */
+static void MZ(join)(const mz_judge *q, const uint8_t *marks, uint8_t *restrict out)
+{
+    const int64_t ny = q->ny, nx = q->nx;
+    for (int64_t j = 0; j < ny; j++) {
+        const uint8_t *here = marks + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
+        uint8_t *to = out + j * nx;
+        for (int64_t i = 1; i < nx - 1; i++) {
+            const uint8_t around = (uint8_t)(here[i - 1] | here[i] | here[i + 1] | below[i - 1] | below[i] | below[i + 1] |
+                                             above[i - 1] | above[i] | above[i + 1]);
+            to[i] = (uint8_t)((here[i] | (here[i] >> 1 & around)) & 1);
+        }
+        for (int64_t side = 0; side < 2; side++) {
+            const int64_t i = side ? nx - 1 : 0, other = side ? (nx > 1 ? nx - 2 : 0) : (nx > 1 ? 1 : 0);
+            const uint8_t around = (uint8_t)(here[i] | here[other] | below[i] | below[other] | above[i] | above[other]);
+            to[i] = (uint8_t)((here[i] | (here[i] >> 1 & around)) & 1);
+        }
+    }
+}
+
+#undef MZ_BLOCK
