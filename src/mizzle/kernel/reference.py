@@ -7,6 +7,7 @@ the edge's part with ``y >= r``; the area in a cell is a difference of four of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ from mizzle.kernel.request import AnyMap, Pixels, Shape
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Pixel = tuple[FloatArray, FloatArray, FloatArray]
+"""Value, weight and variance of n pixels."""
 
 FAR = 1e9
 """A drop with a corner beyond this is outside, whatever the output."""
 CRUMB = 1e-11
 """Shares below this part of a drop are rounding, and count as nothing."""
-TILE = 8192
+TILE = 3000
 """Pixels handled at a time: their arrays fit the cache."""
 
 
@@ -61,25 +64,24 @@ def points(where: AnyMap, j0: int, j1: int, dx: float, dy: float) -> tuple[Float
     return stored_at(where, x, y)
 
 
-def tiles(pixels: Pixels, where: AnyMap) -> Iterator[tuple[int, int, tuple[FloatArray, ...]]]:
-    """Yield ``(j0, j1, (value, weight, variance))`` of strips of rows; weight 0 marks what must not be seen."""
+def tiles(pixels: Pixels, where: AnyMap) -> Iterator[tuple[int, int, Pixel]]:
+    """Yield ``(j0, j1, (value, weight, variance))`` of strips of rows, flat; weight 0 marks what must not be seen."""
     ny, nx = where.shape
     step = max(1, TILE // nx)
     for j0 in range(0, ny, step):
         j1 = min(ny, j0 + step)
-        raw = pixels.sci[j0:j1].astype(np.float64)
+        raw = pixels.sci[j0:j1].astype(np.float64).ravel()
         weight = np.full(raw.shape, pixels.weight)
         if pixels.relative is not None:
-            weight *= pixels.relative[j0:j1]
+            weight *= pixels.relative[j0:j1].ravel()
         if pixels.mask is not None:
-            weight[pixels.mask[j0:j1] != 0] = 0.0
-        with np.errstate(invalid="ignore", over="ignore"):
-            value = raw * pixels.multiply - pixels.subtract
-            seen = np.isfinite(value) & np.isfinite(weight) & (weight != 0)
-            weight = np.where(seen, weight, 0.0)
-            variance = np.where(seen, pixels.v0 + pixels.v1 * np.maximum(raw, 0.0), 0.0)
-        if seen.any():
-            yield j0, j1, (np.where(seen, value, 0.0), weight, variance)
+            weight[pixels.mask[j0:j1].ravel() != 0] = 0.0
+        value = raw * pixels.multiply - pixels.subtract
+        variance = pixels.v0 + pixels.v1 * np.maximum(raw, 0.0)
+        hidden = ~(np.isfinite(value) & np.isfinite(weight)) | (weight == 0)
+        value[hidden] = weight[hidden] = variance[hidden] = 0.0
+        if not hidden.all():
+            yield j0, j1, (value, weight, variance)
 
 
 class _Adder:
@@ -88,26 +90,30 @@ class _Adder:
     def __init__(self, acc: Accumulator, rows: tuple[int, int], bit: int | None) -> None:
         self.acc, self.rows, self.bit = acc, rows, bit
 
-    def add(self, x: IntArray, y: IntArray, share: FloatArray, pixel: tuple[FloatArray, ...]) -> None:
-        """Add a share of each pixel ``(value, weight, variance)`` to the cell ``(x, y)``."""
+    def add(self, x: IntArray, y: IntArray, share: FloatArray, pixel: Pixel) -> None:
+        """Add shares (cells, n) of n pixels to the cells ``(x, y)`` (cells, n)."""
         nx = self.acc.shape[1]
-        good = (share != 0) & (x >= 0) & (x < nx) & (y >= self.rows[0]) & (y < self.rows[1])
-        if not good.any():
-            return
-        value, weight, variance = (p[good] for p in pixel)
-        part = share[good] * weight
-        cell = y[good] * nx + x[good]
-        low, high = int(cell.min()), int(cell.max()) + 1
+        value, weight, variance = (np.broadcast_to(p, share.shape).ravel() for p in pixel)
+        x, y, share = x.ravel(), y.ravel(), share.ravel()
+        if x.min() < 0 or x.max() >= nx or y.min() < self.rows[0] or y.max() >= self.rows[1]:
+            good = np.flatnonzero((x >= 0) & (x < nx) & (y >= self.rows[0]) & (y < self.rows[1]))
+            if not good.size:
+                return
+            x, y, share, value = x[good], y[good], share[good], value[good]
+            weight, variance = weight[good], variance[good]
+        cell = y * nx + x
+        low = int(cell.min())
         cell -= low
-        sums = self.acc.sums.reshape(-1, 2)[low:high]
-        sums[:, 0] += np.bincount(cell, part * value, high - low)
-        sums[:, 1] += np.bincount(cell, part, high - low)
+        part = share * weight
+        added = np.bincount(cell, part)
+        sums = self.acc.sums.reshape(-1, 2)[low : low + added.size]
+        sums[:, 0] += np.bincount(cell, part * value)
+        sums[:, 1] += added
         if self.acc.variance_sum is not None:
-            self.acc.variance_sum.reshape(-1)[low:high] += np.bincount(cell, part * part * variance, high - low)
+            self.acc.variance_sum.reshape(-1)[low : low + added.size] += np.bincount(cell, part * part * variance)
         if self.acc.context is not None and self.bit is not None:
             flag = np.array([1 << (self.bit % 32)], dtype=np.uint32).view(np.int32)[0]
-            plane = self.acc.context[self.bit // 32].reshape(-1)[low:high]
-            plane[cell] |= flag
+            self.acc.context[self.bit // 32].reshape(-1)[low + cell[part != 0]] |= flag
 
 
 def _turn(x: FloatArray, y: FloatArray, a: int, b: int, c: int) -> FloatArray:
@@ -168,68 +174,111 @@ def shares(x: FloatArray, y: FloatArray, wide: int, high: int) -> FloatArray:
     return result
 
 
-def _split(x: FloatArray, y: FloatArray) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return each drop's signed area, which drops have a place at all, and which fall as points."""
-    inside = np.all((np.abs(x) < FAR) & (np.abs(y) < FAR), axis=0)
-    area = 0.5 * (_turn(x, y, 0, 1, 2) + _turn(x, y, 0, 2, 3))
-    return area, inside, inside & (~(np.abs(area) > 1e-12) | _folded(x, y))
-
-
-def _drop_square(adder: _Adder, x: FloatArray, y: FloatArray, pixel: tuple[FloatArray, ...]) -> None:
+def _drop_square(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel) -> None:
     """Share drops given by their corners (4, n); cell k covers ``[k, k + 1)``."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        area, inside, point = _split(x, y)
-        if point.any():
-            _drop_point(adder, x[:, point].mean(axis=0), y[:, point].mean(axis=0), tuple(p[point] for p in pixel))
-        ny, nx = adder.rows[1], adder.acc.shape[1]
-        touching = (x.max(axis=0) >= 0) & (x.min(axis=0) <= nx)
-        touching &= (y.max(axis=0) >= adder.rows[0]) & (y.min(axis=0) <= ny)
-        use = np.flatnonzero(inside & ~point & touching & (pixel[1] != 0))
-    if not use.size:
-        return
-    x, y, area, pixel = x[:, use], y[:, use], area[use], tuple(p[use] for p in pixel)
-    bx, by = np.floor(x.min(axis=0)), np.floor(y.min(axis=0))
+    x0, x1, y0, y1 = x.min(axis=0), x.max(axis=0), y.min(axis=0), y.max(axis=0)
+    placed = (x0 > -FAR) & (x1 < FAR) & (y0 > -FAR) & (y1 < FAR) & (pixel[1] != 0)
+    placed &= (x1 >= 0) & (x0 <= adder.acc.shape[1]) & (y1 >= adder.rows[0]) & (y0 <= adder.rows[1])
+    if not placed.all():
+        x, y, pixel = x[:, placed], y[:, placed], _chosen(pixel, placed)
+        x0, x1, y0, y1 = x0[placed], x1[placed], y0[placed], y1[placed]
+    bx, by = np.floor(x0), np.floor(y0)
     x, y = x - bx, y - by
-    extent = np.maximum(np.ceil(np.maximum(x.max(axis=0), y.max(axis=0))).astype(np.int64), 1)
-    # Drops of like extent go together: small ones must not pay for large ones.
-    order = np.unique(np.where(extent <= 4, extent, 2 ** np.ceil(np.log2(extent)).astype(np.int64)))
-    low = 0
-    for size in order:
-        group = np.flatnonzero((extent > low) & (extent <= size))
-        low = int(size)
-        _share_group(adder, (x, y, area, bx, by), pixel, group, int(size))
+    t1, t2, t3 = _turn(x, y, 0, 1, 2), _turn(x, y, 0, 2, 3), _turn(x, y, 0, 1, 3)
+    t4 = t1 + t2 - t3
+    area = 0.5 * (t1 + t2)
+    convex = ((t1 > 0) & (t2 > 0) & (t3 > 0) & (t4 > 0)) | ((t1 < 0) & (t2 < 0) & (t3 < 0) & (t4 < 0))
+    convex &= np.abs(area) > 1e-12
+    wide = np.maximum(np.ceil(np.maximum(x1 - bx, y1 - by)), 1.0)
+    if convex.all():
+        _share_alike(adder, (x, y, area, bx, by, wide), pixel)
+        return
+    point = ~convex
+    point[point] = ~(np.abs(area[point]) > 1e-12) | _folded(x[:, point], y[:, point])
+    middle = (x + bx).mean(axis=0), (y + by).mean(axis=0)
+    _drop_point(adder, middle[0][point], middle[1][point], _chosen(pixel, point))
+    rest = ~point
+    drops = (x[:, rest], y[:, rest], area[rest], bx[rest], by[rest], wide[rest])
+    _share_alike(adder, drops, _chosen(pixel, rest))
 
 
-def _share_group(
-    adder: _Adder,
-    drops: tuple[FloatArray, ...],
-    pixel: tuple[FloatArray, ...],
-    group: IntArray,
-    size: int,
-) -> None:
-    """Share drops that fit ``size x size`` cells, a bounded number at a time."""
-    step = max(1, 4 * TILE // (size + 1) ** 2) if size > 8 else TILE
-    for start in range(0, group.size, step):
-        use = group[start : start + step]
-        x, y, area, bx, by = (d[..., use] for d in drops)
-        parts = shares(x, y, size, size) / area
-        parts[parts <= CRUMB] = 0.0
-        column, row = bx.astype(np.int64), by.astype(np.int64)
-        chosen = tuple(p[use] for p in pixel)
-        for r in range(size):
-            for c in range(size):
-                adder.add(column + c, row + r, parts[r, c], chosen)
+def _chosen(pixel: Pixel, which: NDArray[Any]) -> Pixel:
+    return pixel[0][which], pixel[1][which], pixel[2][which]
 
 
-def _drop_point(adder: _Adder, x: FloatArray, y: FloatArray, pixel: tuple[FloatArray, ...]) -> None:
+def _share_alike(adder: _Adder, drops: tuple[FloatArray, ...], pixel: Pixel) -> None:
+    """Share drops, those of like extent together: small ones must not pay for large ones."""
+    wide = drops[-1]
+    if not wide.size:
+        return
+    if wide.max() <= 4:
+        _share_group(adder, drops, pixel, int(wide.max()))
+        return
+    for size in (4, 8, 16):
+        group = np.flatnonzero((wide <= size) & (wide > (size // 2 if size > 4 else 0)))
+        step = max(1, 16 * TILE // (size + 1) ** 2)
+        for start in range(0, group.size, step):
+            use = group[start : start + step]
+            _share_group(adder, tuple(d[..., use] for d in drops), _chosen(pixel, use), size)
+    for k in np.flatnonzero(wide > 16):
+        _share_large(adder, tuple(d[..., k] for d in drops), _chosen(pixel, np.array([k])))
+
+
+def _share_large(adder: _Adder, drop: tuple[FloatArray, ...], pixel: Pixel) -> None:
+    """Share one drop over those of its cells that may be written, however many it has."""
+    x, y, area, bx, by, _ = drop
+    left, bottom = max(0, int(bx)), max(adder.rows[0], int(by))
+    right = min(adder.acc.shape[1], int(np.floor(x.max() + bx)) + 1)
+    top = min(adder.rows[1], int(np.floor(y.max() + by)) + 1)
+    for row in range(bottom, top):
+        column = np.arange(left, right)
+        total = np.zeros(column.size)
+        for e in range(4):
+            f = (e + 1) % 4
+            ends = (x[e] + bx - column, y[e] + by - row, x[f] + bx - column, y[f] + by - row)
+            total += _edge_in_cell(*ends)
+        part = total / area
+        part[part <= CRUMB] = 0.0
+        adder.add(column[:, None], np.full((column.size, 1), row), part[:, None], pixel)
+
+
+def _edge_in_cell(x0: FloatArray, y0: float, x1: FloatArray, y1: float) -> FloatArray:
+    """Integral of ``clip(x, 0, 1) dy`` along an edge's part with ``0 <= y <= 1``."""
+    ya, yb = min(max(y0, 0.0), 1.0), min(max(y1, 0.0), 1.0)
+    h = yb - ya
+    if h == 0:
+        return np.zeros(x0.shape)
+    slope = (x1 - x0) / (y1 - y0)
+    xa, xb = x0 + (ya - y0) * slope, x0 + (yb - y0) * slope
+    low, high = np.minimum(xa, xb), np.maximum(xa, xb)
+    across = high - low
+    result = []
+    for c in (0.0, 1.0):
+        over = np.maximum(high - c, 0.0)
+        straddle = over * over / np.where(across > 0, 2.0 * across, 1.0)
+        result.append(h * np.where(low >= c, 0.5 * (low + high) - c, straddle))
+    return np.asarray(result[0] - result[1])
+
+
+def _share_group(adder: _Adder, drops: tuple[FloatArray, ...], pixel: Pixel, size: int) -> None:
+    """Share drops that fit ``size x size`` cells."""
+    x, y, area, bx, by, _ = drops
+    parts = (shares(x, y, size, size) / area).reshape(size * size, -1)
+    parts[parts <= CRUMB] = 0.0
+    row, column = np.divmod(np.arange(size * size), size)
+    adder.add(bx.astype(np.int64) + column[:, None], by.astype(np.int64) + row[:, None], parts, pixel)
+
+
+def _drop_point(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel) -> None:
     use = (np.abs(x) < FAR) & (np.abs(y) < FAR) & (pixel[1] != 0)
-    cx, cy = np.floor(x[use]).astype(np.int64), np.floor(y[use]).astype(np.int64)
-    adder.add(cx, cy, np.ones(cx.size), tuple(p[use] for p in pixel))
+    if use.any():
+        cx, cy = np.floor(x[use]).astype(np.int64), np.floor(y[use]).astype(np.int64)
+        adder.add(cx[None], cy[None], np.ones((1, cx.size)), _chosen(pixel, use))
 
 
 def lanczos3_step(x: FloatArray) -> FloatArray:
-    """Lanczos-3 window read in steps of 0.01, as the table of the drizzle package has it; 0 from 3 on."""
-    t = np.floor(np.minimum(x, 4.0) * 100.0 + 0.5) / 100.0
+    """Lanczos-3 window read in steps of 0.003 (3 over 1000), as the drizzle package's table has it; 0 from 3 on."""
+    t = np.floor(np.minimum(x, 4.0) / 0.003 + 0.5) * 0.003
     return np.asarray(np.where((x < 3.0) & (t < 3.0), np.sinc(t) * np.sinc(t / 3.0), 0.0))
 
 
@@ -251,17 +300,23 @@ def profile(drop: Shape) -> tuple[float, Callable[[FloatArray, FloatArray], Floa
         # Full width at half maximum of one drop side, cut at 2.5 sigma but never below 1.2 input pixels.
         fwhm = 2.3548
         scale = fwhm**2 / side**2 / 2.0
-        return max(2.5 * side / fwhm, 1.2 / drop.ratio), lambda dx, dy: scale / np.pi * np.exp(-scale * (dx**2 + dy**2))
-    return 3.0 * side, lambda dx, dy: lanczos3_step(np.abs(dx) / side) * lanczos3_step(np.abs(dy) / side)
+
+        def bell(dx: FloatArray, dy: FloatArray) -> FloatArray:
+            part = scale / np.pi * np.exp(-scale * (dx**2 + dy**2))
+            return np.where(part > CRUMB, part, 0.0)
+
+        return max(2.5 * side / fwhm, 1.2 / drop.ratio), bell
+    step = 1.0 / drop.ratio  # the window is as wide as its zeros demand: pixfrac has no say
+    return 3.0 * step, lambda dx, dy: lanczos3_step(np.abs(dx) / step) * lanczos3_step(np.abs(dy) / step)
 
 
-def _drop_centers(adder: _Adder, x: FloatArray, y: FloatArray, pixel: tuple[FloatArray, ...], drop: Shape) -> None:
+def _drop_centers(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel, drop: Shape) -> None:
     """Share separable drops about their centers; cell k covers ``[k, k + 1)``."""
     reach, share = profile(drop)
     use = (np.abs(x) < FAR) & (np.abs(y) < FAR) & (pixel[1] != 0)
     use &= (x + reach >= 0) & (x - reach <= adder.acc.shape[1])
     use &= (y + reach >= adder.rows[0]) & (y - reach <= adder.rows[1])
-    x, y, pixel = x[use], y[use], tuple(p[use] for p in pixel)
+    x, y, pixel = x[use], y[use], _chosen(pixel, use)
     left, right = np.floor(x - reach).astype(np.int64), np.floor(x + reach).astype(np.int64)
     bottom, top = np.floor(y - reach).astype(np.int64), np.floor(y + reach).astype(np.int64)
     if not x.size:
@@ -270,7 +325,7 @@ def _drop_centers(adder: _Adder, x: FloatArray, y: FloatArray, pixel: tuple[Floa
         for c in range(int((right - left).max()) + 1):
             part = share(x - (left + c + 0.5), y - (bottom + r + 0.5))
             part = np.where((left + c <= right) & (bottom + r <= top), part, 0.0)
-            adder.add(left + c, bottom + r, part, pixel)
+            adder.add((left + c)[None], (bottom + r)[None], part[None], pixel)
 
 
 def accumulate(
@@ -278,17 +333,21 @@ def accumulate(
 ) -> None:
     """Drop one chip into the rows ``rows[0] .. rows[1] - 1`` of `acc`."""
     adder = _Adder(acc, rows, bit)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        for j0, j1, pixel in tiles(pixels, where):
+            _drop_tile(adder, where, (j0, j1), pixel, drop)
+
+
+def _drop_tile(adder: _Adder, where: AnyMap, strip: tuple[int, int], pixel: Pixel, drop: Shape) -> None:
     half = 0.5 * drop.pixfrac
-    for j0, j1, pixel in tiles(pixels, where):
-        flat = tuple(p.ravel() for p in pixel)
-        if drop.kernel == "square":
-            corners = [points(where, j0, j1, *d) for d in ((-half, -half), (half, -half), (half, half), (-half, half))]
-            x = np.stack([c[0].ravel() for c in corners]) + 0.5
-            y = np.stack([c[1].ravel() for c in corners]) + 0.5
-            _drop_square(adder, x, y, flat)
-            continue
-        px, py = points(where, j0, j1, 0.0, 0.0)
-        if drop.kernel == "point":
-            _drop_point(adder, px.ravel() + 0.5, py.ravel() + 0.5, flat)
-        else:
-            _drop_centers(adder, px.ravel() + 0.5, py.ravel() + 0.5, flat, drop)
+    if drop.kernel == "square":
+        corners = [points(where, *strip, *d) for d in ((-half, -half), (half, -half), (half, half), (-half, half))]
+        x = np.stack([c[0].ravel() for c in corners]) + 0.5
+        y = np.stack([c[1].ravel() for c in corners]) + 0.5
+        _drop_square(adder, x, y, pixel)
+        return
+    x, y = (p.ravel() + 0.5 for p in points(where, *strip, 0.0, 0.0))
+    if drop.kernel == "point":
+        _drop_point(adder, x, y, pixel)
+    else:
+        _drop_centers(adder, x, y, pixel, drop)

@@ -233,7 +233,7 @@ static void MZ(drop_center)(const mz_job *job, double x, double y, double weight
 {
     if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
         return;
-    const double side = job->pixfrac / job->ratio;
+    const double side = (job->kernel == MZ_LANCZOS3 ? 1.0 : job->pixfrac) / job->ratio;
     double reach, scale = 0.0;
     if (job->kernel == MZ_TURBO)
         reach = 0.5 * side;
@@ -265,6 +265,8 @@ static void MZ(drop_center)(const mz_job *job, double x, double y, double weight
             } else if (job->kernel == MZ_GAUSSIAN) {
                 const double dx = x - (cx + 0.5), dy = y - (cy + 0.5);
                 share = scale / 3.14159265358979323846 * exp(-scale * (dx * dx + dy * dy));
+                if (share <= MZ_CRUMB)
+                    continue;
             } else {
                 share = mz_lanczos3_step(fabs(x - (cx + 0.5)) / side) * mz_lanczos3_step(fabs(y - (cy + 0.5)) / side);
                 if (share == 0.0)
@@ -311,7 +313,7 @@ static void MZ(accumulate)(const mz_job *job, int span)
     MZ(pixels) p;
     const mz_map *map = &job->map;
     const int square = job->kernel == MZ_SQUARE;
-    const double side = job->pixfrac / job->ratio;
+    const double side = (job->kernel == MZ_LANCZOS3 ? 1.0 : job->pixfrac) / job->ratio;
     double pad = 1.0; /* how far a drop reaches from the line of its pixels' centers, besides what corners tell */
     if (job->kernel == MZ_GAUSSIAN || job->kernel == MZ_LANCZOS3 || job->kernel == MZ_TURBO)
         pad += 3.0 * side + 1.2 / job->ratio;
