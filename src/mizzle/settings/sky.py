@@ -36,7 +36,6 @@ class SkySettings(Section):
         "Sky for method user, in DN per pixel as recorded: 'ROOT=3.1', 'WF3=3.1', 'ROOT:WF3=3.1', '*=3.1'.",
     )
     file: str = setting("", "Table of sky levels for method user: columns sky and root, chip.")
-    regions: str = setting(
-        "",
-        "DS9 region file (fk5 or image): kept out of the statistics; if some start with +, only those count.",
+    exclude: str = setting(
+        "", "DS9 region file (fk5 or image): what its regions hold is kept out of the statistics."
     )
