@@ -13,17 +13,9 @@ from mizzle.geometry.header import rows_from_lookup
 from mizzle.geometry.keywords import LookupTable, alternate_cards, frame_cards, wcs_names
 from mizzle.settings.geometry import GeometrySettings
 
-PRIMARY = {
-    "FILTNAM1": "F555W",
-    "FILTNAM2": "",
-    "DATE-OBS": "1997-06-13",
-    "PA_V3": 10.0,
-    "MODE": "FULL",
-    "REFFRAME": "GSC1",
-}
-CHIPS = {
-    n: {k: v for k, v, _ in frame_cards(f)} for n, f in frames_for_pointing(10, 5, 0, "1997-06-13", "F555W").items()
-}
+PRIMARY = {"FILTNAM1": "F555W", "FILTNAM2": "", "DATE-OBS": "1997-06-13", "PA_V3": 10.0, "MODE": "FULL"}
+FRAMES = frames_for_pointing(10.0, 5.0, 0.0, "1997-06-13", "F555W")
+CHIPS = {name: {k: v for k, v, _ in frame_cards(frame)} for name, frame in FRAMES.items()}
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -32,9 +24,8 @@ VALUES = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["RA---TAN", "GLON-CAR", "AREA", "F814W", "2000-01-01", 0, -1, 1e308, 90.0, 800]),
 )
-KEYS = st.sampled_from(
-    sorted({*PRIMARY, *CHIPS["PC"], "LTV1", "LTV2", "LONPOLE", "WCSNAMEO", "CTYPE1O", "CRVAL1O", "RADESYS"})
-)
+MORE = {"LTV1", "LTV2", "LONPOLE", "WCSNAMEO", "CTYPE1O", "CRVAL1O", "RADESYS", "REFFRAME"}
+KEYS = st.sampled_from(sorted({*PRIMARY, *CHIPS["PC"], *MORE}))
 
 
 @given(changes=st.dictionaries(KEYS, VALUES, min_size=1, max_size=4), chip=st.sampled_from(["PC", "WF3"]))
@@ -42,16 +33,14 @@ KEYS = st.sampled_from(
 @pytest.mark.parametrize("wcs", ["model", "header"])
 def test_any_header(wcs, changes, chip) -> None:
     primary = {**PRIMARY, **{k: v for k, v in changes.items() if k in PRIMARY}}
-    headers = {
-        n: {**h, **{k: v for k, v in changes.items() if k not in PRIMARY}} if n == chip else h for n, h in CHIPS.items()
-    }
+    changed = {k: v for k, v in changes.items() if k not in PRIMARY}
+    headers = {name: {**header, **(changed if name == chip else {})} for name, header in CHIPS.items()}
     wcs_names(headers[chip])
     alternate_cards(headers[chip])
     shapes = dict.fromkeys(headers, (400, 400) if primary["MODE"] == "AREA" else (800, 800))
     try:
         frames, notes = build_frames(primary, headers, shapes, GeometrySettings(wcs=wcs))
-    except MizzleError as problem:
-        assert len(str(problem)) < 1000
+    except MizzleError:
         return
     assert list(frames) == list(CHIPS)
     assert all(isinstance(note, str) for note in notes)
