@@ -196,8 +196,8 @@ def _wcs_cards(grid: Grid) -> list[Card]:
         ("CD1_2", float(grid.cd[0, 1]), "[deg/pixel]"),
         ("CD2_1", float(grid.cd[1, 0]), "[deg/pixel]"),
         ("CD2_2", float(grid.cd[1, 1]), "[deg/pixel]"),
-        ("RADESYS", "FK5", "frame of the coordinates, as in the input headers"),
-        ("EQUINOX", 2000.0, "equinox"),
+        ("RADESYS", grid.radesys, "frame of the coordinates, as in the input headers"),
+        *([("EQUINOX", 2000.0, "equinox")] if grid.radesys == "FK5" else []),
         ("ORIENTAT", grid.orientation(), "[deg] position angle of the y axis"),
         ("WCSNAME", "MIZZLE", "common grid"),
     ]
