@@ -192,11 +192,15 @@ class SkyLevels:
     @classmethod
     def merged(cls, parts: Sequence[SkyLevels]) -> SkyLevels:
         """Join the levels of several filters."""
+
+        def joined(key: str) -> dict[str, Mapping[str, float]]:
+            return {root: row for part in parts for root, row in getattr(part, key).items()}
+
         return cls(
-            *(
-                {root: row for part in parts for root, row in getattr(part, key).items()}
-                for key in ("levels", "brightness", "noise", "pedestals")
-            ),
+            levels=joined("levels"),
+            brightness=joined("brightness"),
+            noise=joined("noise"),
+            pedestals=joined("pedestals"),
             method=parts[0].method,
             notes=tuple(note for part in parts for note in part.notes),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Section(BaseModel):
@@ -29,7 +29,7 @@ def setting(default: Any, description: str, *, unit: str = "", **limits: Any) ->
     """
     if not description:
         raise TypeError("a setting needs a sentence")
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, JsonValue] | None = {"unit": unit} if unit else None
     if isinstance(default, tuple):
         limits.setdefault("strict", False)  # TOML and JSON give lists
     return Field(default, description=description, json_schema_extra=extra, **limits)
