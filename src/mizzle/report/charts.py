@@ -48,7 +48,7 @@ class Axis:
         return log_ticks(self.low, self.high) if self.log else round_ticks(self.low, self.high)
 
 
-def round_ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, str]]:
+def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, str]]:
     """Return round values between two ends, with as many decimals as they need.
 
     Examples
@@ -59,9 +59,9 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, s
     low, high = min(low, high), max(low, high)
     raw = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     exponent = math.floor(math.log10(step) + 1e-9)
-    decimals = max(0, (1 if abs(step / 10.0**exponent - 2.5) < 1e-6 else 0) - exponent)
+    decimals = max(0, -exponent)
     first = math.ceil(low / step - 1e-9)
     count = math.floor(high / step + 1e-9) - first + 1
     values = [(first + i) * step for i in range(count)]
@@ -69,11 +69,12 @@ def round_ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, s
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return 1, 2, 5 in each decade, or the decades alone where there are many."""
+    """Return 1, 2, 5 in each decade, the decades alone where there are many, round values within one."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1,) if math.log10(high / low) > 2.5 else (1, 2, 5)
     values = [m * 10.0**d for d in decades for m in steps]
-    return [(v, f"{v:g}") for v in values if low * 0.999 <= v <= high * 1.001]
+    inside = [(v, f"{v:g}") for v in values if low * 0.999 <= v <= high * 1.001]
+    return inside if len(inside) > 1 else round_ticks(low, high)
 
 
 def padded(values: Iterable[float | None], *, least: float, share: float = 0.08) -> tuple[float, float]:

@@ -158,20 +158,17 @@ def residual_panels(report: Report, most: int = 12) -> Figure | None:
             Axis("", reach, -reach, ticks=()), Axis("", -reach, reach, ticks=()),
             f"Residual vectors of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
         )  # fmt: skip
-        chart.segments(
-            (
-                (x, y, x + dx * gain, y + dy * gain)
-                for x, y, dx, dy in zip(table["xi"], table["eta"], table["dxi"], table["deta"], strict=True)
-            ),
-            "vector",
-        )
-        chart.cloud(table["xi"], table["eta"], "root")
+        step = -(-len(table["xi"]) // 150)  # more would hide each other
+        xs, ys, dxs, dys = (table[key][::step] for key in ("xi", "eta", "dxi", "deta"))
+        ends = ((x, y, x + dx * gain, y + dy * gain) for x, y, dx, dy in zip(xs, ys, dxs, dys, strict=True))
+        chart.segments(ends, "vector")
+        chart.cloud(xs, ys, "root")
         rms = entries.get(root, {}).get("rms_mas")
         words = f"{root}" + (f" · {rms:.1f} mas" if rms is not None else "")
         panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     left_out = len(tables) - len(shown)
     extra = f" The {len(shown)} with the largest rms; {left_out} more are in the table." if left_out else ""
-    scale = f"Each vector is a star's residual, drawn {gain * 1000:,.0f} times longer than it is"
+    scale = f"Vectors are residuals of single stars, 150 at most, drawn {gain * 1000:,.0f} times longer than they are"
     return Figure(
         "residuals",
         "Residual vectors",
@@ -221,13 +218,14 @@ def offset_votes(report: Report) -> Figure | None:
             f"Offset histogram of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
         )  # fmt: skip
         top = max(1.0, float(counts.max()))
-        chart.image(maps.colored(counts, 0.0, top, maps.SEQUENTIAL), (-1, -1, 1, 1))
-        words = f"{root} · ±{extent:.3g}″ · {top:.0f} votes"
+        chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), maps.SEQUENTIAL), (-1, -1, 1, 1))
+        words = f"{root} · {top:.0f} votes"
         panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     return Figure(
         "votes",
         "Votes on the offset",
-        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair.",
+        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair;"
+        f" panels span ±{extent:.3g} arcsec, tones the square root of the count.",
         "one dark spot on an even ground: the true offset. No spot, or several, means that nothing was matched.",
         f'<div class="panels">{"".join(panels)}</div>',
         wide=True,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.report.stretch import block_mean, encode, factor_for
+from mizzle.report.stretch import block_mean, encode, factor_for, sky_statistics
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -144,7 +144,7 @@ def smoothed(level: FloatArray) -> FloatArray:
     return np.where(good, total / np.maximum(count, 1), np.nan)
 
 
-def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 8) -> list[dict[str, Any]]:
+def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 20) -> list[dict[str, Any]]:
     """Compare the background on both sides of each border between neighboring chips.
 
     Parameters
@@ -170,15 +170,13 @@ def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: in
         sides = [level[only[i] & _grown(only[1 - i], reach)] for i in (0, 1)]
         if min(side.size for side in sides) < 8:
             continue
-        middles = [float(np.median(side)) for side in sides]
-        errors = [
-            1.2533 * 1.4826 * float(np.median(np.abs(side - m))) / np.sqrt(side.size)
-            for side, m in zip(sides, middles, strict=True)
-        ]
+        # Stars only add light: the level is the clipped middle, its scatter that of the darker half.
+        middles, scatters = zip(*(sky_statistics(side) for side in sides), strict=True)
+        errors = [1.2533 * s / np.sqrt(side.size) for s, side in zip(scatters, sides, strict=True)]
         rows.append(
             {
                 "chips": [one, two],
-                "step": middles[1] - middles[0],
+                "step": float(middles[1] - middles[0]),
                 "error": float(np.hypot(*errors)),
                 "cells": min(side.size for side in sides),
             }

@@ -51,7 +51,9 @@ def build_page(payload: Mapping[str, Any], raster: Any = None) -> str:
     rows, products = report["inputs"], report["products"]
     target = next((row["target"] for row in rows if row["target"]), "") or report["name"]
     seconds = " + ".join(f"{p['exptime']:g} s" for p in products.values())
-    subtitle = f"{' and '.join(products)} · {len(rows)} exposures · {seconds} · {report['name']}"
+    subtitle = (
+        f"{' and '.join(products)} · {len(rows)} exposure{'' if len(rows) == 1 else 's'} · {seconds} · {report['name']}"
+    )
     stamps = report["evidence"].get("stamps") or []
     return (
         _environment()

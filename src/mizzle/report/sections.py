@@ -64,15 +64,19 @@ def _some(items: Iterable[Figure | None]) -> list[Figure]:
 
 
 def _exposures(report: Report) -> Section:
-    n, several = len(report["inputs"]), len(report["inputs"]) != 1
+    n = len(report["inputs"])
+    files = (
+        "One science file with its data-quality file"
+        if n == 1
+        else f"{n} science files, each with its data-quality file"
+    )
     tables = [tab.inputs(report)]
     if report["dropped"]:
         tables.append(tab.dropped(report))
     return Section(
         "exposures",
         "Exposures and pairs",
-        f"{n} science file{'s' if several else ''}, each with the data-quality file beside it. The hashes are of the"
-        " bytes that were read; the files were not changed.",
+        f"{files}. The hashes are of the bytes that were read; the files were not changed.",
         figures=_some([fig.footprints(report), fig.pointings(report)]),
         tables=tables,
     )

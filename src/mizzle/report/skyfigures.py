@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mizzle.report import maps
 from mizzle.report.charts import Axis, Chart, padded
 from mizzle.report.figures import Figure
-from mizzle.report.stretch import block_mean
+from mizzle.report.stretch import block_mean, sky_statistics
 
 Product = Mapping[str, Any]
 
@@ -96,17 +96,15 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
         row["percent"] = 100 * row["step"] / sky if sky else None
         row["percent_error"] = 100 * row["error"] / sky if sky else None
     shown = maps.smoothed(level)
-    good = shown[np.isfinite(shown)]
-    middle = float(np.median(good)) if good.size else 0.0
-    wide = 3.0 * 1.4826 * float(np.median(np.abs(good - middle))) if good.size else 1.0
-    wide = wide if wide > 0 else 1e-6
+    middle, scatter = sky_statistics(shown)
+    wide = 4.0 * scatter
     html = map_chart(shown, (middle - wide, middle + wide), maps.DIVERGING,
                      f"Background map {product['filter']}", "background [DN/s/arcsec²]")  # fmt: skip
     figure = Figure(
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",
         f"Median of cells of {block} × {block} pixels ({block * scale:.1f} arcsec), after the sky was subtracted;"
-        f" drawn as running means of 3 × 3; colors span ±3 of their scatter.",
+        f" drawn as running means of 3 × 3; colors span ±4 of the scatter of the darker half.",
         "one even tone, rising only around bright stars. The outline of a chip showing through is a seam: a"
         " wrong factor between chips, or a pedestal.",
         html,

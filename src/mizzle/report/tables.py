@@ -73,13 +73,13 @@ def inputs(report: Report) -> Table:
     ]  # fmt: skip
     rows = []
     for i, row in enumerate(report["inputs"], 1):
-        names = " + ".join(_short(f["file"]) for f in row["files"]) or _short(row["file"])
+        names = _pair([_short(f["file"]) for f in row["files"]] or [_short(row["file"])])
         hashes = " ".join(f["sha256"][:10] for f in row["files"]) or row["sha256"][:10]
         whole = "; ".join(f"{_short(f['file'])} {f['sha256']}" for f in row["files"])
         rows.append(
             [
-                num(i, 0), word(row["root"], "mono"), word(start(row["mjd_start"])), word(row["filter"]),
-                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names, "long"),
+                num(i, 0), word(row["root"], "mono"), word(start(row["mjd_start"]), "date"), word(row["filter"]),
+                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names),
                 Cell(hashes, None, "mono", whole), verdict(row["verdict"]),
             ]
         )  # fmt: skip
@@ -90,6 +90,19 @@ def _angle(value: Any) -> Cell:
     """Return an angle from a header, where anything may stand."""
     known = isinstance(value, (int, float)) and not isinstance(value, bool)
     return num(value, 2) if known else Cell("–", "", "n")
+
+
+def _pair(names: list[str]) -> str:
+    """Write file names side by side; what a later one shares with the first is left out.
+
+    Examples
+    --------
+    >>> _pair(["ua060502m_c0m.fits", "ua060502m_c1m.fits"])
+    'ua060502m_c0m.fits + …c1m.fits'
+    """
+    head = names[0].rpartition("_")[0] + "_"
+    rest = ["…" + n.removeprefix(head) if len(head) > 1 and n.startswith(head) else n for n in names[1:]]
+    return " + ".join([names[0], *rest])
 
 
 def _short(path: str) -> str:
@@ -137,11 +150,18 @@ def alignment(report: Report) -> Table:
                 num(_times(east, 1e3), 2, sign=True), num(_times(north, 1e3), 2, sign=True), num(error, 2),
                 num(_times(e["roll_deg"], 3600), 2, sign=True),
                 num(None if e["scale"] is None else (e["scale"] - 1) * 1e6, 1, sign=True),
-                Cell("–", "", "n") if chance is None else Cell(f"{chance:.0e}".replace("-", "−"), float(chance), "n"),
+                _chance(chance),
                 verdict(e["verdict"]), word(e["note"]),
             ]
         )  # fmt: skip
     return Table(heads, rows, "Corrections to the headers' pointings")
+
+
+def _chance(value: float | None) -> Cell:
+    """Return a probability's cell; what is beyond all doubt is not written out."""
+    if value is None:
+        return Cell("–", "", "n")
+    return Cell("< 1e−12" if value < 1e-12 else f"{value:.0e}".replace("-", "−"), float(value), "n")
 
 
 def _times(value: float | None, factor: float) -> float | None:
