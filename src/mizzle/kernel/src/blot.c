@@ -1,6 +1,8 @@
 /* Blotting: read an image at the places where a chip's pixels fall. */
 #include "mizzle.h"
 
+#include <string.h>
+
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
 #define MZ(name) mz_##name
