@@ -7,18 +7,16 @@ with a small solution; a step cannot be forgotten, because its solution is an ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mizzle.clock import Clock
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.model import (
-    Alignment,
     Catalog,
     CosmicRays,
     Exposure,
-    FluxScales,
-    Grid,
     Mosaic,
     Result,
     Runner,
@@ -37,6 +35,7 @@ from mizzle.steps.equalize import equalize
 from mizzle.steps.reject import find_cosmic_rays
 from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify
+from mizzle.user_inputs import UserInputs, read_user_inputs
 
 
 def run(
@@ -86,16 +85,18 @@ def run(
     settings, clock = settings or Settings(), clock or Clock()
     runner, drops = make_runner(workers), Drops(keep_going)
     with Delivery(out, settings, clock) as delivery:
-        exposures = read_all(files, settings, runner, drops, clock)
+        exposures = read_all(files, out, settings, runner, drops, clock)
         label = default_name(exposures) if name is None else name
         delivery.check_name(label)
-        result = process(exposures, settings, runner=runner, drops=drops, clock=clock, name=label)
+        inputs = read_user_inputs(exposures, settings, clock)
+        result = process(exposures, settings, inputs, runner=runner, drops=drops, clock=clock, name=label)
         return delivery.deliver(result, runner, command)
 
 
 def process(
     exposures: Iterable[Exposure],
     settings: Settings | None = None,
+    inputs: UserInputs | None = None,
     *,
     runner: Runner | None = None,
     drops: Drops | None = None,
@@ -108,6 +109,8 @@ def process(
     ----------
     exposures : iterable of Exposure
         In any order; they are sorted by start, then root.
+    inputs : UserInputs, optional
+        Catalogs, regions and tables already read.
     settings, runner, drops, clock, name
         As in `run`.
 
@@ -116,59 +119,58 @@ def process(
     result : Result
         Without the report's numbers.
     """
-    settings, runner = settings or Settings(), runner or Serial()
+    settings, inputs, runner = settings or Settings(), inputs or UserInputs(), runner or Serial()
     drops, clock = drops or Drops(), clock or Clock()
     exposures = same_field(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), drops)
     with clock("align"):
-        alignment = align(exposures, settings, runner)
+        alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = settle(exposures, alignment, drops)
     with clock("equalize"):
-        scales = equalize(exposures, settings)
+        scales = equalize(exposures, settings, corrections=inputs.corrections)
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
     grid = common_grid(frames, settings.combine)
+
+    def one_filter(group: list[Exposure]) -> Part:
+        with clock("sky"):
+            values, regions = inputs.sky_values, inputs.sky_regions
+            sky = measure_sky(group, alignment, scales, settings, runner, values=values, regions=regions)
+        with clock("reject"):
+            rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
+        with clock("combine"):
+            mosaic = combine(group, alignment, scales, sky, rays, grid, settings, runner)
+        with clock("catalog"):
+            catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
+        with clock("verify"):
+            proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
+        return Part(sky, rays, mosaic, catalog, proof)
+
     filters = dict.fromkeys(exposure.filter for exposure in exposures)
-    parts = {
-        band: _one_filter([e for e in exposures if e.filter == band], alignment, scales, grid, settings, runner, clock)
-        for band in filters
-    }
-    zeropoints = {band: part[4] for band, part in parts.items()}
-    verdicts = [alignment.verdict, *(proof.verdict for proof in zeropoints.values())]
+    parts = {band: one_filter([e for e in exposures if e.filter == band]) for band in filters}
+    verdicts = [alignment.verdict, *(part.zeropoint.verdict for part in parts.values())]
     return Result(
         name=name,
         exposures=tuple(exposures),
-        mosaics={band: part[2] for band, part in parts.items()},
-        catalogs={band: part[3] for band, part in parts.items()},
+        mosaics={band: part.mosaic for band, part in parts.items()},
+        catalogs={band: part.catalog for band, part in parts.items()},
         alignment=alignment,
         flux_scales=scales,
-        sky=SkyLevels.merged([part[0] for part in parts.values()]),
-        cosmic_rays=CosmicRays.merged([part[1] for part in parts.values()]),
-        zeropoints=zeropoints,
+        sky=SkyLevels.merged([part.sky for part in parts.values()]),
+        cosmic_rays=CosmicRays.merged([part.cosmic_rays for part in parts.values()]),
+        zeropoints={band: part.zeropoint for band, part in parts.items()},
         verdict=_top([*verdicts, Verdict.WARN] if drops.reasons else verdicts),
         dropped=dict(drops.reasons),
     )
 
 
-def _one_filter(
-    exposures: list[Exposure],
-    alignment: Alignment,
-    scales: FluxScales,
-    grid: Grid,
-    settings: Settings,
-    runner: Runner,
-    clock: Clock,
-) -> tuple[SkyLevels, CosmicRays, Mosaic, Catalog, Zeropoint]:
-    """Sky, cosmic rays, drizzling, stars and proof of the exposures of one filter."""
-    with clock("sky"):
-        sky = measure_sky(exposures, alignment, scales, settings, runner)
-    with clock("reject"):
-        rays = find_cosmic_rays(exposures, alignment, scales, sky, settings, runner)
-    with clock("combine"):
-        mosaic = combine(exposures, alignment, scales, sky, rays, grid, settings, runner)
-    with clock("catalog"):
-        catalog = measure_catalog(mosaic, exposures, alignment, scales, sky, rays, settings, runner)
-    with clock("verify"):
-        proof = verify(exposures, catalog, alignment, scales, sky, rays, settings, runner)
-    return sky, rays, mosaic, catalog, proof
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one filter's exposures gave."""
+
+    sky: SkyLevels
+    cosmic_rays: CosmicRays
+    mosaic: Mosaic
+    catalog: Catalog
+    zeropoint: Zeropoint
 
 
 def _top(verdicts: list[Verdict]) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mizzle.clock import Clock
 from mizzle.errors import DataError, InputError, MizzleError
 from mizzle.io.exposures import check_pixels, read_exposure
-from mizzle.io.inputs import find_inputs
+from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.pixels import PixelCache
 from mizzle.model import Alignment, Exposure, Runner, Verdict
 from mizzle.settings import Settings
@@ -43,7 +43,12 @@ class Drops:
 
 
 def read_all(
-    files: Sequence[str | Path], settings: Settings, runner: Runner, drops: Drops, clock: Clock
+    files: Sequence[str | Path],
+    out: str | Path | None,
+    settings: Settings,
+    runner: Runner,
+    drops: Drops,
+    clock: Clock,
 ) -> list[Exposure]:
     """Find and read all exposures, sorted by start, then root.
 
@@ -57,11 +62,11 @@ def read_all(
     with clock("read"):
         inputs = find_inputs(files, on_problem=drops.drop)
         cache = PixelCache()
-
+        settings_for = _prepared(inputs, out, settings, clock)
         exposures: list[Exposure] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
-                exposures.append(read_exposure(entry, settings, cache=cache, headers_only=True))
+                exposures.append(read_exposure(entry, settings_for(entry), cache=cache, headers_only=True))
             except MizzleError as problem:
                 drops.drop(str(entry.science), problem)
 
@@ -83,6 +88,18 @@ def read_all(
     if not exposures:
         raise DataError("no exposure is left: every file was dropped", dropped=dict(drops.reasons))
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def _prepared(
+    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, clock: Clock
+) -> Callable[[InputFile], Settings]:
+    """Ask the archive for reference files and headerlets where the settings want them; say how to read each file."""
+    if settings.archive.references == "embedded" and not settings.archive.astrometry:
+        return lambda entry: settings
+    from mizzle.archive.prepare import prepare_run
+
+    prepared = prepare_run([entry.science for entry in inputs], settings, out or ".", say=clock.warn)
+    return lambda entry: prepared.settings_for(entry.science)
 
 
 def _unique(exposures: list[Exposure], drops: Drops) -> list[Exposure]:

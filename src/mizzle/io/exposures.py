@@ -257,6 +257,14 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
     )
 
 
+def _remarks(science: _Opened) -> list[str]:
+    """Say what is odd but can be lived with."""
+    stated = science.headers[0].get("NEXTEND")
+    if isinstance(stated, int) and stated > len(science.headers) - 1:
+        return [f"NEXTEND says {stated} extensions, the file has {len(science.headers) - 1}"]
+    return []
+
+
 def _describe(entry: InputFile, keywords: Keywords, primary: Mapping[str, HeaderValue]) -> dict[str, Any]:
     """Return the exposure's own facts, checked."""
     exptime = keywords.number("EXPTIME", 0.01, 1e5, unit="s")
@@ -290,6 +298,8 @@ def _check_pointing(keywords: Keywords) -> None:
     keywords.number("PA_V3", -360, 720, unit="deg", default=0.0)
     keywords.number("CRVAL1", -360, 720, unit="deg")
     keywords.number("CRVAL2", -90, 90, unit="deg")
+    if keywords.find("CD1_1") is None:  # PC and CDELT: the geometry reads those
+        return
     cd = [keywords.number(f"CD{i}_{j}", -0.01, 0.01, unit="deg/pixel") for i in (1, 2) for j in (1, 2)]
     if not abs(cd[0] * cd[3] - cd[1] * cd[2]) > 1e-14:
         raise keywords.fail("CD matrix", cd, "one that can be inverted")

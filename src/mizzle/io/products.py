@@ -54,8 +54,8 @@ def write_mosaic(
     primary = fits.PrimaryHDU(header=make_header([*_primary_cards(mosaic, inputs, zeropoint), *extra]))
     science_cards = [*_photometry_cards(mosaic), *_wcs_cards(mosaic.grid)]
     planes = (
-        ("SCI", mosaic.sci, science_cards),
-        ("ERR", mosaic.err, [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *_wcs_cards(mosaic.grid)]),
+        ("SCI", _filled(mosaic, mosaic.sci), science_cards),
+        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *_wcs_cards(mosaic.grid)]),
         (
             "WHT",
             mosaic.wht,
@@ -70,6 +70,13 @@ def write_mosaic(
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return Path(path)
+
+
+def _filled(mosaic: Mosaic, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `image` with the wanted value where nothing covers the product."""
+    if np.isnan(mosaic.fill):
+        return image
+    return np.where(mosaic.wht > 0, image, np.float32(mosaic.fill))
 
 
 def make_header(cards: Iterable[Card]) -> fits.Header:

@@ -1,0 +1,111 @@
+"""What a user brings beside the exposures: catalogs, regions, tables; and what the archive adds where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mizzle.clock import Clock
+from mizzle.model import Exposure
+from mizzle.model.references import AlignReferences, SkyCatalog
+from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
+from mizzle.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class UserInputs:
+    """Everything read from files the settings name; empty where they name none.
+
+    Parameters
+    ----------
+    alignment : AlignReferences or None
+        Catalog, image, regions, sources, shifts.
+    corrections : tuple of FluxCorrection
+        For PHOTFLAM.
+    sky_values : tuple of SkyValue
+        For ``sky.method="user"``.
+    sky_regions : tuple of SkyRegion
+        Kept out of the sky statistics.
+    """
+
+    alignment: AlignReferences | None = None
+    corrections: tuple[FluxCorrection, ...] = ()
+    sky_values: tuple[SkyValue, ...] = ()
+    sky_regions: tuple[SkyRegion, ...] = ()
+
+
+def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> UserInputs:
+    """Read what the settings name, and nothing where they name nothing.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Where and when a catalog is asked for.
+    settings : Settings
+        Sections ``align``, ``equalize`` and ``sky``.
+    clock : Clock
+        Told of what must be seen.
+
+    Raises
+    ------
+    InputError
+        A file is missing or not what it should be.
+    """
+    return UserInputs(
+        alignment=_alignment(exposures, settings, clock),
+        corrections=_corrections(settings),
+        sky_values=_sky_values(settings),
+        sky_regions=_sky_regions(settings),
+    )
+
+
+def _alignment(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> AlignReferences | None:
+    part = settings.align
+    if not any((part.catalog, part.image, part.regions, part.sources, part.shifts)):
+        return None
+    from mizzle.io.catalogs import read_align_references
+
+    catalog = _gaia(exposures, settings, clock) if part.catalog.lower() == "gaia" else None
+    return read_align_references(part, catalog=catalog)
+
+
+def _gaia(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> SkyCatalog:
+    """Ask Gaia for the stars of the field at the epoch of the exposures."""
+    from mizzle.archive.gaia import gaia_catalog
+    from mizzle.io.catalogs import catalog_from_columns
+
+    centers = np.array([chip.frame.crval for e in exposures for chip in e.chips.values()])
+    turned = np.exp(1j * np.deg2rad(centers[:, 0])).mean()  # a mean that does not break at 0 = 360
+    ra, dec = float(np.rad2deg(np.angle(turned))) % 360.0, float(centers[:, 1].mean())
+    spread = np.hypot((np.mod(centers[:, 0] - ra + 180, 360) - 180) * np.cos(np.deg2rad(dec)), centers[:, 1] - dec)
+    radius = min(1.0, float(spread.max()) + 0.025)  # and a WF chip's half diagonal
+    epoch = 2000.0 + (float(np.mean([e.mjd_start for e in exposures])) - 51544.5) / 365.25
+    columns = gaia_catalog(ra, dec, radius, epoch, settings.archive, say=clock.warn)
+    wanted = ("ra", "dec", "ra_error", "dec_error", "mag")  # already moved to the epoch
+    return catalog_from_columns("Gaia", {key: columns[key] for key in wanted if key in columns}, epoch)
+
+
+def _corrections(settings: Settings) -> tuple[FluxCorrection, ...]:
+    if not settings.equalize.factors:
+        return ()
+    from mizzle.io.tables import read_flux_corrections
+
+    return read_flux_corrections(settings.equalize.factors)
+
+
+def _sky_values(settings: Settings) -> tuple[SkyValue, ...]:
+    if not settings.sky.file:
+        return ()
+    from mizzle.io.tables import read_sky_values
+
+    return read_sky_values(settings.sky.file)
+
+
+def _sky_regions(settings: Settings) -> tuple[SkyRegion, ...]:
+    if not settings.sky.exclude:
+        return ()
+    from mizzle.io.tables import read_sky_exclusions
+
+    return read_sky_exclusions(settings.sky.exclude)
