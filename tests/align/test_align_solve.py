@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from align_lists import _inside, errors, scene, solve
 
+from align_lists import _inside, errors, scene, solve
 from mizzle.errors import SettingsError
 from mizzle.model import Verdict, deproject
 from mizzle.model.references import SkyCatalog

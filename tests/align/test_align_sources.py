@@ -90,7 +90,7 @@ def test_single_pixel_hits_and_tracks_lose(twin):
     rng = np.random.default_rng(5)
     hits = rng.integers(10, 190, (2, 150))
     image[hits[1], hits[0]] += rng.uniform(100, 2000, 150).astype(np.float32)
-    for k in range(30):  # straight tracks, four pixels long
+    for _k in range(30):  # straight tracks, four pixels long
         cx, cy = rng.integers(15, 180, 2)
         image[cy, cx : cx + 4] += np.float32(300)
     found = detect(image, np.zeros_like(image), choice())
@@ -110,7 +110,7 @@ def test_a_constant_sky_changes_nothing():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -13000.0])
 def test_masked_pixels_are_invisible(twin, value):
-    image, x, y, _ = field(4)
+    image, _x, _y, _ = field(4)
     mask = np.zeros(image.shape, dtype=bool)
     mask[:, 97:100] = True
     before = detect(image, mask, choice())
@@ -121,7 +121,7 @@ def test_masked_pixels_are_invisible(twin, value):
 
 
 def test_saturated_stars_are_centered_on_their_wings(twin):
-    image, x, y, f = field(6, n=16, flux=(3000, 4000))
+    image, x, y, _f = field(6, n=16, flux=(3000, 4000))
     full = image > 500
     assert full.any()
     plain = detect(image, full, choice())

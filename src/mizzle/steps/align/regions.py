@@ -42,10 +42,13 @@ def in_region(region: SkyRegion, chip: Chip, x: FloatArray, y: FloatArray) -> ND
 def inside_regions(
     regions: Sequence[SkyRegion], root: str, chip: Chip, x: FloatArray, y: FloatArray
 ) -> NDArray[np.bool_]:
-    """Return which positions to keep: inside some included region (if there are any), inside no excluded one."""
+    """Return which positions to keep: inside some included region, inside no excluded one.
+
+    Only regions that apply to this exposure and chip count; where none of them includes, all is included.
+    """
     mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
     included = [in_region(r, chip, x, y) for r in mine if r.include]
-    keep = np.logical_or.reduce(included) if included else np.full(np.shape(x), not any(r.include for r in regions))
+    keep = np.logical_or.reduce(included) if included else np.ones(np.shape(x), dtype=np.bool_)
     for region in mine:
         if not region.include:
             keep = keep & ~in_region(region, chip, x, y)

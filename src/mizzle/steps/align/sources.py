@@ -117,25 +117,22 @@ def find_sources(
         bad, wings = bad_mask(chip, settings.dq) | saturated, None
     else:
         bad, wings = bad_mask(chip, settings.dq, allow=SATURATED), saturated
-    found = detect(chip.sci, bad, detection, saturated=wings)
-    found = found[~near_shadow(chip, found["x"], found["y"], choice.edge)]
+    found = detect(chip.sci, bad | near_shadow(chip.dq, choice.edge), detection, saturated=wings)
     if regions:
         found = found[inside_regions(regions, exposure.root, chip, found["x"], found["y"])]
     return found[: choice.max_sources]
 
 
-def near_shadow(chip: Chip, x: FloatArray, y: FloatArray, margin: int) -> NDArray[np.bool_]:
-    """Return which positions lie within `margin` pixels of the pyramid's shadow (calibration defect, bit 2)."""
-    shaded = (chip.dq & np.uint16(2)) != 0
-    ny, nx = shaded.shape
-    hit = np.zeros(x.size, dtype=np.bool_)
-    column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
-    # The shadow lies toward low x and low y; isolated bad pixels are not it, hence two steps must agree.
-    for far in (margin, 2 * margin):
-        left = shaded[np.clip(row, 0, ny - 1), np.clip(column - far, 0, nx - 1)]
-        below = shaded[np.clip(row - far, 0, ny - 1), np.clip(column, 0, nx - 1)]
-        hit = (left | below) if far == margin else hit & (left | below)
-    return hit
+def near_shadow(dq: NDArray[np.uint16], margin: int) -> NDArray[np.bool_]:
+    """Return the ``(ny, nx)`` mask of pixels up to `margin` beyond the pyramid's shadow (calibration defect, bit 2).
+
+    The shadow lies toward low x and low y and is wider than any margin of use.
+    """
+    shaded = (dq & np.uint16(2)) != 0
+    near = np.zeros_like(shaded)
+    near[:, margin:] |= shaded[:, :-margin]
+    near[margin:, :] |= shaded[:-margin, :]
+    return near
 
 
 def given_sources(points: FloatArray) -> NDArray[np.void]:
