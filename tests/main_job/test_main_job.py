@@ -62,8 +62,10 @@ def test_the_product_set_is_complete(products: Path) -> None:
     assert {name for name in names if name.startswith("m2")} == {
         f"m2{ending}" for ending in ("_drz.fits", "_cat.ecsv", ".png", "_report.html", "_report.json", "_settings.toml")
     }
-    assert {name for name in names if name.startswith("exposures")} == {f"exposures/{root}_flt.fits" for root in roots}
-    assert len(names) == 9
+    assert {name for name in names if name.startswith("exposures")} == {
+        f"exposures/{root}_flt.{ending}" for root in roots for ending in ("fits", "head")
+    }
+    assert len(names) == 12
 
 
 def test_the_mosaic_says_what_it_is(products: Path) -> None:

@@ -145,8 +145,8 @@ class _Opened:
         end = int(info["datLoc"]) + int(info["datSpan"])
         if end < self.size:
             raise InputError(
-                f"{self.path}: truncated: extension {len(self.headers)} cannot be read, {self.size - end} bytes of it are"
-                " there; fetch the file again",
+                f"{self.path}: truncated: extension {len(self.headers)} cannot be read, {self.size - end} bytes of it"
+                " are there; fetch the file again",
                 file=str(self.path),
                 size=self.size,
             )
@@ -253,7 +253,7 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
         header=primary,
         chips=MappingProxyType(chips),
         files=FileHashes(paths),
-        notes=(*notes, *more.notes),
+        notes=(*_remarks(science), *notes, *more.notes),
     )
 
 

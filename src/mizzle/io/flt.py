@@ -10,9 +10,10 @@ import numpy as np
 
 from mizzle._version import __version__
 from mizzle.geometry.keywords import Card, LookupTable, alternate_cards, frame_cards, is_wcs_keyword, row_lookup
+from mizzle.geometry.tpv import head_text
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import DQ_BITS
-from mizzle.io.atomic import prepare_folder, whole_file
+from mizzle.io.atomic import prepare_folder, whole_file, write_text
 from mizzle.io.products import make_header
 from mizzle.model import Chip, Exposure, Result
 from mizzle.settings import Settings
@@ -48,10 +49,14 @@ def write_exposures(folder: str | Path, result: Result, settings: Settings) -> l
     Returns
     -------
     paths : list of Path
-        ``ROOT_flt.fits``, in the order of the exposures.
+        ``ROOT_flt.fits`` and ``ROOT_flt.head`` (for SExtractor, which does not read SIP), exposure by exposure.
     """
     folder = prepare_folder(folder)
-    return [_write(folder / f"{exposure.root}_flt.fits", exposure, result, settings) for exposure in result.exposures]
+    paths: list[Path] = []
+    for exposure in result.exposures:
+        paths.append(_write(folder / f"{exposure.root}_flt.fits", exposure, result, settings))
+        paths.append(_write_head(folder / f"{exposure.root}_flt.head", exposure, result))
+    return paths
 
 
 def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -> Path:
@@ -77,6 +82,12 @@ def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return path
+
+
+def _write_head(path: Path, exposure: Exposure, result: Result) -> Path:
+    """Write the WCSs as SExtractor and SCAMP read them: TPV instead of SIP, one block per image extension."""
+    frames = [result.alignment.frame(exposure, name) for name in exposure.chips]
+    return write_text(path, head_text([frame for frame in frames for _ in ("SCI", "ERR", "DQ")]))
 
 
 def _kept(header: Any, *, drop: frozenset[str] = frozenset()) -> list[Card]:
