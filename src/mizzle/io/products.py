@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mizzle._version import __version__
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS

@@ -62,6 +62,8 @@ class Mosaic:
         Sum over exposures [s].
     noise_correlation : mapping
         Large-area noise-correlation factor by chip name.
+    fill : float
+        What stands for SCI and ERR in the file where `wht` is 0.
     """
 
     filter: str
@@ -77,6 +79,7 @@ class Mosaic:
     kernel: str
     weight_type: str = "EXP"
     noise_correlation: Mapping[str, float] = field(default_factory=dict)
+    fill: float = float("nan")
 
     @property
     def photflam(self) -> float:

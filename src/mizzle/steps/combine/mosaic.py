@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle import kernel
 from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits
 from mizzle.kernel.correlation import drop_correlation, large_area_factor
+from mizzle.kernel.finish import finish
 from mizzle.model import (
     Alignment,
     CosmicRays,
@@ -74,7 +75,7 @@ def combine(
     for _, group in groupby(drops, key=lambda drop: drop.exposure.root):
         _accumulate(list(group), (sums, spare), bands, cosmic_rays, settings, runner)
     _take_saturated(sums, spare)
-    sci, err, wht, ctx = _finish(sums, settings.combine.fill, bands, runner)
+    sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
     return Mosaic(
         filter=filter_name,
@@ -90,6 +91,7 @@ def combine(
         exptime=float(sum(exposure.exptime for exposure in exposures)),
         weight_type=settings.combine.weight,
         noise_correlation=noise_correlation(drops, settings),
+        fill=float("nan") if settings.combine.fill is None else settings.combine.fill,
     )
 
 
@@ -180,26 +182,11 @@ def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator) -> None
 Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
 
-def _finish(sums: kernel.Accumulator, fill: float | None, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
+def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
     """Turn sums into SCI, ERR, WHT and CTX."""
     sci, err, wht = (np.empty(sums.shape, np.float32) for _ in range(3))
-    empty = np.float32(np.nan if fill is None else fill)
-    variance, context = sums.variance_sum, sums.context
-    if variance is None or context is None:
-        raise ValueError("the product's sums keep variance and context")
-
-    def band(rows: tuple[int, int]) -> None:
-        part = slice(*rows)
-        weight = sums.sums[part, :, 1]
-        # A kernel with negative lobes can leave a weight that means nothing.
-        covered = weight > 0
-        safe = np.where(covered, weight, 1.0)
-        sci[part] = np.where(covered, sums.sums[part, :, 0] / safe, empty)
-        err[part] = np.where(covered, np.sqrt(variance[part]) / safe, empty)
-        wht[part] = np.where(covered, weight, 0.0)
-        context[:, part][:, ~covered] = 0
-
-    runner.map(band, bands)
+    runner.map(lambda rows: finish(sums, rows, (sci, err, wht)), bands)
+    context = sums.context if sums.context is not None else np.zeros((1, *sums.shape), np.int32)
     return sci, err, wht, context[0] if context.shape[0] == 1 else context
 
 

@@ -135,23 +135,23 @@ def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], sett
     rows, nx = out.shape
     accumulator = kernel.Accumulator((rows, nx))
     for sensor, own in group:
-        moved = _moved(own, top)
-        if not _touches(moved, rows):
+        if not _touches(own, top, top + rows):
             continue
         # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
         sci, bad = sensor.pixels(SATURATED)
-        area = (grid.scale / sensor.frame.scale) ** 2
+        ratio = grid.scale / sensor.frame.scale
+        multiply = sensor.multiply * ratio * ratio
         kernel.accumulate(
             accumulator,
             sci,
-            moved,
+            _moved(own, top),
             mask=bad.view(np.uint8),
-            multiply=sensor.multiply * area,
-            subtract=sensor.sky * sensor.multiply * area,
-            weight=1.0 / area,
+            multiply=multiply,
+            subtract=sensor.sky * multiply,
+            weight=1.0 / ratio**2,
             pixfrac=settings.pixfrac,
             kernel=settings.kernel,
-            pixel_scale_ratio=grid.scale / sensor.frame.scale,
+            pixel_scale_ratio=ratio,
         )
     rays.means(accumulator, max(settings.min_coverage, 1e-6), out)
 
@@ -163,7 +163,8 @@ def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:
     return replace(own, cy=cy)
 
 
-def _touches(own: kernel.ChipMap, rows: int) -> bool:
-    """Return whether the chip can reach rows ``0 .. rows - 1``: the constant, and the sum of all other terms."""
-    reach = float(np.abs(own.cy).sum() - abs(own.cy[0, 0])) + 2.0
-    return -reach <= float(own.cy[0, 0]) <= rows + reach
+def _touches(own: kernel.ChipMap, low: int, high: int) -> bool:
+    """Return whether the chip can reach rows ``low .. high - 1``: its constant term, and all others at their most."""
+    middle = float(own.cy[0, 0])
+    reach = float(np.abs(own.cy).sum()) - abs(middle) + 2.0
+    return low - reach <= middle <= high + reach
