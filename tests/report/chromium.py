@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ class Browser:
     def __init__(self, program: str, profile: Path) -> None:
         child_in, self._out = os.pipe()
         self._in, child_out = os.pipe()
-        # The browser reads commands on descriptor 3 and answers on 4.
-        script = f'exec "$@" 3<&{child_in} 4>&{child_out}'
+        # The browser reads commands on descriptor 3 and answers on 4; either may be taken by the other pipe's end.
+        launch = (
+            "import os, sys; a, b = (os.dup(os.dup(int(v))) for v in sys.argv[1:3]); c, d = os.dup(a), os.dup(b);"
+            "os.dup2(c, 3); os.dup2(d, 4); os.execv(sys.argv[3], sys.argv[3:])"
+        )
+        words = [sys.executable, "-S", "-c", launch, str(child_in), str(child_out)]
         self._process = subprocess.Popen(
-            ["sh", "-c", script, "sh", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [*words, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(child_in, child_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env={**os.environ, "HOME": str(profile)},
         )  # fmt: skip

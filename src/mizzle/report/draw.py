@@ -62,7 +62,8 @@ def draw_band(report: Mapping[str, Any], band: str, sci: Any, options: Mapping[s
 def _caption(report: Mapping[str, Any], bands: str, product: Mapping[str, Any]) -> Caption:
     """Return title and second line of a picture."""
     target = next((row["target"] for row in report["inputs"] if row["target"]), report["name"])
-    words = [f"WFPC2 {bands}", f"{product['n_exposures']} exposures", f"{product['exptime']:g} s",
+    n = product["n_exposures"]
+    words = [f"WFPC2 {bands}", f"{n} exposure{'' if n == 1 else 's'}", f"{product['exptime']:g} s",
              f"{product['scale_arcsec']:.4g}\"/pixel"]  # fmt: skip
     return Caption(str(target), "   ".join(words))
 

@@ -132,16 +132,27 @@ def background(sci: FloatArray, block: int) -> FloatArray:
     return np.where(count * 2 >= cells.shape[2], 0.5 * pair[..., 0], np.nan)
 
 
-def smoothed(level: FloatArray) -> FloatArray:
-    """Return the mean of 3 x 3 cells, leaving NaN out; cells that were NaN stay so."""
-    good = np.isfinite(level)
-    sums = np.pad(np.where(good, level, 0.0), 1)
-    counts = np.pad(good.astype(np.float64), 1)
-    ny, nx = level.shape
-    windows = [np.s_[j : j + ny, i : i + nx] for j in range(3) for i in range(3)]
-    total: FloatArray = np.sum([sums[w] for w in windows], axis=0)
-    count: FloatArray = np.sum([counts[w] for w in windows], axis=0)
-    return np.where(good, total / np.maximum(count, 1), np.nan)
+def without_stars(level: FloatArray) -> FloatArray:
+    """Return the background with its bright cells filled from around, smoothed over 5 x 5 cells.
+
+    Parameters
+    ----------
+    level : (ny, nx) array
+        Background by cell; NaN where nothing was observed.
+
+    Returns
+    -------
+    smooth : (ny, nx) array
+        Mean of the cells within 4 sigma of the sky among 5 x 5 neighbors, among 11 x 11 where fewer than six are;
+        NaN where `level` is NaN, or where there is no sky at all.
+    """
+    middle, scatter = sky_statistics(level)
+    with np.errstate(invalid="ignore"):
+        good = np.abs(level - middle) < 4 * scatter
+    clean = np.where(good, level, 0.0)
+    near, wide = ((_box_sum(clean, r), _box_sum(good.astype(float), r)) for r in (2, 5))
+    total, count = (np.where(near[1] >= 6, a, b) for a, b in zip(near, wide, strict=True))
+    return np.where(np.isfinite(level) & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
 def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 20) -> list[dict[str, Any]]:
@@ -184,15 +195,21 @@ def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: in
     return rows
 
 
-def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Return `mask` grown by `reach` cells in every direction (a square)."""
-    ny, nx = mask.shape
-    sums = np.zeros((ny + 1, nx + 1), dtype=np.int64)
-    np.cumsum(np.cumsum(mask, axis=0), axis=1, out=sums[1:, 1:])
+def _box_sum(values: FloatArray, reach: int) -> FloatArray:
+    """Sum over the square of ``2 reach + 1`` cells around each cell."""
+    ny, nx = values.shape
+    sums = np.zeros((ny + 1, nx + 1))
+    np.cumsum(np.cumsum(values, axis=0), axis=1, out=sums[1:, 1:])
     y, x = np.arange(ny)[:, None], np.arange(nx)[None, :]
     y0, y1 = np.maximum(y - reach, 0), np.minimum(y + reach + 1, ny)
     x0, x1 = np.maximum(x - reach, 0), np.minimum(x + reach + 1, nx)
-    return (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) > 0
+    total: FloatArray = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    return total
+
+
+def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Return `mask` grown by `reach` cells in every direction (a square)."""
+    return _box_sum(mask.astype(float), reach) > 0.5
 
 
 DIVERGING = ((38, 84, 124), (120, 160, 186), (236, 230, 218), (206, 142, 104), (150, 62, 34))

@@ -95,7 +95,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     for row in rows:
         row["percent"] = 100 * row["step"] / sky if sky else None
         row["percent_error"] = 100 * row["error"] / sky if sky else None
-    shown = maps.smoothed(level)
+    shown = maps.without_stars(level)
     middle, scatter = sky_statistics(shown)
     wide = 4.0 * scatter
     html = map_chart(shown, (middle - wide, middle + wide), maps.DIVERGING,
@@ -104,9 +104,9 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",
         f"Median of cells of {block} × {block} pixels ({block * scale:.1f} arcsec), after the sky was subtracted;"
-        f" drawn as running means of 3 × 3; colors span ±4 of the scatter of the darker half.",
-        "one even tone, rising only around bright stars. The outline of a chip showing through is a seam: a"
-        " wrong factor between chips, or a pedestal.",
+        " cells with stars are filled from around, and all are averaged over 5 × 5; colors span ±4 sigma.",
+        "soft clouds without edges, brighter toward a cluster or around the brightest stars. The outline of a chip"
+        " showing through is a seam: a wrong factor between chips, or a pedestal.",
         html,
     )
     return figure, rows
