@@ -24,7 +24,7 @@ from mizzle.geometry.keywords import (
 )
 from mizzle.instrument.wfpc2 import CHIP_NAMES
 from mizzle.io.exposures import read_exposure
-from mizzle.io.headers import freeze_header
+from mizzle.io.headers import FrozenHeader
 from mizzle.io.reference_tables import (
     load_tables,
     read_dgeofile,
@@ -100,7 +100,7 @@ def test_our_files_come_back_as_the_same_frames(tmp_path, mode) -> None:
         0.003, 12.0, 80.0, "2003-06-13", "F814W", vafactor=1.00003, settings=GeometrySettings(row_term=mode)
     )
     with fits.open(write(frames, tmp_path / "written.fits")) as hdus:
-        headers = {name: freeze_header(hdus[i + 1].header, name) for i, name in enumerate(CHIP_NAMES)}
+        headers = {name: FrozenHeader(hdus[i + 1].header, name) for i, name in enumerate(CHIP_NAMES)}
         lookups = read_lookups(hdus, headers)
     built, notes = build_frames(PRIMARY, headers, FULL, GeometrySettings(wcs="header", row_term=mode), lookups=lookups)
     assert all(f"{name}: WCS IDC_sad1946fu of the header trusted" in notes for name in CHIP_NAMES)

@@ -17,7 +17,7 @@ import numpy as np
 from mizzle.errors import InputError
 from mizzle.geometry.frames import build_frames
 from mizzle.instrument import wfpc2
-from mizzle.io.headers import Keywords, freeze_header, start_time
+from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, read_bytes
 from mizzle.io.reference_tables import geometry_inputs
@@ -133,7 +133,7 @@ class _Opened:
         """Freeze every header; let go of the file if one cannot be read."""
         try:
             len(self.hdus)  # reads all headers: opening reads the first only
-            self.headers = [freeze_header(hdu.header, f"{self.path}[{i}]") for i, hdu in enumerate(self.hdus)]
+            self.headers = [FrozenHeader(hdu.header, f"{self.path}[{i}]") for i, hdu in enumerate(self.hdus)]
             self._check_end()
         except BaseException:
             self.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mizzle.errors import InputError
@@ -16,31 +16,68 @@ _COMMENTARY = frozenset({"", "COMMENT", "HISTORY"})
 _MJD_EPOCH = datetime.datetime(1858, 11, 17)
 
 
-def freeze_header(header: Any, where: str) -> Mapping[str, HeaderValue]:
-    """Return the value cards of an astropy header as a read-only mapping.
+class FrozenHeader(Mapping[str, HeaderValue]):
+    """The value cards of a FITS header, read-only; a card is parsed when it is first asked for.
+
+    A run asks for thirty of a thousand cards, and parsing costs more than reading the pixels. Cards without a value
+    count as absent, commentary is left out, and of a repeated keyword the first counts.
 
     Parameters
     ----------
     header : astropy.io.fits.Header
-        Any header.
+        Any header; not kept, only its cards are.
     where : str
-        File and extension, for the message.
+        File and extension, for messages.
 
     Raises
     ------
     InputError
-        A card cannot be parsed.
+        A keyword cannot be read; later, when a value is asked for that cannot be read.
     """
-    values: dict[str, HeaderValue] = {}
-    for card in header.cards:
+
+    def __init__(self, header: Any, where: str) -> None:
+        self._where = where
+        self._values: dict[str, HeaderValue | None] = {}
+        self._cards: dict[str, Any] = {}
         try:
-            keyword, value = card.keyword, card.value
-        except (ValueError, KeyError) as problem:  # astropy's VerifyError is a ValueError's cousin: see below
+            for card in header.cards:
+                keyword = card.keyword
+                if keyword not in _COMMENTARY:
+                    self._cards.setdefault(keyword, card)
+        except ValueError as problem:
             raise InputError(f"{where}: a header card cannot be read: {problem}", file=where) from problem
-        if keyword in _COMMENTARY or not isinstance(value, str | int | float | bool):
-            continue
-        values.setdefault(keyword, value)
-    return MappingProxyType(values)
+
+    def _value(self, name: str) -> HeaderValue | None:
+        """Return a card's value; None where there is no card, or no value on it."""
+        if name not in self._values:
+            card = self._cards.get(name)
+            self._values[name] = None if card is None else self._parse(name, card)
+        return self._values[name]
+
+    def _parse(self, name: str, card: Any) -> HeaderValue | None:
+        from astropy.io.fits import VerifyError
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
+                value = card.value
+        except (ValueError, VerifyError) as problem:
+            raise InputError(
+                f"{self._where}: the card {name} cannot be read: {problem}", file=self._where, keyword=name
+            ) from problem
+        return value if isinstance(value, str | int | float | bool) else None
+
+    def __getitem__(self, name: str) -> HeaderValue:
+        value = self._value(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._cards if self._value(name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Keywords:

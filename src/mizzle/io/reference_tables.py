@@ -247,7 +247,7 @@ def read_headerlet(path: Path, extvers: Mapping[str, int], root: str = "") -> He
     InputError
         It is no headerlet, or holds none of these chips.
     """
-    from mizzle.io.headers import freeze_header
+    from mizzle.io.headers import FrozenHeader
 
     with _opened(path, "headerlet") as hdus:
         name = str(hdus[0].header.get("HDRNAME", "")).strip() or path.name
@@ -257,7 +257,7 @@ def read_headerlet(path: Path, extvers: Mapping[str, int], root: str = "") -> He
         found: dict[int, Any] = {}
         for index, hdu in enumerate(hdus):
             if str(hdu.header.get("EXTNAME", "")).strip().upper() == "SIPWCS":
-                found[int(hdu.header.get("TG_EVER", hdu.header.get("EXTVER", 0)))] = freeze_header(
+                found[int(hdu.header.get("TG_EVER", hdu.header.get("EXTVER", 0)))] = FrozenHeader(
                     hdu.header, f"{path}[{index}]"
                 )
         headers = {chip: found[version] for chip, version in extvers.items() if version in found}

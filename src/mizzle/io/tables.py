@@ -83,9 +83,7 @@ def read_sky_values(path: str | Path) -> tuple[SkyValue, ...]:
         where = f"{path}, row {line}"
         if "sky" not in cells:
             raise InputError(f"{where}: no sky level; column sky is needed", path=str(path), row=line)
-        rows.append(
-            SkyValue(_number(cells["sky"], "sky", where), _root(cells.get("root", "")), _chip(cells, where))
-        )
+        rows.append(SkyValue(_number(cells["sky"], "sky", where), _root(cells.get("root", "")), _chip(cells, where)))
     return tuple(rows)
 
 
