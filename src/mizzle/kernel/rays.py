@@ -43,6 +43,8 @@ class StackRule:
         Their noise also holds this share of the light itself: what a star scatters between dithers.
     nlow, nhigh : int
         For median and mean.
+    ratio : float
+        A pixel's value does not count beside one whose `floor` is this many times lower.
     """
 
     method: str
@@ -52,6 +54,7 @@ class StackRule:
     structure: float = 0.0
     nlow: int = 0
     nhigh: int = 0
+    ratio: float = 9.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class StackStruct(ctypes.Structure):
 
     _fields_ = (
         ("images", _PTR), ("n", _I64), ("stride", _I64), ("floor", _PTR), ("slope", _PTR), ("method", _I64),
-        ("nlow", _I64), ("nhigh", _I64), ("sigma", _F32), ("structure", _F32), ("worst_floor", _F32),
+        ("nlow", _I64), ("nhigh", _I64), ("sigma", _F32), ("structure", _F32), ("ratio", _F32),
         ("worst_slope", _F32),
     )  # fmt: skip
 
@@ -162,7 +165,7 @@ def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None
         images=native.pointer(first), n=stack.shape[0], stride=stack.strides[0] // stack.itemsize,
         floor=native.pointer(rule.floor), slope=native.pointer(rule.slope), method=METHODS[rule.method],
         nlow=rule.nlow, nhigh=rule.nhigh, sigma=rule.sigma, structure=rule.structure,
-        worst_floor=float(rule.floor.max()), worst_slope=float(rule.slope.max()),
+        ratio=rule.ratio, worst_slope=float(rule.slope.max()),
     )  # fmt: skip
     _done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
 

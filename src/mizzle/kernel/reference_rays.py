@@ -18,6 +18,9 @@ Counts = NDArray[np.intp]
 def reduce_stack(stack: Image, rule: StackRule) -> Image:
     """Reduce ``(n, ny, nx)`` to ``(ny, nx)``; see `rays.reduce_stack`."""
     known = np.isfinite(stack)
+    floor = np.where(known, rule.floor[:, None, None], np.float32(np.inf))
+    known &= floor <= np.float32(rule.ratio) * floor.min(axis=0)
+    worst = np.where(known, floor, np.float32(0)).max(axis=0)
     ordered = np.sort(np.where(known, stack, np.float32(np.inf)), axis=0)
     count = known.sum(axis=0)
     low = np.minimum(rule.nlow, np.maximum(count - 1, 0))
@@ -28,9 +31,11 @@ def reduce_stack(stack: Image, rule: StackRule) -> Image:
         elif rule.method == "mean":
             image = _mean(ordered, low, count - high)
         else:
-            image = _guarded(ordered, count, rule)
+            image = _guarded(ordered, count, worst, rule)
         if rule.method == "clipped":
-            image = _clipped(stack, image, rule)
+            image = _clipped(
+                np.where(known, stack, np.float32(np.nan)), image, np.float32(0.5) * worst / np.maximum(count, 1), rule
+            )
     return np.where(count >= 2, image, np.float32(np.nan)).astype(np.float32)
 
 
@@ -50,7 +55,7 @@ def _mean(ordered: Image, first: Counts, stop: Counts) -> Image:
     return np.asarray(total / np.maximum(stop - first, 1).astype(np.float32))
 
 
-def _guarded(ordered: Image, count: Counts, rule: StackRule) -> Image:
+def _guarded(ordered: Image, count: Counts, worst: Image, rule: StackRule) -> Image:
     """Return the median without the highest value, or the minimum where that is far below it (minmed)."""
     middle = _median(ordered, np.zeros_like(count), np.where(count >= 3, count - 1, count))
     least = ordered[0]
@@ -58,18 +63,19 @@ def _guarded(ordered: Image, count: Counts, rule: StackRule) -> Image:
     # With three values or fewer the middle is a mean of two: half a difference away from the lower one.
     share = np.where(count <= 3, np.float32(0.5), np.float32(1))
     spread = np.float32(rule.structure) * light
-    variance = (rule.floor.max() + rule.slope.max() * light) * share + spread * spread
+    variance = (worst + rule.slope.max() * light) * share + spread * spread
     far = middle - least > np.float32(rule.sigma) * np.sqrt(variance)
     return np.where(far, least, middle)
 
 
-def _clipped(stack: Image, middle: Image, rule: StackRule) -> Image:
-    """Return the noise-weighted mean of the values near `middle`; `middle` itself where none is."""
+def _clipped(stack: Image, middle: Image, guess: Image, rule: StackRule) -> Image:
+    """Return the noise-weighted mean of the values near `middle` (of variance `guess`); else `middle` itself."""
     light = np.maximum(middle, np.float32(0))
     spread = np.float32(rule.structure) * light
     total, weight = np.zeros_like(middle), np.zeros_like(middle)
     for image, floor, slope in zip(stack, rule.floor, rule.slope, strict=True):
-        near = np.abs(image - middle) <= np.float32(rule.sigma) * np.sqrt(floor + slope * light + spread * spread)
+        sigma = np.sqrt(floor + guess.astype(np.float32) + slope * light + spread * spread)
+        near = np.abs(image - middle) <= np.float32(rule.sigma) * sigma
         share = np.float32(1) / floor
         total += np.where(near, image * share, np.float32(0))
         weight += np.where(near, share, np.float32(0))

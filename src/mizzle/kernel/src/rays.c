@@ -11,7 +11,7 @@ typedef struct {
     int64_t n, stride;
     const float *floor, *slope; /* (n) noise of each image */
     int64_t method, nlow, nhigh;
-    float sigma, structure, worst_floor, worst_slope;
+    float sigma, structure, ratio, worst_slope;
 } mz_stack;
 
 /* How a chip is judged: `JudgeStruct` in rays.py. */

@@ -15,12 +15,23 @@ MZ_INLINE float MZ(middle)(const float *v, int64_t first, int64_t stop, int k)
 static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *restrict v, float *restrict out)
 {
     int64_t valid[MZ_BLOCK] = {0};
+    float best[MZ_BLOCK], worst[MZ_BLOCK] = {0};
+    for (int k = 0; k < MZ_BLOCK; k++)
+        best[k] = INFINITY;
     for (int64_t e = 0; e < s->n; e++) {
         const float *from = s->images + e * s->stride + at;
+        const float floor = s->floor[e];
+        for (int k = 0; k < count; k++)
+            best[k] = from[k] - from[k] == 0.0f && floor < best[k] ? floor : best[k];
+    }
+    for (int64_t e = 0; e < s->n; e++) {
+        const float *from = s->images + e * s->stride + at;
+        const float floor = s->floor[e], ratio = s->ratio;
         float *to = v + e * MZ_BLOCK;
         for (int k = 0; k < count; k++) {
-            const int known = from[k] - from[k] == 0.0f;
+            const int known = (from[k] - from[k] == 0.0f) & (floor <= ratio * best[k]);
             to[k] = known ? from[k] : INFINITY;
+            worst[k] = known && floor > worst[k] ? floor : worst[k];
             valid[k] += known;
         }
         for (int k = count; k < MZ_BLOCK; k++)
@@ -57,18 +68,21 @@ static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *re
         }
         const float minimum = v[k], light = MZ(most)(minimum, 0.0f), guess = MZ(middle)(v, 0, c >= 3 ? c - 1 : c, k);
         const float share = c <= 3 ? 0.5f : 1.0f, spread = s->structure * light;
-        const float variance = (s->worst_floor + s->worst_slope * light) * share + spread * spread;
+        const float variance = (worst[k] + s->worst_slope * light) * share + spread * spread;
         middle[k] = guess - minimum > s->sigma * sqrtf(variance) ? minimum : guess;
     }
     if (s->method == MZ_CLIPPED) {
+        float guess[MZ_BLOCK]; /* variance of the middle */
+        for (int k = 0; k < count; k++)
+            guess[k] = 0.5f * worst[k] / (float)(valid[k] > 0 ? valid[k] : 1);
         for (int64_t e = 0; e < s->n; e++) {
             const float *from = s->images + e * s->stride + at;
             const float floor = s->floor[e], slope = s->slope[e], share = 1.0f / floor;
-            const float structure = s->structure, sigma = s->sigma;
+            const float structure = s->structure, sigma = s->sigma, ratio = s->ratio;
             for (int k = 0; k < count; k++) {
                 const float light = MZ(most)(middle[k], 0.0f), spread = structure * light;
-                const float limit = sigma * sqrtf(floor + slope * light + spread * spread);
-                const int near = fabsf(from[k] - middle[k]) <= limit;
+                const float limit = sigma * sqrtf(floor + guess[k] + slope * light + spread * spread);
+                const int near = (fabsf(from[k] - middle[k]) <= limit) & (floor <= ratio * best[k]);
                 total[k] += near ? from[k] * share : 0.0f;
                 weight[k] += near ? share : 0.0f;
             }

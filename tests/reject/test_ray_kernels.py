@@ -1,0 +1,201 @@
+"""Stacks and judgment: the two twins agree, and both obey the laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from mizzle.kernel import native, rays, reference_rays
+
+F32 = np.float32
+METHODS = ("clipped", "minmed", "median", "mean")
+
+
+def rule(n, method="clipped", **more):
+    return rays.StackRule(method, np.full(n, 1.0, F32), np.full(n, 0.1, F32), **more)
+
+
+def reduce(stack, how):
+    out = np.empty(stack.shape[1:], F32)
+    rays.reduce_stack(np.ascontiguousarray(stack, F32), slice(0, stack.shape[1]), how, out)
+    return out
+
+
+@pytest.fixture(params=["native", "reference"])
+def twin(request, monkeypatch):
+    if request.param == "reference":
+        monkeypatch.setattr(rays, "_library", lambda: None)
+    elif native.library() is None:
+        pytest.skip("no compiled kernel")
+    return request.param
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+@settings(max_examples=60, deadline=None)
+@given(
+    st.data(),
+    st.integers(1, 9),
+    st.sampled_from(METHODS),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+def test_twins_reduce_alike(data, n, method, nlow, nhigh):
+    values = st.one_of(st.floats(-50, 500, width=32), st.just(np.nan))
+    stack = data.draw(arrays(F32, (n, 3, 70), elements=values, fill=values))
+    how = rule(n, method, sigma=3.0, structure=0.2, nlow=nlow, nhigh=nhigh)
+    np.testing.assert_allclose(reduce(stack, how), reference_rays.reduce_stack(stack, how), rtol=2e-6, atol=1e-4)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 70), st.booleans())
+def test_twins_judge_alike(seed, ny, nx, negative):
+    rng = np.random.default_rng(seed)
+    expected = rng.normal(0, 1, (ny, nx)).astype(F32)
+    expected[rng.random((ny, nx)) < 0.1] = np.nan
+    sci = rng.normal(0, 3, (ny, nx)).astype(F32)
+    bad = rng.random((ny, nx)) < 0.1
+    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, negative)
+    np.testing.assert_array_equal(
+        rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
+    )
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
+def test_twins_fill_holes_alike(seed, ny, nx):
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0, 1, (ny, nx)).astype(F32)
+    image[rng.random((ny, nx)) < 0.3] = np.nan
+    np.testing.assert_allclose(rays.fill_holes(image), reference_rays.fill_holes(image), rtol=1e-5, atol=1e-6)
+
+
+def test_equal_exposures_come_back(twin):
+    image = np.linspace(-1, 400, 140, dtype=F32).reshape(2, 70)
+    for method in METHODS:
+        np.testing.assert_allclose(reduce(np.stack([image] * 4), rule(4, method)), image, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6, 20])
+def test_one_hit_in_any_exposure_leaves_the_reference_clean(twin, n):
+    rng = np.random.default_rng(n)
+    stack = rng.normal(0, 1, (n, 40, 70)).astype(F32)
+    clean = reduce(stack, rule(n))
+    hit = stack.copy()
+    which = rng.integers(0, n, (40, 70))
+    np.put_along_axis(hit, which[None], 200.0, axis=0)
+    assert np.abs(reduce(hit, rule(n)) - clean).max() < (5.5 if n == 2 else 3.6)
+    assert reduce(hit, rule(n)).mean() == pytest.approx(0.0, abs=0.4)
+
+
+def test_two_hits_of_three_are_survived(twin):
+    stack = np.zeros((3, 1, 64), F32)
+    stack[1:] = 300.0
+    assert reduce(stack, rule(3)).max() == 0
+
+
+def test_fewer_than_two_values_are_nothing(twin):
+    stack = np.full((3, 1, 64), np.nan, F32)
+    stack[0] = 1.0
+    stack[1, :, :32] = 3.0
+    for method in METHODS:
+        out = reduce(stack, rule(3, method))
+        assert np.isnan(out[:, 32:]).all()
+        assert np.isfinite(out[:, :32]).all()
+
+
+def test_high_and_low_values_are_left_out_where_others_remain(twin):
+    stack = np.array([1.0, 2.0, 4.0, 100.0], F32)[:, None, None] * np.ones((1, 1, 3), F32)
+    assert reduce(stack, rule(4, "mean", nhigh=1))[0, 0] == pytest.approx(7 / 3, rel=1e-6)
+    assert reduce(stack, rule(4, "median", nhigh=1))[0, 0] == 2.0
+    assert reduce(stack, rule(4, "median", nlow=1, nhigh=1))[0, 0] == 3.0
+    assert reduce(stack, rule(4, "median", nlow=9, nhigh=9))[0, 0] == 100.0
+    assert reduce(stack, rule(4, "minmed", sigma=4.0))[0, 0] == 2.0
+
+
+def test_long_exposures_outweigh_short_ones(twin):
+    how = rays.StackRule("clipped", np.array([1.0, 9.0], F32), np.zeros(2, F32), sigma=50.0)
+    stack = np.array([0.0, 1.0], F32)[:, None, None] * np.ones((1, 1, 3), F32)
+    assert reduce(stack, how)[0, 0] == pytest.approx(0.1, rel=1e-5)
+
+
+JUDGE = rays.Judge(
+    gain=7.0, rate=7.0, sky=20.0, floor=40.0, quiet=0.0, peak=0.0, wing=0.0, seed_sigma=4.0, seed_slope=1.0,
+    neighbor_sigma=2.0, neighbor_slope=0.5,
+)  # fmt: skip
+SIGMA = np.sqrt(60.0) / 7.0  # DN, on the sky
+
+
+def flat(height):
+    sci = np.full((9, 9), 20.0 / 7.0, F32)
+    sci[4, 4] += height
+    return sci
+
+
+def judged(sci, bad=None, expected=None, how=JUDGE):
+    empty = np.zeros((9, 9), F32)
+    bad = np.zeros((9, 9), bool) if bad is None else bad
+    return rays.judge_chip(sci, bad, empty if expected is None else expected, how)
+
+
+def test_thresholds_are_true_sigma(twin):
+    assert not judged(flat(3.95 * SIGMA)).any()
+    assert judged(flat(4.05 * SIGMA)).sum() == 1
+
+
+def test_neighbors_need_a_seed(twin):
+    sci = flat(5 * SIGMA)
+    sci[4, 5] += 2.5 * SIGMA
+    sci[7, 7] += 2.5 * SIGMA
+    assert np.argwhere(judged(sci)).tolist() == [[4, 4], [4, 5]]
+
+
+def test_bad_pixels_are_neither_flagged_nor_seeds(twin):
+    sci = flat(50 * SIGMA)
+    sci[4, 5] += 2.5 * SIGMA
+    bad = np.zeros((9, 9), bool)
+    bad[4, 4] = True
+    assert not judged(sci, bad).any()
+
+
+def test_unknown_expectation_flags_nothing_there_and_hides_nothing_beside(twin):
+    expected = np.zeros((9, 9), F32)
+    expected[4, 5] = np.nan
+    sci = flat(10 * SIGMA)
+    sci[4, 5] += 10 * SIGMA
+    assert np.argwhere(judged(sci, expected=expected)).tolist() == [[4, 4]]
+
+
+def test_a_step_of_the_reference_raises_the_threshold(twin):
+    expected = np.zeros((9, 9), F32)
+    expected[4, 5] = 5 * SIGMA
+    sci = flat(6 * SIGMA)
+    sci[4, 5] += 5 * SIGMA
+    assert not judged(sci, expected=expected).any()
+    assert judged(flat(6 * SIGMA))[4, 4]
+
+
+def test_low_pixels_count_on_request_only(twin):
+    from dataclasses import replace
+
+    assert not judged(flat(-6 * SIGMA)).any()
+    assert judged(flat(-6 * SIGMA), how=replace(JUDGE, negative=True))[4, 4]
+
+
+def test_growth_is_a_radius():
+    mask = np.zeros((9, 9), bool)
+    mask[4, 4] = True
+    assert [rays.grown(mask, r).sum() for r in range(3)] == [1, 9, 25]
+
+
+def test_a_hole_is_filled_and_an_edge_is_not(twin):
+    image = np.ones((7, 7), F32)
+    image[3, 3] = np.nan
+    image[:, 0] = np.nan
+    filled = rays.fill_holes(image)
+    assert filled[3, 3] == 1.0
+    assert np.isnan(filled[:, 0]).all()
