@@ -7,8 +7,12 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+MOST_DOTS = 4000  # more cannot be told apart
 
 SHAPES = {"PC": "diamond", "WF2": "circle", "WF3": "square", "WF4": "triangle"}
 
@@ -40,6 +44,14 @@ class Axis:
         if self.log:
             return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
+
+    def fractions(self, values: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
+        """Return `fraction` of many values; NaN where it has none."""
+        array = np.asarray(values, dtype=np.float64)
+        if self.log:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.asarray(np.log(array / self.low) / math.log(self.high / self.low))
+        return np.asarray((array - self.low) / (self.high - self.low))
 
     def marks(self) -> list[tuple[float, str]]:
         """Return the ticks."""
@@ -144,15 +156,17 @@ class Chart:
             pieces.append(f"M{a[0]:.1f} {a[1]:.1f}l{b[0] - a[0]:.1f} {b[1] - a[1]:.1f}")
         self.parts.append(f'<path class="{name}" d="{"".join(pieces)}"/>')
 
-    def cloud(self, xs: Iterable[float], ys: Iterable[float], name: str) -> None:
-        """Draw many dots as one path; those outside the frame are left out."""
+    def cloud(self, xs: Sequence[float] | NDArray[Any], ys: Sequence[float] | NDArray[Any], name: str) -> None:
+        """Draw many dots as one path; those outside the frame are left out, and evenly some of very many."""
         left, top, right, bottom = self.margins
-        pieces = []
-        for x, y in zip(xs, ys, strict=True):
-            px, py = self.at(float(x), float(y))
-            if left <= px <= self.width - right and top <= py <= self.height - bottom:
-                pieces.append(f"M{px:.1f} {py:.1f}h0")
-        self.parts.append(f'<path class="cloud {name}" d="{"".join(pieces)}"/>')
+        px = left + self.x.fractions(xs) * (self.width - left - right)
+        py = self.height - bottom - self.y.fractions(ys) * (self.height - top - bottom)
+        seen = (px >= left) & (px <= self.width - right) & (py >= top) & (py <= self.height - bottom)
+        rows = np.flatnonzero(seen)
+        rows = rows[:: max(1, -(-rows.size // MOST_DOTS))]
+        dots = zip(np.round(px[rows], 1).tolist(), np.round(py[rows], 1).tolist(), strict=True)
+        path = "".join([f"M{x} {y}h0" for x, y in dots])
+        self.parts.append(f'<path class="cloud {name}" d="{path}"/>')
 
     def marker(self, x: float, y: float, name: str, *, shape: str = "circle", title: str = "") -> None:
         """Draw one mark; `title` shows on hovering."""

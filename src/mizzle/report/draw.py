@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy as np
 
 from mizzle.io.atomic import write_bytes, write_text
 from mizzle.model.frame import Grid
-from mizzle.report import color
+from mizzle.report import color, page
 from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
-from mizzle.report.page import build_page
 from mizzle.report.stretch import block_mean, factor_for
 
 
@@ -35,21 +35,38 @@ def draw(payload: Mapping[str, Any]) -> list[str]:
     files : list of str
         Paths written, in order.
     """
-    folder, report, options = Path(payload["folder"]), payload["report"], payload["options"]
-    files: list[str] = []
-    if options["image"]:
-        for band, planes in payload["planes"].items():
-            several = len(payload["planes"]) > 1
-            stem = f"{report['name']}_{band.lower()}" if several else report["name"]
-            picture = draw_band(report, band, planes["sci"], options)
-            files.append(str(write_bytes(folder / f"{stem}.png", picture)))
+    folder, name, options = Path(payload["folder"]), payload["report"]["name"], payload["options"]
     raster = color_raster(payload)
-    if raster is not None and options["image"]:
-        files.append(str(write_bytes(folder / f"{report['name']}_color.png", draw_color(report, raster))))
-    if options["page"]:
-        page = build_page(payload, raster)
-        files.append(str(write_text(folder / f"{report['name']}_report.html", page)))
-    return files
+    with ThreadPoolExecutor(max_workers=1) as beside:  # encoding needs no interpreter lock
+        pictures = beside.submit(_pictures, payload, raster) if options["image"] else None
+        text = page.build_page(payload, raster) if options["page"] else None
+    files = [] if pictures is None else [write_bytes(folder / n, png) for n, png in pictures.result()]
+    if text is not None:
+        files.append(write_text(folder / f"{name}_report.html", text))
+    return [str(path) for path in files]
+
+
+def warm_up() -> None:
+    """Do what does not depend on the run: compile the template, load the face and the encoders."""
+    page.warm_up()
+    draw_raster(np.zeros((20, 20, 3), np.uint8), _SMALL, Caption(""))
+
+
+#: A frame to practice on.
+_SMALL = Grid(np.zeros(2), np.ones(2), np.diag([-1e-5, 1e-5]), (20, 20))
+
+
+def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]]:
+    """Return name and bytes of every picture."""
+    report, options = payload["report"], payload["options"]
+    made = []
+    for band, planes in payload["planes"].items():
+        several = len(payload["planes"]) > 1
+        stem = f"{report['name']}_{band.lower()}" if several else report["name"]
+        made.append((f"{stem}.png", draw_band(report, band, planes["sci"], options)))
+    if raster is not None:
+        made.append((f"{report['name']}_color.png", draw_color(report, raster)))
+    return made
 
 
 def draw_band(report: Mapping[str, Any], band: str, sci: Any, options: Mapping[str, Any]) -> bytes:

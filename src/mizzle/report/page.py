@@ -31,6 +31,11 @@ def _environment() -> Environment:
     )
 
 
+def warm_up() -> None:
+    """Read and compile the template before there is anything to fill in."""
+    _environment().get_template("page.html")
+
+
 def build_page(payload: Mapping[str, Any], raster: Any = None) -> str:
     """Return the text of NAME_report.html.
 
@@ -137,7 +142,7 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
     for band, plane in planes.items():
         layer = maps.science_layer(plane["sci"], room)
         sky, sigma = sky_statistics(plane["sci"])
-        sample = plane["sci"].ravel()[:: max(1, plane["sci"].size // 400_000)]
+        sample = plane["sci"].ravel()[:: max(1, plane["sci"].size // 200_000)]
         sample = sample[np.isfinite(sample)]
         top = (float(np.percentile(sample, options["white"])) - sky) / sigma if sample.size else 20.0
         layers.append({**layer, "key": band, "kind": "sci", "label": band, "unit": "DN/s", "band": band,

@@ -163,8 +163,8 @@ def magnitude_errors(band: str, stars: Mapping[str, Any]) -> Figure | None:
         margins=(62, 10, 14, 42),
     )
     clean = flags == 0
-    chart.cloud(*_thinned(mag[~clean], error[~clean]), "flagged")
-    chart.cloud(*_thinned(mag[clean], error[clean]), "ink")
+    chart.cloud(mag[~clean], error[~clean], "flagged")
+    chart.cloud(mag[clean], error[clean], "ink")
     return Figure(
         f"errors-{band}",
         f"Errors against magnitude, {band}",
@@ -224,7 +224,7 @@ def color_magnitude(catalogs: Mapping[str, Mapping[str, Any]], pivots: Mapping[s
         "Color-magnitude diagram",
         height=434,
     )
-    chart.cloud(*_thinned(color, mag), "ink")
+    chart.cloud(color, mag, "ink")
     return Figure(
         "cmd",
         "Color and magnitude",
@@ -273,9 +273,3 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
     i = np.flatnonzero(best_a >= 0)
     i = i[best_b[best_a[i]] == i]
     return i, best_a[i]
-
-
-def _thinned(x: NDArray[Any], y: NDArray[Any], most: int = 4000) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Leave out points evenly where there are more than can be told apart."""
-    step = max(1, -(-x.size // most))
-    return x[::step], y[::step]

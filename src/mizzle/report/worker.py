@@ -170,6 +170,7 @@ def main() -> int:
     """Draw one payload; the worker's side."""
     from mizzle.report import draw  # its imports are the reason for starting early
 
+    draw.warm_up()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else may speak where the answer is expected
     try:

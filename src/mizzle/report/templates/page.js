@@ -366,5 +366,5 @@
   buildStamps();
   new ResizeObserver(draw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  load(D.layers[0].key).then(() => { document.body.dataset.loaded = "yes"; });
+  load(D.layers[0].key).then(() => requestAnimationFrame(() => { document.body.dataset.loaded = "yes"; }));
 })();
