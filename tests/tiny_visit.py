@@ -32,7 +32,14 @@ def frame(chip, shape, shift=(0.0, 0.0), roll=0.0):
     ny, nx = shape
     edges = np.zeros(ny + 1)
     return ChipFrame(
-        crval, np.array([(nx + 1) / 2, (ny + 1) / 2]), cd, np.zeros((2, 2)), np.zeros((2, 2)), shape, edges, SCALES[chip]
+        crval,
+        np.array([(nx + 1) / 2, (ny + 1) / 2]),
+        cd,
+        np.zeros((2, 2)),
+        np.zeros((2, 2)),
+        shape,
+        edges,
+        SCALES[chip],
     )
 
 

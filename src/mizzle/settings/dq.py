@@ -13,5 +13,5 @@ class DataQualitySettings(Section):
         "Bits that do no harm, by number (sums are taken apart) or by name, as 'repaired_warm'.",
     )
     saturated: bool = setting(
-        True, "Use saturated pixels (bit 8) where nothing unsaturated covers the place; they are never mixed."
+        True, "Use saturated pixels (bit 8) where unsaturated ones of no exposure cover the place."
     )

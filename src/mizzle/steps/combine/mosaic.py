@@ -28,6 +28,9 @@ from mizzle.steps.combine.drops import Drop, Solutions, make_drops, relative_wei
 #: Least height of a band of rows handed to a worker.
 LEAST_BAND = 64
 
+#: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
+ALMOST = 0.9
+
 
 def combine(
     exposures: Sequence[Exposure],
@@ -74,7 +77,7 @@ def combine(
     bands = _bands(grid.shape[0], runner.workers)
     for _, group in groupby(drops, key=lambda drop: drop.exposure.root):
         _accumulate(list(group), (sums, spare), bands, cosmic_rays, settings, runner)
-    _take_saturated(sums, spare)
+    _take_saturated(sums, spare, ALMOST * min(drop.weight for drop in drops))
     sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
     return Mosaic(
@@ -167,16 +170,19 @@ def _accumulate(
     runner.map(band, bands)
 
 
-def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator) -> None:
-    """Fill cells that nothing unsaturated covers from the saturated pixels' sums."""
-    empty = (sums.weight <= 0) & (spare.weight > 0)
-    if not empty.any():
+def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator, enough: float) -> None:
+    """Add the saturated pixels' sums where the others weigh less than `enough`, one exposure that covers a cell.
+
+    A cell that unsaturated pixels reach with a corner only would else show a bright star's rim in place of its core.
+    """
+    lacking = (spare.weight > 0) & (sums.weight < enough)
+    if not lacking.any():
         return
-    sums.sums[empty] = spare.sums[empty]
+    sums.sums[lacking] += spare.sums[lacking]
     if sums.variance_sum is not None and spare.variance_sum is not None:
-        sums.variance_sum[empty] = spare.variance_sum[empty]
+        sums.variance_sum[lacking] += spare.variance_sum[lacking]
     if sums.context is not None and spare.context is not None:
-        sums.context[:, empty] = spare.context[:, empty]
+        sums.context[:, lacking] |= spare.context[:, lacking]
 
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]

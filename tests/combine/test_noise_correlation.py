@@ -1,0 +1,66 @@
+"""Errors of sums: what the drops' overlap does to the noise, and that ERR with its factor tells the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from combine_tools import blank_stack, drizzled
+from mizzle.kernel.correlation import aperture_factor, drop_correlation, large_area_factor
+
+
+def test_published_numbers():
+    """Fruchter & Hook 2002, section 7: R = 1 / (1 - r/3) for drops no wider than a pixel, r/(1 - 1/(3r)) beyond."""
+    for ratio in (0.3, 0.7, 1.0):
+        assert large_area_factor(drop_correlation(np.eye(2) * ratio)) == pytest.approx(1 / (1 - ratio / 3), rel=2e-3)
+    for ratio in (1.5, 2.0):
+        expected = ratio / (1 - 1 / (3 * ratio))
+        assert large_area_factor(drop_correlation(np.eye(2) * ratio)) == pytest.approx(expected, rel=2e-3)
+
+
+def test_turned_drops_spread_more():
+    def factor(degrees):
+        cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        return large_area_factor(drop_correlation(np.array([[cos, -sin], [sin, cos]])))
+
+    assert factor(45) > factor(20) > factor(0)
+    assert factor(0) == pytest.approx(1.5, rel=1e-3)
+
+
+def test_single_pixels_need_no_factor_and_large_areas_the_full_one():
+    correlation = drop_correlation(np.eye(2))
+    assert aperture_factor(correlation, np.ones((1, 1))) == pytest.approx(1.0)
+    sizes = [aperture_factor(correlation, np.ones((n, n))) for n in (2, 5, 20, 80)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == pytest.approx(large_area_factor(correlation), rel=0.02)
+
+
+#: Narrow gaussians and lanczos leave a weight so uneven that one factor means little: they are left out.
+CASES = [
+    (kernel, chip, pixfrac)
+    for kernel in ("square", "turbo", "point")
+    for chip in ("PC", "WF3")
+    for pixfrac in (0.4, 1.0)
+]
+CASES += [("gaussian", "WF3", 1.0), ("gaussian", "PC", 1.0), ("lanczos3", "WF3", 1.0)]
+
+
+@pytest.mark.parametrize(("kernel", "chip", "pixfrac"), CASES)
+def test_block_sums_scatter_as_told(kernel, chip, pixfrac):
+    """Noise through the real kernel: chi-square of 8 x 8 sums about zero is 1 (T14 on the sky)."""
+    assignments = [f'combine.kernel="{kernel}"', f"combine.pixfrac={pixfrac}"]
+    mosaic = drizzled(blank_stack(chip, (200, 200), count=3), assignments)
+    side = 8
+    correlation = mosaic.noise_correlation[chip]
+    good = mosaic.wht > 0.5 * np.median(mosaic.wht[mosaic.wht > 0])
+    ny, nx = (n // side * side for n in good.shape)
+    blocks = [
+        np.where(good, plane, 0)[:ny, :nx].reshape(ny // side, side, nx // side, side).sum(axis=(1, 3))
+        for plane in (mosaic.sci, mosaic.err**2, good.astype(float))
+    ]
+    whole = blocks[2] == side * side
+    pull = blocks[0][whole] / np.sqrt(blocks[1][whole])
+    # A block of 8 pixels falls short of the large-area factor by its rim; for drops of a pixel 1 - 1/(3 N) each way.
+    drop = pixfrac if chip == "WF3" else pixfrac / 2.19
+    rim = 1.0 if kernel == "point" else 1 - min(drop, 1.5) / (3 * side)
+    assert pull.std() == pytest.approx(correlation * rim, rel=4.0 / np.sqrt(2 * whole.sum()) + 0.03)
