@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Time on a busy machine is no property of the code; examples are the same in every run.
+settings.register_profile("mizzle", deadline=None, derandomize=True)
+settings.load_profile("mizzle")
 
 
 def _absent(kind: str, message: str) -> None:
