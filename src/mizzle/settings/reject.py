@@ -42,15 +42,15 @@ class RejectSettings(Section):
     min_coverage: float = setting(
         0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
     )
-    seed_sigma: float = setting(3.5, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
+    seed_sigma: float = setting(3.4, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
     neighbor_sigma: float = setting(
         1.5, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        0.6, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.45, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
-        0.35, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+        0.2, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
     )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)
