@@ -228,6 +228,18 @@ def test_the_sky_of_a_color_picture_is_gray():
     assert red == pytest.approx(blue, rel=0.05)
 
 
+def test_the_usual_star_is_white_whatever_the_units():
+    rng = np.random.default_rng(9)
+    stars = np.zeros((300, 300))
+    stars[rng.integers(5, 295, 150), rng.integers(5, 295, 150)] = 3000
+    stars = sum(np.roll(stars, (j, i), (0, 1)) for j in range(3) for i in range(3))
+    images = {"A": stars + rng.normal(5, 3, stars.shape), "B": 0.02 * (0.5 * stars + rng.normal(90, 1, stars.shape))}
+    raster = compose(images, ("A", "mean", "B"), softening=8.0, stretch=5.0)[::-1].astype(float)
+    bright = raster[stars == 3000]
+    assert bright.min() > 200
+    assert np.ptp(bright.mean(axis=0)) < 8
+
+
 def test_settings_want_three_colors_or_none():
     from mizzle.settings import load_settings
 

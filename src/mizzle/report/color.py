@@ -58,17 +58,14 @@ def lupton(
 ) -> NDArray[np.uint8]:
     """Turn three images into an RGB raster, first row at the top.
 
-    Each image is first measured in units of its own sky noise above its own sky, which sets comparable depths
-    side by side and makes the sky gray.
-
     Parameters
     ----------
     red, green, blue : (ny, nx) array
-        NaN where nothing was observed.
+        Above the sky, in units of about its noise; NaN where nothing was observed.
     softening : float
         Q: ``f(I) = asinh(Q I / stretch) / Q``.
     stretch : float
-        Sky sigmas at which the stretch stops being linear.
+        Brightness at which the stretch stops being linear.
 
     Returns
     -------
@@ -77,12 +74,9 @@ def lupton(
     """
     from mizzle.report.image import EMPTY
 
-    layers = []
-    for image in (red, green, blue):
-        sky, sigma = sky_statistics(image)
-        layers.append(((image - np.float32(sky)) / np.float32(sigma)).astype(np.float32))
-    empty = np.all([~np.isfinite(layer) for layer in layers], axis=0)
-    bands = np.stack([np.nan_to_num(layer, nan=0.0) for layer in layers]) + np.float32(1.0)
+    layers = np.stack([red, green, blue]).astype(np.float32, copy=False)
+    empty = ~np.isfinite(layers).any(axis=0)
+    bands = np.nan_to_num(layers, nan=0.0) + np.float32(1.0)
     intensity = np.maximum(bands.mean(axis=0), np.float32(1e-6))
     sample = intensity[~empty]
     top = max(float(np.percentile(sample, 99.7)), 20.0) if sample.size else 20.0
@@ -96,6 +90,35 @@ def lupton(
     return np.ascontiguousarray(raster[::-1])
 
 
+def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise near 1.
+
+    Parameters
+    ----------
+    images : mapping
+        ``(ny, nx)`` array by filter, any unit.
+
+    Returns
+    -------
+    images : dict
+        Scaled; without bright stars the noise alone sets the scale.
+    """
+    sky = {name: sky_statistics(image) for name, image in images.items()}
+    bright: dict[str, float] = {}
+    for name, image in images.items():
+        sample = image.ravel()[:: max(1, image.size // 400_000)]
+        sample = sample[np.isfinite(sample)]
+        level, sigma = sky[name]
+        bright[name] = (float(np.percentile(sample, 99.5)) - level) / sigma if sample.size else 0.0
+    if min(bright.values()) < 10:
+        bright = dict.fromkeys(bright, 1.0)
+    mean = float(np.mean(list(bright.values())))
+    return {
+        name: (image - np.float32(sky[name][0])) * np.float32(mean / (bright[name] * sky[name][1]))
+        for name, image in images.items()
+    }
+
+
 def compose(
     images: Mapping[str, FloatArray], names: tuple[str, str, str], *, softening: float, stretch: float
 ) -> NDArray[np.uint8]:
@@ -104,14 +127,13 @@ def compose(
     Parameters
     ----------
     images : mapping
-        ``(ny, nx)`` array by filter, on one grid, each in sky sigmas or any unit.
+        ``(ny, nx)`` array by filter, on one grid, any unit.
     names : (str, str, str)
         From `mapping`.
     softening, stretch : float
         As for `lupton`.
     """
-    noise = {name: sky_statistics(images[name]) for name in dict.fromkeys(names) if name != "mean"}
-    scaled = {name: (images[name] - sky) / sigma for name, (sky, sigma) in noise.items()}
+    scaled = balanced({name: images[name] for name in dict.fromkeys(names) if name != "mean"})
     mean = np.mean(list(scaled.values()), axis=0)
     red, green, blue = (np.asarray(scaled.get(name, mean)) for name in names)
     return lupton(red, green, blue, softening=softening, stretch=stretch)

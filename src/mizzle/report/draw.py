@@ -102,5 +102,10 @@ def color_raster(payload: Mapping[str, Any]) -> tuple[Any, Grid, tuple[str, str,
 def draw_color(report: Mapping[str, Any], made: tuple[Any, Grid, tuple[str, str, str]]) -> bytes:
     """Return the PNG of the color raster."""
     raster, grid, names = made
-    product = next(iter(report["products"].values()))
+    parts = report["products"].values()
+    product = {
+        **next(iter(parts)),
+        "n_exposures": sum(p["n_exposures"] for p in parts),
+        "exptime": sum(p["exptime"] for p in parts),
+    }
     return draw_raster(raster, grid, _caption(report, "red, green, blue: " + ", ".join(names), product))

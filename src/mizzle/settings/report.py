@@ -43,7 +43,7 @@ class ReportSettings(Section):
     )
     stars: int = setting(5000, "Most stars marked on the page, brightest first.", ge=0, le=100_000)
     page_size: float = setting(
-        4.0,
+        4.3,
         "Room for image data in the page; larger mosaics are averaged down to fit.",
         unit="MB",
         ge=0.5,
