@@ -21,7 +21,7 @@ FIT_COLUMNS = (
 )  # fmt: skip
 
 #: Gauss-Newton steps of a fit, and the step that ends it [pixel].
-ITERATIONS, SETTLED = 8, 1e-4
+ITERATIONS, SETTLED = 8, 1e-3
 
 
 def background(

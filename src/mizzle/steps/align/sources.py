@@ -132,7 +132,7 @@ def near_shadow(dq: NDArray[np.uint16], margin: int) -> NDArray[np.bool_]:
     near = np.zeros_like(shaded)
     near[:, margin:] |= shaded[:, :-margin]
     near[margin:, :] |= shaded[:-margin, :]
-    return near
+    return np.asarray(near)
 
 
 def given_sources(points: FloatArray) -> NDArray[np.void]:
