@@ -101,6 +101,28 @@ def test_errors_of_faint_stars_are_right(scene, catalog):
     assert 0.85 < 1.4826 * np.median(np.abs(pull - np.median(pull))) < 1.3
 
 
+def test_errors_of_bright_stars_know_of_lost_pixels(scene, catalog):
+    mine, theirs = match_stars(catalog, scene.truth)
+    flux, error = catalog.columns["flux"][mine], catalog.columns["flux_err"][mine]
+    good = (catalog.columns["flags"][mine] == 0) & (flux > 60 * error)
+    pull = ((flux - scene.truth.rate(scene.mosaic.photflam)[theirs]) / error)[good]
+    pull -= np.median(pull)
+    inside = np.abs(pull) < 5
+    assert inside.mean() > 0.95
+    assert 0.6 < np.mean(pull[inside] ** 2) < 2.0
+
+
+def test_stars_of_the_pc_are_found(scene, catalog):
+    # On a product of WF scale they are twice as sharp as the others.
+    stars, frame = scene.truth.stars, scene.solutions[0].frame(scene.exposures[0], "PC")
+    x, y = frame.sky_to_pixel(stars.ra, stars.dec)
+    bright = scene.truth.rate(scene.mosaic.photflam) > 3
+    well = bright & (x > 100) & (y > 100) & (x < 780) & (y < 780)
+    _, theirs = match_stars(catalog, scene.truth)
+    assert well.sum() > 5
+    assert np.isin(np.flatnonzero(well), theirs).mean() > 0.8
+
+
 def test_saturated_stars_are_flagged(scene, catalog):
     mine, theirs = match_stars(catalog, scene.truth)
     flagged = (catalog.columns["flags"][mine] & Flag.SATURATED) > 0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.cte import dolphin_2009
-from mizzle.instrument.dq import SATURATED
+from mizzle.instrument.dq import ALL_BITS, SATURATED, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
 from mizzle.settings import Settings
@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 
 _CORE = 2  # pixels around the center that make a star saturated
 _SIDE = 800.0
+_WF_SCALE = 0.0996
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,10 @@ class InputFacts:
         In any exposure; in more than half of them.
     cte : (n,) array
         Magnitudes to subtract.
+    lost : (n,) array
+        Share of the weight that lost pixels near the center: of the core's, root of the sum of squares over inputs.
+    lost_near : (n,) array
+        The same for pixels around the core.
     """
 
     n_exposures: NDArray[np.int64]
@@ -62,6 +67,8 @@ class InputFacts:
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
     cte: FloatArray
+    lost: FloatArray
+    lost_near: FloatArray
 
 
 def members(mosaic: Mosaic, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
@@ -127,13 +134,17 @@ def facts(
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, saturated = np.zeros(n), np.zeros(n, dtype=np.bool_)
-    weight, kept = np.zeros(n), np.zeros(n)
-    for (one, index), (full, hit, cte) in zip(items, answers, strict=True):
+    weight, kept, lost, lost_near = (np.zeros(n) for _ in range(4))
+    for (one, index), (full, hit, core, near, cte) in zip(items, answers, strict=True):
         seen[roots.index(one.root), index] = True
         saturated[index] |= full
         hits[index] += hit
         weight[index] += one.weight
         kept[index] += one.weight * 10.0 ** (-0.4 * cte)
+        # Large pixels take more of a star with them when they are lost.
+        size = one.weight * one.frame_scale / _WF_SCALE
+        lost[index] += core * size**2
+        lost_near[index] += near * size**2
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
     return InputFacts(
         n_exposures=seen.sum(axis=0).astype(np.int64),
@@ -141,6 +152,8 @@ def facts(
         saturated=saturated,
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
+        lost=np.sqrt(lost) / np.maximum(weight, 1e-300),
+        lost_near=np.sqrt(lost_near) / np.maximum(weight, 1e-300),
     )
 
 
@@ -151,19 +164,25 @@ def _ask(
     stars: StarLight,
     solutions: tuple[Alignment, FluxScales, SkyLevels, CosmicRays],
     settings: Settings,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
-    """Return, for some stars of one chip: saturated, hit, CTE loss [mag]."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], FloatArray]:
+    """Return, for some stars of one chip: saturated, hit, lost core, number lost near it, CTE loss [mag]."""
     alignment, _, sky, rays = solutions
     if index.size == 0:
-        return np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(0)
+        none = np.zeros(0, np.bool_)
+        return none, none, none, np.zeros(0, np.int64), np.zeros(0)
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
-    near = _around(chip.dq, x, y, _CORE) & np.uint16(SATURATED)
-    saturated: NDArray[np.bool_] = np.any(near, axis=(1, 2))
-    hit: NDArray[np.bool_] = np.any(_around(rays.mask(one.root, one.chip, chip.shape), x, y, 1), axis=(1, 2))
+    bits = _around(chip.dq, x, y, _CORE)
+    rayed = _around(rays.mask(one.root, one.chip, chip.shape), x, y, _CORE)
+    bad = rayed | ((bits & np.uint16(ALL_BITS & ~good_bits(settings.dq.good))) != 0)
+    core = slice(_CORE - 1, _CORE + 2)
+    saturated: NDArray[np.bool_] = np.any(bits & np.uint16(SATURATED), axis=(1, 2))
+    hit: NDArray[np.bool_] = np.any(rayed[:, core, core], axis=(1, 2))
+    lost: NDArray[np.bool_] = np.any(bad[:, core, core], axis=(1, 2))
+    near: NDArray[np.int64] = bad.sum(axis=(1, 2)) - bad[:, core, core].sum(axis=(1, 2))
     if not corrects_cte(exposure, settings.catalog.cte):
-        return saturated, hit, np.zeros(index.size)
+        return saturated, hit, lost, near, np.zeros(index.size)
     gain = noise_model(exposure, chip, settings.noise).gain
     electrons = exposure.exptime / one.factor * gain
     area = chip.frame.scale**2
@@ -176,7 +195,7 @@ def _ask(
         np.maximum(background / binning**2, 0.0),
         0.5 * (exposure.mjd_start + exposure.mjd_end),
     )
-    return saturated, hit, cte
+    return saturated, hit, lost, near, cte
 
 
 def corrects_cte(exposure: Exposure, choice: str) -> bool:

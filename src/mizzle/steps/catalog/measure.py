@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from mizzle.model import (
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
 from mizzle.steps.catalog.inputs import InputFacts, StarLight, facts, main_chip, members
-from mizzle.steps.catalog.photometry import Photometry, growth, photometry, total_correction
+from mizzle.steps.catalog.photometry import Photometry, growth, photometry, star_mask, total_correction
 
 FloatArray = NDArray[np.float64]
 
@@ -88,7 +89,8 @@ def measure_catalog(
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
     correlation = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip], dtype=np.float64)
-    measured = photometry(mosaic, x, y, options.aperture, correlation, options, runner)
+    stars = star_mask(mosaic.sci.shape, x, y, found["snr"], mosaic.grid.scale)
+    measured = photometry(mosaic, x, y, options.aperture, correlation, options, runner, stars)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     scale = mosaic.grid.scale
     light = StarLight(ra, dec, measured.flux, measured.sky / scale**2)
@@ -96,11 +98,15 @@ def measure_catalog(
     flags = _flags(mosaic, found, measured, known, options)
     grown = None
     if options.aperture != STANDARD_APERTURE_ARCSEC:
-        grown = _growth(mosaic, (x, y), measured, known.chip, flags, correlation, options, runner)
+        grown = _growth(mosaic, (x, y), measured, known.chip, flags, (correlation, stars), options, runner)
     factor = total_correction(options.aperture, grown, known.chip.tolist())
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
-    columns = _columns(measured, known, factor, mosaic.reference, mosaic.filter)
+    sampling = np.sqrt(
+        options.floor**2 + (options.lost_core * known.lost) ** 2 + (options.lost_near * known.lost_near) ** 2
+    )
+    variance = measured.variance + (sampling * measured.flux) ** 2
+    columns = _columns(replace(measured, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
     meta = _meta(mosaic, options, grown)
@@ -116,7 +122,7 @@ def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
         gain=mosaic.reference.gain * mosaic.exptime,
         threshold=options.threshold,
         max_chi2=50.0,  # a cosmic ray is gone by now; bright stars differ from any profile
-        sharpness=(0.3, 1.6),
+        sharpness=(0.1, 4.5),  # stars of the PC, on a product of WF scale, are twice as sharp as the others
         max_roundness=1.0,
         max_sources=options.max_sources,
         mismatch=0.15,
@@ -155,7 +161,7 @@ def _growth(
     measured: Photometry,
     chip: NDArray[np.str_],
     flags: NDArray[np.int32],
-    correlation: FloatArray,
+    noise: tuple[FloatArray, NDArray[np.uint8]],
     options: CatalogSettings,
     runner: Runner,
 ) -> dict[str, tuple[float, float, int]]:
@@ -166,8 +172,9 @@ def _growth(
         chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
     index = np.flatnonzero(chosen)
     x, y = position
+    correlation, stars = noise
     wide = photometry(
-        mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner
+        mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner, stars
     )
     return growth(measured.flux[index], wide.flux, snr[index], chip[index])
 

@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
 _FEWEST_GROWTH_STARS = 8
+_BRIGHT_SNR = 150.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ def photometry(
     correlation: FloatArray,
     options: CatalogSettings,
     runner: Runner,
+    stars: NDArray[np.uint8] | None = None,
 ) -> Photometry:
     """Sum stars in one aperture and take the sky of a ring off.
 
@@ -69,6 +71,8 @@ def photometry(
         The ring.
     runner : Runner
         Where chunks of stars are measured.
+    stars : (ny, nx) uint8 array, optional
+        From `star_mask`: kept out of the rings, where enough pixels remain.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def photometry(
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
     variance, empty = np.square(mosaic.err), ~(mosaic.wht > 0)  # with combine.fill, holes hold a number
 
+    off = empty if stars is None else empty | (stars != 0)
+
     def measure(part: slice) -> tuple[Any, Any]:
         sums = aperture_sums(mosaic.sci, x[part], y[part], radius, variance=variance, mask=empty)
         sky = ring_sky(
@@ -87,7 +93,7 @@ def photometry(
             x[part],
             y[part],
             ring,
-            mask=empty,
+            mask=off,
             statistic=options.sky_statistic,
             max_pixels=_RING_PIXELS,
         )
@@ -108,6 +114,35 @@ def photometry(
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
     sky_variance = area**2 * 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(correlation, 2.0)
     return Photometry(flux - area * level, var * excess**2 + sky_variance, level, lost, bad)
+
+
+def star_mask(
+    shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float
+) -> NDArray[np.uint8]:
+    """Return a mask of what stars cover: 0.4 arcsec around each, 0.9 around the brightest.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the image.
+    x, y : (n,) array
+        Positions [0-based pixel].
+    snr : (n,) array
+        Signal-to-noise ratios.
+    scale : float
+        Pixel side [arcsec].
+    """
+    mask = np.zeros(shape, dtype=np.uint8)
+    ny, nx = shape
+    for bright, radius in ((False, 0.4 / scale), (True, 0.9 / scale)):
+        chosen = snr > _BRIGHT_SNR if bright else snr > 0
+        half = int(np.ceil(radius))
+        v, u = np.mgrid[-half : half + 1, -half : half + 1]
+        disk = np.hypot(u, v) <= radius
+        columns = np.clip(np.rint(x[chosen]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
+        rows = np.clip(np.rint(y[chosen]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
+        mask[rows, columns] = 1
+    return mask
 
 
 def correlation_of_side(large: FloatArray, side: float) -> FloatArray:
