@@ -246,6 +246,8 @@ def test_proper_motions_bring_two_epochs_together():
     without = solve(lists)  # aligned as well, on the mean of the stars, and the scatter is stated
     assert all(e.verdict is not Verdict.FAIL for e in without.exposures.values())
     assert np.median([e.rms_mas for e in without.exposures.values()]) > 20
+    assert all("span 13.1 years" in e.note for e in without.exposures.values())
+    assert not any("span" in e.note for e in a.exposures.values())
 
 
 def test_chip_shifts_are_found_where_stars_cross_chips():

@@ -22,7 +22,7 @@ from mizzle.steps.align.match import Vote, rotation
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
 from mizzle.steps.align.solve import Problem, Solution, State, adjust, counted
 from mizzle.steps.align.sources import SourceList, common_pivot, find_all
-from mizzle.steps.align.verdicts import explain_failure, judge
+from mizzle.steps.align.verdicts import epoch_note, explain_failure, judge
 
 #: Detections in one solution; of many exposures only the brightest of each take part.
 MAX_DETECTIONS = 24_000
@@ -263,6 +263,7 @@ def _entries(
     tables: dict[str, dict[str, NDArray[Any]]] = {}
     members, solution, gauge = part.group.members, part.solution, part.gauge
     used = counted(solution.weight)
+    epochs = "" if part.vote is not None else epoch_note([lists[m].epoch for m in members])
     for k, m in enumerate(members):
         mine = part.problem.detections.exposure == k
         rows = mine & used
@@ -272,6 +273,7 @@ def _entries(
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
         verdict, note = judge(int(rows.sum()), rms, error, chance, settings)
+        note = "; ".join(filter(None, (note, epochs)))
         entries[lists[m].root] = ExposureAlignment(
             lists[m].root,
             pivot,
