@@ -60,8 +60,10 @@ def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
     return {"factor": factor, "nx": nx, "ny": ny, "top": top, "data": pack(codes.astype(np.uint8))}
 
 
-def context_layer(ctx: NDArray[np.int32], room: int = 3_000_000) -> dict[str, Any]:
-    """Return the context image, every k-th pixel of it, as raw 32-bit words plane by plane.
+def context_layer(ctx: NDArray[np.int32], room: int = 16_000_000) -> dict[str, Any]:
+    """Return the context image, every k-th pixel of it where it is very large, byte by byte.
+
+    Eight chips make a plane of bytes: such planes have long runs, and take a tenth of the room of whole words.
 
     Parameters
     ----------
@@ -72,14 +74,10 @@ def context_layer(ctx: NDArray[np.int32], room: int = 3_000_000) -> dict[str, An
     """
     planes = ctx[None] if ctx.ndim == 2 else ctx
     step = max(1, int(np.ceil(np.sqrt(planes.size * 4 / room))))
-    sample = planes[:, step // 2 :: step, step // 2 :: step].astype("<u4", copy=False)
-    return {
-        "step": step,
-        "planes": sample.shape[0],
-        "ny": sample.shape[1],
-        "nx": sample.shape[2],
-        "data": pack(sample),
-    }
+    sample = planes[:, step // 2 :: step, step // 2 :: step].astype("<u4")
+    count, ny, nx = sample.shape
+    octets = np.moveaxis(sample.view(np.uint8).reshape(count, ny, nx, 4), 3, 1)
+    return {"step": step, "ny": ny, "nx": nx, "planes": 4 * count, "data": pack(octets)}
 
 
 def chip_classes(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.bool_]]:

@@ -207,15 +207,15 @@
       }
     }
     if (c) {
-      if (!contexts.has(key)) contexts.set(key, new Uint32Array((await inflate(c.data)).buffer));
-      const words = contexts.get(key), made = [];
+      if (!contexts.has(key)) contexts.set(key, await inflate(c.data));
+      const octets = contexts.get(key), made = [];
       const k = Math.min(c.nx - 1, Math.max(0, Math.round((x - (c.step >> 1)) / c.step)));
       const j = Math.min(c.ny - 1, Math.max(0, Math.round((y - (c.step >> 1)) / c.step)));
       const inside = x > -0.5 && y > -0.5 && x < G.nx - 0.5 && y < G.ny - 0.5;
       if (inside) for (let b = 0; b < c.inputs.length; b++)
-        if ((words[(b >> 5) * c.nx * c.ny + j * c.nx + k] >>> (b & 31)) & 1) made.push(c.inputs[b]);
+        if ((octets[(b >> 3) * c.nx * c.ny + j * c.nx + k] >> (b & 7)) & 1) made.push(c.inputs[b]);
       const q = document.createElement("p");
-      const near = c.step > 1 ? ` (read at the nearest pixel of every ${c.step}th)` : "";
+      const near = c.step > 1 ? ` (as at the nearest pixel of a raster of ${c.step} × ${c.step})` : "";
       q.textContent = made.length ? `Made by ${made.length} of ${c.inputs.length} chips${near}:` : `No exposure reaches this place${near}.`;
       const list = document.createElement("div");
       list.className = "list";
