@@ -196,3 +196,20 @@ def test_profile_sums_to_one_and_its_slopes_are_slopes():
 
 def test_reference_says_what_its_columns_are():
     assert len(reference_sources.FIT_COLUMNS) == 11
+
+
+@given(seed=st.integers(0, 100_000))
+@settings(max_examples=60, deadline=None)
+def test_no_image_breaks_the_detection(seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 60, 2))
+    image = rng.normal(rng.uniform(-5, 50), rng.choice([0, 1e-3, 1, 1e4, 1e20]), shape).astype(np.float32)
+    wild = [np.nan, np.inf, -np.inf, 1e38, -1e38, 0]
+    image[rng.random(shape) < rng.choice([0, 0.05, 0.5])] = rng.choice(wild)
+    mask, full = rng.random(shape) < rng.choice([0, 0.1, 1]), rng.random(shape) < rng.choice([0, 0.1])
+    profile = Profile(10 ** rng.uniform(-3, 2), 10 ** rng.uniform(-3, 2), rng.uniform(0, 1), int(rng.integers(1, 10)))
+    limits = choice(profile, cell=int(rng.integers(1, 90)), edge=int(rng.integers(1, 12)), max_chi2=1e9)
+    with np.errstate(all="ignore"):
+        found = detect(image, mask, limits, saturated=full)
+    assert np.isfinite(found["x"]).all()
+    assert np.isfinite(found["y"]).all()
