@@ -1,0 +1,176 @@
+"""The pages are true about the code: commands parse, settings exist, signatures agree, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs_pages import DOCS, PAGES, ROOT, agrees, blocks, commands, load_tool, run_examples, without_blocks
+from mizzle.settings import Settings, load_settings
+
+ALL_COMMANDS = [(page.name, words) for page in PAGES for words in commands(page.read_text(encoding="utf-8"))]
+
+
+def test_there_are_commands_to_check():
+    assert len(ALL_COMMANDS) > 50
+    assert {words[0] for _, words in ALL_COMMANDS} >= {"run", "demo", "plan", "inspect", "settings", "simulate"}
+
+
+@pytest.mark.parametrize(("page", "words"), ALL_COMMANDS, ids=lambda value: " ".join(value) if value else "")
+def test_every_command_of_the_pages_is_one(page: str, words: list[str]):
+    from typer.main import get_command
+
+    from mizzle.cli.app import app
+    from mizzle.cli.simulate import merged
+    from mizzle.simulate.plan import make_plan
+
+    known: Any = get_command(app)
+    assert words[0] in known.commands, page
+    context = known.commands[words[0]].make_context(words[0], list(words[1:]))
+    given = list(context.params.get("assignments") or [])
+    if words[0] == "simulate":
+        make_plan(**merged({}, given))
+    else:
+        load_settings("", given)
+
+
+def test_a_wrong_command_would_be_noticed():
+    from typer.main import get_command
+
+    from mizzle.cli.app import app
+
+    (words,) = commands("```sh\nmizzle run m2 --no-such-option   # comment\n```\n")
+    known: Any = get_command(app)
+    with pytest.raises(Exception, match=r"[Nn]o such option"):
+        known.commands["run"].make_context("run", words[1:])
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name not in ("architecture.md", "settings.md")], ids=lambda p: p.name
+)
+def test_every_setting_named_in_the_text_exists(page: Path):
+    settings = Settings()
+    text = without_blocks(page.read_text(encoding="utf-8"))
+    for code in re.findall(r"`([^`\n]+)`", text):
+        match = re.fullmatch(r"([a-z]+)\.([a-z_0-9]+)(\s*=.*)?", code)
+        if match is None or match[1] not in Settings.model_fields or match[2] in ("md", "html", "json"):
+            continue
+        section = getattr(settings, match[1])
+        inside = hasattr(importlib.import_module("mizzle"), match[1]) and _is_code(match[1], match[2])
+        assert match[2] in type(section).model_fields or inside, f"{page.name}: {code}"
+        if match[3] and match[2] in type(section).model_fields and "…" not in code:
+            load_settings("", [code.replace("'", '"')])
+
+
+def _is_code(room: str, name: str) -> bool:
+    """Tell whether `name` is a module or function of a package that is called like a section."""
+    try:
+        module = importlib.import_module(f"mizzle.{room}")
+    except ModuleNotFoundError:
+        return False
+    return hasattr(module, name) or (Path(module.__file__ or "").parent / f"{name}.py").exists()
+
+
+def test_the_settings_page_is_fresh():
+    page = load_tool("make_settings_page").settings_page()
+    assert (DOCS / "settings.md").read_text(encoding="utf-8") == page, "run tools/make_settings_page.py"
+    for section, model in Settings.model_fields.items():
+        assert f"\n## {section}\n" in page
+        for key in model.annotation.model_fields:
+            assert f"\n| `{key}` |" in page
+
+
+def test_the_house_has_the_interfaces_that_its_plan_shows():
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    (block,) = [source for language, source in blocks(text) if language == "python"]
+    shown = re.findall(r"^([a-z][\w.]*\.\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", block, re.MULTILINE)
+    assert len(shown) > 15
+    for name, arguments in shown:
+        module, _, function = name.rpartition(".")
+        real = getattr(importlib.import_module(f"mizzle.{module}"), function)
+        names = [p.name for p in inspect.signature(real).parameters.values()]
+        words = [re.split(r"[=:]", part)[0].strip() for part in re.split(r",\s*(?![^(]*\))", arguments) if part.strip()]
+        wanted = [word.lstrip("*") for word in words if word not in ("*", "...")]
+        assert wanted == names[: len(wanted)] or set(wanted) <= set(names), f"{name}: page {wanted}, code {names}"
+        if "..." not in words:
+            assert len(wanted) == len(names), f"{name}: page {wanted}, code {names}"
+
+
+def test_the_floors_shown_are_those_of_the_linter():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = next(c["layers"] for c in project["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    shown = " → ".join(layer.replace("mizzle.", "") for layer in layers)
+    assert shown in " ".join(text.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(page.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", target) or target.startswith("#"):
+            continue
+        path = page.parent / target.split("#")[0]
+        notebook = path.with_suffix(".ipynb")
+        assert path.exists() or (path.suffix == ".md" and notebook.exists()), f"{page.name}: {target}"
+
+
+def test_every_page_is_in_the_navigation():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = set(re.findall(r": (\S+\.md)$", text, re.MULTILINE))
+    there = {path.name for path in DOCS.glob("*.md")} | {path.with_suffix(".md").name for path in DOCS.glob("*.ipynb")}
+    assert listed == there
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("examples")
+
+
+def test_the_examples_of_the_python_page_give_what_they_show(workspace: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(workspace)
+    results = run_examples((DOCS / "api.md").read_text(encoding="utf-8"), {})
+    assert len(results) > 8
+    for source, promised, real in results:
+        assert agrees(promised, real), f"{source}\npromised:\n{promised}\nreal:\n{real}"
+    # The README's example works on the same exposures, from their own folder.
+    monkeypatch.chdir(workspace / "m2")
+    namespace: dict[str, Any] = {}
+    run_examples((ROOT / "README.md").read_text(encoding="utf-8"), namespace)
+    assert namespace["result"].name == "m2"
+
+
+def test_the_examples_of_the_recipes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import mizzle
+    from mizzle import simulate
+
+    monkeypatch.chdir(tmp_path)
+    red = simulate.visit(n=2, seed=5, density=150.0)
+    blue = simulate.visit(n=2, seed=6, field="list", stars=red.stars, filter="F555W", root="ua0606")
+    for visit in (red, blue):
+        simulate.write_visit(visit, "m2")
+    settings = mizzle.load_settings("", ["output.exposures=true", "report.page=false"])
+    mizzle.run(["m2"], out="out", name="m2", settings=settings)
+    text = (DOCS / "howto.md").read_text(encoding="utf-8")
+    tried = 0
+    for language, source in blocks(text):
+        if language != "python" or ("photutils" in source and importlib.util.find_spec("photutils") is None):
+            continue
+        namespace: dict[str, Any] = {}
+        run_examples(f"```python\n{source}```\n", namespace)
+        tried += 1
+        if "pair" in namespace:
+            assert namespace["pair"].sum() > 50
+    assert tried >= 3
+
+
+def test_agreement_of_outputs_knows_wildcards():
+    assert agrees("323.36... True", "323.3612 True")
+    assert not agrees("323.36... True", "323.3612 False")
+    assert not agrees("1.0", "110")
