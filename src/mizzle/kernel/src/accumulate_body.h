@@ -165,12 +165,30 @@ static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drop
         }
 }
 
+/* Ask for the cells of drop k: a chip lies across the rows of the output, so that no processor guesses what comes next. */
+MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int n)
+{
+#if defined(__GNUC__)
+    if (k >= MZ_CHUNK || !d->fits[k])
+        return;
+    const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
+    if (bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1)
+        return;
+    const double *cell = job->sums + 2 * (by * job->out_nx + bx);
+    for (int r = 0; r < n; r++, cell += 2 * job->out_nx)
+        __builtin_prefetch(cell + n, 1);
+#else
+    (void)job, (void)d, (void)k, (void)n;
+#endif
+}
+
 /* Add a chunk's shares; n is a constant in every call, so the loops unroll. */
 MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n)
 {
     const int plain = !job->variance && !job->context;
     for (int k = 0; k < MZ_CHUNK; k++) {
         const double weight = p->weight[k], value = p->value[k];
+        MZ(fetch)(job, d, k + MZ_AHEAD, n);
         if (weight == 0.0)
             continue;
         if (!d->fits[k]) {
@@ -185,14 +203,14 @@ MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixel
         const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
         if (plain && bx >= 0 && by >= job->row0 && bx + n <= job->out_nx && by + n <= job->row1) {
             double *row = job->sums + 2 * (by * job->out_nx + bx);
-            const double weighted = weight * value;
+            const mz_pair both = {weight * value, weight};
 #pragma GCC unroll 8
             for (int r = 0; r < n; r++, row += 2 * job->out_nx)
 #pragma GCC unroll 8
                 for (int c = 0; c < n; c++) {
                     const double share = d->share[r * n + c][k];
-                    row[2 * c] += share * weighted;
-                    row[2 * c + 1] += share * weight;
+                    mz_pair *cell = (mz_pair *)(row + 2 * c);
+                    *cell += share * both;
                 }
             continue;
         }
@@ -306,62 +324,83 @@ static void MZ(reach)(const double *cheb, int64_t degree, int64_t nx, double low
         *last = x1 > -1.0 ? (int64_t)x1 : -1;
 }
 
-/* Drop the pixels of one chip into rows row0 .. row1 - 1 of the output. `span`: cells a usual drop can touch. */
-static void MZ(accumulate)(const mz_job *job, int span)
+/* The lines of one row's drops, and the pixels that can touch the band. */
+typedef struct {
+    MZ(line) low, high;
+    int64_t first, last;
+} MZ(row);
+
+static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
+{
+    const mz_map *map = &job->map;
+    const int square = job->kernel == MZ_SQUARE;
+    row->first = 0;
+    row->last = map->nx - 1;
+    if (map->pixmap)
+        return;
+    const double half = square ? 0.5 * job->pixfrac : 0.0;
+    MZ(collapse)(map, MZ(row_position)(map, j, 0.5 - half), &row->low);
+    if (square)
+        MZ(collapse)(map, MZ(row_position)(map, j, 0.5 + half), &row->high);
+    else
+        row->high = row->low;
+    /* How far a drop reaches from the line, besides what its corners tell; and the row's own height, so that one line
+     * speaks for both. */
+    double rise = 1.0, run = 1.0;
+    if (!square && job->kernel != MZ_POINT) {
+        const double reach = 3.0 * MZ(max)(job->pixfrac, 1.0) / job->ratio + 1.2 / job->ratio;
+        rise += reach;
+        run += reach;
+    }
+    for (int64_t k = 0; k <= map->degree; k++) {
+        rise += fabs(row->high.cheb_y[k] - row->low.cheb_y[k]);
+        run += fabs(row->high.cheb_x[k] - row->low.cheb_x[k]);
+    }
+    MZ(reach)(row->low.cheb_y, map->degree, map->nx, (double)job->row0 - rise, (double)job->row1 + rise, &row->first,
+              &row->last);
+    MZ(reach)(row->low.cheb_x, map->degree, map->nx, -run, (double)job->out_nx + run, &row->first, &row->last);
+}
+
+/* Drop the pixels i0 .. i0 + MZ_CHUNK - 1 of row j. */
+static void MZ(drop_chunk)(const mz_job *job, int64_t j, int64_t i0, const MZ(row) *row, int span)
 {
     MZ(drops) d;
     MZ(pixels) p;
-    const mz_map *map = &job->map;
-    const int square = job->kernel == MZ_SQUARE;
-    const double side = (job->kernel == MZ_LANCZOS3 ? 1.0 : job->pixfrac) / job->ratio;
-    double pad = 1.0; /* how far a drop reaches from the line of its pixels' centers, besides what corners tell */
-    if (job->kernel == MZ_GAUSSIAN || job->kernel == MZ_LANCZOS3 || job->kernel == MZ_TURBO)
-        pad += 3.0 * side + 1.2 / job->ratio;
-    for (int64_t j = 0; j < map->ny; j++) {
-        int64_t first = 0, last = map->nx - 1;
-        MZ(line) low, high;
-        if (!map->pixmap) {
-            const double half = square ? 0.5 * job->pixfrac : 0.0;
-            MZ(collapse)(map, MZ(row_position)(map, j, 0.5 - half), &low);
-            if (square)
-                MZ(collapse)(map, MZ(row_position)(map, j, 0.5 + half), &high);
-            else
-                high = low;
-            /* Widen by the height of the row itself, so that one line speaks for both. */
-            double rise = 0.0, run = 0.0;
-            for (int64_t k = 0; k <= map->degree; k++) {
-                rise += fabs(high.cheb_y[k] - low.cheb_y[k]);
-                run += fabs(high.cheb_x[k] - low.cheb_x[k]);
-            }
-            MZ(reach)(low.cheb_y, map->degree, map->nx, (double)job->row0 - pad - rise, (double)job->row1 + pad + rise,
-                      &first, &last);
-            MZ(reach)(low.cheb_x, map->degree, map->nx, -pad - run, (double)job->out_nx + pad + run, &first, &last);
-        }
-        for (int64_t i0 = first - first % MZ_CHUNK; i0 <= last; i0 += MZ_CHUNK) {
-            MZ(load)(job, j, i0, &p);
-            if (!p.any)
-                continue;
-            if (square) {
-                if (map->pixmap)
-                    MZ(stored_corners)(job, j, i0, &d);
-                else
-                    MZ(corners)(job, &low, &high, i0, &d);
-                MZ(square_chunk)(job, &d, &p, span);
-                continue;
-            }
-            if (map->pixmap)
-                MZ(centers)(map, j, i0, d.x[0], d.y[0]);
-            else
-                MZ(along)(map, &low, (double)i0, d.x[0], d.y[0], MZ_CHUNK);
-            for (int k = 0; k < MZ_CHUNK; k++) {
-                if (p.weight[k] == 0.0)
-                    continue;
-                if (job->kernel == MZ_POINT)
-                    MZ(drop_point)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
-                else
-                    MZ(drop_center)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
-            }
-        }
+    MZ(load)(job, j, i0, &p);
+    if (!p.any)
+        return;
+    if (job->kernel == MZ_SQUARE) {
+        if (job->map.pixmap)
+            MZ(stored_corners)(job, j, i0, &d);
+        else
+            MZ(corners)(job, &row->low, &row->high, i0, &d);
+        MZ(square_chunk)(job, &d, &p, span);
+        return;
+    }
+    if (job->map.pixmap)
+        MZ(centers)(&job->map, j, i0, d.x[0], d.y[0]);
+    else
+        MZ(along)(&job->map, &row->low, (double)i0, d.x[0], d.y[0], MZ_CHUNK);
+    for (int k = 0; k < MZ_CHUNK; k++) {
+        if (p.weight[k] == 0.0)
+            continue;
+        if (job->kernel == MZ_POINT)
+            MZ(drop_point)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
+        else
+            MZ(drop_center)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
+    }
+}
+
+/* Drop the pixels of one chip into rows row0 .. row1 - 1 of the output. `span`: cells a usual drop can touch.
+ *
+ * Whole rows, one after the other: blocks of rows and columns would keep closer to the cache, but measured slower. */
+static void MZ(accumulate)(const mz_job *job, int span)
+{
+    MZ(row) row;
+    for (int64_t j = 0; j < job->map.ny; j++) {
+        MZ(prepare)(job, j, &row);
+        for (int64_t i0 = row.first - row.first % MZ_CHUNK; i0 <= row.last; i0 += MZ_CHUNK)
+            MZ(drop_chunk)(job, j, i0, &row, span);
     }
 }
 

@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
     int64_t ny, nx, negative;
     float gain, rate, sky, floor, quiet, peak, wing;
-    float seed_sigma, seed_slope, near_sigma, near_slope;
+    float seed_sigma, seed_slope, near_sigma, near_slope, doubt;
 } mz_judge;
 
 #define MZ(name) mz_base_##name
@@ -75,18 +75,18 @@ MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *
 #ifdef MZ_MANY_ISA
     case 2:
         mz_avx512_sharpen(q, expected, light);
-        mz_avx512_mark(q, sci, bad, light, marks);
+        mz_avx512_mark(q, sci, bad, expected, light, marks);
         mz_avx512_join(q, marks, out);
         break;
     case 1:
         mz_avx2_sharpen(q, expected, light);
-        mz_avx2_mark(q, sci, bad, light, marks);
+        mz_avx2_mark(q, sci, bad, expected, light, marks);
         mz_avx2_join(q, marks, out);
         break;
 #endif
     default:
         mz_base_sharpen(q, expected, light);
-        mz_base_mark(q, sci, bad, light, marks);
+        mz_base_mark(q, sci, bad, expected, light, marks);
         mz_base_join(q, marks, out);
     }
     return 0;

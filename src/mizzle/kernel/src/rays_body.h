@@ -112,12 +112,13 @@ static void MZ(sharpen)(const mz_judge *q, const float *image, float *restrict o
 }
 
 /* Bit 1: above the seeds' threshold, bit 2: above the neighbors'. */
-static void MZ(mark)(const mz_judge *q, const float *sci, const uint8_t *bad, const float *light, uint8_t *restrict out)
+static void MZ(mark)(const mz_judge *q, const float *sci, const uint8_t *bad, const float *plain, const float *light,
+                     uint8_t *restrict out)
 {
     const int64_t ny = q->ny, nx = q->nx;
     for (int64_t j = 0; j < ny; j++) {
         const float *here = light + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
-        const float *dn = sci + j * nx;
+        const float *dn = sci + j * nx, *raw = plain + j * nx;
         const uint8_t *skip = bad + j * nx;
         uint8_t *to = out + j * nx;
         for (int64_t i = 0; i < nx; i++) {
@@ -132,6 +133,7 @@ static void MZ(mark)(const mz_judge *q, const float *sci, const uint8_t *bad, co
             const float sigma = sqrtf(MZ(most)(e + q->sky, 0.0f) + q->floor);
             float excess = dn[i] * q->gain - q->sky - e;
             excess = q->negative ? fabsf(excess) : excess;
+            excess -= q->doubt * MZ(most)(e - q->rate * raw[i], 0.0f);
             const int seed = excess > q->seed_sigma * sigma + q->seed_slope * step;
             const int near = excess > q->near_sigma * sigma + q->near_slope * step;
             to[i] = skip[i] ? 0 : (uint8_t)(seed | near << 1);
