@@ -106,12 +106,15 @@ def pointings(report: Report) -> Figure | None:
         chart.line([(float(x), float(y)) for x, y in places], "path")
     for i, (root, (x, y)) in enumerate(dithers.items()):
         chart.marker(x, y, "ink", title=f'{i + 1}: {root} {x:+.3f}" {y:+.3f}"')
+    written: list[tuple[float, float]] = []
     for (x, y), names in _grouped(places, half * 0.06).items():
-        chart.text(x - half * 0.045, y + half * 0.03, _runs(names), name="note", anchor="start")
+        if all(abs(x - a) > half * 0.35 or abs(y - b) > half * 0.09 for a, b in written):
+            chart.text(x - half * 0.045, y + half * 0.03, _runs(names), name="note", anchor="start")
+            written.append((x, y))
     return Figure(
         "pointings",
         "Pointings",
-        "Where each exposure points, after alignment, in the order taken (numbers as in the table).",
+        "Where each exposure points, after alignment, in the order taken; numbers as in the table, where there is room.",
         "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
         " undersampled star images.",
         chart.svg(),
@@ -344,10 +347,21 @@ def _nudge(chip: str) -> float:
     return 0.15 * (CHIPS.index(chip) - 1.5) if chip in CHIPS else 0.0
 
 
+def _numbers(n: int, most: int) -> list[int]:
+    """Return 1 and the round numbers up to `n`, `most` of them or so.
+
+    Examples
+    --------
+    >>> _numbers(6, 12), _numbers(100, 12)
+    ([1, 2, 3, 4, 5, 6], [1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100])
+    """
+    step = next((s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500) if n / s <= most), 1000)
+    return [1, *range(step if step > 1 else 2, n + 1, step)]
+
+
 def _exposure_axis(roots: Sequence[str]) -> Axis:
     """Return an axis of exposure numbers as in the table."""
-    step = max(1, -(-len(roots) // 12))
-    ticks = [(float(i), str(i)) for i in range(1, len(roots) + 1, step)]
+    ticks = [(float(i), str(i)) for i in _numbers(len(roots), 12)]
     return Axis("exposure (number as in the table)", 0.4, len(roots) + 0.6, ticks=ticks)
 
 
@@ -394,8 +408,7 @@ def star_widths(report: Report) -> Figure | None:
     bands = list(product)
     roots = list(single)
     base = len(roots)
-    step = max(1, -(-len(roots) // 10))
-    ticks = [(float(i + 1), str(i + 1)) for i in range(0, base, step)]
+    ticks = [(float(i), str(i)) for i in _numbers(base, 10)]
     ticks += [(base + 1.6 + 1.2 * i, "product" if len(bands) == 1 else band) for i, band in enumerate(bands)]
     low, high = padded([r["fwhm_arcsec"] for r in rows], least=0.02, share=0.15)
     chart = Chart(
