@@ -62,6 +62,15 @@ def test_a_killed_worker_is_replaced_by_the_parent(message, tmp_path):
     assert [p.name for p in submit(job, message, tmp_path)] == ["m2.png", "m2_report.html"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_worker_that_hangs_is_given_up(message, tmp_path, monkeypatch):
+    monkeypatch.setattr("mizzle.report.worker.PATIENCE", 0.5)
+    job = start_worker()
+    assert job._process is not None
+    job._process.send_signal(signal.SIGSTOP)
+    assert [p.name for p in submit(job, message, tmp_path)] == ["m2.png", "m2_report.html"]
+
+
 def test_without_an_interpreter_the_parent_draws(message, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
     assert len(submit(start_worker(), message, tmp_path)) == 2

@@ -114,7 +114,7 @@ def pointings(report: Report) -> Figure | None:
     return Figure(
         "pointings",
         "Pointings",
-        "Where each exposure points, after alignment, in the order taken; numbers as in the table, where there is room.",
+        "Where each exposure points, in the order taken; numbers as in the table, where there is room.",
         "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
         " undersampled star images.",
         chart.svg(),

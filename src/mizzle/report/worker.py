@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Payload = Mapping[str, Any]
 
+#: Longest time a drawing may take [s]; a page of 100 exposures takes one or two.
+PATIENCE = 120.0
+
 #: Columns of the catalog that the page uses.
 STAR_COLUMNS = ("ra", "dec", "x", "y", "flux", "flux_err", "mag_st", "mag_err", "chip", "n_exp", "flags")
 
@@ -124,9 +127,13 @@ class ReportJob:
         """Return the worker's answer; None where there is no good one."""
         if self._process is None or self._process.stdout is None:
             return None
+        watch = threading.Timer(PATIENCE, self._process.kill)  # a worker that hangs is a worker that is lost
+        watch.daemon = True
+        watch.start()
         if self._sender is not None:
             self._sender.join()
         line = self._process.stdout.readline()
+        watch.cancel()
         self.close()
         try:
             files = json.loads(line)["files"]
