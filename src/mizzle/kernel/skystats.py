@@ -156,9 +156,7 @@ def _skewness(level: float, skewness_of: tuple[float, float] | None) -> float:
     return electrons / variance**1.5 if variance > 0 else 0.0
 
 
-def _peak(
-    centers: FloatArray, counts: FloatArray, middle: float, spread: float, skew: float
-) -> tuple[float, float]:
+def _peak(centers: FloatArray, counts: FloatArray, middle: float, spread: float, skew: float) -> tuple[float, float]:
     """Fit a parabola to the logarithm of the counts around their peak: level and sigma.
 
     Noise of skewness g has, to first order, counts of ``exp(-z**2/2) * (1 + g/6 (z**3 - 3 z))`` (Edgeworth);
