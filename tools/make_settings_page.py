@@ -12,8 +12,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
 HEAD = """# Settings
 
-Every parameter of every step, with its default. `mizzle settings` prints the same on the terminal. (This page is written
-from the code by `tools/make_settings_page.py`.)
+Every parameter of every step, with its default. `mizzle settings` prints the same on the terminal. (This page is
+written from the code by `tools/make_settings_page.py`.)
 
 ```sh
 mizzle run FILES... --set combine.scale=0.05    # one value, as TOML: numbers bare, text in quotes, lists in brackets
