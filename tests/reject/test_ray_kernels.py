@@ -58,7 +58,7 @@ def test_twins_judge_alike(seed, ny, nx, negative):
     expected[rng.random((ny, nx)) < 0.1] = np.nan
     sci = rng.normal(0, 3, (ny, nx)).astype(F32)
     bad = rng.random((ny, nx)) < 0.1
-    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, negative)
+    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative)
     np.testing.assert_array_equal(
         rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
     )

@@ -77,6 +77,8 @@ class Judge:
         Sharpening: this times (4 times a pixel less its four neighbors) is added, where that raises or lowers it.
     seed_sigma, seed_slope, neighbor_sigma, neighbor_slope : float
         Thresholds: sigma times the noise plus slope times the steepest step to one of the four neighbors.
+    doubt : float
+        Both thresholds rise by this share of what sharpening added.
     negative : bool
         Flag what lies as far below, too.
     """
@@ -92,6 +94,7 @@ class Judge:
     seed_slope: float
     neighbor_sigma: float
     neighbor_slope: float
+    doubt: float = 0.0
     negative: bool = False
 
 
@@ -111,7 +114,7 @@ class JudgeStruct(ctypes.Structure):
     _fields_ = (
         ("ny", _I64), ("nx", _I64), ("negative", _I64), ("gain", _F32), ("rate", _F32), ("sky", _F32),
         ("floor", _F32), ("quiet", _F32), ("peak", _F32), ("wing", _F32), ("seed_sigma", _F32),
-        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32),
+        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32), ("doubt", _F32),
     )  # fmt: skip
 
 
@@ -171,7 +174,10 @@ def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None
 
 
 def fill_holes(image: Image) -> Image:
-    """Return `image` with each unknown pixel (NaN) that has five known neighbors at least replaced by their mean."""
+    """Return `image` with each unknown pixel (NaN) that has five known neighbors at least replaced by the greatest.
+
+    The greatest, for a star may stand there: what is expected must not be too low.
+    """
     library = _library()
     if library is None:
         return reference_rays.fill_holes(image)
@@ -217,7 +223,7 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
     job = JudgeStruct(
         ny=ny, nx=nx, negative=int(judge.negative), gain=judge.gain, rate=judge.rate, sky=judge.sky, floor=judge.floor,
         quiet=judge.quiet, peak=judge.peak, wing=judge.wing, seed_sigma=judge.seed_sigma, seed_slope=judge.seed_slope,
-        near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope,
+        near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope, doubt=judge.doubt,
     )  # fmt: skip
     arrays = [np.ascontiguousarray(sci), np.ascontiguousarray(bad), np.ascontiguousarray(expected)]
     light, marks = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.uint8)

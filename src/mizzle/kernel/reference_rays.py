@@ -87,13 +87,8 @@ def fill_holes(image: Image) -> Image:
     result = image.copy()
     ys, xs = np.nonzero(np.isnan(image[1:-1, 1:-1]))
     around = np.stack([image[ys + 1 + dy, xs + 1 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-    known = np.isfinite(around)
-    count = known.sum(axis=0)
-    total = np.zeros(ys.size, np.float32)
-    for one, here in zip(around, known, strict=True):
-        total += np.where(here, one, np.float32(0))
-    fill = count >= 5
-    result[ys[fill] + 1, xs[fill] + 1] = total[fill] / count[fill].astype(np.float32)
+    fill = np.isfinite(around).sum(axis=0) >= 5
+    result[ys[fill] + 1, xs[fill] + 1] = np.fmax.reduce(around[:, fill], axis=0)
     return result
 
 
@@ -105,6 +100,7 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
         excess = sci * np.float32(judge.gain) - np.float32(judge.sky) - light
         if judge.negative:
             excess = np.abs(excess)
+        excess -= np.float32(judge.doubt) * np.fmax(light - np.float32(judge.rate) * expected, 0)
         step = np.maximum(_steepest(light) - np.float32(judge.quiet), 0)
         seed = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.seed_slope) * step
         near = excess > np.float32(judge.neighbor_sigma) * sigma + np.float32(judge.neighbor_slope) * step

@@ -24,7 +24,7 @@ class RejectSettings(Section):
         3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.3, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.5, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -39,6 +39,9 @@ class RejectSettings(Section):
         2.0, "How much of the reference's smoothing by drop and pixel is undone before comparing.", ge=0, le=3
     )
     sharpen_wings: float = setting(0.5, "The same, where sharpening lowers the reference.", ge=0, le=3)
+    sharpen_doubt: float = setting(
+        0.5, "Added to both thresholds, in units of what sharpening added to a peak of the reference.", ge=0, le=10
+    )
     min_coverage: float = setting(
         0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
     )
@@ -50,7 +53,7 @@ class RejectSettings(Section):
         0.45, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
-        0.2, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+        0.05, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
     )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)

@@ -102,7 +102,7 @@ MZ_EXPORT int mz_means(const double *sums, int64_t count, double least, float *o
     return 0;
 }
 
-/* Holes of an image (not a number) with five known neighbors at least become their mean; rows row0 .. row1 - 1. */
+/* Holes of an image (not a number) with five known neighbors at least become the greatest of them; rows row0 .. row1 - 1. */
 MZ_EXPORT int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out)
 {
     if (ny < 1 || nx < 1 || row0 < 0 || row1 > ny)
@@ -113,16 +113,16 @@ MZ_EXPORT int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t 
             out[j * nx + i] = value;
             if (!isnan(value) || j == 0 || i == 0 || j == ny - 1 || i == nx - 1)
                 continue;
-            float sum = 0.0f;
+            float most = -INFINITY;
             int known = 0;
             for (int64_t b = j - 1; b <= j + 1; b++)
                 for (int64_t a = i - 1; a <= i + 1; a++) {
                     const float other = image[b * nx + a];
                     known += !isnan(other);
-                    sum += isnan(other) ? 0.0f : other;
+                    most = other > most ? other : most;
                 }
             if (known >= 5)
-                out[j * nx + i] = sum / (float)known;
+                out[j * nx + i] = most;
         }
     return 0;
 }

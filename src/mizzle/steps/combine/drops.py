@@ -30,7 +30,7 @@ class Drop:
     where : ChipMap
         Its pixels on the product.
     ratio : float
-        Product pixel side over the chip's nominal one, ``s``.
+        Product pixel side over that of the chip's reference pixel, ``s``.
     multiply, subtract : float
         ``DN * multiply - subtract`` is the rate at the reference's zeropoint, per product pixel.
     weight : float
@@ -54,7 +54,7 @@ class Drop:
 
     @property
     def area(self) -> float:
-        """Pixels of the chip in one of the product, nominally: ``s**2``."""
+        """Reference pixels of the chip in one of the product: ``s**2``."""
         return self.ratio * self.ratio
 
     @property
@@ -87,7 +87,8 @@ def make_drops(exposures: Sequence[Exposure], known: Solutions, settings: Settin
 
 def _drop(exposure: Exposure, chip: Chip, bit: int, known: Solutions, settings: Settings, last_gain: float) -> Drop:
     frame = known.alignment.frame(exposure, chip.name)
-    ratio = known.grid.scale / frame.scale
+    # The true side of the reference pixel, to which PHOTFLAM and flat field refer; nominal SCALE is 1e-4 off.
+    ratio = known.grid.scale / (3600.0 * float(np.sqrt(abs(np.linalg.det(frame.cd)))))
     factor = known.scales.factors[exposure.root][chip.name]
     level = known.sky.levels[exposure.root][chip.name]
     fault = chip.gain / last_gain if settings.combine.incumbent_gain_fault else 1.0

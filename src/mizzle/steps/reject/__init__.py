@@ -25,6 +25,9 @@ Mask = NDArray[np.bool_]
 #: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
 STEP_NOISE = 3.0
 
+#: Pixels nearer than this to the reference's end are not compared with it.
+RIM = 2
+
 #: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
 MARGIN = 8
 
@@ -136,7 +139,8 @@ def _compared(
     """Compare one chip with the reference; return cosmic rays, and where two exposures made the reference."""
     own = reference.maps[number]
     expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
-    known = np.isfinite(expected)
+    # Close to where the reference ends it is read from too few of its pixels.
+    known = ~rays.grown(np.isnan(expected), RIM)
     area = (reference.grid.scale / sensor.frame.scale) ** 2
     electrons = sensor.noise.gain
     floor, sky = sensor.noise.floor, sensor.sky * electrons
@@ -153,9 +157,10 @@ def _compared(
         seed_slope=settings.seed_slope,
         neighbor_sigma=settings.neighbor_sigma,
         neighbor_slope=settings.neighbor_slope,
+        doubt=settings.sharpen_doubt,
         negative=settings.negative,
     )
-    return rays.judge_chip(sci, bad, expected, judge), known
+    return rays.judge_chip(sci, bad | ~known, expected, judge), known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:
