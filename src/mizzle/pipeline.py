@@ -31,7 +31,7 @@ from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
-from mizzle.steps.equalize import equalize
+from mizzle.steps.equalize import equalize, explain
 from mizzle.steps.reject import find_cosmic_rays
 from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify
@@ -91,6 +91,31 @@ def run(
         inputs = read_user_inputs(exposures, settings, clock)
         result = process(exposures, settings, inputs, runner=runner, drops=drops, clock=clock, name=label)
         return delivery.deliver(result, runner, command)
+
+
+def rehearse(
+    files: Sequence[str | Path],
+    *,
+    settings: Settings | None = None,
+    keep_going: bool = False,
+    clock: Clock | None = None,
+) -> tuple[str, ...]:
+    """Say what equalizing would do to each chip, and write nothing.
+
+    Parameters
+    ----------
+    files, settings, keep_going, clock
+        As in `run`.
+
+    Returns
+    -------
+    lines : tuple of str
+        Reference, then a line for each chip, then notes.
+    """
+    settings, clock, drops = settings or Settings(), clock or Clock(), Drops(keep_going)
+    exposures = read_all(files, None, settings, Serial(), drops, clock)
+    inputs = read_user_inputs(exposures, settings, clock)
+    return explain(exposures, equalize(exposures, settings, corrections=inputs.corrections))
 
 
 def process(

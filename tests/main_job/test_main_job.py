@@ -317,3 +317,11 @@ def test_several_workers_and_the_page_agree_with_the_api(files: Path) -> None:
     assert set(result.alignment.exposures) == {"ua060502m", "ua060504m", "ua060506m"}
     assert result.zeropoint.reference.chip == "WF3"
     assert result.exposures[0].chips["WF3"].wcs.has_distortion
+
+
+def test_a_dry_run_only_reports(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("run", files, "-o", tmp_path / "out", "--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "2.449067e-18" in lines[0]
+    assert sum("DN are multiplied by 1.024058141" in line for line in lines) == 3
+    assert not (tmp_path / "out").exists()

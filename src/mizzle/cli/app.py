@@ -64,6 +64,9 @@ def run_command(
     workers: Workers = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Drop wrong files and unusable exposures.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a quality verdict failed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what equalizing does to each chip; write nothing.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
@@ -72,9 +75,13 @@ def run_command(
     from mizzle.cli.console import out as show
     from mizzle.cli.summary import summary
     from mizzle.clock import Clock
-    from mizzle.pipeline import run
+    from mizzle.pipeline import rehearse, run
 
     settings = read_settings(config, assignments)
+    if dry_run:
+        warn = Clock(warn=Console(quiet=quiet).warn)
+        show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, clock=warn)))
+        return 0
     with Console(quiet=quiet, verbose=verbose) as console:
         clock = Clock(console.step, console.warn)
         result = run(

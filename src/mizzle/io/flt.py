@@ -17,6 +17,7 @@ from mizzle.io.atomic import prepare_folder, whole_file, write_text
 from mizzle.io.products import make_header
 from mizzle.model import Chip, Exposure, Result
 from mizzle.settings import Settings
+from mizzle.steps.equalize import equalized_keywords
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -114,14 +115,14 @@ def _planes(
         "ERR": (noise_model(exposure, chip, settings.noise).sigma(sci) * factor).astype(np.float32),
         "DQ": (chip.dq | np.where(rays, DQ_BITS["cosmic_ray"], 0)).astype(np.int16),
     }
-    own = {"DETECTOR", "PHOTFLAM", "BUNIT", "PHOTPLAM", "PHOTBW", "PHOTZPT", "PHOTMODE"}
+    own = {"DETECTOR", "PHOTFLAM", "PHOTFNU", "BUNIT", "PHOTPLAM", "PHOTBW", "PHOTZPT", "PHOTMODE"}
     alternates = alternate_cards(chip.header)
     names = {card[0] for card in alternates}
     kept = _kept(chip.header, drop=frozenset(own | names))
     science: list[Card] = [
         ("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"),
         ("BUNIT", "COUNTS", "DN at PHOTFLAM"),
-        ("PHOTFLAM", reference.photflam, "inverse sensitivity of every chip of this file"),
+        *((key, value, "scaled with the DN") for key, value in equalized_keywords(chip, factor).items()),
         ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
         ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
         ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
 from mizzle.report.words import verdict_sentences
+from mizzle.steps.equalize import explain
 
 FORMAT = 1
 
@@ -186,6 +188,7 @@ def _zeropoint(result: Result, band: str) -> dict[str, Any]:
     zeropoint: Zeropoint = result.zeropoints[band]
     reference = zeropoint.reference
     exposures = [e for e in result.exposures if e.filter == band]
+    scales = replace(result.flux_scales, references={band: reference})
     proof = {
         chip: {
             "ratio": p.ratio,
@@ -212,6 +215,7 @@ def _zeropoint(result: Result, band: str) -> dict[str, Any]:
         "photflams": {e.root: {name: c.photflam for name, c in e.chips.items()} for e in exposures},
         "factors": {e.root: dict(result.flux_scales.factors.get(e.root, {})) for e in exposures},
         "proof": proof,
+        "log": list(explain(exposures, scales)),
         "verdict": zeropoint.verdict,
         "notes": list(zeropoint.notes),
     }
