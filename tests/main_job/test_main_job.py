@@ -166,7 +166,7 @@ def test_the_written_exposures_carry_the_final_wcs(products: Path, files: Path) 
             rays = result.cosmic_rays.mask(exposure.root, name, chip.shape)
             np.testing.assert_array_equal((dq.data & 4096) != 0, rays)
             np.testing.assert_array_equal(dq.data & 4095, chip.dq & 4095)
-            assert sci.header["PHOTFLAM"] == 2.449067e-18
+            assert sci.header["PHOTFLAM"] == pytest.approx(2.449067e-18, rel=1e-12)
             assert (hdus["ERR", chip.number].data > 0).all()
 
 
