@@ -77,7 +77,8 @@ def combine(
     bands = _bands(grid.shape[0], runner.workers)
     for _, group in groupby(drops, key=lambda drop: drop.exposure.root):
         _accumulate(list(group), (sums, spare), bands, cosmic_rays, settings, runner)
-    _take_saturated(sums, spare, ALMOST * min(drop.weight for drop in drops))
+    enough = ALMOST * min(drop.weight for drop in drops)
+    runner.map(lambda rows: _take_saturated(sums, spare, enough, slice(*rows)), bands)
     sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
     return Mosaic(
@@ -99,8 +100,8 @@ def combine(
 
 
 def _bands(ny: int, workers: int) -> list[tuple[int, int]]:
-    """Return bands of rows, four per worker where the product is tall enough."""
-    count = 1 if workers <= 1 else max(1, min(4 * workers, ny // LEAST_BAND))
+    """Return bands of rows, two per worker: more cost more than an even load saves."""
+    count = 1 if workers <= 1 else max(1, min(2 * workers, ny // LEAST_BAND))
     edges = [round(k * ny / count) for k in range(count + 1)]
     return list(pairwise(edges))
 
@@ -170,19 +171,19 @@ def _accumulate(
     runner.map(band, bands)
 
 
-def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator, enough: float) -> None:
+def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator, enough: float, part: slice) -> None:
     """Add the saturated pixels' sums where the others weigh less than `enough`, one exposure that covers a cell.
 
     A cell that unsaturated pixels reach with a corner only would else show a bright star's rim in place of its core.
     """
-    lacking = (spare.weight > 0) & (sums.weight < enough)
+    lacking = (spare.weight[part] > 0) & (sums.weight[part] < enough)
     if not lacking.any():
         return
-    sums.sums[lacking] += spare.sums[lacking]
+    sums.sums[part][lacking] += spare.sums[part][lacking]
     if sums.variance_sum is not None and spare.variance_sum is not None:
-        sums.variance_sum[lacking] += spare.variance_sum[lacking]
+        sums.variance_sum[part][lacking] += spare.variance_sum[part][lacking]
     if sums.context is not None and spare.context is not None:
-        sums.context[:, lacking] |= spare.context[:, lacking]
+        sums.context[:, part][:, lacking] |= spare.context[:, part][:, lacking]
 
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
