@@ -18,6 +18,7 @@ from mizzle.kernel.request import AnyMap, Pixels, Shape
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Block = tuple[slice, slice]
 Pixel = tuple[FloatArray, FloatArray, FloatArray]
 """Value, weight and variance of n pixels."""
 
@@ -25,8 +26,8 @@ FAR = 1e9
 """A drop with a corner beyond this is outside, whatever the output."""
 CRUMB = 1e-11
 """Shares below this part of a drop are rounding, and count as nothing."""
-TILE = 3000
-"""Pixels handled at a time: their arrays fit the cache."""
+SIDE = 96
+"""Side of the blocks of pixels handled at a time: their arrays fit the cache."""
 
 
 def stored_at(stored: StoredMap, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -51,37 +52,38 @@ def stored_at(stored: StoredMap, x: FloatArray, y: FloatArray) -> tuple[FloatArr
     return result[0], result[1]
 
 
-def points(where: AnyMap, j0: int, j1: int, dx: float, dy: float) -> tuple[FloatArray, FloatArray]:
-    """Map the points ``(dx, dy)`` [pixel] off the centers of rows j0 .. j1 - 1; two (rows, nx) arrays."""
-    nx = where.shape[1]
-    columns: FloatArray = np.arange(nx, dtype=np.float64) + dx
-    rows = np.arange(j0, j1)
+def points(where: AnyMap, block: Block, dx: float, dy: float) -> tuple[FloatArray, FloatArray]:
+    """Map the points ``(dx, dy)`` [pixel] off the centers of a block's pixels; two (rows, columns) arrays."""
+    columns: FloatArray = np.arange(block[1].start, block[1].stop, dtype=np.float64) + dx
+    rows = np.arange(block[0].start, block[0].stop)
     if isinstance(where, ChipMap):
         return where.lines(rows, 0.5 + dy, columns)
     if dx == 0 and dy == 0:
-        return where.values[j0:j1, :, 0], where.values[j0:j1, :, 1]
+        return where.values[block][..., 0], where.values[block][..., 1]
     y, x = np.meshgrid(rows + dy, columns, indexing="ij")
     return stored_at(where, x, y)
 
 
-def tiles(pixels: Pixels, where: AnyMap) -> Iterator[tuple[int, int, Pixel]]:
-    """Yield ``(j0, j1, (value, weight, variance))`` of strips of rows, flat; weight 0 marks what must not be seen."""
-    ny, nx = where.shape
-    step = max(1, TILE // nx)
-    for j0 in range(0, ny, step):
-        j1 = min(ny, j0 + step)
-        raw = pixels.sci[j0:j1].astype(np.float64).ravel()
-        weight = np.full(raw.shape, pixels.weight)
-        if pixels.relative is not None:
-            weight *= pixels.relative[j0:j1].ravel()
-        if pixels.mask is not None:
-            weight[pixels.mask[j0:j1].ravel() != 0] = 0.0
-        value = raw * pixels.multiply - pixels.subtract
-        variance = pixels.v0 + pixels.v1 * np.maximum(raw, 0.0)
-        hidden = ~(np.isfinite(value) & np.isfinite(weight)) | (weight == 0)
-        value[hidden] = weight[hidden] = variance[hidden] = 0.0
-        if not hidden.all():
-            yield j0, j1, (value, weight, variance)
+def blocks(shape: tuple[int, int]) -> Iterator[Block]:
+    """Yield the blocks of a chip, row by row."""
+    for j in range(0, shape[0], SIDE):
+        for i in range(0, shape[1], SIDE):
+            yield slice(j, min(shape[0], j + SIDE)), slice(i, min(shape[1], i + SIDE))
+
+
+def load(pixels: Pixels, block: Block) -> Pixel | None:
+    """Return value, weight and variance of a block, flat; weight 0 marks what must not be seen. None: nothing to see."""
+    raw = pixels.sci[block].astype(np.float64).ravel()
+    weight = np.full(raw.shape, pixels.weight)
+    if pixels.relative is not None:
+        weight *= pixels.relative[block].ravel()
+    if pixels.mask is not None:
+        weight[pixels.mask[block].ravel() != 0] = 0.0
+    value = raw * pixels.multiply - pixels.subtract
+    variance = pixels.v0 + pixels.v1 * np.maximum(raw, 0.0)
+    hidden = ~(np.isfinite(value) & np.isfinite(weight)) | (weight == 0)
+    value[hidden] = weight[hidden] = variance[hidden] = 0.0
+    return None if hidden.all() else (value, weight, variance)
 
 
 class _Adder:
@@ -101,19 +103,24 @@ class _Adder:
                 return
             x, y, share, value = x[good], y[good], share[good], value[good]
             weight, variance = weight[good], variance[good]
-        cell = y * nx + x
-        low = int(cell.min())
-        cell -= low
+        # Counted in the smallest frame that holds them all, then added to that part of the output.
+        left, bottom = int(x.min()), int(y.min())
+        wide, high = int(x.max()) - left + 1, int(y.max()) - bottom + 1
+        cell = (y - bottom) * wide + (x - left)
+        here = slice(bottom, bottom + high), slice(left, left + wide)
+
+        def counted(weights: FloatArray) -> FloatArray:
+            return np.bincount(cell, weights, wide * high).reshape(high, wide)
+
         part = share * weight
-        added = np.bincount(cell, part)
-        sums = self.acc.sums.reshape(-1, 2)[low : low + added.size]
-        sums[:, 0] += np.bincount(cell, part * value)
-        sums[:, 1] += added
+        self.acc.sums[here][..., 0] += counted(part * value)
+        self.acc.sums[here][..., 1] += counted(part)
         if self.acc.variance_sum is not None:
-            self.acc.variance_sum.reshape(-1)[low : low + added.size] += np.bincount(cell, part * part * variance)
+            self.acc.variance_sum[here] += counted(part * part * variance)
         if self.acc.context is not None and self.bit is not None:
             flag = np.array([1 << (self.bit % 32)], dtype=np.uint32).view(np.int32)[0]
-            self.acc.context[self.bit // 32].reshape(-1)[low + cell[part != 0]] |= flag
+            plane = self.acc.context[self.bit // 32][here]
+            plane[np.bincount(cell, part != 0, wide * high).reshape(high, wide) > 0] |= flag
 
 
 def _turn(x: FloatArray, y: FloatArray, a: int, b: int, c: int) -> FloatArray:
@@ -132,15 +139,6 @@ def _folded(x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
     return cross(0, 1, 2, 3) | cross(1, 2, 3, 0)
 
 
-def _edge_terms(x: FloatArray, y: FloatArray, e: int) -> tuple[FloatArray, ...]:
-    """Return start, end, slope and the straddle factor of edge `e` of each drop."""
-    f = (e + 1) % 4
-    dx, dy = x[f] - x[e], y[f] - y[e]
-    product = dx * dy
-    t = 1.0 / np.where(np.abs(product) < 1e-200, 1e300, product)
-    return x[e], y[e], x[f], y[f], dx * dx * t, 0.5 * dy * np.abs(dy * t)
-
-
 def shares(x: FloatArray, y: FloatArray, wide: int, high: int) -> FloatArray:
     """Signed area of quadrilaterals in cells.
 
@@ -157,21 +155,39 @@ def shares(x: FloatArray, y: FloatArray, wide: int, high: int) -> FloatArray:
         Signed area of each drop in each cell.
     """
     total = np.zeros((high + 1, wide + 1, x.shape[1]))
-    for e in range(4):
-        xe, ye, xf, yf, slope, half = _edge_terms(x, y, e)
-        for r in range(high):
-            ya, yb = np.maximum(ye, r), np.maximum(yf, r)
-            h = yb - ya
-            xa = xe + (ya - ye) * slope if r else xe
-            xb = xa + h * slope if r else xf
-            low, top = np.minimum(xa, xb), np.maximum(xa, xb)
-            whole = 0.5 * h * (xa + xb)
-            total[r, 0] += whole
-            for c in range(1, wide):
-                over = np.maximum(top - c, 0.0)
-                total[r, c] += np.where(low < c, over * over * half, whole - h * c)
-    result: FloatArray = (total[:-1, :-1] - total[1:, :-1]) - (total[:-1, 1:] - total[1:, 1:])
+    _quadrants(x, y, total[:-1, :-1])
+    rows = total[:-1] - total[1:]
+    result: FloatArray = rows[:, :-1] - rows[:, 1:]
     return result
+
+
+def _quadrants(x: FloatArray, y: FloatArray, area: FloatArray) -> None:
+    """Fill ``area[r, c]`` with the signed area of quadrilaterals (4, n) where ``x >= c`` and ``y >= r``."""
+    high, wide = area.shape[:2]
+    # All four edges at once: start, end, slope, and the factor of what lies across a bound.
+    xe, ye = x, y
+    xf, yf = np.concatenate([x[1:], x[:1]]), np.concatenate([y[1:], y[:1]])
+    dx, dy = xf - xe, yf - ye
+    product = dx * dy
+    t = 1.0 / np.where(np.abs(product) < 1e-200, 1e300, product)
+    slope, half = dx * dx * t, 0.5 * dy * np.abs(dy * t)
+    for r in range(high):
+        h, xa, xb = dy, xe, xf
+        if r:
+            ya = np.maximum(ye, r)
+            h = np.maximum(yf, r) - ya
+            xa = xe + (ya - ye) * slope
+            xb = xa + h * slope
+        low, top = np.minimum(xa, xb), np.maximum(xa, xb)
+        whole = 0.5 * h * (xa + xb)
+        np.sum(whole, axis=0, out=area[r, 0])
+        for c in range(1, wide):
+            over = np.maximum(top - c, 0.0)
+            over *= over
+            over *= half
+            beyond = whole - h * c
+            np.copyto(beyond, over, where=low < c)
+            np.sum(beyond, axis=0, out=area[r, c])
 
 
 def _drop_square(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel) -> None:
@@ -216,7 +232,7 @@ def _share_alike(adder: _Adder, drops: tuple[FloatArray, ...], pixel: Pixel) -> 
         return
     for size in (4, 8, 16):
         group = np.flatnonzero((wide <= size) & (wide > (size // 2 if size > 4 else 0)))
-        step = max(1, 16 * TILE // (size + 1) ** 2)
+        step = max(1, 16 * SIDE**2 // (size + 1) ** 2)
         for start in range(0, group.size, step):
             use = group[start : start + step]
             _share_group(adder, tuple(d[..., use] for d in drops), _chosen(pixel, use), size)
@@ -278,8 +294,8 @@ def _drop_point(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel) -> No
 
 def lanczos3_step(x: FloatArray) -> FloatArray:
     """Lanczos-3 window read in steps of 0.003 (3 over 1000), as the drizzle package's table has it; 0 from 3 on."""
-    t = np.floor(np.minimum(x, 4.0) / 0.003 + 0.5) * 0.003
-    return np.asarray(np.where((x < 3.0) & (t < 3.0), np.sinc(t) * np.sinc(t / 3.0), 0.0))
+    step = np.floor(np.minimum(x, 4.0) * (1000 / 3.0) + 0.5)
+    return np.asarray(np.where(step < 1000, np.sinc(0.003 * step) * np.sinc(0.001 * step), 0.0))
 
 
 def profile(drop: Shape) -> tuple[float, Callable[[FloatArray, FloatArray], FloatArray]]:
@@ -334,19 +350,21 @@ def accumulate(
     """Drop one chip into the rows ``rows[0] .. rows[1] - 1`` of `acc`."""
     adder = _Adder(acc, rows, bit)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        for j0, j1, pixel in tiles(pixels, where):
-            _drop_tile(adder, where, (j0, j1), pixel, drop)
+        for block in blocks(where.shape):
+            pixel = load(pixels, block)
+            if pixel is not None:
+                _drop_block(adder, where, block, pixel, drop)
 
 
-def _drop_tile(adder: _Adder, where: AnyMap, strip: tuple[int, int], pixel: Pixel, drop: Shape) -> None:
+def _drop_block(adder: _Adder, where: AnyMap, block: Block, pixel: Pixel, drop: Shape) -> None:
     half = 0.5 * drop.pixfrac
     if drop.kernel == "square":
-        corners = [points(where, *strip, *d) for d in ((-half, -half), (half, -half), (half, half), (-half, half))]
+        corners = [points(where, block, *d) for d in ((-half, -half), (half, -half), (half, half), (-half, half))]
         x = np.stack([c[0].ravel() for c in corners]) + 0.5
         y = np.stack([c[1].ravel() for c in corners]) + 0.5
         _drop_square(adder, x, y, pixel)
         return
-    x, y = (p.ravel() + 0.5 for p in points(where, *strip, 0.0, 0.0))
+    x, y = (p.ravel() + 0.5 for p in points(where, block, 0.0, 0.0))
     if drop.kernel == "point":
         _drop_point(adder, x, y, pixel)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.reference import FAR, TILE, points
+from mizzle.kernel.reference import FAR, blocks, points
 from mizzle.kernel.request import AnyMap
 
 FloatArray = NDArray[np.float64]
@@ -52,13 +52,11 @@ def _read(image: NDArray[np.float32], x: FloatArray, y: FloatArray, interp: str)
 
 
 def blot(image: NDArray[np.float32], where: AnyMap, interp: str) -> NDArray[np.float32]:
-    """Read `image` at the centers of a chip's pixels, strip by strip."""
+    """Read `image` at the centers of a chip's pixels, block by block."""
     ny, nx = where.shape
     out = np.full((ny, nx), np.nan, dtype=np.float32)
-    step = max(1, TILE // nx)
-    for j0 in range(0, ny, step):
-        j1 = min(ny, j0 + step)
-        x, y = (p.ravel() for p in points(where, j0, j1, 0.0, 0.0))
+    for block in blocks((ny, nx)):
+        x, y = (p.ravel() for p in points(where, block, 0.0, 0.0))
         values = np.full(x.shape, np.nan)
         todo = np.flatnonzero((np.abs(x) < FAR - 1) & (np.abs(y) < FAR - 1))
         chosen: str | None = interp
@@ -68,5 +66,5 @@ def blot(image: NDArray[np.float32], where: AnyMap, interp: str) -> NDArray[np.f
             todo = todo[np.isnan(values[todo])]
             chosen = SHORTER.get(chosen)
         with np.errstate(over="ignore"):
-            out[j0:j1] = values.reshape(j1 - j0, nx)
+            out[block] = values.reshape(out[block].shape)
     return out

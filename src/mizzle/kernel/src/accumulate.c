@@ -11,18 +11,17 @@
  * cells at once, and a load that spans two stores still under way would wait for both (half of all time, when tried). */
 typedef double mz_pair __attribute__((vector_size(16), aligned(8), may_alias));
 
-/* Lanczos-3 window read in steps of 0.003 (3 over 1000), as the drizzle package's table has it; 0 from 3 on. */
-static double mz_lanczos3_step(double x)
+#define MZ_PI 3.14159265358979323846
+
+/* Lanczos-3 window in steps of 0.003 from 0 to 3, read at the nearest step as the drizzle package does. */
+#define MZ_LANCZOS_STEPS 1000
+static void mz_lanczos3_table(double *table)
 {
-    const double pi = 3.14159265358979323846;
-    if (!(x < 3.0))
-        return 0.0;
-    const double t = floor(x / 0.003 + 0.5) * 0.003;
-    if (t == 0.0)
-        return 1.0;
-    if (t >= 3.0)
-        return 0.0;
-    return sin(pi * t) * sin(pi * t / 3.0) * 3.0 / (pi * pi * t * t);
+    table[0] = 1.0;
+    for (int k = 1; k <= MZ_LANCZOS_STEPS; k++) {
+        const double t = MZ_PI * 3.0 * (double)k / MZ_LANCZOS_STEPS;
+        table[k] = sin(t) * sin(t / 3.0) * 3.0 / (t * t);
+    }
 }
 
 /* Contraction is off (see CMakeLists.txt): a fused multiply-add stands only where it is written, so the vector and the

@@ -246,21 +246,33 @@ static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *
     }
 }
 
-/* Separable drops about a center: overlap of a box, or a profile cut at `reach`. */
-static void MZ(drop_center)(const mz_job *job, double x, double y, double weight, double value, double variance)
+/* Part of a separable drop in the cell `d` away from its center along one axis. `scale` is the gaussian's. */
+MZ_INLINE double MZ(profile)(const mz_job *job, const double *table, double d, double side, double scale)
+{
+    if (job->kernel == MZ_TURBO) {
+        const double part = MZ(min)(0.5, d + 0.5 * side) - MZ(max)(-0.5, d - 0.5 * side);
+        return part > 0.0 ? part / side : 0.0;
+    }
+    if (job->kernel == MZ_GAUSSIAN)
+        return sqrt(scale / MZ_PI) * exp(-scale * d * d);
+    const double step = fabs(d) / side * (MZ_LANCZOS_STEPS / 3.0) + 0.5;
+    return step < (double)MZ_LANCZOS_STEPS ? table[(int)step] : 0.0;
+}
+
+/* Separable drops about a center: a box, or a profile cut at some reach. */
+static void MZ(drop_center)(const mz_job *job, const double *table, double x, double y, double weight, double value,
+                            double variance)
 {
     if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
         return;
     const double side = (job->kernel == MZ_LANCZOS3 ? 1.0 : job->pixfrac) / job->ratio;
-    double reach, scale = 0.0;
-    if (job->kernel == MZ_TURBO)
-        reach = 0.5 * side;
-    else if (job->kernel == MZ_GAUSSIAN) {
+    double reach = 0.5 * side, scale = 0.0;
+    if (job->kernel == MZ_GAUSSIAN) {
         /* Full width at half maximum of one drop side, cut at 2.5 sigma but never below 1.2 input pixels. */
         const double fwhm = 2.3548;
         scale = fwhm * fwhm / (side * side) / 2.0;
         reach = MZ(max)(2.5 * side / fwhm, 1.2 / job->ratio);
-    } else
+    } else if (job->kernel == MZ_LANCZOS3)
         reach = 3.0 * side;
     const double x0 = x - reach, x1 = x + reach, y0 = y - reach, y1 = y + reach;
     if (x1 < 0.0 || x0 > (double)job->out_nx || y1 < (double)job->row0 || y0 > (double)job->row1)
@@ -270,28 +282,21 @@ static void MZ(drop_center)(const mz_job *job, double x, double y, double weight
     right = right > job->out_nx - 1 ? job->out_nx - 1 : right;
     bottom = bottom < job->row0 ? job->row0 : bottom;
     top = top > job->row1 - 1 ? job->row1 - 1 : top;
-    for (int64_t r = bottom; r <= top; r++)
+    double wide[16];
+    for (int64_t c = left; c <= right && c - left < 16; c++)
+        wide[c - left] = MZ(profile)(job, table, x - ((double)c + 0.5), side, scale);
+    for (int64_t r = bottom; r <= top; r++) {
+        const double high = MZ(profile)(job, table, y - ((double)r + 0.5), side, scale);
         for (int64_t c = left; c <= right; c++) {
-            const double cx = (double)c, cy = (double)r;
-            double share;
-            if (job->kernel == MZ_TURBO) {
-                const double wide = MZ(min)(x1, cx + 1.0) - MZ(max)(x0, cx);
-                const double high = MZ(min)(y1, cy + 1.0) - MZ(max)(y0, cy);
-                share = wide > 0.0 && high > 0.0 ? wide * high / (side * side) : 0.0;
-                if (share <= MZ_CRUMB)
-                    continue;
-            } else if (job->kernel == MZ_GAUSSIAN) {
-                const double dx = x - (cx + 0.5), dy = y - (cy + 0.5);
-                share = scale / 3.14159265358979323846 * exp(-scale * (dx * dx + dy * dy));
-                if (share <= MZ_CRUMB)
-                    continue;
-            } else {
-                share = mz_lanczos3_step(fabs(x - (cx + 0.5)) / side) * mz_lanczos3_step(fabs(y - (cy + 0.5)) / side);
-                if (share == 0.0)
-                    continue;
-            }
+            const double along = c - left < 16 ? wide[c - left]
+                                               : MZ(profile)(job, table, x - ((double)c + 0.5), side, scale);
+            const double share = high * along;
+            /* A Lanczos share may be negative, and as small as it likes. */
+            if (job->kernel == MZ_LANCZOS3 ? share == 0.0 : share <= MZ_CRUMB)
+                continue;
             MZ(add)(job, r * job->out_nx + c, share, weight, value, variance);
         }
+    }
 }
 
 /* Range of pixels of a line that can fall into [low, high) of one output axis, from the series' linear part. */
@@ -362,7 +367,7 @@ static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
 }
 
 /* Drop the pixels i0 .. i0 + MZ_CHUNK - 1 of row j. */
-static void MZ(drop_chunk)(const mz_job *job, int64_t j, int64_t i0, const MZ(row) *row, int span)
+static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, int64_t i0, const MZ(row) *row, int span)
 {
     MZ(drops) d;
     MZ(pixels) p;
@@ -387,7 +392,7 @@ static void MZ(drop_chunk)(const mz_job *job, int64_t j, int64_t i0, const MZ(ro
         if (job->kernel == MZ_POINT)
             MZ(drop_point)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
         else
-            MZ(drop_center)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
+            MZ(drop_center)(job, table, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
     }
 }
 
@@ -397,10 +402,13 @@ static void MZ(drop_chunk)(const mz_job *job, int64_t j, int64_t i0, const MZ(ro
 static void MZ(accumulate)(const mz_job *job, int span)
 {
     MZ(row) row;
+    double table[MZ_LANCZOS_STEPS + 1];
+    if (job->kernel == MZ_LANCZOS3)
+        mz_lanczos3_table(table);
     for (int64_t j = 0; j < job->map.ny; j++) {
         MZ(prepare)(job, j, &row);
         for (int64_t i0 = row.first - row.first % MZ_CHUNK; i0 <= row.last; i0 += MZ_CHUNK)
-            MZ(drop_chunk)(job, j, i0, &row, span);
+            MZ(drop_chunk)(job, table, j, i0, &row, span);
     }
 }
 

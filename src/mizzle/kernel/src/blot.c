@@ -71,14 +71,20 @@ static void polynomial_weights(int n, double f, double *w)
     }
 }
 
-/* Windowed sinc over six points, scaled so that a flat image stays flat. */
+/* Windowed sinc over six points, scaled so that a flat image stays flat. All sines follow from those of f. */
 static void lanczos_weights(double f, double *w)
 {
+    /* cos(k pi / 3), sin(k pi / 3) for k = 2, 1, 0, -1, -2, -3 */
+    static const double c[6] = {-0.5, 0.5, 1.0, 0.5, -0.5, -1.0};
+    static const double s[6] = {0.8660254037844386, 0.8660254037844386, 0.0, -0.8660254037844386, -0.8660254037844386, 0.0};
     const double pi = 3.14159265358979323846;
+    const double sine = sin(pi * f), low = sin(pi * f / 3.0), high = cos(pi * f / 3.0);
     double sum = 0.0;
     for (int k = 0; k < 6; k++) {
-        const double t = f + 2.0 - (double)k;
-        w[k] = fabs(t) < 1e-9 ? 1.0 : fabs(t) >= 3.0 ? 0.0 : 3.0 * sin(pi * t) * sin(pi * t / 3.0) / (pi * pi * t * t);
+        const double t = pi * (f + 2.0 - (double)k);
+        w[k] = (k & 1 ? -3.0 : 3.0) * sine * (low * c[k] + high * s[k]) / (t * t);
+        if (fabs(t) < 1e-7)
+            w[k] = 1.0;
         sum += w[k];
     }
     for (int k = 0; k < 6; k++)
