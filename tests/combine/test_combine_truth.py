@@ -124,8 +124,9 @@ def test_errors_of_stars_are_true(pair, radius_arcsec):
             ratio = wf.frame_scale / mosaic.grid.scale
             # WF chips lie at odd angles to north: the mean over their turns is good to a per cent
             correlation = drop_correlation(np.eye(2) * ratio)
-            factor = aperture_factor(correlation, mask) * mosaic.noise_correlation["WF3"] / 1.5
-            error = np.sqrt((mask**2 * np.float64(mosaic.err[box]) ** 2).sum()) * factor
+            parts = mask * np.float64(mosaic.err[box])
+            factor = aperture_factor(correlation, parts) * mosaic.noise_correlation["WF3"] / 1.5
+            error = np.sqrt((parts**2).sum()) * factor
             pulls.append((mask * (np.float64(mosaic.sci[box]) - truth.sci[box])).sum() / error)
     pulls = np.array(pulls)
     assert pulls.size > 150

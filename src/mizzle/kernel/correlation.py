@@ -102,7 +102,8 @@ def aperture_factor(correlation: FloatArray, aperture: Any) -> float:
     correlation : (2 m + 1, 2 m + 1) array
         As `drop_correlation` gives it.
     aperture : (ny, nx) array
-        Weight of each pixel in the sum: the share inside the aperture.
+        Weight of each pixel in the sum, times its error: the share inside the aperture times ERR. Of equal errors the
+        share alone will do.
 
     Examples
     --------

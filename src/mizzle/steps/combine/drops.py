@@ -59,8 +59,13 @@ class Drop:
 
     @property
     def variance(self) -> tuple[float, float]:
-        """``(v0, v1)``: the variance of a dropped value is ``v0 + v1 * max(DN, 0)``."""
-        return self.noise.coefficients(self.multiply)
+        """``(v0, v1)``: the variance of a dropped value is ``v0 + v1 * max(DN, 0)``, the mean over the chip.
+
+        Flat-fielded DN were divided by the pixel's relative area a: Poisson noise goes as 1/a, read noise as 1/a**2.
+        """
+        v0, v1 = self.noise.coefficients(self.multiply)
+        area = _relative_area(self.where, self.ratio)
+        return v0 * float(np.mean(area**-2)), v1 * float(np.mean(area**-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +120,16 @@ def _drop(exposure: Exposure, chip: Chip, bit: int, known: Solutions, settings: 
         noise=noise,
         entry=entry,
     )
+
+
+def _relative_area(where: kernel.ChipMap, ratio: float) -> NDArray[np.float64]:
+    """Return the area of pixels spread over a chip, relative to the reference pixel's."""
+    ny, nx = where.shape
+    x, y = np.meshgrid(np.linspace(0, nx - 1, 9), np.linspace(0, ny - 1, 9))
+    east, west = where.at(x + 0.5, y), where.at(x - 0.5, y)
+    up, down = where.at(x, y + 0.5), where.at(x, y - 0.5)
+    along = (east[0] - west[0]) * (up[1] - down[1]) - (east[1] - west[1]) * (up[0] - down[0])
+    return np.asarray(np.abs(along) * ratio**2)
 
 
 def relative_weight(
