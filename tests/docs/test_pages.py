@@ -174,3 +174,38 @@ def test_agreement_of_outputs_knows_wildcards():
     assert agrees("323.36... True", "323.3612 True")
     assert not agrees("323.36... True", "323.3612 False")
     assert not agrees("1.0", "110")
+
+
+@pytest.mark.slow
+def test_every_run_of_the_recipes_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each ``mizzle run`` of the recipes, as it stands there, on a visit with the files that they name."""
+    from mizzle import simulate
+    from mizzle.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    visit = simulate.visit(n=3, seed=7)
+    simulate.write_visit(visit, "m2")
+    stars = visit.truth.stars
+    rows = [f"{ra:.7f},{dec:.7f}" for ra, dec in zip(stars.ra, stars.dec, strict=True)]
+    Path("mystars.csv").write_text("\n".join(["ra,dec", *rows]) + "\n", encoding="utf-8")
+    Path("nebula.reg").write_text('fk5\ncircle(323.3626,-0.8233,20")\n', encoding="utf-8")
+    found = [words for words in commands((DOCS / "howto.md").read_text(encoding="utf-8")) if words[0] == "run"]
+    tried = 0
+    main_run(main, ["run", "m2", "-o", "other", "--name", "other", "-q"])
+    Path("other_drz.fits").write_bytes(Path("other/other_drz.fits").read_bytes())
+    for words in found:
+        if "$visit" in words or any("gaia" in word for word in words):
+            continue
+        assert main_run(main, [*words, "-q"] if "--quiet" not in words else words) == 0, words
+        tried += 1
+        if "-c" in words:
+            assert Path("again/m2_drz.fits").read_bytes() == Path("out/m2_drz.fits").read_bytes()
+    assert tried > 15
+    assert Path("again").is_dir()
+
+
+def main_run(main: Any, words: list[str]) -> int:
+    """Run the command line in this process; return its exit code."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    return int(end.value.code or 0)
