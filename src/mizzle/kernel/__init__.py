@@ -6,21 +6,15 @@ set, the NumPy twin (`reference`), which is the definition, serves.
 
 from mizzle.kernel.accumulator import Accumulator
 from mizzle.kernel.blotting import blot, blot_chip
-from mizzle.kernel.comparing import Limits, compare
 from mizzle.kernel.dropping import accumulate, backend, drizzle
 from mizzle.kernel.maps import ChipMap
-from mizzle.kernel.stacking import StackRule, combine_stack
 
 __all__ = [
     "Accumulator",
     "ChipMap",
-    "Limits",
-    "StackRule",
     "accumulate",
     "backend",
     "blot",
     "blot_chip",
-    "combine_stack",
-    "compare",
     "drizzle",
 ]

@@ -63,8 +63,6 @@ def _declare(library: ctypes.CDLL) -> None:
     library.mz_job_size.restype = _I64
     library.mz_level.argtypes = (ctypes.c_int,)
     library.mz_accumulate.argtypes = (ctypes.POINTER(JobStruct), ctypes.c_int)
-    library.mz_combine.argtypes = (_PTR,)
-    library.mz_compare.argtypes = (_PTR,)
     library.mz_blot.argtypes = (ctypes.POINTER(MapStruct), _PTR, _I64, _I64, _I64, _I64, _I64, _PTR)
 
 
@@ -114,15 +112,6 @@ def map_struct(where: ChipMap | StoredMap) -> MapStruct:
         row_edges=pointer(where.row_edges),
         step=1.0,
     )
-
-
-def run(function: Any, job: ctypes.Structure) -> None:
-    """Call a function of the library on a job that was checked before."""
-    status = function(ctypes.byref(job))
-    if status == 2:
-        raise MemoryError("the native kernel found no memory for its work")
-    if status:
-        raise RuntimeError("the native kernel refused a job that was checked before")
 
 
 def accumulate(library: ctypes.CDLL, acc: Accumulator, job: JobStruct, rows: tuple[int, int], bit: int | None) -> None:

@@ -72,7 +72,7 @@ def blocks(shape: tuple[int, int]) -> Iterator[Block]:
 
 
 def load(pixels: Pixels, block: Block) -> Pixel | None:
-    """Return value, weight and variance of a block, flat; weight 0 marks what must not be seen. None: nothing to see."""
+    """Return value, weight, variance of a block, flat; weight 0 marks what must not be seen. None: all hidden."""
     raw = pixels.sci[block].astype(np.float64).ravel()
     weight = np.full(raw.shape, pixels.weight)
     if pixels.relative is not None:
@@ -110,7 +110,7 @@ class _Adder:
         here = slice(bottom, bottom + high), slice(left, left + wide)
 
         def counted(weights: FloatArray) -> FloatArray:
-            return np.bincount(cell, weights, wide * high).reshape(high, wide)
+            return np.asarray(np.bincount(cell, weights, wide * high).reshape(high, wide), dtype=np.float64)
 
         part = share * weight
         self.acc.sums[here][..., 0] += counted(part * value)
