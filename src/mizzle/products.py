@@ -122,17 +122,19 @@ class Delivery:
         )
 
     def _write(self, result: Result, folder: Path) -> list[Path]:
-        """Write the product set; the page's worker draws meanwhile."""
+        """Write the product set; meanwhile the worker, if there is one, writes catalogs and draws."""
         from mizzle.io.catalog_file import write_catalog
         from mizzle.io.products import write_mosaic
         from mizzle.report.metrics import to_json
+        from mizzle.report.worker import product_names
 
         drawn = self._submit(result, folder)
         files = [write_text(folder / f"{result.name}_settings.toml", to_toml(self._settings))]
+        names = product_names(result)
         for band, mosaic in result.mosaics.items():
-            stem = product_stem(result, band)
+            stem = names[band]
             files.append(write_mosaic(folder / f"{stem}_drz.fits", mosaic, result.exposures, result.zeropoints[band]))
-            if self._settings.output.catalog:
+            if self._settings.output.catalog and self._job is None:
                 files.append(write_catalog(folder / f"{stem}_cat.ecsv", result.catalogs[band]))
         if self._settings.output.exposures:
             from mizzle.io.flt import write_exposures
@@ -149,11 +151,6 @@ class Delivery:
 
         self._job.submit(payload(result, folder, self._settings))
         return lambda: [Path(path) for path in self._job.wait()]
-
-
-def product_stem(result: Result, band: str) -> str:
-    """Return the start of a filter's file names: the filter is part of it where there are several."""
-    return result.name if len(result.mosaics) == 1 else f"{result.name}_{band.lower()}"
 
 
 def provenance() -> dict[str, Any]:

@@ -31,7 +31,7 @@ STAR_COLUMNS = ("ra", "dec", "x", "y", "flux", "flux_err", "mag_st", "mag_err", 
 
 
 def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str, Any]:
-    """Return what drawing needs: plain values and arrays, no files.
+    """Return what the worker needs: plain values, arrays and catalogs, no files.
 
     Parameters
     ----------
@@ -51,8 +51,21 @@ def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str,
         for band, catalog in result.catalogs.items()
     }
     options = {**settings.report.model_dump(), "image": settings.output.image}
-    report = dict(result.report)
-    return {"folder": str(folder), "report": report, "planes": planes, "stars": stars, "options": options}
+    names = product_names(result)
+    return {
+        "folder": str(folder),
+        "report": dict(result.report),
+        "planes": planes,
+        "stars": stars,
+        "options": options,
+        "catalogs": {names[b]: c for b, c in result.catalogs.items()} if settings.output.catalog else {},
+    }
+
+
+def product_names(result: Result) -> dict[str, str]:
+    """Return the start of each filter's file names: the filter is part of it where there are several."""
+    several = len(result.mosaics) > 1
+    return {band: f"{result.name}_{band.lower()}" if several else result.name for band in result.mosaics}
 
 
 class ReportJob:
