@@ -175,8 +175,10 @@ MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int
     if (bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1)
         return;
     const double *cell = job->sums + 2 * (by * job->out_nx + bx);
-    for (int r = 0; r < n; r++, cell += 2 * job->out_nx)
-        __builtin_prefetch(cell + n, 1);
+    for (int r = 0; r < n; r++, cell += 2 * job->out_nx) {
+        __builtin_prefetch(cell, 1);
+        __builtin_prefetch(cell + 2 * n - 1, 1);
+    }
 #else
     (void)job, (void)d, (void)k, (void)n;
 #endif
@@ -186,9 +188,12 @@ MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int
 MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n)
 {
     const int plain = !job->variance && !job->context;
+    for (int k = 0; plain && k < MZ_AHEAD; k++)
+        MZ(fetch)(job, d, k, n);
     for (int k = 0; k < MZ_CHUNK; k++) {
         const double weight = p->weight[k], value = p->value[k];
-        MZ(fetch)(job, d, k + MZ_AHEAD, n);
+        if (plain)
+            MZ(fetch)(job, d, k + MZ_AHEAD, n);
         if (weight == 0.0)
             continue;
         if (!d->fits[k]) {
