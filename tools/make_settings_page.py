@@ -16,9 +16,11 @@ Every parameter of every step, with its default. `mizzle settings` prints the sa
 written from the code by `tools/make_settings_page.py`.)
 
 ```sh
-mizzle run FILES... --set combine.scale=0.05    # one value, as TOML: numbers bare, text in quotes, lists in brackets
-mizzle settings --toml > my.toml                # all of them as a file to edit, with these sentences as comments
-mizzle run FILES... -c my.toml                  # run with it; --set wins over the file
+# one value, as TOML: numbers bare, text in quotes, lists in brackets
+mizzle run FILES... --set combine.scale=0.05
+# all of them as a file to edit, with these sentences as comments; run with it (--set wins over the file)
+mizzle settings --toml > my.toml
+mizzle run FILES... -c my.toml
 ```
 
 An unknown name or a value out of range stops the run before any work is done (exit code 2), and names the nearest known
