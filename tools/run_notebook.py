@@ -46,13 +46,11 @@ def execute(notebook: dict[str, Any], folder: str | Path) -> tuple[dict[str, Any
     before = Path.cwd()
     os.chdir(folder)
     try:
-        count = 0
-        for cell in executed["cells"]:
-            if cell["cell_type"] != "code":
-                continue
-            count += 1
-            cell["execution_count"] = count
-            cell["outputs"] = run_cell("".join(cell["source"]), namespace, count)
+        with matplotlib.rc_context():  # what a notebook sets for its figures ends with it
+            code = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
+            for number, cell in enumerate(code, start=1):
+                cell["execution_count"] = number
+                cell["outputs"] = run_cell("".join(cell["source"]), namespace, number)
     finally:
         os.chdir(before)
     return executed, namespace
