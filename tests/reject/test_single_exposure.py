@@ -41,7 +41,7 @@ def test_most_bright_hits_are_found(alone):
 def test_in_any_filter_and_gain(gain, filter_name, seed):
     made = simulated(n=1, seed=seed, gain=gain, filter=filter_name, density=600.0)
     rays = found(made)
-    assert scores(made, rays)["found150"] >= 0.78
+    assert scores(made, rays)["found150"] >= 0.8
     for name, (flagged, count) in star_peaks_flagged(made, rays).items():
         assert flagged <= max(1, 0.01 * count), name
 

@@ -83,14 +83,14 @@ class RejectSettings(Section):
         1, "Single exposure: how far from a seed neighbors are looked for.", unit="pixel", ge=0, le=5
     )
     single_deficit: float = setting(
-        2.0,
+        1.5,
         "Single exposure: a peak is a star's unless its neighbors fall this far short.",
         unit="sigma",
         ge=0,
         le=50,
     )
     single_tolerance: float = setting(
-        0.2, "Single exposure: how well the star's shape is known, relative to itself.", ge=0, le=2
+        0.15, "Single exposure: how well the star's shape is known, relative to itself.", ge=0, le=2
     )
     single_sharpness: float = setting(
         0.95, "Single exposure: width of the sharpest star, relative to the camera's.", ge=0.3, le=2

@@ -28,6 +28,8 @@ DIFFUSION = 0.39
 #: Mirror [m]; Gaussian sigma of the Airy core over wavelength / diameter.
 MIRROR = 2.4
 AIRY_SIGMA = 0.438
+#: Width of a star on the WF chips in F555W [pixel]: as undersampled as most get.
+SMALLEST_STAR = 0.44
 ARCSEC = math.radians(1 / 3600)
 
 
@@ -164,9 +166,11 @@ def judge_peaks(pixels: SinglePixels, excess: Image, noise: Image, settings: Rej
     peak = image[ys, xs] - sky
     own = noise[ys, xs].astype(np.float64) ** 2 + np.maximum(peak, 0)
     least = np.full(peak.size, np.inf)
+    # The better a star is sampled, the more of its structure shows, which no Gaussian has.
+    doubt = settings.single_tolerance * max(1.0, (pixels.psf_sigma / SMALLEST_STAR) ** 2)
     for template in star_templates(settings.single_sharpness * pixels.psf_sigma):
         model = template * peak[:, None]
-        tolerance = settings.single_tolerance * model
+        tolerance = doubt * model
         variance = sigmas**2 + np.maximum(values, 0) + template**2 * own[:, None] + tolerance**2
         deficit = np.maximum(model - values, 0.0) ** 2 / variance
         np.minimum(least, (deficit * known).sum(axis=1), out=least)
