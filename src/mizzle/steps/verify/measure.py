@@ -112,9 +112,7 @@ def verify(
     proof = _proofs(names, reference.chip, with_cte, without, skies, settings)
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
-        notes.append(
-            f"too few stars reach {', '.join(lonely)} to judge: fewer than {FEWEST_PAIRS} pairs, or no chain"
-        )
+        notes.append(f"too few stars reach {', '.join(lonely)} to judge: fewer than {FEWEST_PAIRS} pairs, or no chain")
     tables = {"pairs": _pairs(corrected, catalog, names), "scatter": with_cte.scatter}
     return Zeropoint(reference, proof, tuple(notes), tables)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class Solution:
         Of flux on the chip over flux on the reference, and its statistical error; NaN where no chain of stars leads
         to the reference.
     n_pairs : (n_chips,) int array
-        Star pairs that reach the chip.
+        Star pairs that tie the chip to the reference (`count_pairs`).
     weight : (m,) array
         Robust weight of each sighting, 0 to 1.
     scatter : float
@@ -57,9 +58,7 @@ class Solution:
     scatter: float
 
 
-def gather(
-    star: NDArray[np.int64], chip: NDArray[np.int64], value: FloatArray, error: FloatArray
-) -> Sightings:
+def gather(star: NDArray[np.int64], chip: NDArray[np.int64], value: FloatArray, error: FloatArray) -> Sightings:
     """Put the exposures of each star on each chip together, and keep stars seen on two chips or more.
 
     Parameters
@@ -105,7 +104,7 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
     solution : Solution
         Errors grow with the scatter where it exceeds expectation.
     """
-    pairs = count_pairs(seen, n_chips)
+    pairs = count_pairs(seen, n_chips, reference)
     reached = _reached(seen, n_chips, reference)
     ratio, error = np.full(n_chips, np.nan), np.full(n_chips, np.nan)
     ratio[reference], error[reference] = 1.0, 0.0
@@ -132,10 +131,25 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
     return Solution(ratio, error, pairs, trust, scatter)
 
 
-def count_pairs(seen: Sightings, n_chips: int) -> NDArray[np.int64]:
-    """Count the star pairs that reach each chip: a star on three chips makes two pairs for each."""
-    others = np.bincount(seen.star, minlength=1)[seen.star] - 1
-    return np.bincount(seen.chip, others, n_chips).astype(np.int64)
+def count_pairs(seen: Sightings, n_chips: int, reference: int) -> NDArray[np.int64]:
+    """Count the star pairs that tie each chip to the reference.
+
+    A chain is as good as its thinnest place: twenty pairs from PC to WF2 prove nothing when one single star leads from
+    WF2 to the reference. So the count is the fewest pairs between any group of chips that holds this one and the rest
+    that holds the reference (the minimal cut). For the reference itself: all pairs that reach it.
+    """
+    on = np.zeros((int(seen.star.max(initial=-1)) + 1, n_chips), dtype=np.int64)
+    on[seen.star, seen.chip] = 1
+    pairs = on.T @ on
+    np.fill_diagonal(pairs, 0)
+    counts = pairs.sum(axis=1)
+    for chip in range(n_chips):
+        if chip == reference:
+            continue
+        others = [c for c in range(n_chips) if c not in (chip, reference)]
+        groups = ([chip, *group] for size in range(len(others) + 1) for group in itertools.combinations(others, size))
+        counts[chip] = min(int(np.delete(pairs[group], group, axis=1).sum()) for group in groups)
+    return counts
 
 
 def _reached(seen: Sightings, n_chips: int, reference: int) -> NDArray[np.bool_]:

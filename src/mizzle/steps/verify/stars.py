@@ -167,16 +167,12 @@ def cut_stamps(
     chip, options = exposure.chips[chip_name], settings.verify
     index, x, y = stars
     sci, dq = chip.sci, chip.dq
-    bad = bad_pixels(sci, dq, good_bits(settings.dq.good)) | cosmic_rays.mask(
-        exposure.root, chip_name, chip.shape
-    )
+    bad = bad_pixels(sci, dq, good_bits(settings.dq.good)) | cosmic_rays.mask(exposure.root, chip_name, chip.shape)
     scale = chip.frame.scale
     radius = STANDARD_APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    sky = ring_sky(
-        sci, x, y, ring, mask=bad, max_pixels=_RING_PIXELS, statistic="mean", clip=3.0, quantum=1.0
-    )
+    sky = ring_sky(sci, x, y, ring, mask=bad, max_pixels=_RING_PIXELS, statistic="mean", clip=3.0, quantum=1.0)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     step = np.arange(-half, half + 1)
     columns, rows = np.broadcast_arrays(
@@ -302,9 +298,7 @@ def _profile(stamps: Sequence[Stamps], guess: FloatArray) -> FloatArray:
         cell = np.rint(distance / (2 * _PROFILE_STEP)).astype(np.int64)
         order = np.argsort(cell, kind="stable")
         edges = np.searchsorted(cell[order], np.arange(r.size // 2 + 2))
-        middles = [
-            float(np.median(value[order[a:b]])) if b - a >= 5 else np.nan for a, b in pairwise(edges.tolist())
-        ]
+        middles = [float(np.median(value[order[a:b]])) if b - a >= 5 else np.nan for a, b in pairwise(edges.tolist())]
         found = np.array(middles)
         known = np.isfinite(found)
         centers = np.arange(found.size) * 2 * _PROFILE_STEP
