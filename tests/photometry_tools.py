@@ -50,9 +50,7 @@ def make_chip(name, sci=None, dq=None, *, photflam=1e-18, atodgain=7, frame=None
     )
 
 
-def make_exposure(
-    root, chips, *, filter="F814W", exptime=500.0, mjd=54000.0, atodgain=7, **extra
-) -> Exposure:
+def make_exposure(root, chips, *, filter="F814W", exptime=500.0, mjd=54000.0, atodgain=7, **extra) -> Exposure:
     """One exposure of the given chips."""
     return Exposure(
         root=root,

@@ -21,9 +21,7 @@ COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip 
 
 def catalog_of(scene, runner=None, mosaic=None, **options):
     settings = Settings(catalog=CatalogSettings(**options))
-    return measure_catalog(
-        mosaic or scene.mosaic, scene.exposures, *scene.solutions, settings, runner or Serial()
-    )
+    return measure_catalog(mosaic or scene.mosaic, scene.exposures, *scene.solutions, settings, runner or Serial())
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +78,7 @@ def test_magnitudes_follow_from_the_flux(catalog):
     np.testing.assert_allclose(c["mag_st"][good], st, atol=1e-12)
     np.testing.assert_allclose(c["mag_ab"][good], st - 5 * np.log10(meta["photplam"]) + 18.692, atol=1e-12)
     np.testing.assert_allclose(c["mag_vega"][good], 21.659 - 2.5 * np.log10(c["flux"][good]), atol=1e-12)
-    np.testing.assert_allclose(
-        c["mag_err"][good], 1.0857362 * c["flux_err"][good] / c["flux"][good], rtol=1e-6
-    )
+    np.testing.assert_allclose(c["mag_err"][good], 1.0857362 * c["flux_err"][good] / c["flux"][good], rtol=1e-6)
     assert np.isnan(c["mag_st"][~good]).all()
 
 

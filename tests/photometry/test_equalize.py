@@ -18,9 +18,7 @@ REAL_F555W = {"PC": 1.012764586, "WF2": 0.987426746, "WF3": 1.0, "WF4": 1.019680
 
 def exposure(root="ua060502m", photflams=F814W, **extra):
     gain = extra.get("atodgain", 7)
-    return make_exposure(
-        root, [make_chip(n, photflam=p, atodgain=gain) for n, p in photflams.items()], **extra
-    )
+    return make_exposure(root, [make_chip(n, photflam=p, atodgain=gain) for n, p in photflams.items()], **extra)
 
 
 def options(**values):
@@ -91,9 +89,7 @@ def test_gains_that_share_a_photflam_are_pointed_out():
 
 
 def test_each_filter_has_its_own_reference():
-    scales = equalize(
-        [exposure("a"), exposure("b", F555W, filter="F555W", mjd=54001.0)], options(reference="WF2")
-    )
+    scales = equalize([exposure("a"), exposure("b", F555W, filter="F555W", mjd=54001.0)], options(reference="WF2"))
     assert scales.references["F814W"].photflam == F814W["WF2"]
     assert scales.references["F555W"].photflam == F555W["WF2"]
 

@@ -36,9 +36,7 @@ def levels_of(exposures, runner=None, *, values=(), regions=(), **options):
     settings = Settings(sky=SkySettings(**options))
     alignment = Alignment.identity(exposures)
     scales = equalize(exposures, settings)
-    return measure_sky(
-        exposures, alignment, scales, settings, runner or Serial(), values=values, regions=regions
-    )
+    return measure_sky(exposures, alignment, scales, settings, runner or Serial(), values=values, regions=regions)
 
 
 def test_a_flat_sky_has_one_brightness_on_unequal_chips():
@@ -77,8 +75,7 @@ def test_none_takes_nothing_but_measures():
 
 def test_match_finds_the_differences_in_overlaps():
     exposures = [
-        sky_exposure(r, b, seed=i, shift=i * 1.0)
-        for i, (r, b) in enumerate(zip("abc", (1.5, 1.2, 2.0), strict=True))
+        sky_exposure(r, b, seed=i, shift=i * 1.0) for i, (r, b) in enumerate(zip("abc", (1.5, 1.2, 2.0), strict=True))
     ]
     sky = levels_of(exposures, method="match")
     taken = {r: sky.levels[r]["WF3"] / (EXPTIME * SCALES["WF3"] ** 2) for r in "abc"}
@@ -122,9 +119,7 @@ def test_match_does_not_care_about_stars_both_see():
         e = sky_exposure(root, brightness, seed=i)
         y, x = np.mgrid[:200, :200]
         glow = (40 * np.exp(-np.hypot(x - 100, y - 100) / 30)).astype(np.float32)
-        chips = [
-            make_chip(c.name, c.sci + glow, photflam=c.photflam, frame=c.frame) for c in e.chips.values()
-        ]
+        chips = [make_chip(c.name, c.sci + glow, photflam=c.photflam, frame=c.frame) for c in e.chips.values()]
         exposures.append(make_exposure(root, chips, exptime=EXPTIME))
     sky = levels_of(exposures, method="match")
     taken = sky.levels["a"]["WF3"] / (EXPTIME * SCALES["WF3"] ** 2)
@@ -158,9 +153,7 @@ def test_values_that_cannot_be_read(text):
     exposures = [sky_exposure("a", 1.2, side=100)]
     settings = Settings(sky=SkySettings(method="user", values=(text,)))
     with pytest.raises(SettingsError, match="is not understood"):
-        measure_sky(
-            exposures, Alignment.identity(exposures), equalize(exposures, settings), settings, Serial()
-        )
+        measure_sky(exposures, Alignment.identity(exposures), equalize(exposures, settings), settings, Serial())
 
 
 def test_regions_keep_pixels_out():
@@ -191,9 +184,7 @@ def test_too_few_pixels_on_one_chip_are_said_and_on_all_stop():
     small = sky_exposure("a", 1.2, side=30)
     with pytest.raises(DataError, match=r"at most \d+ sky pixels on a chip, 1000 are needed"):
         levels_of([small])
-    mixed = make_exposure(
-        "a", [*list(sky_exposure("a", 1.2).chips.values())[:3], list(small.chips.values())[3]]
-    )
+    mixed = make_exposure("a", [*list(sky_exposure("a", 1.2).chips.values())[:3], list(small.chips.values())[3]])
     sky = levels_of([mixed])
     assert sky.notes == ("a WF4: too few sky pixels, no level measured",)
     assert np.isfinite(sky.levels["a"]["WF4"])

@@ -40,9 +40,7 @@ def background_2004(mode_dn: ArrayLike, gain: ArrayLike) -> FloatArray:
     return np.asarray(gain, dtype=np.float64) * np.sqrt(mode * mode + 1.0)
 
 
-def dolphin_2004(
-    x: ArrayLike, y: ArrayLike, electrons: ArrayLike, background: ArrayLike, mjd: ArrayLike
-) -> FloatArray:
+def dolphin_2004(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, background: ArrayLike, mjd: ArrayLike) -> FloatArray:
     """Magnitudes lost to CTE after Dolphin's formula of 2004.
 
     Parameters
@@ -80,9 +78,7 @@ def dolphin_2004(
     return result
 
 
-def dolphin_2009(
-    x: ArrayLike, y: ArrayLike, electrons: ArrayLike, sky: ArrayLike, mjd: ArrayLike
-) -> FloatArray:
+def dolphin_2009(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, sky: ArrayLike, mjd: ArrayLike) -> FloatArray:
     """Magnitudes lost to CTE after Dolphin 2009, without that paper's zeropoint terms.
 
     Parameters
@@ -107,13 +103,9 @@ def dolphin_2009(
     serial = 0.007730 * np.exp(-0.504911 * log_sky) * (1.0 + 0.099582 * years) * across
     counts = np.asarray(electrons, dtype=np.float64)
     log_counts = 0.5 * np.log1p(counts * counts) - 7.0 + 0.92103404 * serial
-    first = np.maximum(
-        0.153099, 1.0 - 0.200904 * log_sky + 0.039005 * log_sky * log_counts + 0.002108 * log_counts
-    )
+    first = np.maximum(0.153099, 1.0 - 0.200904 * log_sky + 0.039005 * log_sky * log_counts + 0.002108 * log_counts)
     second = 0.957704 * (years - 0.025474 * years**2) * np.exp(-0.449956 * log_counts)
-    result: FloatArray = serial + 2.412981 * np.log(
-        np.exp(0.022389 * first * along) * (1.0 + second) - second
-    )
+    result: FloatArray = serial + 2.412981 * np.log(np.exp(0.022389 * first * along) * (1.0 + second) - second)
     return result
 
 

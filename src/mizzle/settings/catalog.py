@@ -11,9 +11,7 @@ class CatalogSettings(Section):
     """How stars of the product are measured."""
 
     threshold: float = setting(6.0, "Least signal-to-noise ratio of a source.", unit="sigma", ge=2, le=1000)
-    fwhm: float = setting(
-        0.11, "Width of a star on the product, its pixel not counted.", unit="arcsec", ge=0.01, le=5
-    )
+    fwhm: float = setting(0.11, "Width of a star on the product, its pixel not counted.", unit="arcsec", ge=0.01, le=5)
     max_sources: int = setting(50_000, "Keep the brightest.", ge=1)
     aperture: float = setting(
         0.5, "Radius of the aperture; growth to 0.5 arcsec is measured.", unit="arcsec", ge=0.05, le=3
@@ -23,9 +21,7 @@ class CatalogSettings(Section):
     sky_statistic: Literal["median", "mean", "mode"] = setting(
         "median", "What represents the clipped pixels of the ring."
     )
-    floor: float = setting(
-        0.0025, "Relative error of every flux: how the pixels sample a star.", ge=0, le=0.2
-    )
+    floor: float = setting(0.0025, "Relative error of every flux: how the pixels sample a star.", ge=0, le=0.2)
     lost_core: float = setting(
         0.075,
         "Relative error of a flux from one exposure that lost a pixel within one pixel of the center; with more"
@@ -34,12 +30,8 @@ class CatalogSettings(Section):
         le=1,
     )
     lost_near: float = setting(0.03, "The same for each lost pixel two pixels from the center.", ge=0, le=1)
-    growth_snr: float = setting(
-        50.0, "Stars brighter than this measure the growth to 0.5 arcsec.", unit="sigma", ge=5
-    )
-    blend_radius: float = setting(
-        1.0, "A neighbor this near may make a star blended.", unit="arcsec", ge=0, le=10
-    )
+    growth_snr: float = setting(50.0, "Stars brighter than this measure the growth to 0.5 arcsec.", unit="sigma", ge=5)
+    blend_radius: float = setting(1.0, "A neighbor this near may make a star blended.", unit="arcsec", ge=0, le=10)
     blend_share: float = setting(
         0.02, "Least share of the star's flux that such a neighbor puts into its aperture.", ge=0, le=10
     )

@@ -19,23 +19,17 @@ class SkySettings(Section):
     statistic: Literal["mode", "median", "mean"] = setting(
         "mode", "What represents the sky pixels of a chip, after clipping."
     )
-    clip: float = setting(
-        3.0, "Pixels farther than this from the sky do not count.", unit="sigma", ge=1, le=10
-    )
+    clip: float = setting(3.0, "Pixels farther than this from the sky do not count.", unit="sigma", ge=1, le=10)
     iterations: int = setting(5, "Most rounds of clipping.", ge=1, le=50)
     step: int = setting(2, "Every step-th row is used: sky needs no more pixels.", unit="row", ge=1, le=16)
     min_pixels: int = setting(1000, "Fewest sky pixels that make a level.", unit="pixel", ge=10)
     match_by: Literal["exposure", "chip"] = setting(
         "exposure", "Whether match moves each exposure as one, or each chip by itself."
     )
-    match_block: int = setting(
-        32, "Side of the blocks in which overlaps are compared.", unit="pixel", ge=4, le=200
-    )
+    match_block: int = setting(32, "Side of the blocks in which overlaps are compared.", unit="pixel", ge=4, le=200)
     values: tuple[str, ...] = setting(
         (),
         "Sky for method user, in DN per pixel as recorded: 'ROOT=3.1', 'WF3=3.1', 'ROOT:WF3=3.1', '*=3.1'.",
     )
     file: str = setting("", "Table of sky levels for method user: columns sky and root, chip.")
-    exclude: str = setting(
-        "", "DS9 region file (fk5 or image): what its regions hold is kept out of the statistics."
-    )
+    exclude: str = setting("", "DS9 region file (fk5 or image): what its regions hold is kept out of the statistics.")

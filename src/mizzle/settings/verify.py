@@ -33,8 +33,6 @@ class VerifySettings(Section):
         "auto", "CTE correction of the stars; auto: none for data simulated without the loss."
     )
     cte_error: float = setting(0.1, "Relative error of the CTE correction, common to all stars.", ge=0, le=1)
-    systematic: float = setting(
-        0.005, "Error of every ratio that no number of stars takes away.", ge=0, le=0.1
-    )
+    systematic: float = setting(0.005, "Error of every ratio that no number of stars takes away.", ge=0, le=0.1)
     sky_ratio: bool = setting(True, "Compare the chips' blank sky too, on uniform fields; it never decides.")
     pedestal: float = setting(0.1, "Error of a chip's sky from left-over bias.", unit="DN", ge=0, le=10)

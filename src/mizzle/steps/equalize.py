@@ -90,9 +90,7 @@ def explain(exposures: Sequence[Exposure], scales: FluxScales) -> tuple[str, ...
         lines.append(f"{name}: reference PHOTFLAM {reference.photflam:.7g} ({reference.origin})")
         for exposure in exposures:
             if exposure.filter == name:
-                lines += [
-                    _line(exposure, c, scales.factors[exposure.root][c.name]) for c in exposure.chips.values()
-                ]
+                lines += [_line(exposure, c, scales.factors[exposure.root][c.name]) for c in exposure.chips.values()]
     return (*lines, *scales.notes)
 
 
@@ -127,9 +125,7 @@ def _line(exposure: Exposure, chip: Chip, factor: float) -> str:
     )
 
 
-def _check_request(
-    exposures: Sequence[Exposure], options: EqualizeSettings, rows: Sequence[FluxCorrection]
-) -> None:
+def _check_request(exposures: Sequence[Exposure], options: EqualizeSettings, rows: Sequence[FluxCorrection]) -> None:
     """Refuse a request that cannot be meant."""
     if not exposures:
         raise DataError("equalize: no exposure is left, at least one is needed", n_exposures=0)
@@ -153,9 +149,7 @@ def _check_request(
         )
     for row in rows:
         if not 0 < row.factor < math.inf or not (row.photflam is None or 0 < row.photflam < math.inf):
-            raise SettingsError(
-                f"equalize.factors: factor and photflam must be positive numbers; found {row}"
-            )
+            raise SettingsError(f"equalize.factors: factor and photflam must be positive numbers; found {row}")
 
 
 def _matches(row: FluxCorrection, exposure: Exposure, chip: str) -> bool:

@@ -59,9 +59,7 @@ def blended(
     """
     aperture, core, reach = radii
     one, two, distance = close_pairs(x, y, max(reach, aperture + core))
-    inside = np.interp(
-        distance, [aperture - core, aperture + core, max(reach, aperture + core)], [1.0, 0.04, 0.0]
-    )
+    inside = np.interp(distance, [aperture - core, aperture + core, max(reach, aperture + core)], [1.0, 0.04, 0.0])
     light = np.zeros(x.size)
     np.add.at(light, one, inside * np.maximum(flux[two], 0.0))
     np.add.at(light, two, inside * np.maximum(flux[one], 0.0))

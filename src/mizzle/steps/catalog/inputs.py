@@ -127,9 +127,7 @@ def facts(
     """
     by_root = {exposure.root: exposure for exposure in exposures}
     items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, member, strict=True)]
-    answers = runner.map(
-        lambda item: _ask(by_root[item[0].root], item[0], item[1], stars, solutions, settings), items
-    )
+    answers = runner.map(lambda item: _ask(by_root[item[0].root], item[0], item[1], stars, solutions, settings), items)
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)

@@ -173,9 +173,7 @@ def _growth(
     index = np.flatnonzero(chosen)
     x, y = position
     correlation, stars = noise
-    wide = photometry(
-        mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner, stars
-    )
+    wide = photometry(mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner, stars)
     return growth(measured.flux[index], wide.flux, snr[index], chip[index])
 
 

@@ -101,8 +101,7 @@ def photometry(
 
     parts = runner.map(measure, split(x.size, runner.workers))
     flux, var, area, lost = (
-        np.concatenate([getattr(sums, key) for sums, _ in parts])
-        for key in ("flux", "variance", "area", "lost")
+        np.concatenate([getattr(sums, key) for sums, _ in parts]) for key in ("flux", "variance", "area", "lost")
     )
     level, sigma, count = (
         np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
@@ -116,9 +115,7 @@ def photometry(
     return Photometry(flux - area * level, var * excess**2 + sky_variance, level, lost, bad)
 
 
-def star_mask(
-    shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float
-) -> NDArray[np.uint8]:
+def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float) -> NDArray[np.uint8]:
     """Return a mask of what stars cover: 0.4 arcsec around each, 0.9 around the brightest.
 
     Parameters

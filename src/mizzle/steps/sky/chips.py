@@ -129,9 +129,7 @@ def _inside(region: SkyRegion, frame: ChipFrame) -> NDArray[np.bool_]:
         return circle
     inside = np.zeros(frame.shape, dtype=np.bool_)
     # Even-odd rule: count the edges to the left of each pixel.
-    for x0, y0, x1, y1 in zip(
-        corners_x, corners_y, np.roll(corners_x, -1), np.roll(corners_y, -1), strict=True
-    ):
+    for x0, y0, x1, y1 in zip(corners_x, corners_y, np.roll(corners_x, -1), np.roll(corners_y, -1), strict=True):
         if y0 != y1:
             crosses = (y0 > y) != (y1 > y)
             inside ^= crosses & (x > x0 + (y - y0) * (x1 - x0) / (y1 - y0))

@@ -155,18 +155,12 @@ def _matched(
         for name, sky in skies[e.root].items()
         if np.isfinite(sky.brightness)
     ]
-    units: list[Hashable] = (
-        [(e.root, name) for e in group for name in e.chips] if by_chip else [e.root for e in group]
-    )
+    units: list[Hashable] = [(e.root, name) for e in group for name in e.chips] if by_chip else [e.root for e in group]
     offsets, groups = solve_links(units, find_links(blocks, by_chip=by_chip))
-    wanted = {
-        e.root: {name: offsets[(e.root, name) if by_chip else e.root] for name in e.chips} for e in group
-    }
+    wanted = {e.root: {name: offsets[(e.root, name) if by_chip else e.root] for name in e.chips} for e in group}
     if settings.sky.method == "globalmin+match":
         for members in groups:
-            inside = [
-                (r, c) for r, chips in wanted.items() for c in chips if ((r, c) if by_chip else r) in members
-            ]
+            inside = [(r, c) for r, chips in wanted.items() for c in chips if ((r, c) if by_chip else r) in members]
             left = [skies[r][c].brightness - wanted[r][c] for r, c in inside]
             floor = _least(left) if any(np.isfinite(left)) else 0.0
             for root, name in inside:
@@ -219,9 +213,7 @@ def _user_levels(group: Sequence[Exposure], skies: Skies, given: Sequence[SkyVal
                     root=exposure.root,
                     chip=name,
                 )
-            best = max(enumerate(rows), key=lambda item: (bool(item[1].root) + bool(item[1].chip), item[0]))[
-                1
-            ]
+            best = max(enumerate(rows), key=lambda item: (bool(item[1].root) + bool(item[1].chip), item[0]))[1]
             wanted.setdefault(exposure.root, {})[name] = best.value * skies[exposure.root][name].unit
     return wanted
 
@@ -236,8 +228,7 @@ def _levels(
 ) -> SkyLevels:
     """Turn surface brightness into equalized DN per pixel of each chip."""
     tables: dict[str, dict[str, dict[str, float]]] = {
-        key: {exposure.root: {} for exposure in exposures}
-        for key in ("levels", "brightness", "noise", "pedestals")
+        key: {exposure.root: {} for exposure in exposures} for key in ("levels", "brightness", "noise", "pedestals")
     }
     for exposure in exposures:
         for name, sky in skies[exposure.root].items():
