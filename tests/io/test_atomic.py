@@ -14,9 +14,14 @@ from mizzle.io.atomic import prepare_folder, whole_file, write_text
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(RuntimeError, match="stop"), whole_file(path) as stream:
-        stream.write(b"new")
-        raise RuntimeError("stop")
+
+    def write_half() -> None:
+        with whole_file(path) as stream:
+            stream.write(b"new")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_half()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
