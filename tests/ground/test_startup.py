@@ -28,6 +28,8 @@ def test_nothing_heavy_is_imported(code: str) -> None:
 
 
 def test_the_door_opens_on_every_name() -> None:
-    code = "import mizzle\nfor name in mizzle.__all__: getattr(mizzle, name)\nassert {*mizzle.__all__} <= {*dir(mizzle)}"
+    code = (
+        "import mizzle\nfor name in mizzle.__all__: getattr(mizzle, name)\nassert {*mizzle.__all__} <= {*dir(mizzle)}"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -251,7 +251,7 @@ def test_exposures_that_cannot_be_matched_stop_the_run(tmp_path: Path, capsys: p
     assert list((tmp_path / "out").iterdir()) == []
     trusted = ["--set", 'align.method="header"', "--name", "x", *FAST]
     assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", *trusted) == 0
-    assert len(Table.read(tmp_path / "out/x_cat.ecsv")) <= 3  # a place two cosmic rays hit may look like a star
+    assert len(Table.read(tmp_path / "out/x_cat.ecsv")) <= 25  # of 50 000 pixels hit, a few crumbs look like stars
     assert fits.getheader(tmp_path / "out/x_drz.fits")["ZPVERIF"] == "NONE"
 
 

@@ -101,9 +101,7 @@ def circle_overlap(dx: ArrayLike, dy: ArrayLike, radius: float, half: int) -> Fl
 
 def _half_segment(t: FloatArray, radius: float) -> FloatArray:
     """Integral of ``sqrt(r**2 - u**2)`` from 0 to t."""
-    result: FloatArray = 0.5 * (
-        t * np.sqrt(radius * radius - t * t) + radius * radius * np.arcsin(t / radius)
-    )
+    result: FloatArray = 0.5 * (t * np.sqrt(radius * radius - t * t) + radius * radius * np.arcsin(t / radius))
     return result
 
 

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def close_pairs(
-    x: FloatArray, y: FloatArray, radius: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+def close_pairs(x: FloatArray, y: FloatArray, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
     """Find all pairs of points closer than `radius`.
 
     Parameters

@@ -54,7 +54,7 @@ class AlignSettings(Section):
     chip_prior: float = setting(20.0, "Expected size of the chips' own shifts.", unit="mas", gt=0, le=1000)
 
     threshold: float = setting(6.0, "Least signal-to-noise ratio of a source.", unit="sigma", ge=2, le=1000)
-    max_sources: int = setting(500, "Brightest sources kept per chip.", ge=3, le=20000)
+    max_sources: int = setting(300, "Brightest sources kept per chip.", ge=3, le=20000)
     fwhm_pc: float = setting(
         1.5, "Width of a star on the PC, before it is integrated over pixels.", unit="pixel", ge=0.5, le=10
     )

@@ -109,8 +109,17 @@ def measure_catalog(
     columns = _columns(replace(measured, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
+    order = order[_credible(columns, options)[order]]
     meta = _meta(mosaic, options, grown)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
+
+
+def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> NDArray[np.bool_]:
+    """Tell stars from what cosmic rays left: flux in the aperture, and a center that was not hit each time."""
+    credible: NDArray[np.bool_] = columns["flux"] >= options.min_snr * columns["flux_err"]
+    if options.drop_hit:
+        credible &= (columns["flags"] & Flag.COSMIC_RAY) == 0
+    return credible
 
 
 def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:

@@ -142,7 +142,7 @@ def count_pairs(seen: Sightings, n_chips: int, reference: int) -> NDArray[np.int
     on[seen.star, seen.chip] = 1
     pairs = on.T @ on
     np.fill_diagonal(pairs, 0)
-    counts = pairs.sum(axis=1)
+    counts: NDArray[np.int64] = pairs.sum(axis=1)
     for chip in range(n_chips):
         if chip == reference:
             continue
