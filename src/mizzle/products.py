@@ -122,7 +122,7 @@ class Delivery:
         )
 
     def _write(self, result: Result, folder: Path) -> list[Path]:
-        """Write the product set; meanwhile the worker, if there is one, writes catalogs and draws."""
+        """Write the product set; meanwhile the worker, if there is one, draws."""
         from mizzle.io.catalog_file import write_catalog
         from mizzle.io.products import write_mosaic
         from mizzle.report.metrics import to_json
@@ -134,7 +134,7 @@ class Delivery:
         for band, mosaic in result.mosaics.items():
             stem = names[band]
             files.append(write_mosaic(folder / f"{stem}_drz.fits", mosaic, result.exposures, result.zeropoints[band]))
-            if self._settings.output.catalog and self._job is None:
+            if self._settings.output.catalog:
                 files.append(write_catalog(folder / f"{stem}_cat.ecsv", result.catalogs[band]))
         if self._settings.output.exposures:
             from mizzle.io.flt import write_exposures

@@ -39,10 +39,10 @@ def test_the_worker_draws_what_the_process_itself_draws(message, tmp_path):
     there = submit(job, message, tmp_path / "a")
     assert process.returncode == 0  # it drew, not we
     here = submit(ReportJob(), message, tmp_path / "b")
-    assert [p.name for p in there] == [p.name for p in here] == ["m2_cat.ecsv", "m2.png", "m2_report.html"]
+    assert [p.name for p in there] == [p.name for p in here] == ["m2.png", "m2_report.html"]
     for one, two in zip(there, here, strict=True):
         assert one.read_bytes() == two.read_bytes()
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["m2.png", "m2_cat.ecsv", "m2_report.html"]
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["m2.png", "m2_report.html"]
 
 
 def test_submitting_does_not_wait(message, tmp_path):
@@ -50,7 +50,7 @@ def test_submitting_does_not_wait(message, tmp_path):
     begin = time.perf_counter()
     job.submit({**message, "folder": str(tmp_path)})
     assert time.perf_counter() - begin < 0.2
-    assert len(job.wait()) == 3
+    assert len(job.wait()) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -59,7 +59,7 @@ def test_a_killed_worker_is_replaced_by_the_parent(message, tmp_path):
     assert job._process is not None
     job._process.send_signal(signal.SIGKILL)
     job._process.wait()
-    assert [p.name for p in submit(job, message, tmp_path)] == ["m2_cat.ecsv", "m2.png", "m2_report.html"]
+    assert [p.name for p in submit(job, message, tmp_path)] == ["m2.png", "m2_report.html"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -68,14 +68,14 @@ def test_a_worker_that_hangs_is_given_up(message, tmp_path, monkeypatch):
     job = start_worker()
     assert job._process is not None
     job._process.send_signal(signal.SIGSTOP)
-    assert [p.name for p in submit(job, message, tmp_path)] == ["m2_cat.ecsv", "m2.png", "m2_report.html"]
+    assert [p.name for p in submit(job, message, tmp_path)] == ["m2.png", "m2_report.html"]
 
 
 def test_without_an_interpreter_the_parent_draws(message, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
-    assert len(submit(start_worker(), message, tmp_path)) == 3
+    assert len(submit(start_worker(), message, tmp_path)) == 2
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no such program"))
-    assert len(submit(start_worker(), message, tmp_path)) == 3
+    assert len(submit(start_worker(), message, tmp_path)) == 2
 
 
 def test_closing_ends_the_worker_at_any_moment(message, tmp_path):
@@ -133,7 +133,7 @@ def test_a_numpy_of_the_users_own_is_not_imported(message, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     job = start_worker()
     process = job._process
-    assert len(submit(job, message, tmp_path)) == 3
+    assert len(submit(job, message, tmp_path)) == 2
     assert process is not None
     assert process.returncode == 0
 
@@ -141,9 +141,9 @@ def test_a_numpy_of_the_users_own_is_not_imported(message, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("toml", "names"),
     [
-        ("[report]\npage = false\n", ["m2_cat.ecsv", "m2.png"]),
-        ("[output]\nimage = false\n", ["m2_cat.ecsv", "m2_report.html"]),
-        ("[report]\npage = false\n[output]\nimage = false\n", ["m2_cat.ecsv"]),
+        ("[report]\npage = false\n", ["m2.png"]),
+        ("[output]\nimage = false\n", ["m2_report.html"]),
+        ("[report]\npage = false\n[output]\nimage = false\n", []),
     ],
 )
 def test_settings_choose_what_is_drawn(toml, names, tmp_path):
@@ -158,8 +158,6 @@ def test_two_filters_make_a_color_picture(tmp_path):
     job = ReportJob()
     job.submit(make_payload(tmp_path, scene, settings=Settings()))
     assert [Path(p).name for p in job.wait()] == [
-        "m2_f555w_cat.ecsv",
-        "m2_f814w_cat.ecsv",
         "m2_f555w.png",
         "m2_f814w.png",
         "m2_color.png",

@@ -1,12 +1,25 @@
-"""Writing a catalog as ECSV."""
+"""Writing a catalog as ECSV.
+
+ECSV is text: a YAML header (JSON is YAML) and rows. It is written here, not with `astropy.table`, whose import takes
+longer than drizzling a visit; the tests read it back with `astropy.table`.
+"""
 
 from __future__ import annotations
 
-import io
+import json
+import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mizzle.io.atomic import write_text
 from mizzle.model import Catalog
+
+_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 
 
 def write_catalog(path: str | Path, catalog: Catalog) -> Path:
@@ -23,13 +36,84 @@ def write_catalog(path: str | Path, catalog: Catalog) -> Path:
     -------
     path : Path
         As given.
-    """
-    from astropy.table import Table
 
-    table = Table(dict(catalog.columns), meta=dict(catalog.meta))
-    for name, unit in catalog.units.items():
-        if unit:
-            table[name].unit = unit
-    text = io.StringIO()
-    table.write(text, format="ascii.ecsv")
-    return write_text(path, text.getvalue())
+    References
+    ----------
+    Astropy Proposal for Enhancement 6: Enhanced Character Separated Values table format, 1.0.
+    """
+    return write_text(path, ecsv_text(catalog.columns, catalog.units, catalog.meta))
+
+
+def ecsv_text(
+    columns: Mapping[str, NDArray[Any]], units: Mapping[str, str] | None = None, meta: Mapping[str, Any] | None = None
+) -> str:
+    """Return the text of an ECSV table.
+
+    Parameters
+    ----------
+    columns : mapping
+        One-dimensional arrays of equal length: numbers, booleans or text.
+    units : mapping, optional
+        Unit by column; empty where dimensionless.
+    meta : mapping, optional
+        Plain values about the table.
+    """
+    units = units or {}
+    lines = ["%ECSV 1.0", "---", "datatype:"]
+    for name, values in columns.items():
+        entry = {"name": name, "unit": units.get(name, ""), "datatype": _datatype(np.asarray(values))}
+        lines.append(f"- {_yaml({key: value for key, value in entry.items() if value})}")
+    if meta:
+        lines.append(f"meta: {_yaml(_plain(meta))}")
+    lines.append("schema: astropy-2.0")
+    header = [f"# {line}" for line in lines]
+    cells = [_cells(np.asarray(values)) for values in columns.values()]
+    rows = [" ".join(row) for row in zip(*cells, strict=True)]
+    return "\n".join([*header, " ".join(columns), *rows]) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    """Write a value on one line of YAML: as JSON, but for signs that JSON writes as a pair and YAML as one."""
+
+    def joined(pair: re.Match[str]) -> str:
+        sign = json.loads('"' + pair[0] + '"')
+        return f"\\U{ord(sign):08x}"
+
+    return _PAIR.sub(joined, json.dumps(value))
+
+
+def _datatype(values: NDArray[Any]) -> str:
+    """Return the ECSV name of an array's type."""
+    return "string" if values.dtype.kind in "US" else str(values.dtype.newbyteorder("=").name)
+
+
+def _cells(values: NDArray[Any]) -> list[str]:
+    """Write a column; numbers so that they read back the same."""
+    if values.dtype.kind in "US":
+        return [_quoted(str(text)) for text in values.tolist()]
+    if values.dtype.kind == "f" and values.dtype.itemsize < 8:
+        return [str(number) for number in values]  # the shortest text of its own precision
+    return [repr(number) for number in values.tolist()]
+
+
+def _quoted(text: str) -> str:
+    """Quote a text where a reader would split or lose it."""
+    if text and not any(sign in text for sign in " \t\r\n\"'#,"):
+        return text
+    plain = text.replace('"', '""').replace("\n", " ").replace("\r", " ")
+    return f'"{plain}"'
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from mizzle.io.atomic import write_bytes, write_text
-from mizzle.io.catalog_file import write_catalog
 from mizzle.model.frame import Grid
 from mizzle.report import color, page
 from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
@@ -25,12 +23,12 @@ def product_grid(product: Mapping[str, Any]) -> Grid:
 
 
 def draw(payload: Mapping[str, Any]) -> list[str]:
-    """Write the catalogs, the pictures and the page.
+    """Write the pictures and the page.
 
     Parameters
     ----------
     payload : mapping
-        From `worker.payload`: ``folder report planes stars options catalogs``.
+        From `worker.payload`: ``folder report planes stars options``.
 
     Returns
     -------
@@ -42,7 +40,7 @@ def draw(payload: Mapping[str, Any]) -> list[str]:
     with ThreadPoolExecutor(max_workers=1) as beside:  # encoding needs no interpreter lock
         pictures = beside.submit(_pictures, payload, raster) if options["image"] else None
         text = page.build_page(payload, raster) if options["page"] else None
-        files = [write_catalog(folder / f"{n}_cat.ecsv", c) for n, c in payload.get("catalogs", {}).items()]
+    files: list[Path] = []
     if pictures is not None:
         files += [write_bytes(folder / n, png) for n, png in pictures.result()]
     if text is not None:
@@ -53,7 +51,6 @@ def draw(payload: Mapping[str, Any]) -> list[str]:
 def warm_up() -> None:
     """Do what does not depend on the run: compile the template, load the face and the encoders."""
     page.warm_up()
-    importlib.import_module("astropy.table")  # half of the time of writing a catalog
     draw_raster(np.zeros((20, 20, 3), np.uint8), _SMALL, Caption(""))
 
 

@@ -31,7 +31,7 @@ STAR_COLUMNS = ("ra", "dec", "x", "y", "flux", "flux_err", "mag_st", "mag_err", 
 
 
 def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str, Any]:
-    """Return what the worker needs: plain values, arrays and catalogs, no files.
+    """Return what the worker needs: plain values and arrays, no files.
 
     Parameters
     ----------
@@ -51,14 +51,12 @@ def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str,
         for band, catalog in result.catalogs.items()
     }
     options = {**settings.report.model_dump(), "image": settings.output.image}
-    names = product_names(result)
     return {
         "folder": str(folder),
         "report": dict(result.report),
         "planes": planes,
         "stars": stars,
         "options": options,
-        "catalogs": {names[b]: c for b, c in result.catalogs.items()} if settings.output.catalog else {},
     }
 
 
