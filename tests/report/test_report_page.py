@@ -153,7 +153,7 @@ def test_the_page_of_a_hundred_exposures_stays_small(tmp_path):
     assert len(page) < 6e6
     assert data_of(page)["contexts"]["F814W"]["planes"] == 52
     assert len(to_json(result.report)) < 3e6
-    assert page.count('class="panel"') == 24  # the worst 12, and 12 histograms
+    assert page.count('class="panel"') == 30  # the worst 12, 12 histograms, 6 of residuals by place
 
 
 def test_large_mosaics_are_averaged_to_fit_the_room(tmp_path):

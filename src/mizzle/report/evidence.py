@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.geometry.frames import binning_of
+from mizzle.instrument.wfpc2 import CHIP_SIDE
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, project
 from mizzle.report import psf
 from mizzle.report.stretch import encode
@@ -81,30 +83,52 @@ def _dithers(frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, list[fl
 
 def _residuals(
     result: Result, frames: Mapping[str, Mapping[str, ChipFrame]], center: tuple[float, float]
-) -> dict[str, dict[str, list[float]]]:
-    """Return residual vectors by exposure: place east, north [arcsec], residual east, north [mas], magnitude."""
+) -> dict[str, dict[str, list[Any]]]:
+    """Return residual vectors by exposure.
+
+    Place on the sky ``xi eta`` [arcsec], residual east and north ``dxi deta`` [mas], ``mag``; the same on the chip:
+    name ``chip``, place ``x y`` [0-based pixel of the full chip, unbinned], residual along its axes ``dx dy`` [mas].
+    """
     tables = result.alignment.tables
-    kept: dict[str, dict[str, list[float]]] = {}
+    kept: dict[str, dict[str, list[Any]]] = {}
     share = max(40, RESIDUAL_LIMIT // max(1, len(tables)))
-    numbers = {chip.number: name for e in result.exposures for name, chip in e.chips.items()}
+    exposures = {e.root: e for e in result.exposures}
     for root, table in tables.items():
         if root not in frames or not {"x", "y", "dx", "dy", "mag", "chip"} <= set(table):
             continue
         good = np.flatnonzero(np.isfinite(table["dx"]) & np.isfinite(table["dy"]))
         rows = good[:: max(1, -(-good.size // share))]
-        xi, eta = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
-        for number in np.unique(table["chip"][rows]):
-            frame = frames[root].get(numbers.get(int(number), ""))
-            if frame is None:
-                continue
-            mine = table["chip"][rows] == number
-            sky = frame.pixel_to_sky(table["x"][rows][mine], table["y"][rows][mine])
-            xi[mine], eta[mine] = (3600 * plane for plane in project(*sky, center))
-        columns = {"xi": (xi, 1), "eta": (eta, 1), "dxi": (table["dx"][rows], 2), "deta": (table["dy"][rows], 2)}
-        columns["mag"] = (table["mag"][rows], 2)
-        placed = np.isfinite(xi)
-        kept[root] = {key: np.round(v[placed].astype(float), n).tolist() for key, (v, n) in columns.items()}
+        east, north = (np.asarray(table[key][rows], dtype=np.float64) for key in ("dx", "dy"))
+        columns = {key: np.full(rows.size, np.nan) for key in ("xi", "eta", "x", "y", "dx", "dy")}
+        names = np.full(rows.size, "", dtype="U4")
+        for name, chip in exposures[root].chips.items():
+            frame = frames[root][name]
+            mine = table["chip"][rows] == chip.number
+            x, y = table["x"][rows][mine], table["y"][rows][mine]
+            names[mine] = name
+            columns["xi"][mine], columns["eta"][mine] = (
+                3600 * plane for plane in project(*frame.pixel_to_sky(x, y), center)
+            )
+            columns["x"][mine], columns["y"][mine] = _full_chip(exposures[root], chip, x, y)
+            turned = np.linalg.solve(frame.cd, np.stack([east[mine], north[mine]]))
+            columns["dx"][mine], columns["dy"][mine] = turned * frame.scale / 3600.0
+        columns |= {"dxi": east, "deta": north, "mag": np.asarray(table["mag"][rows], dtype=np.float64)}
+        placed = names != ""
+        digits = {"xi": 1, "eta": 1, "x": 1, "y": 1}
+        kept[root] = {key: np.round(v[placed], digits.get(key, 2)).tolist() for key, v in columns.items()}
+        kept[root]["chip"] = names[placed].tolist()
     return kept
+
+
+def _full_chip(
+    exposure: Exposure, chip: Chip, x: NDArray[Any], y: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return 0-based pixels of the full, unbinned chip for pixels of a binned chip or subarray."""
+    binning = binning_of(exposure.header)
+    whole = chip.shape == (CHIP_SIDE // binning, CHIP_SIDE // binning)  # its LTV, if any, belongs to the filter
+    start = [0.0 if whole else float(chip.header.get(key, 0.0)) for key in ("LTV1", "LTV2")]
+    full = [binning * (np.asarray(v, dtype=np.float64) - s + 0.5) - 0.5 for v, s in zip((x, y), start, strict=True)]
+    return full[0], full[1]
 
 
 def _votes(alignment: Alignment) -> dict[str, dict[str, Any]]:

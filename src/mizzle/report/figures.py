@@ -1,4 +1,4 @@
-"""The figures of the page about exposures, alignment, zeropoint, sky, cosmic rays and star widths.
+"""The figures of the page about exposures, zeropoint, sky, cosmic rays and star widths.
 
 Each takes the report's numbers and gives a `Figure`, or None where there is nothing to show.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from mizzle.report import maps
 from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
 
 Report = Mapping[str, Any]
@@ -140,134 +137,6 @@ def _runs(numbers: Sequence[int]) -> str:
             runs.append([n, n])
     words = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
     return ", ".join(words) if len(words) <= 6 else ", ".join(words[:5]) + "…"
-
-
-def residual_panels(report: Report, most: int = 12) -> Figure | None:
-    """Draw residual vectors, a panel per exposure; the widest rms where there are many."""
-    tables = {r: t for r, t in (report["evidence"].get("residuals") or {}).items() if t["xi"]}
-    if not tables:
-        return None
-    entries = report["alignment"]["exposures"]
-    shown = sorted(tables, key=lambda r: -(entries.get(r, {}).get("rms_mas") or 0.0))[:most]
-    shown = [root for root in tables if root in shown]
-    reach = max(max(map(abs, t["xi"] + t["eta"])) for t in tables.values()) * 1.05
-    typical = float(np.median([np.median(np.hypot(t["dxi"], t["deta"])) for t in tables.values()]))
-    # The typical vector takes a twenty-fifth of the panel's side.
-    gain = float(f"{2 * reach / 25 / max(typical, 1e-6):.1g}")
-    panels = []
-    for root in shown:
-        table = tables[root]
-        chart = Chart(
-            Axis("", reach, -reach, ticks=()), Axis("", -reach, reach, ticks=()),
-            f"Residual vectors of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
-        )  # fmt: skip
-        step = -(-len(table["xi"]) // 150)  # more would hide each other
-        xs, ys, dxs, dys = (table[key][::step] for key in ("xi", "eta", "dxi", "deta"))
-        ends = ((x, y, x + dx * gain, y + dy * gain) for x, y, dx, dy in zip(xs, ys, dxs, dys, strict=True))
-        chart.segments(ends, "vector")
-        chart.cloud(xs, ys, "root")
-        rms = entries.get(root, {}).get("rms_mas")
-        words = f"{root}" + (f" · {rms:.1f} mas" if rms is not None else "")
-        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
-    left_out = len(tables) - len(shown)
-    extra = f" The {len(shown)} with the largest rms; {left_out} more are in the table." if left_out else ""
-    scale = f"Vectors are residuals of single stars, 150 at most, drawn {gain * 1000:,.0f} times longer than they are"
-    return Figure(
-        "residuals",
-        "Residual vectors",
-        f"{scale}; the typical one is {typical:.1f} mas. Panels span ±{reach:.0f} arcsec, north up, east left.{extra}",
-        "short vectors pointing every way. A swirl is a roll left over, a fan a wrong scale, a common direction"
-        " a wrong shift, and one chip apart from the others a chip that moved.",
-        f'<div class="panels">{"".join(panels)}</div>',
-        wide=True,
-    )
-
-
-def residual_cloud(report: Report) -> Figure | None:
-    """Draw all residuals together, east against north."""
-    tables = report["evidence"].get("residuals") or {}
-    dx = np.array([v for t in tables.values() for v in t["dxi"]], dtype=float)
-    dy = np.array([v for t in tables.values() for v in t["deta"]], dtype=float)
-    if not dx.size:
-        return None
-    reach = float(np.percentile(np.abs(np.concatenate([dx, dy])), 99)) * 1.25 + 0.1
-    chart = Chart(
-        Axis("residual east [mas]", reach, -reach), Axis("residual north [mas]", -reach, reach),
-        "Residuals of all matched stars", width=440, height=434,
-    )  # fmt: skip
-    chart.cloud(dx, dy, "ink")
-    rms = float(np.sqrt(np.mean(np.concatenate([dx, dy]) ** 2)))
-    turn = np.linspace(0, 2 * np.pi, 73)
-    chart.line([(rms * float(np.cos(a)), rms * float(np.sin(a))) for a in turn], "guide")
-    return Figure(
-        "residual-cloud",
-        "All residuals together",
-        f"{dx.size} residuals; the circle is their rms per axis, {rms:.2f} mas.",
-        "a round cloud centered on zero, a few mas wide. Two clouds mean false matches.",
-        chart.svg(),
-    )
-
-
-def offset_votes(report: Report) -> Figure | None:
-    """Draw the histograms in which the offset between exposures was found."""
-    votes = report["evidence"].get("votes") or {}
-    if not votes:
-        return None
-    panels = []
-    for root, vote in votes.items():
-        counts, extent = np.array(vote["counts"], dtype=float), vote["extent"]
-        chart = Chart(
-            Axis("", -1, 1, ticks=()), Axis("", -1, 1, ticks=()),
-            f"Offset histogram of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
-        )  # fmt: skip
-        top = max(1.0, float(counts.max()))
-        chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), maps.SEQUENTIAL), (-1, -1, 1, 1))
-        words = f"{root} · {top:.0f} votes"
-        panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
-    return Figure(
-        "votes",
-        "Votes on the offset",
-        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair;"
-        f" panels span ±{extent:.3g} arcsec, tones the square root of the count.",
-        "one dark spot on an even ground: the true offset. No spot, or several, means that nothing was matched.",
-        f'<div class="panels">{"".join(panels)}</div>',
-        wide=True,
-    )
-
-
-def residual_trend(report: Report) -> Figure | None:
-    """Draw residuals against magnitude, or against position where magnitudes are not known."""
-    tables = [t for t in (report["evidence"].get("residuals") or {}).values() if t["dxi"]]
-    if not tables:
-        return None
-    by_mag = all("mag" in t for t in tables)
-    size = np.array([v for t in tables for v in np.hypot(t["dxi"], t["deta"])])
-    x = np.array([v for t in tables for v in t["mag" if by_mag else "xi"]], dtype=float)
-    good = np.isfinite(x) & np.isfinite(size)
-    x, size = x[good], size[good]
-    if x.size < 2:
-        return None
-    low, high = padded(x, least=1.0, share=0.04)
-    label = "magnitude (instrumental)" if by_mag else "east of the center [arcsec]"
-    chart = Chart(
-        Axis(label, low, high),
-        Axis("residual [mas]", 0.0, float(np.percentile(size, 99)) * 1.15 + 0.1),
-        "Length of residuals",
-        height=434,
-    )
-    chart.cloud(x, size, "ink")
-    edges = np.percentile(x, np.linspace(0, 100, 9))
-    cells = [(x >= a) & (x <= b) for a, b in pairwise(edges)]
-    chart.line([(float(np.median(x[c])), float(np.median(size[c]))) for c in cells if c.any()], "guide")
-    good_words = (
-        "bright stars fit best, faint ones worse as their noise grows; a rise at the bright end is saturation."
-        if by_mag
-        else "the line is level: no place of the field fits worse than another."
-    )
-    return Figure(
-        "residual-trend", "Residuals against " + ("magnitude" if by_mag else "place"),
-        "Each matched star; the line is the running median.", good_words, chart.svg(),
-    )  # fmt: skip
 
 
 def proof(zeropoint: Mapping[str, Any]) -> Figure | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mizzle.report import alignment_figures as ali
 from mizzle.report import figures as fig
 from mizzle.report import skyfigures as sky
 from mizzle.report import tables as tab
@@ -94,10 +95,11 @@ def _alignment(report: Report) -> Section:
         alignment["verdict"],
         _some(
             [
-                fig.residual_panels(report),
-                fig.residual_cloud(report),
-                fig.residual_trend(report),
-                fig.offset_votes(report),
+                ali.residual_panels(report),
+                ali.residual_cloud(report),
+                ali.residual_trend(report),
+                ali.residual_positions(report),
+                ali.offset_votes(report),
             ]
         ),
         [tab.alignment(report)],
