@@ -62,7 +62,8 @@ def read_all(
     with clock("read"):
         inputs = find_inputs(files, on_problem=drops.drop)
         cache = PixelCache()
-        settings_for = _prepared(inputs, out, settings, clock)
+        settings_for = _prepared(inputs, out, settings, drops, clock)
+        inputs = [entry for entry in inputs if str(entry.science) not in drops.reasons]
         exposures: list[Exposure] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
@@ -91,14 +92,15 @@ def read_all(
 
 
 def _prepared(
-    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, clock: Clock
+    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, drops: Drops, clock: Clock
 ) -> Callable[[InputFile], Settings]:
     """Ask the archive for reference files and headerlets where the settings want them; say how to read each file."""
     if settings.archive.references == "embedded" and not settings.archive.astrometry:
         return lambda entry: settings
     from mizzle.archive.prepare import prepare_run
 
-    prepared = prepare_run([entry.science for entry in inputs], settings, out or ".", say=clock.warn)
+    paths = [entry.science for entry in inputs]
+    prepared = prepare_run(paths, settings, out or ".", say=clock.warn, on_problem=drops.drop)
     return lambda entry: prepared.settings_for(entry.science)
 
 

@@ -15,6 +15,7 @@ from astropy.io import fits
 
 import mizzle
 from mizzle.cli import main
+from mizzle.errors import InputError
 from mizzle.geometry.keywords import frame_cards, row_lookup
 from mizzle.instrument.tables import embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
@@ -162,6 +163,28 @@ def test_without_crds_the_embedded_tables_serve_at_once(files, plain, closed, tm
     assert line.endswith("the embedded tables serve")
     with fits.open(tmp_path / "m2_drz.fits") as hdus:
         np.testing.assert_array_equal(hdus["SCI"].data, plain.mosaics["F814W"].sci)
+
+
+@pytest.mark.parametrize("asked", [{"references": "best"}, {"astrometry": True}])
+@pytest.mark.parametrize("wrong", ["broken", "another camera"])
+def test_a_wrong_file_is_dropped_when_the_archive_is_asked_too(service, settings, files, tmp_path, asked, wrong):
+    serve_changed_tables(service)
+    bad = tmp_path / "ua060509m_c0m.fits"
+    with fits.open(files[0]) as hdus:
+        hdus[0].header["INSTRUME"] = "ACS"
+        hdus[0].header["ROOTNAME"] = "ua060509m"
+        hdus.writeto(bad)
+    if wrong == "broken":
+        bad.write_bytes(bad.read_bytes()[:1000])
+    (tmp_path / "ua060509m_c1m.fits").write_bytes(files[0].with_name(f"{files[0].name[:9]}_c1m.fits").read_bytes())
+    request = with_archive(settings, tmp_path / "kept", **asked)
+    with pytest.raises(InputError, match="ua060509m"):
+        mizzle.run([*files, bad], settings=request)
+    result = mizzle.run([*files, bad], settings=request, keep_going=True)
+    assert list(result.dropped) == [str(bad)]
+    assert len(result.exposures) == 2
+    name = "IDC_ta81040lu" if "references" in asked else "IDC_sad1946fu"
+    assert result.exposures[0].chips["WF3"].frame.name == name
 
 
 # Headerlets -----------------------------------------------------------------------------------------------------------

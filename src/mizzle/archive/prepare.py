@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mizzle.archive.astrometry import fetch_headerlets
+from mizzle.archive.crds import matching_header
 from mizzle.archive.download import Progress, silent
 from mizzle.archive.references import best_references, cache_folder
 from mizzle.archive.structure import primary_header
+from mizzle.errors import MizzleError
 from mizzle.settings import Settings, build_settings
 
 Say = Callable[[str], None]
@@ -40,6 +42,10 @@ class Prepared:
         return _with_geometry(self.settings, {"headerlet": str(self.headerlets[science])})
 
 
+def _raise(_: str, problem: MizzleError) -> None:
+    raise problem
+
+
 def prepare_run(
     files: Sequence[Path],
     settings: Settings,
@@ -47,6 +53,7 @@ def prepare_run(
     *,
     progress: Progress = silent,
     say: Say = lambda message: None,
+    on_problem: Callable[[str, MizzleError], None] = _raise,
 ) -> Prepared:
     """Ask the archive what the settings want to know; touch no network, and no file, where they want nothing.
 
@@ -62,17 +69,29 @@ def prepare_run(
         Output folder; a relative ``archive.cache`` lies in it.
     progress, say : callable
         Told of bytes, and of what serves and why.
+    on_problem : callable
+        Called with a file that nothing can be asked about, and why; raises by default, may note it and go on.
 
     Raises
     ------
     MizzleError
-        See `best_references` and `fetch_headerlets`.
+        A file is not a WFPC2 exposure with a date. See also `best_references` and `fetch_headerlets`.
     """
     archive = settings.archive
     wants_tables = archive.references == "best"
     if not files or not (wants_tables or archive.astrometry):
         return Prepared(settings)
-    headers = {path: primary_header(path) for path in files}
+    headers: dict[Path, Mapping[str, str | int | float | bool]] = {}
+    for path in files:
+        try:
+            header = primary_header(path)
+            matching_header(header, str(path))
+        except MizzleError as problem:
+            on_problem(str(path), problem)
+        else:
+            headers[path] = header
+    if not headers:
+        return Prepared(settings)
     folder = cache_folder(archive, output)
     if wants_tables:
         best = best_references(list(headers.values()), folder, archive, progress=progress, say=say)
