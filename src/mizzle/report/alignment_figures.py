@@ -137,7 +137,8 @@ def residual_positions(report: Report) -> Figure | None:
     chips = np.array([v for t in tables for v in t["chip"]])
     sizes = np.abs(np.concatenate([stars["dx"], stars["dy"]]))
     reach = float(np.percentile(sizes, 90)) + 0.1
-    panels, found = [], []
+    panels: list[str] = []
+    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for axis in ("dx", "dy"):
         for place, label in _PLACES:
             low, high = (0.0, ROW_PERIOD) if place == "row" else padded(stars[place], least=1.0, share=0.02)
@@ -146,12 +147,18 @@ def residual_positions(report: Report) -> Figure | None:
                 Axis(f"along {axis[1]} [mas]", -reach, reach),
                 f"Residuals along {axis[1]} against {label}", width=340, height=260,
             )  # fmt: skip
-            found += _positions_panel(chart, stars[place], stars[axis], chips, folded=place == "row")
+            folded = place == "row"
+            medians = _positions_panel(chart, stars[place], stars[axis], chips, folded=folded)
+            if axis == "dy" or not folded:
+                found[folded] += medians
             panels.append(f'<div class="panel">{chart.svg()}</div>')
     words = ""
-    if found:
-        scatter, noise = np.sqrt(np.mean(np.square(found), axis=0))
-        words = f" The medians scatter by {scatter:.2f} mas around zero; the stars' noise alone makes {noise:.2f} mas."
+    if found[False] and found[True]:
+        (scatter, noise), (cycle, cycle_noise) = (np.sqrt(np.mean(np.square(v), axis=0)) for v in found.values())
+        words = (
+            f" The medians scatter by {scatter:.2f} mas around zero; the stars' noise alone makes {noise:.2f} mas."
+            f" Those along y in the row cycle: {cycle:.2f} mas, and {cycle_noise:.2f} mas."
+        )
     return Figure(
         "residual-positions",
         "Residuals against place on the chip",
