@@ -31,6 +31,12 @@ def test_six_exposures_meet_the_targets(six):
     assert told["found150"] >= 0.995
     assert max(told["sky"].values()) <= 0.003
     assert told["star"] <= 0.002
+    whole = scores(made, rays)
+    assert whole["found30"] >= 0.985
+    assert whole["found150"] >= 0.994
+    assert max(whole["sky"].values()) <= 0.003
+    # Partly covered reference pixels beside bad columns would cost stars their peaks.
+    assert whole["star"] <= 0.0005
     assert set(rays.methods.values()) == {"median"}
     for root, chips in rays.fractions.items():
         for name, fraction in chips.items():
@@ -60,8 +66,8 @@ def test_three_blank_exposures_keep_their_pixels():
 @pytest.mark.parametrize(
     ("plan", "least30", "least150"),
     [
-        ({"gain": 15, "seed": 41}, 0.97, 0.99),
-        ({"gain": (7, 15, 7, 15, 7, 15), "seed": 42}, 0.975, 0.99),
+        ({"gain": 15, "seed": 41}, 0.98, 0.99),
+        ({"gain": (7, 15, 7, 15, 7, 15), "seed": 42}, 0.985, 0.99),
         ({"seed": 43, "effects": (*STRESS, ("breathing", 0.05))}, 0.98, 0.99),
         ({"seed": 44, "effects": (*STRESS, ("pointing_error", 7.0))}, 0.98, 0.99),
         ({"seed": 45, "exptime": (500.0, 300.0, 500.0, 800.0, 300.0, 500.0)}, 0.97, 0.99),

@@ -24,7 +24,7 @@ class RejectSettings(Section):
         3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.5, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.4, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -43,17 +43,17 @@ class RejectSettings(Section):
         0.5, "Added to both thresholds, in units of what sharpening added to a peak of the reference.", ge=0, le=10
     )
     min_coverage: float = setting(
-        0.3, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
+        0.7, "Least share of a reference pixel that an exposure must cover to count there.", ge=0, le=1
     )
     seed_sigma: float = setting(3.4, "Seeds stand above the reference by this.", unit="sigma", ge=1, le=50)
     neighbor_sigma: float = setting(
-        1.5, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
+        1.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        0.45, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.4, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
-        0.05, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+        0.0, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
     )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)
@@ -71,7 +71,7 @@ class RejectSettings(Section):
         le=50,
     )
     single_neighbor_sigma: float = setting(
-        3.0, "Single exposure: neighbors of a seed above this belong to it.", unit="sigma", ge=1, le=50
+        2.0, "Single exposure: neighbors of a seed above this belong to it.", unit="sigma", ge=1, le=50
     )
     single_contrast: float = setting(
         2.0, "Single exposure: L.A.Cosmic's limit of sharpness over fine structure.", ge=0, le=100
