@@ -73,7 +73,7 @@ def demo_summary(result: Result, scores: Sequence[Score], clock: Clock) -> str:
     rows = [
         (
             score.name,
-            f"{score.value:.4g}",
+            f"{score.value:.4f}",
             f"{score.error:.2g}",
             score.unit,
             score.target,
