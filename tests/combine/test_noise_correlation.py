@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from combine_tools import blank_stack, drizzled
-from mizzle.kernel.correlation import aperture_factor, drop_correlation, large_area_factor
+from mizzle.kernel.correlation import aperture_factor, drop_correlation, large_area_factor, sum_weights
 
 
 def test_published_numbers():
@@ -33,6 +33,17 @@ def test_single_pixels_need_no_factor_and_large_areas_the_full_one():
     sizes = [aperture_factor(correlation, np.ones((n, n))) for n in (2, 5, 20, 80)]
     assert sizes == sorted(sizes)
     assert sizes[-1] == pytest.approx(large_area_factor(correlation), rel=0.02)
+
+
+def test_weights_of_a_sum():
+    """Even noise: as the factor says. One noisy input pixel inside a wide aperture: by the large-area factor."""
+    correlation = drop_correlation(np.array([[0.98, 0.2], [-0.2, 0.98]]))
+    shares = np.random.default_rng(3).uniform(size=(2, 9, 11))
+    weights = sum_weights(correlation, shares)
+    for one, mine in zip(shares, weights, strict=True):
+        assert np.sqrt(mine.sum() / (one**2).sum()) == pytest.approx(aperture_factor(correlation, one))
+    wide = sum_weights(correlation, np.ones((1, 15, 15)))[0]
+    assert np.sqrt(wide[7, 7]) == pytest.approx(large_area_factor(correlation))
 
 
 #: Narrow gaussians and lanczos leave a weight so uneven that one factor means little: they are left out.

@@ -14,7 +14,7 @@ from mizzle.settings import CatalogSettings, Settings
 from mizzle.steps.catalog import Flag, measure_catalog
 from mizzle.steps.catalog.flags import blended
 from mizzle.steps.catalog.measure import UNITS, vega_zeropoint
-from mizzle.steps.catalog.photometry import correlation_of_side, growth
+from mizzle.steps.catalog.photometry import growth
 
 COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()
 
@@ -210,12 +210,6 @@ def test_close_pairs_against_all_distances(n):
     expected = {(i, j) for i in range(n) for j in range(i) if all_distances[i, j] < 7.0}
     assert {(max(i, j), min(i, j)) for i, j in zip(one, two, strict=True)} == expected
     np.testing.assert_allclose(distance, all_distances[one, two])
-
-
-def test_correlation_of_large_squares_vanishes():
-    large = np.array([1.0, 1.25, 1.5, 2.0])
-    np.testing.assert_allclose(correlation_of_side(large, 1e9), 1.0, atol=1e-6)
-    np.testing.assert_allclose(correlation_of_side(large, 1.0), large, rtol=1e-9)
 
 
 def reference(**changes):

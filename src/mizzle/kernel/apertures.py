@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mizzle.kernel.correlation import sum_weights
+
 FloatArray = NDArray[np.float64]
 
 _STAMP_PIXELS = 1_000_000  # pixels in work at once: stays inside the cache's reach
@@ -28,7 +30,7 @@ class ApertureSums:
     flux : (n,) array
         Sum of the usable pixels, each by its overlap.
     variance : (n,) array
-        Sum of their variances by overlap squared; NaN where no variance was given.
+        Sum of their variances by overlap squared, or as their correlation asks; NaN where no variance was given.
     area : (n,) array
         Usable area [pixel].
     lost : (n,) array
@@ -113,6 +115,7 @@ def aperture_sums(
     *,
     variance: NDArray[Any] | None = None,
     mask: NDArray[Any] | None = None,
+    correlation: FloatArray | None = None,
 ) -> ApertureSums:
     """Sum an image in circles.
 
@@ -128,6 +131,8 @@ def aperture_sums(
         Of the pixels.
     mask : (ny, nx) array, optional
         Nonzero: leave out.
+    correlation : (2 m + 1, 2 m + 1) array, optional
+        Of the noise of neighboring pixels, for `variance`; see `mizzle.kernel.correlation.sum_weights`.
 
     Returns
     -------
@@ -160,7 +165,11 @@ def aperture_sums(
         if variance is None:
             var[part] = np.nan
         else:
-            var[part] = np.einsum("ij,ij->i", weight**2, np.where(usable, variance.ravel()[index], 0.0))
+            of_variance = weight**2
+            if correlation is not None:
+                stamps = weight.reshape(-1, 2 * half + 1, 2 * half + 1)
+                of_variance = sum_weights(correlation, stamps).reshape(weight.shape)
+            var[part] = np.einsum("ij,ij->i", of_variance, np.where(usable, variance.ravel()[index], 0.0))
     return ApertureSums(flux, var, area, lost)
 
 

@@ -94,6 +94,39 @@ def large_area_factor(correlation: FloatArray) -> float:
     return float(np.sqrt(correlation.sum() / correlation[middle, middle]))
 
 
+def sum_weights(correlation: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return what each pixel's variance counts in the variance of a weighted sum of correlated pixels.
+
+    With shares m and covariances ``c(j - k) (V_j + V_k) / 2`` the sum's variance is::
+
+        sum_jk c(j - k) m_j m_k (V_j + V_k) / 2 = sum_j V_j m_j (c * m)_j
+
+    Exact for even noise. The mean of two variances, not their geometric mean, makes it hold for a peak as well: a
+    single noisy input pixel, wholly inside the aperture, must count by the large-area factor whatever cells it fell on.
+
+    Parameters
+    ----------
+    correlation : (2 m + 1, 2 m + 1) array
+        As `drop_correlation` gives it.
+    shares : (n, ny, nx) array
+        Weight of each pixel in each sum: its share inside an aperture.
+
+    Returns
+    -------
+    weights : (n, ny, nx) array
+        ``m_j (c * m)_j``; multiply by the variances and add.
+    """
+    n, ny, nx = shares.shape
+    m = correlation.shape[0] // 2
+    wide = np.zeros((n, ny + 2 * m, nx + 2 * m))
+    wide[:, m : m + ny, m : m + nx] = shares
+    spread = np.zeros_like(shares)
+    for dy, dx in np.argwhere(correlation != 0.0).tolist():
+        spread += correlation[dy, dx] * wide[:, dy : dy + ny, dx : dx + nx]
+    spread *= shares
+    return spread
+
+
 def aperture_factor(correlation: FloatArray, aperture: Any) -> float:
     """Return the noise of an aperture's sum over the root of its pixels' summed variances.
 

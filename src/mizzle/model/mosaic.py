@@ -62,6 +62,8 @@ class Mosaic:
         Sum over exposures [s].
     noise_correlation : mapping
         Large-area noise-correlation factor by chip name.
+    neighbor_correlation : mapping
+        By chip name: covariance of pixels by their distance, indexed ``[dy + m, dx + m]``, 1 in the middle.
     fill : float
         What stands for SCI and ERR in the file where `wht` is 0.
     """
@@ -79,6 +81,7 @@ class Mosaic:
     kernel: str
     weight_type: str = "EXP"
     noise_correlation: Mapping[str, float] = field(default_factory=dict)
+    neighbor_correlation: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fill: float = float("nan")
 
     @property

@@ -13,7 +13,7 @@ from mizzle.instrument.cte import dolphin_2009
 from mizzle.instrument.dq import ALL_BITS, SATURATED, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
-from mizzle.settings import Settings
+from mizzle.settings import CatalogSettings, Settings
 
 FloatArray = NDArray[np.float64]
 
@@ -60,6 +60,8 @@ class InputFacts:
         Share of the weight that lost pixels near the center: of the core's, root of the sum of squares over inputs.
     lost_near : (n,) array
         The same for pixels around the core.
+    missed : (n,) array
+        Variance by cosmic rays that nobody could tell from the star's own core [(DN/s)**2].
     """
 
     n_exposures: NDArray[np.int64]
@@ -69,6 +71,7 @@ class InputFacts:
     cte: FloatArray
     lost: FloatArray
     lost_near: FloatArray
+    missed: FloatArray
 
 
 def members(mosaic: Mosaic, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
@@ -121,7 +124,7 @@ def facts(
     solutions : tuple
         Alignment, flux scales, sky levels, cosmic rays.
     settings : Settings
-        ``catalog.cte``.
+        ``catalog.cte``, ``catalog.missed_ray``, ``catalog.missed_flux``.
     runner : Runner
         Where chips are asked.
     """
@@ -132,17 +135,18 @@ def facts(
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, saturated = np.zeros(n), np.zeros(n, dtype=np.bool_)
-    weight, kept, lost, lost_near = (np.zeros(n) for _ in range(4))
-    for (one, index), (full, hit, core, near, cte) in zip(items, answers, strict=True):
+    weight, kept, lost, lost_near, missed = (np.zeros(n) for _ in range(5))
+    for (one, index), (full, hit, core, near, cte, ray) in zip(items, answers, strict=True):
         seen[roots.index(one.root), index] = True
         saturated[index] |= full
         hits[index] += hit
         weight[index] += one.weight
         kept[index] += one.weight * 10.0 ** (-0.4 * cte)
         # Large pixels take more of a star with them when they are lost.
-        size = one.weight * one.frame_scale / _WF_SCALE
+        size = one.weight * np.sqrt(one.frame_scale / _WF_SCALE)
         lost[index] += core * size**2
         lost_near[index] += near * size**2
+        missed[index] += one.weight**2 * ray
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
     return InputFacts(
         n_exposures=seen.sum(axis=0).astype(np.int64),
@@ -152,6 +156,7 @@ def facts(
         cte=-2.5 * np.log10(share) + 0.0,
         lost=np.sqrt(lost) / np.maximum(weight, 1e-300),
         lost_near=np.sqrt(lost_near) / np.maximum(weight, 1e-300),
+        missed=missed / np.maximum(weight, 1e-150) ** 2,
     )
 
 
@@ -162,27 +167,29 @@ def _ask(
     stars: StarLight,
     solutions: tuple[Alignment, FluxScales, SkyLevels, CosmicRays],
     settings: Settings,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], FloatArray]:
-    """Return, for some stars of one chip: saturated, hit, lost core, number lost near it, CTE loss [mag]."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], FloatArray, FloatArray]:
+    """Return, for stars of one chip: saturated, hit, lost core, number lost near it, CTE loss [mag], missed rays."""
     alignment, _, sky, rays = solutions
     if index.size == 0:
         none = np.zeros(0, np.bool_)
-        return none, none, none, np.zeros(0, np.int64), np.zeros(0)
+        return none, none, none, np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     bits = _around(chip.dq, x, y, _CORE)
-    rayed = _around(rays.mask(one.root, one.chip, chip.shape), x, y, _CORE)
+    mask = rays.mask(one.root, one.chip, chip.shape)
+    rayed = _around(mask, x, y, _CORE)
     bad = rayed | ((bits & np.uint16(ALL_BITS & ~good_bits(settings.dq.good))) != 0)
     core = slice(_CORE - 1, _CORE + 2)
     saturated: NDArray[np.bool_] = np.any(bits & np.uint16(SATURATED), axis=(1, 2))
     hit: NDArray[np.bool_] = np.any(rayed[:, core, core], axis=(1, 2))
     lost: NDArray[np.bool_] = np.any(bad[:, core, core], axis=(1, 2))
     near: NDArray[np.int64] = bad.sum(axis=(1, 2)) - bad[:, core, core].sum(axis=(1, 2))
-    if not corrects_cte(exposure, settings.catalog.cte):
-        return saturated, hit, lost, near, np.zeros(index.size)
     gain = noise_model(exposure, chip, settings.noise).gain
     electrons = exposure.exptime / one.factor * gain
+    missed = _missed(stars.flux[index] * electrons, float(mask.mean()), settings.catalog) / electrons**2
+    if not corrects_cte(exposure, settings.catalog.cte):
+        return saturated, hit, lost, near, np.zeros(index.size), missed
     area = chip.frame.scale**2
     background = sky.levels[one.root][one.chip] / one.factor * gain + stars.sky[index] * area * electrons
     binning = _SIDE / max(chip.shape) if max(chip.shape) in (400, 800) else 1.0
@@ -193,7 +200,27 @@ def _ask(
         np.maximum(background / binning**2, 0.0),
         0.5 * (exposure.mjd_start + exposure.mjd_end),
     )
-    return saturated, hit, lost, near, cte
+    return saturated, hit, lost, near, cte, missed
+
+
+def _missed(light: FloatArray, share: float, options: CatalogSettings) -> FloatArray:
+    """Return the variance by missed cosmic rays in one exposure [electron**2].
+
+    A star's core is compared with a tolerance that grows with its light, so rays hide there: more and larger ones the
+    brighter the star, up to the size that rays have.
+
+    Parameters
+    ----------
+    light : (n,) array
+        Of the stars [electron].
+    share : float
+        Of the chip's pixels masked as rays: tells how many there are.
+    options : CatalogSettings
+        ``missed_ray`` and ``missed_flux``.
+    """
+    bright = np.square(np.maximum(light, 0.0) / options.missed_flux)
+    hidden: FloatArray = share * options.missed_ray**2 * bright / (1.0 + bright)
+    return hidden
 
 
 def corrects_cte(exposure: Exposure, choice: str) -> bool:

@@ -30,6 +30,8 @@ from mizzle.steps.catalog.photometry import Photometry, growth, photometry, star
 FloatArray = NDArray[np.float64]
 
 _FWHM = 2.354820045
+_WF_PIXEL = 0.0996  # arcsec
+_SMALL_APERTURE = 0.15  # arcsec: what catalog.sampling refers to
 #: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065): Vega zeropoints are for gain 7.
 _GAIN_RATIO = {"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955}
 
@@ -88,9 +90,8 @@ def measure_catalog(
     x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
-    correlation = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip], dtype=np.float64)
     stars = star_mask(mosaic.sci.shape, x, y, found["snr"], mosaic.grid.scale)
-    measured = photometry(mosaic, x, y, options.aperture, correlation, options, runner, stars)
+    measured = photometry(mosaic, x, y, options.aperture, chip, options, runner, stars)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     scale = mosaic.grid.scale
     light = StarLight(ra, dec, measured.flux, measured.sky / scale**2)
@@ -98,14 +99,11 @@ def measure_catalog(
     flags = _flags(mosaic, found, measured, known, options)
     grown = None
     if options.aperture != STANDARD_APERTURE_ARCSEC:
-        grown = _growth(mosaic, (x, y), measured, known.chip, flags, (correlation, stars), options, runner)
+        grown = _growth(mosaic, (x, y), measured, known.chip, flags, stars, options, runner)
     factor = total_correction(options.aperture, grown, known.chip.tolist())
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
-    sampling = np.sqrt(
-        options.floor**2 + (options.lost_core * known.lost) ** 2 + (options.lost_near * known.lost_near) ** 2
-    )
-    variance = measured.variance + (sampling * measured.flux) ** 2
+    variance = measured.variance + known.missed + (_sampling(mosaic, known, options) * measured.flux) ** 2
     columns = _columns(replace(measured, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
@@ -120,6 +118,17 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
     if options.drop_hit:
         credible &= (columns["flags"] & Flag.COSMIC_RAY) == 0
     return credible
+
+
+def _sampling(mosaic: Mosaic, known: InputFacts, options: CatalogSettings) -> FloatArray:
+    """Return the relative error by how pixels, lost ones among them, sampled each star."""
+    scales = {one.chip: one.frame_scale for one in mosaic.inputs}
+    pixel = np.array([scales.get(name, _WF_PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _WF_PIXEL
+    phase = options.sampling * np.sqrt(pixel) * (_SMALL_APERTURE / options.aperture) ** 3
+    variance = options.floor**2 + phase**2
+    variance = variance + (options.lost_core * known.lost) ** 2 + (options.lost_near * known.lost_near) ** 2
+    relative: FloatArray = np.sqrt(variance)
+    return relative
 
 
 def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
@@ -170,7 +179,7 @@ def _growth(
     measured: Photometry,
     chip: NDArray[np.str_],
     flags: NDArray[np.int32],
-    noise: tuple[FloatArray, NDArray[np.uint8]],
+    stars: NDArray[np.uint8],
     options: CatalogSettings,
     runner: Runner,
 ) -> dict[str, tuple[float, float, int]]:
@@ -181,8 +190,7 @@ def _growth(
         chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
     index = np.flatnonzero(chosen)
     x, y = position
-    correlation, stars = noise
-    wide = photometry(mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, correlation[index], options, runner, stars)
+    wide = photometry(mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, chip[index], options, runner, stars)
     return growth(measured.flux[index], wide.flux, snr[index], chip[index])
 
 

@@ -50,7 +50,7 @@ def photometry(
     x: FloatArray,
     y: FloatArray,
     radius_arcsec: float,
-    correlation: FloatArray,
+    chip: NDArray[np.str_],
     options: CatalogSettings,
     runner: Runner,
     stars: NDArray[np.uint8] | None = None,
@@ -65,8 +65,8 @@ def photometry(
         Positions [0-based pixel].
     radius_arcsec : float
         Of the aperture.
-    correlation : (n,) array
-        Large-area noise-correlation factor at each star.
+    chip : (n,) str array
+        Each star's chip, which tells how its pixels' noise is correlated.
     options : CatalogSettings
         The ring.
     runner : Runner
@@ -87,7 +87,7 @@ def photometry(
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = aperture_sums(mosaic.sci, x[part], y[part], radius, variance=variance, mask=empty)
+        sums = _sums(mosaic, (variance, empty), (x[part], y[part]), radius, chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
@@ -101,7 +101,7 @@ def photometry(
 
     parts = runner.map(measure, split(x.size, runner.workers))
     flux, var, area, lost = (
-        np.concatenate([getattr(sums, key) for sums, _ in parts]) for key in ("flux", "variance", "area", "lost")
+        np.concatenate([sums[key] for sums, _ in parts]) for key in ("flux", "variance", "area", "lost")
     )
     level, sigma, count = (
         np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
@@ -109,10 +109,37 @@ def photometry(
     bad = ~np.isfinite(level)
     level = np.where(bad, np.median(level[~bad]) if (~bad).any() else 0.0, level)
     sigma = np.where(bad, np.median(sigma[~bad]) if (~bad).any() else 0.0, sigma)
-    excess = correlation / correlation_of_side(correlation, np.sqrt(np.pi) * radius)
+    large = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip.tolist()], dtype=np.float64)
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
-    sky_variance = area**2 * 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(correlation, 2.0)
-    return Photometry(flux - area * level, var * excess**2 + sky_variance, level, lost, bad)
+    sky_variance = area**2 * 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
+    return Photometry(flux - area * level, var + sky_variance, level, lost, bad)
+
+
+def _sums(
+    mosaic: Mosaic,
+    planes: tuple[FloatArray, NDArray[np.bool_]],
+    position: tuple[FloatArray, FloatArray],
+    radius: float,
+    chip: NDArray[np.str_],
+) -> dict[str, FloatArray]:
+    """Sum in apertures, each star with its chip's noise correlation; `planes` are variance and mask."""
+    variance, empty = planes
+    x, y = position
+    sums = {key: np.zeros(x.size) for key in ("flux", "variance", "area", "lost")}
+    for name in np.unique(chip).tolist():
+        mine = np.flatnonzero(chip == name)
+        some = aperture_sums(
+            mosaic.sci,
+            x[mine],
+            y[mine],
+            radius,
+            variance=variance,
+            mask=empty,
+            correlation=mosaic.neighbor_correlation.get(name),
+        )
+        for key, values in sums.items():
+            values[mine] = getattr(some, key)
+    return sums
 
 
 def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float) -> NDArray[np.uint8]:
@@ -140,34 +167,6 @@ def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatAr
         rows = np.clip(np.rint(y[chosen]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
         mask[rows, columns] = 1
     return mask
-
-
-def correlation_of_side(large: FloatArray, side: float) -> FloatArray:
-    """Return by how much a square of `side` pixels falls short of the large-area correlation factor.
-
-    Casertano et al. 2000 (AJ 120, 2747, appendix A6): drops r pixels wide leave a large-area factor R(r) of
-    ``1 / (1 - r/3)`` for r <= 1 and ``r / (1 - 1/(3 r))`` beyond; a square of N pixels reaches R(r) / R(r / N).
-
-    Parameters
-    ----------
-    large : (n,) array
-        Large-area factors R(r), 1 or more.
-    side : float
-        N.
-    """
-    big = np.maximum(np.where(np.isfinite(large), large, 1.0), 1.0)
-    drop = np.where(
-        big <= 1.5,
-        3.0 * (1.0 - 1.0 / big),
-        (3.0 * big + np.sqrt(np.maximum(9.0 * big**2 - 12.0 * big, 0.0))) / 6.0,
-    )
-    ratio = drop / side
-    small: FloatArray = np.where(
-        ratio <= 1.0,
-        1.0 / (1.0 - np.minimum(ratio, 1.0) / 3.0),
-        ratio / (1.0 - 1.0 / (3.0 * np.maximum(ratio, 1.0))),
-    )
-    return small
 
 
 def split(n: int, workers: int) -> list[slice]:

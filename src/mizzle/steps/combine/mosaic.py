@@ -81,6 +81,7 @@ def combine(
     runner.map(lambda rows: _take_saturated(sums, spare, enough, slice(*rows)), bands)
     sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
+    correlation = neighbor_correlation(drops, settings)
     return Mosaic(
         filter=filter_name,
         sci=sci,
@@ -94,7 +95,8 @@ def combine(
         kernel=settings.combine.kernel,
         exptime=float(sum(exposure.exptime for exposure in exposures)),
         weight_type=settings.combine.weight,
-        noise_correlation=noise_correlation(drops, settings),
+        noise_correlation={name: large_area_factor(table) for name, table in correlation.items()},
+        neighbor_correlation=correlation,
         fill=float("nan") if settings.combine.fill is None else settings.combine.fill,
     )
 
@@ -197,9 +199,9 @@ def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: 
     return sci, err, wht, context[0] if context.shape[0] == 1 else context
 
 
-def noise_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, float]:
-    """Return the large-area noise-correlation factor of each chip, the mean over its exposures."""
-    factors: dict[str, list[float]] = {}
+def neighbor_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, NDArray[np.float64]]:
+    """Return the correlation of neighboring pixels for each chip, the mean over its exposures."""
+    tables: dict[str, list[NDArray[np.float64]]] = {}
     for drop in drops:
         correlation = drop_correlation(
             _jacobian(drop.where),
@@ -207,8 +209,16 @@ def noise_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, fl
             kernel=settings.combine.kernel,
             pixel_scale_ratio=drop.ratio,
         )
-        factors.setdefault(drop.chip.name, []).append(large_area_factor(correlation))
-    return {name: float(np.mean(values)) for name, values in factors.items()}
+        tables.setdefault(drop.chip.name, []).append(correlation)
+    return {name: _mean_table(some) for name, some in tables.items()}
+
+
+def _mean_table(tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Average centered tables; smaller ones are 0 outside."""
+    side = max(len(table) for table in tables)
+    wide = [np.pad(table, (side - len(table)) // 2) for table in tables]
+    mean: NDArray[np.float64] = np.mean(wide, axis=0)
+    return mean
 
 
 def _jacobian(where: kernel.ChipMap) -> NDArray[np.float64]:
