@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mizzle.errors import SettingsError
-from mizzle.instrument.dq import bad_mask, good_bits, saturated_mask
+from mizzle.instrument.dq import bad_mask, good_bits, saturated_pixels
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import CHIP_NAMES, DQ_BITS
 from mizzle.settings import DataQualitySettings, NoiseSettings, load_settings
@@ -124,4 +124,5 @@ def test_saturated_pixels_are_those_with_no_other_fault():
     dq = np.zeros(SHAPE, int)
     dq[1, 1], dq[2, 2], dq[3, 3] = 8, 8 | 1024, 8 | 2
     _, chip = one(dq=dq)
-    assert np.argwhere(saturated_mask(chip, DataQualitySettings())).tolist() == [[1, 1], [2, 2]]
+    usable = saturated_pixels(chip.sci, chip.dq, good_bits(DataQualitySettings().good))
+    assert np.argwhere(usable).tolist() == [[1, 1], [2, 2]]

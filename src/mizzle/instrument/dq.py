@@ -82,10 +82,9 @@ def bad_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> N
     return bad
 
 
-def saturated_mask(chip: Chip, settings: DataQualitySettings) -> NDArray[np.bool_]:
+def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> NDArray[np.bool_]:
     """Return the pixels that are saturated and else good: usable where nothing better covers the place."""
-    dq = chip.dq
     saturated: NDArray[np.bool_] = (dq & np.uint16(SATURATED)) != 0
     if saturated.any():
-        saturated &= ~bad_pixels(chip.sci, dq, good_bits(settings.good) | SATURATED)
+        saturated &= ~bad_pixels(sci, dq, good | SATURATED)
     return saturated

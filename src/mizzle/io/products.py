@@ -169,7 +169,7 @@ def _driz_cards(mosaic: Mosaic) -> list[Card]:
         cards += [
             (f"{key}DATA", f"{item.root}[{item.chip}]", "input chip"),
             (f"{key}DEXP", item.exptime, "[s] exposure time"),
-            (f"{key}SCAL", mosaic.grid.scale, "[arcsec] product pixel"),
+            (f"{key}SCAL", round(mosaic.grid.scale, 10), "[arcsec] product pixel"),
             (f"{key}KERN", mosaic.kernel, "kernel"),
             (f"{key}PIXF", mosaic.pixfrac, "pixfrac"),
             (f"{key}WTSC", item.weight, "weight of a full pixel"),

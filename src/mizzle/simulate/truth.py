@@ -117,12 +117,6 @@ class Truth:
         """Return the ``(ny, nx)`` mask of pixels with at least `least` electrons from cosmic rays."""
         return self.chip(root, name).cosmic_rays.mask(least)
 
-    def sky_coverage(self, root: str, name: str) -> NDArray[np.float64]:
-        """Return the true sky of the pixels' centers of one chip, ``(2, ny, nx)`` [deg]."""
-        frame = self.exposures[root].pointing.true[name]
-        y, x = np.indices(frame.shape, dtype=np.float64)
-        return np.array(frame.pixel_to_sky(x, y))
-
     def starlight(self, root: str, name: str, *, recorded: bool = True) -> FloatArray:
         """Return the noiseless star light of one chip as the file has it, flat-fielded, without sky [DN]."""
         chip = self.chip(root, name)

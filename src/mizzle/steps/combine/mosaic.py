@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
-from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits
+from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits, saturated_pixels
 from mizzle.kernel.correlation import drop_correlation, large_area_factor
 from mizzle.kernel.finish import finish
 from mizzle.model import (
@@ -122,10 +122,8 @@ class _Load:
         self.mask = (bad | hit).view(np.uint8)
         self.saturated: NDArray[np.uint8] | None = None
         if settings.dq.saturated and not good & SATURATED:
-            usable = (dq & np.uint16(SATURATED)) != 0
-            if usable.any():
-                usable &= ~bad_pixels(self.sci, dq, good | SATURATED)
-                self.saturated = (~usable).view(np.uint8) if usable.any() else None
+            usable = saturated_pixels(self.sci, dq, good)
+            self.saturated = (~usable).view(np.uint8) if usable.any() else None
 
     def fall(
         self, accumulator: kernel.Accumulator, mask: NDArray[np.uint8], rows: tuple[int, int], settings: Settings
