@@ -30,6 +30,10 @@ class Threads:
         """Return the answers in the order of `items`; the first exception, in that order, is raised."""
         return list(self._pool.map(function, items))
 
+    def begin(self, function: Callable[[Item], Answer], item: Item) -> Callable[[], Answer]:
+        """Start ``function(item)`` on a thread; the answer waits for it."""
+        return self._pool.submit(function, item).result
+
 
 def available_cores() -> int:
     """Return the number of cores this process may use."""

@@ -64,31 +64,38 @@ def read_all(
         cache = PixelCache()
         settings_for = _prepared(inputs, out, settings, drops, clock)
         inputs = [entry for entry in inputs if str(entry.science) not in drops.reasons]
-        exposures: list[Exposure] = []
+        read: list[tuple[Exposure, Callable[[], MizzleError | None]]] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
-                exposures.append(read_exposure(entry, settings_for(entry), cache=cache, headers_only=True))
+                exposure = read_exposure(entry, settings_for(entry), cache=cache, headers_only=True)
             except MizzleError as problem:
                 drops.drop(str(entry.science), problem)
-
-        def problem_of(exposure: Exposure) -> MizzleError | None:
-            try:
-                check_pixels(exposure)
-            except MizzleError as problem:
-                return problem
-            return None
-
-        problems = runner.map(problem_of, exposures)
-        for exposure, found in zip(list(exposures), problems, strict=True):
-            if found is not None:
+            else:
+                read.append((exposure, runner.begin(_problem_of, exposure)))  # the pixels meanwhile
+        exposures: list[Exposure] = []
+        for exposure, answer in read:
+            found = answer()
+            if found is None:
+                exposures.append(exposure)
+            else:
                 drops.drop(exposure.path, found)
-                exposures.remove(exposure)
         exposures = _unique(exposures, drops)
     for what, reason in drops.reasons.items():
         clock.warn(f"dropped {what}: {reason}")
     if not exposures:
         raise DataError("no exposure is left: every file was dropped", dropped=dict(drops.reasons))
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def _problem_of(exposure: Exposure) -> MizzleError | None:
+    """Look at an exposure's pixels; work out its files' hashes, which the report wants, while nothing waits for them."""
+    try:
+        check_pixels(exposure)
+        for name in exposure.files:
+            exposure.files[name]
+    except MizzleError as problem:
+        return problem
+    return None
 
 
 def _prepared(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import DQ_BITS
+from mizzle.kernel.masks import flagged
 from mizzle.model import Chip
 from mizzle.settings.dq import DataQualitySettings
 
@@ -75,11 +76,7 @@ def bad_mask(chip: Chip, settings: DataQualitySettings, *, allow: int = 0) -> ND
 
 def bad_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> NDArray[np.bool_]:
     """Return where `dq` has a bit outside `good`, or `sci` is not finite: ``(ny, nx)`` bool."""
-    bad: NDArray[np.bool_] = (dq & np.uint16(ALL_BITS & ~good)) != 0
-    finite = np.isfinite(sci)
-    if not finite.all():
-        bad |= ~finite
-    return bad
+    return flagged(sci, dq, ALL_BITS & ~good)
 
 
 def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> NDArray[np.bool_]:

@@ -19,13 +19,17 @@ from mizzle.geometry.frames import build_frames
 from mizzle.instrument import wfpc2
 from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.inputs import InputFile, quality_beside
-from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, read_bytes
+from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
 from mizzle.io.reference_tables import geometry_inputs
+from mizzle.kernel.masks import all_finite
 from mizzle.model import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
 from mizzle.settings import Settings
 
 #: A chip smaller than this cannot hold a star and its sky.
 _SMALLEST_SIDE = 16
+
+#: Bytes of a file hashed at a time.
+_PIECE = 4_000_000
 
 
 class FileHashes(Mapping[str, str]):
@@ -37,8 +41,7 @@ class FileHashes(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         if name not in self._known:
-            with self._paths[name].open("rb") as stream:
-                self._known[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+            self._known[name] = _sha256(self._paths[name])
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -46,6 +49,18 @@ class FileHashes(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+
+def _sha256(path: Path) -> str:
+    """Return a file's SHA-256, read in large pieces: between two of them a thread waits for the interpreter."""
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.sha256()
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+            return digest.hexdigest()
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be read: {problem.strerror}", file=str(path)) from problem
 
 
 def read_exposure(
@@ -101,7 +116,7 @@ def check_pixels(exposure: Exposure) -> None:
         No pixel of a chip is finite.
     """
     for name, chip in exposure.chips.items():
-        if not np.any(np.isfinite(chip.sci)):
+        if not all_finite(chip.sci) and not np.any(np.isfinite(chip.sci)):
             raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
 
 
@@ -359,8 +374,9 @@ def _source(science: _Opened, quality: _Opened, planes: tuple[Plane, Plane, Plan
 
     def decode(opened: _Opened, plane: Plane) -> Any:
         if opened.raw is None:
-            return plane.decode(np.fromfile(plane.path, dtype=np.uint8, count=plane.n_bytes, offset=plane.offset))
-        return plane.decode(opened.raw[plane.offset : plane.offset + plane.n_bytes])
+            return load_plane(plane)
+        count = plane.shape[0] * plane.shape[1]
+        return plane.decode(np.frombuffer(opened.raw, plane.stored, count, plane.offset).copy())
 
     sci, dq = clean_pair(decode(science, planes[0]), decode(quality, planes[1]))
     err = None if planes[2] is None else decode(science, planes[2])

@@ -7,12 +7,14 @@ import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import DQ_BITS
+from mizzle.kernel.masks import all_finite
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,25 @@ class Plane:
         """Length on disk."""
         return self.shape[0] * self.shape[1] * abs(self.bitpix) // 8
 
-    def decode(self, raw: bytes | NDArray[np.uint8]) -> NDArray[np.float32] | NDArray[np.int32]:
-        """Turn big-endian bytes into numbers of native order."""
-        kind = {8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}[self.bitpix]
-        values = np.frombuffer(raw, dtype=kind).reshape(self.shape)
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """Kind of number on disk."""
+        return np.dtype({8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}[self.bitpix])
+
+    def decode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Turn numbers as stored into those meant, in native order.
+
+        Parameters
+        ----------
+        values : array of `stored` kind
+            Given away: turned around in place, for a copy costs more than the rest of reading.
+        """
+        values = values.reshape(self.shape)
+        if not values.dtype.isnative:
+            values = values.byteswap(inplace=True).view(values.dtype.newbyteorder("="))
         if (self.bscale, self.bzero) != (1.0, 0.0):
-            return (values * self.bscale + self.bzero).astype(np.float32)
-        if self.bitpix < 0:
-            return values.astype(np.float32)
-        return values.astype(np.int32)
+            return np.asarray((values * self.bscale + self.bzero).astype(np.float32))
+        return values.astype(np.float32, copy=False) if self.bitpix < 0 else values
 
 
 class PixelCache:
@@ -107,7 +119,8 @@ class FilePixels:
     def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
         kept = self._cache.get(self)
         if kept is None:
-            kept = clean_pair(_load(self._planes[0]), None if self._planes[1] is None else _load(self._planes[1]))
+            sci, dq, _ = self._planes
+            kept = clean_pair(load_plane(sci), None if dq is None else load_plane(dq))
             self._cache.put(self, kept)
         return kept
 
@@ -126,24 +139,23 @@ class FilePixels:
         """1 sigma [DN], or None."""
         if self._planes[2] is None:
             return None
-        err = _load(self._planes[2]).astype(np.float32, copy=False)
+        err = load_plane(self._planes[2]).astype(np.float32, copy=False)
         err.flags.writeable = False
         return err
 
 
-def clean_pair(
-    sci: NDArray[np.generic], dq: NDArray[np.generic] | None
-) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """Return locked `sci` and `dq`; pixels that are not finite become bit 16 (missing data)."""
+def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return locked `sci` and `dq`, which are given away; pixels that are not finite become bit 16 (missing data)."""
     signal = sci.astype(np.float32, copy=False)
     if dq is None:
         bits = np.zeros(signal.shape, dtype=np.uint16)
+    elif dq.dtype == np.int16:
+        bits = dq.view(np.uint16)
     else:
-        # Some archive files store -1 or other negative junk in int16; the low 16 bits are the flags.
+        # Some archive files store -1 or other negative junk; the low 16 bits are the flags.
         bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
-    finite = np.isfinite(signal)
-    if not finite.all():
-        bits |= np.where(finite, 0, DQ_BITS["missing"]).astype(np.uint16)
+    if not all_finite(signal):
+        bits |= np.where(np.isfinite(signal), 0, DQ_BITS["missing"]).astype(np.uint16)
     signal.flags.writeable = False
     bits.flags.writeable = False
     return signal, bits
@@ -164,15 +176,22 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: compressed file is damaged: {problem}", file=str(path)) from problem
 
 
-def _load(plane: Plane) -> NDArray[np.float32] | NDArray[np.int32]:
-    """Read one plane from its file."""
+def load_plane(plane: Plane) -> NDArray[Any]:
+    """Read one plane from its file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or ends too early.
+    """
+    count = plane.shape[0] * plane.shape[1]
     try:
-        raw = np.fromfile(plane.path, dtype=np.uint8, count=plane.n_bytes, offset=plane.offset)
+        raw = np.fromfile(plane.path, dtype=plane.stored, count=count, offset=plane.offset)
     except OSError as problem:
         raise InputError(f"{plane.path}: cannot be read: {problem.strerror}", file=str(plane.path)) from problem
-    if raw.size != plane.n_bytes:
+    if raw.size != count:
         raise InputError(
-            f"{plane.path}: truncated: {raw.size} bytes at {plane.offset}, needed {plane.n_bytes}",
+            f"{plane.path}: truncated: {raw.nbytes} bytes at {plane.offset}, needed {plane.n_bytes}",
             file=str(plane.path),
         )
     return plane.decode(raw)

@@ -1,4 +1,4 @@
-"""What a step needs to know of where it runs: an ordered map."""
+"""What a step needs to know of where it runs: an ordered map, and work begun beside the caller."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ class Runner(Protocol):
     def map(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
         """Return ``[function(item) for item in items]``; the first exception, in item order, is raised."""
 
+    def begin(self, function: Callable[[Item], Answer], item: Item) -> Callable[[], Answer]:
+        """Start ``function(item)``; the call of what is returned waits for its answer, or raises what it raised."""
+
 
 class Serial:
     """One after the other, here."""
@@ -26,3 +29,8 @@ class Serial:
     def map(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
         """Return ``[function(item) for item in items]``."""
         return [function(item) for item in items]
+
+    def begin(self, function: Callable[[Item], Answer], item: Item) -> Callable[[], Answer]:
+        """Do ``function(item)`` now."""
+        answer = function(item)
+        return lambda: answer

@@ -1,0 +1,47 @@
+"""Masks: the C twin against its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from mizzle.kernel import masks, native
+
+SHAPE = (7, 13)
+
+
+@given(
+    sci=npst.arrays(np.float32, SHAPE, elements=st.floats(width=32)),
+    dq=npst.arrays(np.uint16, SHAPE),
+    bits=st.integers(0, 0xFFFF),
+)
+def test_flagged_is_any_wanted_bit_or_no_number(sci, dq, bits):
+    mask = masks.flagged(sci, dq, bits)
+    for y, x in np.ndindex(SHAPE):
+        assert mask[y, x] == bool(int(dq[y, x]) & bits or not np.isfinite(sci[y, x]))
+
+
+@given(
+    sci=npst.arrays(np.float32, SHAPE, elements=st.floats(width=32)),
+    dq=npst.arrays(np.uint16, SHAPE),
+    columns=st.booleans(),
+)
+def test_both_twins_and_any_memory_order_agree(sci, dq, columns):
+    if columns:
+        sci, dq = np.asfortranarray(sci), np.asfortranarray(dq)
+    compiled = masks.flagged(sci, dq, 0x0102), masks.all_finite(sci)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "library", lambda: None)
+        assert masks.all_finite(sci) == compiled[1] == bool(np.isfinite(sci).all())
+        np.testing.assert_array_equal(masks.flagged(sci, dq, 0x0102), compiled[0])
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 4095, 4096, 9999])
+def test_one_odd_value_is_found_anywhere(odd, place):
+    values = np.zeros(10_000, np.float32)
+    assert masks.all_finite(values)
+    values[place] = odd
+    assert not masks.all_finite(values)
+    assert masks.flagged(values, np.zeros(10_000, np.uint16), 1).nonzero()[0].tolist() == [place]
