@@ -88,7 +88,7 @@ def read_all(
 
 
 def _problem_of(exposure: Exposure) -> MizzleError | None:
-    """Look at an exposure's pixels; work out its files' hashes, which the report wants, while nothing waits for them."""
+    """Look at an exposure's pixels; work out the hashes that the report wants while nothing waits for them."""
     try:
         check_pixels(exposure)
         for name in exposure.files:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from collections.abc import Sequence
 from typing import cast
 
 from mizzle.errors import MizzleError
+from mizzle.process import settle
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,10 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv : sequence of str, optional
         Arguments; those of the process by default.
     """
-    # A run makes few cycles and many objects that stay: looking for garbage all the time costs a tenth of a second.
-    gc.set_threshold(1_000_000, 50, 50)
-    # The matrices of a run are small: threads of the linear algebra only wait, and take a core while they do.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    settle()
     import typer
 
     from mizzle.cli.app import app

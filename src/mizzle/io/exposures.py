@@ -53,12 +53,12 @@ class FileHashes(Mapping[str, str]):
 
 def _sha256(path: Path) -> str:
     """Return a file's SHA-256, read in large pieces: between two of them a thread waits for the interpreter."""
+    digest, piece = hashlib.sha256(), memoryview(bytearray(_PIECE))
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.sha256()
-            while piece := stream.read(_PIECE):
-                digest.update(piece)
-            return digest.hexdigest()
+        with path.open("rb", buffering=0) as stream:
+            while length := stream.readinto(piece):
+                digest.update(piece[:length])
+        return digest.hexdigest()
     except OSError as problem:
         raise InputError(f"{path}: cannot be read: {problem.strerror}", file=str(path)) from problem
 

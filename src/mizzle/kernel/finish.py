@@ -13,7 +13,7 @@ from mizzle.kernel.accumulator import Accumulator
 
 Image = NDArray[np.float32]
 
-_I64, _F32, _PTR = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+_I64, _F32, _F64, _PTR = ctypes.c_int64, ctypes.c_float, ctypes.c_double, ctypes.c_void_p
 
 
 def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, Image]) -> None:
@@ -59,3 +59,36 @@ def _finish(
     images[1][...] = np.where(covered, np.sqrt(variance) * scale, np.nan)
     images[2][...] = np.where(covered, weight, 0.0)
     context[:, ~covered] = 0
+
+
+def fill_in(acc: Accumulator, spare: Accumulator, enough: float, rows: tuple[int, int]) -> None:
+    """Add the sums of `spare` to the cells of `acc` that weigh less than `enough`, where the spare weighs anything.
+
+    Parameters
+    ----------
+    acc, spare : Accumulator
+        Of one shape, with variance and as many planes of context; `acc` is changed.
+    enough : float
+        Weight that needs no help.
+    rows : (int, int)
+        First, and one past the last; workers may share the accumulators row by row.
+    """
+    part = slice(*rows)
+    if acc.variance_sum is None or acc.context is None or spare.variance_sum is None or spare.context is None:
+        raise SettingsError("an accumulator lacks variance or context; make both with both")
+    library = native.library()
+    if library is None or not hasattr(library, "mz_fill_in"):
+        lacking = (spare.weight[part] > 0) & (acc.weight[part] < enough)
+        acc.sums[part][lacking] += spare.sums[part][lacking]
+        acc.variance_sum[part][lacking] += spare.variance_sum[part][lacking]
+        acc.context[:, part][:, lacking] |= spare.context[:, part][:, lacking]
+        return
+    library.mz_fill_in.argtypes = (*[_PTR] * 6, _I64, _I64, _I64, _F64)
+    planes = [(one.sums[part], one.variance_sum[part], one.context[0, part]) for one in (acc, spare)]
+    count = planes[0][1].size
+    status = library.mz_fill_in(
+        *(native.pointer(array) for three in planes for array in three), acc.context.shape[0],
+        acc.shape[0] * acc.shape[1], count, enough,
+    )  # fmt: skip
+    if status:
+        raise RuntimeError("the native kernel refused a job that was checked before")

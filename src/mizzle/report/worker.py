@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mizzle.process import settle
+
 if TYPE_CHECKING:
     from mizzle.model import Result
     from mizzle.settings import Settings
@@ -186,6 +188,7 @@ def _leave_with_the_parent(done: threading.Event) -> None:
 
 def main() -> int:
     """Draw one payload; the worker's side."""
+    settle()
     from mizzle.report import draw  # its imports are the reason for starting early
 
     draw.warm_up()

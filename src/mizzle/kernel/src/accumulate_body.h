@@ -169,7 +169,7 @@ static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drop
 MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int n)
 {
 #if defined(__GNUC__)
-    if (k >= MZ_CHUNK || !d->fits[k])
+    if (!d->fits[k])
         return;
     const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
     if (bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1)
@@ -185,14 +185,14 @@ MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int
 }
 
 /* Add a chunk's shares; n is a constant in every call, so the loops unroll. */
-MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n)
+MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to)
 {
     const int plain = !job->variance && !job->context;
-    for (int k = 0; plain && k < MZ_AHEAD; k++)
+    for (int k = from; plain && k < from + MZ_AHEAD && k < to; k++)
         MZ(fetch)(job, d, k, n);
-    for (int k = 0; k < MZ_CHUNK; k++) {
+    for (int k = from; k < to; k++) {
         const double weight = p->weight[k], value = p->value[k];
-        if (plain)
+        if (plain && k + MZ_AHEAD < to)
             MZ(fetch)(job, d, k + MZ_AHEAD, n);
         if (weight == 0.0)
             continue;
@@ -234,20 +234,20 @@ MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixel
     }
 }
 
-static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span)
+static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
 {
     if (span <= 2) {
-        MZ(shares)(d, 2);
-        MZ(scatter)(job, d, p, 2);
+        MZ(shares)(d, 2, from, to);
+        MZ(scatter)(job, d, p, 2, from, to);
     } else if (span == 3) {
-        MZ(shares)(d, 3);
-        MZ(scatter)(job, d, p, 3);
+        MZ(shares)(d, 3, from, to);
+        MZ(scatter)(job, d, p, 3, from, to);
     } else if (span == 4) {
-        MZ(shares)(d, 4);
-        MZ(scatter)(job, d, p, 4);
+        MZ(shares)(d, 4, from, to);
+        MZ(scatter)(job, d, p, 4, from, to);
     } else {
-        MZ(shares)(d, 5);
-        MZ(scatter)(job, d, p, 5);
+        MZ(shares)(d, 5, from, to);
+        MZ(scatter)(job, d, p, 5, from, to);
     }
 }
 
@@ -384,7 +384,10 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
             MZ(stored_corners)(job, j, i0, &d);
         else
             MZ(corners)(job, &row->low, &row->high, i0, &d);
-        MZ(square_chunk)(job, &d, &p, span);
+        /* The rest of the chunk lies in other bands; whole groups of lanes, so that a share never looks at the band. */
+        const int64_t first = row->first > i0 ? row->first - i0 : 0, end = row->last + 1 - i0;
+        const int from = (int)(first - first % 8), to = end < MZ_CHUNK ? (int)((end + 7) / 8 * 8) : MZ_CHUNK;
+        MZ(square_chunk)(job, &d, &p, span, from, to);
         return;
     }
     if (job->map.pixmap)

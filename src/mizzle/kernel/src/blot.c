@@ -9,6 +9,8 @@
 #define MZ_FMA(a, b, c) ((a) * (b) + (c))
 #include "map_body.h"
 #undef MZ
+#define MZ_WIDEN(v, wide) __builtin_convertvector(v, wide)
+#define MZ_SUM8(s) (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
 #define MZ(name) mz_base_##name
 #include "blot_body.h"
 #undef MZ
@@ -17,13 +19,21 @@
 #undef MZ_FMA
 #define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
 #pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
 #pragma GCC target("avx2,fma")
 #define MZ(name) mz_avx2_##name
 #include "blot_body.h"
 #undef MZ
 #pragma GCC pop_options
+#include <immintrin.h>
+#undef MZ_WIDEN
+#undef MZ_SUM8
 #pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+/* One instruction, where the compiler's own conversion takes four; the same for the sum. */
+#define MZ_WIDEN(v, wide) ((wide)_mm512_cvtps_pd((__m256)(v)))
+#define MZ_SUM8(s) _mm512_reduce_add_pd((__m512d)(s))
 #define MZ(name) mz_avx512_##name
 #include "blot_body.h"
 #undef MZ

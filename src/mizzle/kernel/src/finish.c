@@ -24,3 +24,22 @@ MZ_EXPORT int mz_finish(const double *sums, const double *variance, int32_t *con
     }
     return 0;
 }
+
+/* Add the cells of `spare` to those of `sums` that weigh less than `enough`, where the spare weighs anything. */
+MZ_EXPORT int mz_fill_in(double *sums, double *variance, int32_t *context, const double *spare_sums,
+                         const double *spare_variance, const int32_t *spare_context, int64_t planes, int64_t stride,
+                         int64_t count, double enough)
+{
+    if (count < 0 || planes < 0)
+        return 1;
+    for (int64_t k = 0; k < count; k++) {
+        if (!(spare_sums[2 * k + 1] > 0.0) || !(sums[2 * k + 1] < enough))
+            continue;
+        sums[2 * k] += spare_sums[2 * k];
+        sums[2 * k + 1] += spare_sums[2 * k + 1];
+        variance[k] += spare_variance[k];
+        for (int64_t p = 0; p < planes; p++)
+            context[p * stride + k] |= spare_context[p * stride + k];
+    }
+    return 0;
+}

@@ -28,11 +28,12 @@ MZ_INLINE int32_t MZ(cell)(double v)
     return t - ((double)t > v);
 }
 
-/* Shares of each drop in the n x n cells from its lower left one. MZ_V holds MZ_LANES drops (lanes.h). */
-MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n)
+/* Shares of the drops from .. to - 1 (multiples of 8) in the n x n cells from each one's lower left one. MZ_V holds
+ * MZ_LANES drops (lanes.h). */
+MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
 {
     const MZ_V zero = MZ_ALL(0.0);
-    for (int k = 0; k < MZ_CHUNK; k += MZ_LANES) {
+    for (int k = from; k < to; k += MZ_LANES) {
         MZ_V x[5], y[5];
 #pragma GCC unroll 4
         for (int e = 0; e < 4; e++) {
@@ -109,7 +110,7 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n)
                 MZ_STORE(&d->share[r * n + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
             }
     }
-    for (int k = 0; k < MZ_CHUNK; k++) {
+    for (int k = from; k < to; k++) {
         /* A corner that is no number makes an area none, which fails every comparison. */
         d->fits[k] = ((d->least[k] > 0.0) | (d->most[k] < 0.0)) & (fabs(d->area[k]) > 1e-12) &
                      (d->wide[k] <= (double)n) & (fabs(d->left[k]) < MZ_FAR) & (fabs(d->below[k]) < MZ_FAR);

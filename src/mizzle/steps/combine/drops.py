@@ -141,7 +141,7 @@ def relative_weight(
     take the place of the noise model.
     """
     lit, shaded = _shadow(drop.chip.name, drop.chip.shape)
-    relative = lit if lit is not None and not bad.reshape(-1)[shaded].all() else None
+    relative = lit if lit is not None and not bad.ravel().take(shaded).all() else None
     errors = drop.chip.err if settings.combine.weight == "ERR" else None
     if errors is None:
         return relative

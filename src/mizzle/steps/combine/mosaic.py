@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mizzle import kernel
 from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits, saturated_pixels
 from mizzle.kernel.correlation import drop_correlation, large_area_factor
-from mizzle.kernel.finish import finish
+from mizzle.kernel.finish import fill_in, finish
 from mizzle.model import (
     Alignment,
     CosmicRays,
@@ -27,6 +27,9 @@ from mizzle.steps.combine.drops import Drop, Solutions, make_drops, relative_wei
 
 #: Least height of a band of rows handed to a worker.
 LEAST_BAND = 64
+
+#: Chips dropped at a time: workers wait for each other once a group.
+TOGETHER = 12
 
 #: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
 ALMOST = 0.9
@@ -75,10 +78,12 @@ def combine(
     for one in (sums, spare):
         one.reserve_context(len(drops))
     bands = _bands(grid.shape[0], runner.workers)
-    for _, group in groupby(drops, key=lambda drop: drop.exposure.root):
-        _accumulate(list(group), (sums, spare), bands, cosmic_rays, settings, runner)
+    for first in range(0, len(drops), TOGETHER):
+        _accumulate(drops[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, settings, runner)
+    # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
+    # pixels reach with a corner only would else show a bright star's rim in place of its core.
     enough = ALMOST * min(drop.weight for drop in drops)
-    runner.map(lambda rows: _take_saturated(sums, spare, enough, slice(*rows)), bands)
+    runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
     sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
     correlation = neighbor_correlation(drops, settings)
@@ -109,7 +114,7 @@ def _bands(ny: int, workers: int) -> list[tuple[int, int]]:
 
 
 class _Load:
-    """Pixels of one chip, held while its exposure is dropped."""
+    """Pixels of one chip, held while it is dropped."""
 
     def __init__(self, drop: Drop, rays: CosmicRays, settings: Settings) -> None:
         self.drop = drop
@@ -156,9 +161,9 @@ def _accumulate(
     settings: Settings,
     runner: Runner,
 ) -> None:
-    """Drop one exposure: saturated pixels into the spare sums, the rest into the first.
+    """Drop some chips: saturated pixels into the spare sums, the rest into the first.
 
-    One exposure at a time is in memory; within it, each worker owns bands of rows, so no sum depends on the others.
+    These chips only are in memory; each worker owns bands of rows, so no sum depends on the others.
     """
     loads = runner.map(lambda drop: _Load(drop, rays, settings), drops)
 
@@ -169,21 +174,6 @@ def _accumulate(
                 load.fall(into[1], load.saturated, rows, settings)
 
     runner.map(band, bands)
-
-
-def _take_saturated(sums: kernel.Accumulator, spare: kernel.Accumulator, enough: float, part: slice) -> None:
-    """Add the saturated pixels' sums where the others weigh less than `enough`, one exposure that covers a cell.
-
-    A cell that unsaturated pixels reach with a corner only would else show a bright star's rim in place of its core.
-    """
-    lacking = (spare.weight[part] > 0) & (sums.weight[part] < enough)
-    if not lacking.any():
-        return
-    sums.sums[part][lacking] += spare.sums[part][lacking]
-    if sums.variance_sum is not None and spare.variance_sum is not None:
-        sums.variance_sum[part][lacking] += spare.variance_sum[part][lacking]
-    if sums.context is not None and spare.context is not None:
-        sums.context[:, part][:, lacking] |= spare.context[:, part][:, lacking]
 
 
 Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
