@@ -6,7 +6,7 @@ with a small solution; a step cannot be forgotten, because its solution is an ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,9 @@ def run(
         label = default_name(exposures) if name is None else name
         delivery.check_name(label)
         inputs = read_user_inputs(exposures, settings, clock)
-        result = process(exposures, settings, inputs, runner=runner, drops=drops, clock=clock, name=label)
+        result = process(
+            exposures, settings, inputs, runner=runner, drops=drops, clock=clock, name=label, preview=delivery.preview
+        )
         return delivery.deliver(result, runner, command)
 
 
@@ -127,6 +129,7 @@ def process(
     drops: Drops | None = None,
     clock: Clock | None = None,
     name: str = "mizzle",
+    preview: Callable[[Mosaic, Sequence[Exposure], str], None] | None = None,
 ) -> Result:
     """Do the science on exposures already read: no file is touched.
 
@@ -163,6 +166,8 @@ def process(
             rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
         with clock("combine"):
             mosaic = combine(group, alignment, scales, sky, rays, grid, settings, runner)
+        if preview is not None:
+            preview(mosaic, exposures, name)
         with clock("catalog"):
             catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
         with clock("verify"):

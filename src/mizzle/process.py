@@ -18,8 +18,8 @@ def settle() -> None:
 
     * A run makes few cycles and many objects that stay: looking for garbage all the time costs a tenth of a second.
     * Its matrices are small: threads of the linear algebra only wait, and take a core while they do.
-    * Freed memory stays with the process where the C library can be told so (glibc). Chips are a few megabytes each, and
-      by default each array goes back to the system when it is freed: the next one is made of pages that are cleared first.
+    * Freed memory stays with the process where the C library can be told so (glibc). Chips are a few megabytes each,
+      and by default an array goes back to the system when it is freed: the next is made of pages to be cleared first.
     """
     gc.set_threshold(1_000_000, 50, 50)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -6,7 +6,7 @@ import datetime
 import platform
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from mizzle._version import __version__
 from mizzle.clock import Clock
 from mizzle.errors import SettingsError
 from mizzle.io.atomic import prepare_folder, write_text
-from mizzle.model import Result, Runner
+from mizzle.model import Exposure, Mosaic, Result, Runner
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
 
@@ -72,6 +72,26 @@ class Delivery:
                 f"--name {name!r}: a plain file name is needed: letters, digits, . _ + -, 120 at most",
                 name=name,
             )
+
+    def preview(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
+        """Show a product to the page's worker as soon as it is drizzled: it draws while the run goes on.
+
+        Parameters
+        ----------
+        mosaic : Mosaic
+            Of one filter.
+        exposures : sequence of Exposure
+            Of all filters.
+        name : str
+            Start of the products' names.
+        """
+        if self._job is None:
+            return
+        from mizzle.report.metrics import sketch
+        from mizzle.report.worker import early_payload
+
+        bands = len({exposure.filter for exposure in exposures})
+        self._job.show(early_payload(mosaic, sketch(mosaic, exposures, name), bands, self._settings))
 
     def deliver(self, result: Result, runner: Runner, command: str) -> Result:
         """Write everything; return the result with its report and the list of files.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,6 +81,8 @@ def read_all(
             else:
                 drops.drop(exposure.path, found)
         exposures = _unique(exposures, drops)
+        for exposure in exposures:  # nothing waits for this until the report is made
+            runner.begin(_hash, exposure)
     for what, reason in drops.reasons.items():
         clock.warn(f"dropped {what}: {reason}")
     if not exposures:
@@ -88,14 +91,19 @@ def read_all(
 
 
 def _problem_of(exposure: Exposure) -> MizzleError | None:
-    """Look at an exposure's pixels; work out the hashes that the report wants while nothing waits for them."""
+    """Look at an exposure's pixels."""
     try:
         check_pixels(exposure)
-        for name in exposure.files:
-            exposure.files[name]
     except MizzleError as problem:
         return problem
     return None
+
+
+def _hash(exposure: Exposure) -> None:
+    """Work out the hashes of an exposure's files; a file that cannot be read now is told of when they are asked for."""
+    with contextlib.suppress(MizzleError):
+        for name in exposure.files:
+            exposure.files[name]
 
 
 def _prepared(

@@ -325,3 +325,11 @@ def test_a_dry_run_only_reports(files: Path, tmp_path: Path, capsys: pytest.Capt
     assert "2.449067e-18" in lines[0]
     assert sum("DN are multiplied by 1.024058141" in line for line in lines) == 3
     assert not (tmp_path / "out").exists()
+
+
+def test_the_page_is_drawn_beside_the_run(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helper draws, not the run after it: its failure would only show as a longer run."""
+    monkeypatch.setattr("mizzle.report.draw.draw", lambda payload: pytest.fail("the helper did not draw"))
+    mizzle.run([files], out=tmp_path, name="m2")
+    assert (tmp_path / "m2_report.html").stat().st_size > 100_000
+    assert (tmp_path / "m2.png").exists()

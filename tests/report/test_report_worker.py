@@ -13,8 +13,10 @@ import pytest
 
 from mizzle.errors import SettingsError
 from mizzle.report import ReportJob, start_worker
+from mizzle.report.metrics import sketch
+from mizzle.report.worker import early_payload, payload
 from mizzle.settings import Settings, load_settings
-from report.report_pages import make_payload
+from report.report_pages import make_payload, reported
 from report.report_scene import Scene
 
 SMALL = Scene(n_exposures=2, side=100, n_stars=60)
@@ -43,6 +45,38 @@ def test_the_worker_draws_what_the_process_itself_draws(message, tmp_path):
     for one, two in zip(there, here, strict=True):
         assert one.read_bytes() == two.read_bytes()
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["m2.png", "m2_report.html"]
+
+
+@pytest.mark.parametrize("filters", [("F814W",), ("F555W", "F814W")])
+def test_products_shown_early_are_drawn_the_same(filters, tmp_path):
+    scene = Scene(n_exposures=2, side=80, n_stars=50, filters=filters)
+    result, settings = reported(scene), Settings()
+    names = {}
+    for folder, early in (("a", True), ("b", False)):
+        (tmp_path / folder).mkdir()
+        job = start_worker()
+        process = job._process
+        assert process is not None
+        for mosaic in result.mosaics.values() if early else ():
+            job.show(early_payload(mosaic, sketch(mosaic, result.exposures, result.name), len(filters), settings))
+        job.submit(payload(result, tmp_path / folder, settings))
+        names[folder] = [Path(name) for name in job.wait()]
+        assert process.returncode == 0  # it drew, not we
+    assert len(names["a"]) == (2 if len(filters) == 1 else 4)
+    for one, two in zip(names["a"], names["b"], strict=True):
+        assert one.name == two.name
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_worker_shown_a_product_of_a_run_that_failed_leaves(tmp_path):
+    result = reported(SMALL)
+    mosaic = next(iter(result.mosaics.values()))
+    job = start_worker()
+    process = job._process
+    job.show(early_payload(mosaic, sketch(mosaic, result.exposures, result.name), 1, Settings()))
+    job.close()
+    assert process.poll() is not None
+    assert not list(tmp_path.iterdir())
 
 
 def test_submitting_does_not_wait(message, tmp_path):

@@ -31,9 +31,7 @@ def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, 
     images : three (ny, nx) float32 arrays
         Mean, error and weight; written.
     """
-    variance, context = acc.variance_sum, acc.context
-    if variance is None or context is None:
-        raise SettingsError("this accumulator lacks variance or context; make it with both")
+    variance, context = _noise_and_context(acc)
     part = slice(*rows)
     library = native.library()
     if library is None or not hasattr(library, "mz_finish"):
@@ -47,6 +45,13 @@ def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, 
     )  # fmt: skip
     if status:
         raise RuntimeError("the native kernel refused a job that was checked before")
+
+
+def _noise_and_context(acc: Accumulator) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return what must be there."""
+    if acc.variance_sum is None or acc.context is None:
+        raise SettingsError("this accumulator lacks variance or context; make it with both")
+    return acc.variance_sum, acc.context
 
 
 def _finish(
@@ -74,21 +79,20 @@ def fill_in(acc: Accumulator, spare: Accumulator, enough: float, rows: tuple[int
         First, and one past the last; workers may share the accumulators row by row.
     """
     part = slice(*rows)
-    if acc.variance_sum is None or acc.context is None or spare.variance_sum is None or spare.context is None:
-        raise SettingsError("an accumulator lacks variance or context; make both with both")
+    (variance, context), (more_variance, more_context) = _noise_and_context(acc), _noise_and_context(spare)
     library = native.library()
     if library is None or not hasattr(library, "mz_fill_in"):
         lacking = (spare.weight[part] > 0) & (acc.weight[part] < enough)
         acc.sums[part][lacking] += spare.sums[part][lacking]
-        acc.variance_sum[part][lacking] += spare.variance_sum[part][lacking]
-        acc.context[:, part][:, lacking] |= spare.context[:, part][:, lacking]
+        variance[part][lacking] += more_variance[part][lacking]
+        context[:, part][:, lacking] |= more_context[:, part][:, lacking]
         return
     library.mz_fill_in.argtypes = (*[_PTR] * 6, _I64, _I64, _I64, _F64)
-    planes = [(one.sums[part], one.variance_sum[part], one.context[0, part]) for one in (acc, spare)]
-    count = planes[0][1].size
+    arrays = (acc.sums[part], variance[part], context[0, part])
+    spares = (spare.sums[part], more_variance[part], more_context[0, part])
     status = library.mz_fill_in(
-        *(native.pointer(array) for three in planes for array in three), acc.context.shape[0],
-        acc.shape[0] * acc.shape[1], count, enough,
+        *(native.pointer(array) for array in (*arrays, *spares)), context.shape[0], acc.shape[0] * acc.shape[1],
+        arrays[1].size, enough,
     )  # fmt: skip
     if status:
         raise RuntimeError("the native kernel refused a job that was checked before")

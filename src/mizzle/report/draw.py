@@ -13,6 +13,7 @@ from mizzle.io.atomic import write_bytes, write_text
 from mizzle.model.frame import Grid
 from mizzle.report import color, page
 from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
+from mizzle.report.memo import once
 from mizzle.report.stretch import block_mean, factor_for
 
 
@@ -48,6 +49,23 @@ def draw(payload: Mapping[str, Any]) -> list[str]:
     return [str(path) for path in files]
 
 
+def prepare(message: Mapping[str, Any]) -> None:
+    """Work out, and keep with its plane, whatever needs one product's pixels only.
+
+    Parameters
+    ----------
+    message : mapping
+        From `worker.early_payload`: ``band plane sketch bands options``.
+    """
+    band, plane, sketch, options = (message[key] for key in ("band", "plane", "sketch", "options"))
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        picture = beside.submit(_picture, sketch, band, plane, options) if options["image"] else None
+        if options["page"]:
+            page.prepare(plane, sketch["products"][band], message["bands"], options)
+        if picture is not None:
+            picture.result()
+
+
 def warm_up() -> None:
     """Do what does not depend on the run: compile the template, load the face and the encoders."""
     page.warm_up()
@@ -65,10 +83,15 @@ def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]
     for band, planes in payload["planes"].items():
         several = len(payload["planes"]) > 1
         stem = f"{report['name']}_{band.lower()}" if several else report["name"]
-        made.append((f"{stem}.png", draw_band(report, band, planes["sci"], options)))
+        made.append((f"{stem}.png", _picture(report, band, planes, options)))
     if raster is not None:
         made.append((f"{report['name']}_color.png", draw_color(report, raster)))
     return made
+
+
+def _picture(report: Mapping[str, Any], band: str, plane: dict[str, Any], options: Mapping[str, Any]) -> bytes:
+    """Return the PNG of one product, drawn once."""
+    return once(plane, "picture", lambda: draw_band(report, band, plane["sci"], options))
 
 
 def draw_band(report: Mapping[str, Any], band: str, sci: Any, options: Mapping[str, Any]) -> bytes:

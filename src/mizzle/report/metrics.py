@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def build_report(
         JSON-safe; at least the keys that the outside may rely on.
     """
     per_filter = {band: _zeropoint(result, band) for band in result.zeropoints}
-    products = {band: _product(mosaic, result) for band, mosaic in result.mosaics.items()}
+    products = {band: _product(mosaic, result.exposures) for band, mosaic in result.mosaics.items()}
     report = plain(
         {
             "format": FORMAT,
@@ -247,10 +247,23 @@ def _notes(result: Result) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def _product(mosaic: Mosaic, result: Result) -> dict[str, Any]:
+def sketch(mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> dict[str, Any]:
+    """Return those entries of a report that pictures of one product need; the same as `build_report` will give."""
+    return dict(
+        plain(
+            {
+                "name": name,
+                "inputs": [{"target": exposure.target} for exposure in exposures],
+                "products": {mosaic.filter: _product(mosaic, exposures)},
+            }
+        )
+    )
+
+
+def _product(mosaic: Mosaic, exposures: Sequence[Exposure]) -> dict[str, Any]:
     """What a mosaic is."""
     grid = mosaic.grid
-    times = [e for e in result.exposures if e.filter == mosaic.filter]
+    times = [e for e in exposures if e.filter == mosaic.filter]
     return {
         "filter": mosaic.filter,
         "shape": list(grid.shape),

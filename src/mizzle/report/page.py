@@ -17,7 +17,8 @@ from PIL import Image
 
 from mizzle.report import maps
 from mizzle.report.image import gray
-from mizzle.report.sections import all_sections
+from mizzle.report.memo import once
+from mizzle.report.sections import all_sections, maps_of_product
 from mizzle.report.stretch import block_mean, factor_for, sky_statistics, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -138,34 +139,82 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
             {"key": "color", "kind": "rgb", "label": "Color", "unit": "", "factor": factor, "src": jpeg,
              "nx": picture.shape[1], "ny": picture.shape[0]}
         )  # fmt: skip
-    room = options["page_size"] * 1e6 / max(1, len(planes))
     for band, plane in planes.items():
-        layer = maps.science_layer(plane["sci"], room)
-        sky, sigma = sky_statistics(plane["sci"])
-        sample = plane["sci"].ravel()[:: max(1, plane["sci"].size // 200_000)]
-        sample = sample[np.isfinite(sample)]
-        top = (float(np.percentile(sample, options["white"])) - sky) / sigma if sample.size else 20.0
-        layers.append({**layer, "key": band, "kind": "sci", "label": band, "unit": "DN/s", "band": band,
-                       "white": max(20.0, top)})  # fmt: skip
+        layers.append({**_science(plane, len(planes), options), "key": band, "kind": "sci", "label": band,
+                       "unit": "DN/s", "band": band})  # fmt: skip
     for band, plane in planes.items():
         suffix = f" {band}" if len(planes) > 1 else ""
-        layers.append({**maps.weight_layer(plane["wht"]), "key": f"wht {band}", "kind": "wht",
+        layers.append({**_weight(plane), "key": f"wht {band}", "kind": "wht",
                        "label": f"Weight{suffix}", "unit": "s", "band": band})  # fmt: skip
     if picture is None:
-        plane = next(iter(planes.values()))
-        small = block_mean(plane["sci"], factor_for((ny, nx), 1000))
-        picture = gray(stretched(small, softening=options["stretch"], white=options["white"]))
+        picture = _still(next(iter(planes.values())), options)
     inputs = {b: [[c["root"], c["chip"], c["exptime"]] for c in p["context"]] for b, p in report["products"].items()}
     data = {
         "grid": {"nx": nx, "ny": ny, "crval": product["crval"], "crpix": product["crpix"], "cd": product["cd"]},
         "bands": list(planes),
         "softening": options["stretch"],
         "layers": layers,
-        "contexts": {b: {**maps.context_layer(p["ctx"]), "inputs": inputs[b]} for b, p in planes.items()},
+        "contexts": {b: {**_context(p), "inputs": inputs[b]} for b, p in planes.items()},
         "outlines": report["evidence"].get("footprints") or {},
         "stars": {b: _stars(s, options["stars"]) for b, s in payload["stars"].items()},
     }
     return data, _jpeg(picture, 82), (picture.shape[1], picture.shape[0])
+
+
+def prepare(plane: dict[str, Any], product: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -> None:
+    """Work out, and keep with the plane, what the page shows of one product's pixels.
+
+    Parameters
+    ----------
+    plane : dict
+        Its pixels.
+    product : mapping
+        The report's entry of it in ``products``.
+    bands : int
+        Products on the page.
+    options : mapping
+        Section ``report`` of the settings.
+    """
+    _science(plane, bands, options)
+    _weight(plane)
+    _context(plane)
+    if bands == 1:  # else the color picture stands in its place
+        _still(plane, options)
+    maps_of_product(product, plane)
+
+
+def _science(plane: dict[str, Any], bands: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the image as the viewer has it."""
+
+    def make() -> dict[str, Any]:
+        sci = plane["sci"]
+        sky, sigma = sky_statistics(sci)
+        sample = sci.ravel()[:: max(1, sci.size // 200_000)]
+        sample = sample[np.isfinite(sample)]
+        top = (float(np.percentile(sample, options["white"])) - sky) / sigma if sample.size else 20.0
+        return {**maps.science_layer(sci, options["page_size"] * 1e6 / max(1, bands)), "white": max(20.0, top)}
+
+    return once(plane, "science", make)
+
+
+def _weight(plane: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights as the viewer has them."""
+    return once(plane, "weight", lambda: maps.weight_layer(plane["wht"]))
+
+
+def _context(plane: dict[str, Any]) -> dict[str, Any]:
+    """Return the context as the viewer has it."""
+    return once(plane, "context", lambda: maps.context_layer(plane["ctx"]))
+
+
+def _still(plane: dict[str, Any], options: Mapping[str, Any]) -> Any:
+    """Return the gray picture shown before the viewer is there, and without it."""
+
+    def make() -> Any:
+        small = block_mean(plane["sci"], factor_for(plane["sci"].shape, 1000))
+        return gray(stretched(small, softening=options["stretch"], white=options["white"]))
+
+    return once(plane, "still", make)
 
 
 def _stars(stars: Mapping[str, Any], most: int) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from mizzle.report import figures as fig
 from mizzle.report import skyfigures as sky
 from mizzle.report import tables as tab
 from mizzle.report.figures import Figure, Report
+from mizzle.report.memo import once
 from mizzle.report.tables import Table
 
 
@@ -174,8 +175,14 @@ def _cosmic_rays(report: Report, stamps: bool) -> Section:
 def _coverage(report: Report, planes: Mapping[str, Any]) -> Section:
     figures = []
     for band, product in report["products"].items():
-        figures += [sky.weight_map(product, planes[band]), sky.exposure_map(product, planes[band])]
+        figures += maps_of_product(product, planes[band])
     return Section("coverage", "Weight and exposures", figures=figures)
+
+
+def maps_of_product(product: Mapping[str, Any], plane: dict[str, Any]) -> list[Figure]:
+    """Draw the maps that need a product's pixels only, once; the background is worked out by the way."""
+    sky.background_of(product, plane)
+    return once(plane, "maps", lambda: [sky.weight_map(product, plane), sky.exposure_map(product, plane)])
 
 
 def _widths(report: Report) -> Section:

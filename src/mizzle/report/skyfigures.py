@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.report import maps
 from mizzle.report.charts import Axis, Chart, padded
 from mizzle.report.figures import Figure
+from mizzle.report.memo import once
 from mizzle.report.stretch import block_mean, sky_statistics
 
 Product = Mapping[str, Any]
@@ -65,7 +66,14 @@ def map_chart(
     return chart.svg().replace("</svg>", "".join(parts) + "</svg>")
 
 
-def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:
+def background_of(product: Product, planes: dict[str, Any]) -> tuple[NDArray[Any], int]:
+    """Return the background by cell [DN/s/arcsec²], and the side of a cell [pixel]."""
+    scale = product["scale_arcsec"]
+    block = max(2, round(0.9 / scale))
+    return once(planes, "background", lambda: maps.background(planes["sci"], block) / scale**2), block
+
+
+def seam_map(product: Product, planes: dict[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:
     """Draw the background and compare it across the borders between chips.
 
     Parameters
@@ -85,8 +93,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
         Steps across the borders, in DN/s/arcsec² and as a share of the sky.
     """
     scale = product["scale_arcsec"]
-    block = max(2, round(0.9 / scale))
-    level = maps.background(planes["sci"], block) / scale**2
+    level, block = background_of(product, planes)
     ny, nx = level.shape
     ctx = planes["ctx"]
     half = block // 2

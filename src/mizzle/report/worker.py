@@ -1,8 +1,9 @@
 """A helper process that draws while the run goes on: started at once, it imports what drawing needs meanwhile.
 
-``python -m mizzle.report.worker`` waits for one message on its standard input, writes the pictures and the page,
-answers with their names, and ends. It also ends when its standard input closes: no run, no worker. Whatever goes wrong
-with it, the parent draws by itself, so a failure has one place to be told.
+``python -m mizzle.report.worker`` waits for messages on its standard input: each product's pixels, as soon as they are
+drizzled, then the report. It writes the pictures and the page, answers with their names, and ends. It also ends when
+its standard input closes: no run, no worker. Whatever goes wrong with it, the parent draws by itself, so a failure has
+one place to be told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import queue
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mizzle.process import settle
 
 if TYPE_CHECKING:
-    from mizzle.model import Result
+    from mizzle.model import Mosaic, Result
     from mizzle.settings import Settings
 
 Payload = Mapping[str, Any]
@@ -44,10 +46,7 @@ def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str,
     settings : Settings
         Sections ``report`` and ``output``.
     """
-    planes = {
-        band: {"sci": m.sci, "wht": m.wht, "ctx": m.ctx, "pivot": m.reference.photplam, "photflam": m.photflam}
-        for band, m in result.mosaics.items()
-    }
+    planes = {band: plane_of(mosaic) for band, mosaic in result.mosaics.items()}
     stars = {
         band: {key: catalog.columns[key] for key in STAR_COLUMNS if key in catalog.columns}
         for band, catalog in result.catalogs.items()
@@ -60,6 +59,35 @@ def payload(result: Result, folder: str | Path, settings: Settings) -> dict[str,
         "stars": stars,
         "options": options,
     }
+
+
+def plane_of(mosaic: Mosaic) -> dict[str, Any]:
+    """Return a product's pixels, and what colors need."""
+    return {
+        "sci": mosaic.sci,
+        "wht": mosaic.wht,
+        "ctx": mosaic.ctx,
+        "pivot": mosaic.reference.photplam,
+        "photflam": mosaic.photflam,
+    }
+
+
+def early_payload(mosaic: Mosaic, sketch: Mapping[str, Any], bands: int, settings: Settings) -> dict[str, Any]:
+    """Return what the worker can begin with before there is a report.
+
+    Parameters
+    ----------
+    mosaic : Mosaic
+        Just drizzled.
+    sketch : mapping
+        Those entries of the report that pictures need: ``name``, ``inputs`` with their ``target``, and ``products``.
+    bands : int
+        Products there will be.
+    settings : Settings
+        Sections ``report`` and ``output``.
+    """
+    options = {**settings.report.model_dump(), "image": settings.output.image}
+    return {"band": mosaic.filter, "plane": plane_of(mosaic), "sketch": sketch, "bands": bands, "options": options}
 
 
 def product_names(result: Result) -> dict[str, str]:
@@ -81,13 +109,29 @@ class ReportJob:
         self._process = process
         self._payload: Payload | None = None
         self._sender: threading.Thread | None = None
+        self._queue: queue.SimpleQueue[Payload | None] = queue.SimpleQueue()
+        self._shown: set[str] = set()
+
+    def show(self, message: Payload) -> None:
+        """Hand over a product's pixels early (`early_payload`); returns at once."""
+        if self._process is not None:
+            self._shown.add(message["band"])
+            self._put(message)
 
     def submit(self, message: Payload) -> None:
         """Hand over what is to be drawn; returns at once."""
         self._payload = message
         if self._process is not None:
-            self._sender = threading.Thread(target=self._send, args=(self._process, message), daemon=True)
+            more = {band: plane for band, plane in message["planes"].items() if band not in self._shown}
+            self._put({**message, "planes": more})
+            self._queue.put(None)
+
+    def _put(self, message: Payload) -> None:
+        """Let the sender have a message: a pipe takes a few pages at a time, and the run has other work."""
+        if self._sender is None:
+            self._sender = threading.Thread(target=self._send, args=(self._process,), daemon=True)
             self._sender.start()
+        self._queue.put(message)
 
     def wait(self) -> list[str]:
         """Return the files written, in order; draws here if the worker could not.
@@ -112,7 +156,8 @@ class ReportJob:
         if process is None:
             return
         if self._sender is not None and self._sender.is_alive():
-            process.kill()  # it stopped reading: the sender would wait for ever
+            process.kill()  # nothing more comes, or it stopped reading: the sender would wait for ever
+            self._queue.put(None)
             self._sender.join()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -126,15 +171,15 @@ class ReportJob:
             process.kill()
             process.wait()
 
-    @staticmethod
-    def _send(process: subprocess.Popen[bytes], message: Payload) -> None:
-        """Write the message; a worker that died shows in its missing answer."""
+    def _send(self, process: subprocess.Popen[bytes]) -> None:
+        """Write messages as they come; a worker that died shows in its missing answer."""
         assert process.stdin is not None
-        try:
-            pickle.dump(dict(message), process.stdin, protocol=5)
-            process.stdin.flush()
-        except OSError:
-            return
+        for message in iter(self._queue.get, None):
+            try:
+                pickle.dump(dict(message), process.stdin, protocol=5)
+                process.stdin.flush()
+            except OSError:
+                return
 
     def _answer(self) -> list[str] | None:
         """Return the worker's answer; None where there is no good one."""
@@ -194,10 +239,15 @@ def main() -> int:
     draw.warm_up()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else may speak where the answer is expected
+    planes: dict[str, Any] = {}
     try:
-        message = pickle.load(sys.stdin.buffer)
+        while "sketch" in (message := pickle.load(sys.stdin.buffer)):
+            planes[message["band"]] = message["plane"]
+            draw.prepare(message)
     except (EOFError, pickle.UnpicklingError):
         return 0
+    planes |= message["planes"]
+    message["planes"] = {band: planes[band] for band in message["report"]["products"]}
     done = threading.Event()
     threading.Thread(target=_leave_with_the_parent, args=(done,), daemon=True).start()
     files = draw.draw(message)
