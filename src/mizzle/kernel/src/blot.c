@@ -5,59 +5,7 @@
 
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
-#define MZ(name) mz_##name
 #define MZ_FMA(a, b, c) ((a) * (b) + (c))
-#include "map_body.h"
-#undef MZ
-#define MZ_WIDEN(v, wide) __builtin_convertvector(v, wide)
-#define MZ_SUM8(s) (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
-#define MZ(name) mz_base_##name
-#include "blot_body.h"
-#undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
-#undef MZ_FMA
-#define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
-#pragma GCC target("avx2,fma")
-#define MZ(name) mz_avx2_##name
-#include "blot_body.h"
-#undef MZ
-#pragma GCC pop_options
-#include <immintrin.h>
-#undef MZ_WIDEN
-#undef MZ_SUM8
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
-/* One instruction, where the compiler's own conversion takes four; the same for the sum. */
-#define MZ_WIDEN(v, wide) ((wide)_mm512_cvtps_pd((__m256)(v)))
-#define MZ_SUM8(s) _mm512_reduce_add_pd((__m512d)(s))
-#define MZ(name) mz_avx512_##name
-#include "blot_body.h"
-#undef MZ
-#pragma GCC pop_options
-#endif
-
-typedef void (*mz_reader)(const float *, int64_t, int64_t, const double *, const double *, int, float *);
-
-/* The six-point reader of the best instruction set here. */
-static mz_reader reader6(void)
-{
-#ifdef MZ_MANY_ISA
-    switch (mz_level(-1)) {
-    case 2:
-        return mz_avx512_read6;
-    case 1:
-        return mz_avx2_read6;
-    default:
-        break;
-    }
-#endif
-    return mz_base_read6;
-}
-
 /* Weights of the n-point polynomial through the points -(n/2 - 1) .. n/2, read at 0 <= f < 1 (Lagrange's form). */
 static void polynomial_weights(int n, double f, double *w)
 {
@@ -139,7 +87,10 @@ static double read_image(const float *image, int64_t ny, int64_t nx, double x, d
 {
     if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
         return NAN;
-    double value = NAN;
+    /* The nearest pixel is among the points of all: where it is missing nothing can be read. */
+    double value = read_nearest(image, ny, nx, x, y);
+    if (isnan(value))
+        return value;
     switch (interp) {
     case MZ_BLOT_LANCZOS3:
         value = read_points(image, ny, nx, x, y, 6, 1);
@@ -166,6 +117,40 @@ static double read_image(const float *image, int64_t ny, int64_t nx, double x, d
     }
 }
 
+#define MZ_WIDEN(v, wide) __builtin_convertvector(v, wide)
+#define MZ_SUM8(s) (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+#define MZ(name) mz_base_##name
+#include "map_body.h"
+#include "blot_body.h"
+#undef MZ
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#define MZ_MANY_ISA
+#include <immintrin.h>
+#undef MZ_FMA
+#define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
+#pragma GCC target("avx2,fma")
+#define MZ(name) mz_avx2_##name
+#include "map_body.h"
+#include "blot_body.h"
+#undef MZ
+#pragma GCC pop_options
+#undef MZ_WIDEN
+#undef MZ_SUM8
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+/* One instruction, where the compiler's own conversion takes four; the same for the sum. */
+#define MZ_WIDEN(v, wide) ((wide)_mm512_cvtps_pd((__m256)(v)))
+#define MZ_SUM8(s) _mm512_reduce_add_pd((__m512d)(s))
+#define MZ(name) mz_avx512_##name
+#include "map_body.h"
+#include "blot_body.h"
+#undef MZ
+#pragma GCC pop_options
+#endif
+
 /* Blot rows row0 .. row1 - 1 of a chip. */
 MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0,
                       int64_t row1, float *out)
@@ -173,29 +158,17 @@ MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t
     if (map->ny < 1 || map->nx < 1 || ny < 1 || nx < 1 || row0 < 0 || row1 > map->ny ||
         (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
         return 1;
-    double x[MZ_CHUNK], y[MZ_CHUNK];
-    const mz_reader read6 = interp == MZ_POLY5 ? reader6() : NULL;
-    for (int64_t j = row0; j < row1; j++) {
-        mz_line line;
-        if (!map->pixmap)
-            mz_collapse(map, mz_row_position(map, j, 0.5), &line);
-        for (int64_t i0 = 0; i0 < map->nx; i0 += MZ_CHUNK) {
-            if (map->pixmap)
-                mz_centers(map, j, i0, x, y);
-            else
-                mz_along(map, &line, (double)i0, x, y, MZ_CHUNK);
-            const int count = map->nx - i0 < MZ_CHUNK ? (int)(map->nx - i0) : MZ_CHUNK;
-            float *to = out + j * map->nx + i0;
-            for (int k = 0; k < MZ_CHUNK; k++) {
-                x[k] -= 0.5;
-                y[k] -= 0.5;
-            }
-            if (read6)
-                read6(image, ny, nx, x, y, count, to);
-            for (int k = 0; k < count; k++)
-                if (!read6 || isnan(to[k]))
-                    to[k] = (float)read_image(image, ny, nx, x[k], y[k], interp);
-        }
+    switch (mz_level(-1)) {
+#ifdef MZ_MANY_ISA
+    case 2:
+        mz_avx512_blot_rows(map, image, ny, nx, interp, row0, row1, out);
+        break;
+    case 1:
+        mz_avx2_blot_rows(map, image, ny, nx, interp, row0, row1, out);
+        break;
+#endif
+    default:
+        mz_base_blot_rows(map, image, ny, nx, interp, row0, row1, out);
     }
     return 0;
 }

@@ -80,3 +80,32 @@ static void MZ(read6)(const float *image, int64_t ny, int64_t nx, const double *
     for (int k = 0; k < count; k++)
         out[k] = from[k] < 0 ? NAN : (float)MZ(sum6)(image + from[k], nx, fx[k], &wy[0][k]);
 }
+
+/* Blot rows row0 .. row1 - 1. */
+static void MZ(blot_rows)(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0,
+                          int64_t row1, float *out)
+{
+    double x[MZ_CHUNK], y[MZ_CHUNK];
+    for (int64_t j = row0; j < row1; j++) {
+        MZ(line) line;
+        if (!map->pixmap)
+            MZ(collapse)(map, MZ(row_position)(map, j, 0.5), &line);
+        for (int64_t i0 = 0; i0 < map->nx; i0 += MZ_CHUNK) {
+            if (map->pixmap)
+                MZ(centers)(map, j, i0, x, y);
+            else
+                MZ(along)(map, &line, (double)i0, x, y, MZ_CHUNK);
+            const int count = map->nx - i0 < MZ_CHUNK ? (int)(map->nx - i0) : MZ_CHUNK;
+            float *to = out + j * map->nx + i0;
+            for (int k = 0; k < MZ_CHUNK; k++) {
+                x[k] -= 0.5;
+                y[k] -= 0.5;
+            }
+            if (interp == MZ_POLY5)
+                MZ(read6)(image, ny, nx, x, y, count, to);
+            for (int k = 0; k < count; k++)
+                if (interp != MZ_POLY5 || isnan(to[k]))
+                    to[k] = (float)read_image(image, ny, nx, x[k], y[k], interp);
+        }
+    }
+}

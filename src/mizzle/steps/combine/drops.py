@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Drop:
         """Reference pixels of the chip in one of the product: ``s**2``."""
         return self.ratio * self.ratio
 
-    @property
+    @cached_property
     def variance(self) -> tuple[float, float]:
         """``(v0, v1)``: the variance of a dropped value is ``v0 + v1 * max(DN, 0)``, the mean over the chip.
 
@@ -120,6 +121,18 @@ def _drop(exposure: Exposure, chip: Chip, bit: int, known: Solutions, settings: 
         noise=noise,
         entry=entry,
     )
+
+
+def even_bands(drops: Sequence[Drop], ny: int, count: int) -> list[tuple[int, int]]:
+    """Return `count` bands of the product's `ny` rows that about as many chip pixels fall into: the PC's are dense."""
+    places: list[NDArray[np.float64]] = []
+    for drop in drops:
+        height, width = drop.where.shape
+        x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
+        places.append(drop.where.at(x.ravel(), y.ravel())[1])
+    inner = np.quantile(np.concatenate(places), np.arange(1, count) / count)
+    edges = [0, *(int(np.clip(round(float(edge)), 0, ny)) for edge in inner), ny]
+    return [(low, high) for low, high in pairwise(edges) if low < high]
 
 
 def _relative_area(where: kernel.ChipMap, ratio: float) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,13 @@ from mizzle.model import (
     SkyLevels,
 )
 from mizzle.settings import Settings
-from mizzle.steps.combine.drops import Drop, Solutions, make_drops, relative_weight
+from mizzle.steps.combine.drops import Drop, Solutions, even_bands, make_drops, relative_weight
 
 #: Least height of a band of rows handed to a worker.
 LEAST_BAND = 64
 
 #: Chips dropped at a time: workers wait for each other once a group.
-TOGETHER = 12
+TOGETHER = 24
 
 #: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
 ALMOST = 0.9
@@ -77,7 +76,9 @@ def combine(
     spare = kernel.Accumulator(grid.shape, variance=True, context=True)
     for one in (sums, spare):
         one.reserve_context(len(drops))
-    bands = _bands(grid.shape[0], runner.workers)
+    # One band for each worker: what lies across a border is worked out twice.
+    ny = grid.shape[0]
+    bands = even_bands(drops, ny, max(1, min(runner.workers, ny // LEAST_BAND)))
     for first in range(0, len(drops), TOGETHER):
         _accumulate(drops[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, settings, runner)
     # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
@@ -104,13 +105,6 @@ def combine(
         neighbor_correlation=correlation,
         fill=float("nan") if settings.combine.fill is None else settings.combine.fill,
     )
-
-
-def _bands(ny: int, workers: int) -> list[tuple[int, int]]:
-    """Return bands of rows, two per worker: more cost more than an even load saves."""
-    count = 1 if workers <= 1 else max(1, min(2 * workers, ny // LEAST_BAND))
-    edges = [round(k * ny / count) for k in range(count + 1)]
-    return list(pairwise(edges))
 
 
 class _Load:
