@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mizzle.clock import Clock
 from mizzle.errors import DataError, InputError, MizzleError
-from mizzle.io.exposures import check_pixels, read_exposure
+from mizzle.io.exposures import FileHashes, check_pixels, hashes_of, read_exposure
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.pixels import PixelCache
 from mizzle.model import Alignment, Exposure, Runner, Verdict
@@ -65,10 +65,15 @@ def read_all(
         cache = PixelCache()
         settings_for = _prepared(inputs, out, settings, drops, clock)
         inputs = [entry for entry in inputs if str(entry.science) not in drops.reasons]
+        hashes = {entry: hashes_of(entry) for entry in inputs}
+        for some in hashes.values():  # wanted by the report only: now, while one core imports and parses
+            runner.begin(_work_out, some)
         read: list[tuple[Exposure, Callable[[], MizzleError | None]]] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
-                exposure = read_exposure(entry, settings_for(entry), cache=cache, headers_only=True)
+                exposure = read_exposure(
+                    entry, settings_for(entry), cache=cache, hashes=hashes[entry], headers_only=True
+                )
             except MizzleError as problem:
                 drops.drop(str(entry.science), problem)
             else:
@@ -81,8 +86,6 @@ def read_all(
             else:
                 drops.drop(exposure.path, found)
         exposures = _unique(exposures, drops)
-        for exposure in exposures:  # nothing waits for this until the report is made
-            runner.begin(_hash, exposure)
     for what, reason in drops.reasons.items():
         clock.warn(f"dropped {what}: {reason}")
     if not exposures:
@@ -99,11 +102,11 @@ def _problem_of(exposure: Exposure) -> MizzleError | None:
     return None
 
 
-def _hash(exposure: Exposure) -> None:
-    """Work out the hashes of an exposure's files; a file that cannot be read now is told of when they are asked for."""
+def _work_out(hashes: FileHashes) -> None:
+    """Ask for each hash; a file that cannot be read is told of where it is read."""
     with contextlib.suppress(MizzleError):
-        for name in exposure.files:
-            exposure.files[name]
+        for name in hashes:
+            hashes[name]
 
 
 def _prepared(

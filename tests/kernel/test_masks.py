@@ -30,11 +30,12 @@ def test_flagged_is_any_wanted_bit_or_no_number(sci, dq, bits):
 def test_both_twins_and_any_memory_order_agree(sci, dq, columns):
     if columns:
         sci, dq = np.asfortranarray(sci), np.asfortranarray(dq)
-    compiled = masks.flagged(sci, dq, 0x0102), masks.all_finite(sci)
+    compiled = masks.flagged(sci, dq, 0x0102), masks.all_finite(sci), masks.has_bits(dq, 0x0102)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "library", lambda: None)
         assert masks.all_finite(sci) == compiled[1] == bool(np.isfinite(sci).all())
         np.testing.assert_array_equal(masks.flagged(sci, dq, 0x0102), compiled[0])
+        np.testing.assert_array_equal(masks.has_bits(dq, 0x0102), compiled[2])
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import DQ_BITS
-from mizzle.kernel.masks import flagged
+from mizzle.kernel.masks import flagged, has_bits
 from mizzle.model import Chip
 from mizzle.settings.dq import DataQualitySettings
 
@@ -81,7 +81,7 @@ def bad_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> N
 
 def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> NDArray[np.bool_]:
     """Return the pixels that are saturated and else good: usable where nothing better covers the place."""
-    saturated: NDArray[np.bool_] = (dq & np.uint16(SATURATED)) != 0
+    saturated = has_bits(dq, SATURATED)
     if saturated.any():
         saturated &= ~bad_pixels(sci, dq, good | SATURATED)
     return saturated

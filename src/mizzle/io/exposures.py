@@ -33,7 +33,13 @@ _PIECE = 4_000_000
 
 
 class FileHashes(Mapping[str, str]):
-    """SHA-256 by file, worked out when first asked for."""
+    """SHA-256 by file, worked out when first asked for.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        The files.
+    """
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self._paths = {str(path): path for path in paths}
@@ -68,6 +74,7 @@ def read_exposure(
     settings: Settings | None = None,
     *,
     cache: PixelCache | None = None,
+    hashes: FileHashes | None = None,
     headers_only: bool = False,
 ) -> Exposure:
     """Read one exposure; nothing on disk changes.
@@ -80,6 +87,8 @@ def read_exposure(
         Geometry and noise settings; the defaults otherwise.
     cache : PixelCache, optional
         Where pixels may stay in memory between passes.
+    hashes : FileHashes, optional
+        Hashes of the files (`hashes_of`), where someone works them out already.
     headers_only : bool
         Do not look at the pixels yet (a chip without a finite pixel is then not noticed).
 
@@ -101,7 +110,7 @@ def read_exposure(
         quality = science
         if entry.quality is not None:
             quality = opened.enter_context(contextlib.closing(_Opened(entry.quality)))
-        exposure = _assemble(entry, science, quality, settings, cache)
+        exposure = _assemble(entry, science, quality, settings, cache, hashes or hashes_of(entry))
     if not headers_only:
         check_pixels(exposure)
     return exposure
@@ -228,7 +237,19 @@ class _Opened:
         return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
 
 
-def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Settings, cache: PixelCache) -> Exposure:
+def hashes_of(entry: InputFile) -> FileHashes:
+    """Return the hashes of an exposure's files, not worked out yet."""
+    return FileHashes(tuple(path for path in (entry.science, entry.quality) if path is not None))
+
+
+def _assemble(
+    entry: InputFile,
+    science: _Opened,
+    quality: _Opened,
+    settings: Settings,
+    cache: PixelCache,
+    hashes: FileHashes,
+) -> Exposure:
     """Check and join what was opened."""
     where = str(entry.science)
     primary = science.headers[0]
@@ -261,13 +282,12 @@ def _assemble(entry: InputFile, science: _Opened, quality: _Opened, settings: Se
         name: _chip(name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure)
         for name in indices
     }
-    paths = tuple(path for path in (entry.science, entry.quality) if path is not None)
     return Exposure(
         **exposure,
         path=where,
         header=primary,
         chips=MappingProxyType(chips),
-        files=FileHashes(paths),
+        files=hashes,
         notes=(*_remarks(science), *notes, *more.notes),
     )
 

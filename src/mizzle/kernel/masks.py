@@ -19,6 +19,7 @@ def _library() -> ctypes.CDLL | None:
         return None
     library.mz_bad_pixels.argtypes = (_PTR, _PTR, _U16, _I64, _PTR)
     library.mz_bad_pixels.restype = _I64
+    library.mz_has_bits.argtypes = (_PTR, _U16, _I64, _PTR)
     library.mz_all_finite.argtypes = (_PTR, _I64)
     return library
 
@@ -44,6 +45,28 @@ def flagged(sci: NDArray[np.float32], dq: NDArray[np.uint16], bits: int) -> NDAr
         return np.asarray(((dq & np.uint16(bits)) != 0) | ~np.isfinite(sci))
     mask = np.empty(sci.shape, np.bool_)
     library.mz_bad_pixels(native.pointer(sci), native.pointer(dq), bits, sci.size, native.pointer(mask))
+    return mask
+
+
+def has_bits(dq: NDArray[np.uint16], bits: int) -> NDArray[np.bool_]:
+    """Return where `dq` has one of `bits`.
+
+    Parameters
+    ----------
+    dq : (ny, nx) uint16 array
+        Data-quality bits.
+    bits : int
+        Sum of the bits that matter.
+
+    Returns
+    -------
+    mask : (ny, nx) bool array
+    """
+    library = _library()
+    if library is None or not dq.flags.c_contiguous:
+        return np.asarray((dq & np.uint16(bits)) != 0)
+    mask = np.empty(dq.shape, np.bool_)
+    library.mz_has_bits(native.pointer(dq), bits, dq.size, native.pointer(mask))
     return mask
 
 

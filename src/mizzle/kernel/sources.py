@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.kernel import native, reference_sources
+from mizzle.kernel.masks import all_finite
 from mizzle.kernel.profiles import SOURCE_DTYPE, Detection, Profile, profile_stamps
 from mizzle.kernel.reference_sources import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, FlagArray, matched_filter
 
@@ -50,10 +51,12 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
 
 def _flags(image: Image, mask: NDArray[Any], saturated: NDArray[Any] | None) -> FlagArray:
     """Pack bad (1) and saturated (2) pixels."""
-    flags: FlagArray = (np.asarray(mask) != 0).astype(np.uint8)
-    flags |= ~np.isfinite(image)
+    flags: FlagArray = (np.asarray(mask) != 0).view(np.uint8)
+    if not all_finite(image):
+        flags |= ~np.isfinite(image)
     if saturated is not None:
-        flags |= (np.asarray(saturated) != 0).astype(np.uint8) << 1
+        full = (np.asarray(saturated) != 0).view(np.uint8)
+        flags |= full + full
     return flags
 
 

@@ -19,6 +19,14 @@ MZ_EXPORT int64_t mz_bad_pixels(const float *sci, const uint16_t *dq, uint16_t b
     return marked;
 }
 
+/* Mark pixels that have one of `bits`. */
+MZ_EXPORT int mz_has_bits(const uint16_t *dq, uint16_t bits, int64_t count, uint8_t *restrict out)
+{
+    for (int64_t k = 0; k < count; k++)
+        out[k] = (dq[k] & bits) != 0;
+    return 0;
+}
+
 /* Is every value finite? */
 MZ_EXPORT int mz_all_finite(const float *values, int64_t count)
 {

@@ -84,38 +84,48 @@ static int64_t between(int64_t at, int64_t size, int64_t cells, float *share)
     return low;
 }
 
-/* One row of a mesh, interpolated linearly. */
-static void spread_row(const double *mesh, int64_t my, int64_t mx, int64_t y, int64_t ny, int64_t nx,
-                       const int32_t *low, const float *share, float *mixed, float *row)
+/* One row of a mesh, interpolated linearly. Between the centers of two cells (from `first[i]` on) the cells stay the
+ * same, so that the inner loop reads in a row. */
+static void spread_row(const double *mesh, int64_t my, int64_t mx, int64_t y, int64_t ny, const int64_t *first,
+                       const float *share, float *mixed, float *restrict row)
 {
     float t;
     int64_t j = between(y, ny, my, &t), next = my > 1 ? j + 1 : j;
     for (int64_t i = 0; i < mx; i++)
         mixed[i] = (1.0f - t) * (float)mesh[j * mx + i] + t * (float)mesh[next * mx + i];
     mixed[mx] = mixed[mx - 1];
-    for (int64_t x = 0; x < nx; x++)
-        row[x] = (1.0f - share[x]) * mixed[low[x]] + share[x] * mixed[low[x] + 1];
+    for (int64_t i = 0; i < mx; i++) {
+        const float left = mixed[i], right = mixed[i + 1];
+        for (int64_t x = first[i]; x < first[i + 1]; x++)
+            row[x] = (1.0f - share[x]) * left + share[x] * right;
+    }
 }
 
 /* Image less background (0 where bad), and the noise of every pixel. Returns 1 when memory is short. */
 MZ_EXPORT int mz_excess(const float *sci, const uint8_t *flags, int64_t ny, int64_t nx, const double *level,
                         const double *noise, int64_t my, int64_t mx, float *excess, float *noise_image)
 {
-    int32_t *low = malloc((size_t)nx * sizeof *low);
+    int64_t *first = malloc((size_t)(mx + 1) * sizeof *first);
     float *share = malloc((size_t)nx * sizeof *share);
     float *mixed = malloc((size_t)(mx + 1) * sizeof *mixed);
-    if (!low || !share || !mixed) {
-        free(low), free(share), free(mixed);
+    if (!first || !share || !mixed) {
+        free(first), free(share), free(mixed);
         return 1;
     }
-    for (int64_t x = 0; x < nx; x++) low[x] = (int32_t)between(x, nx, mx, share + x);
+    int64_t cell = 0;
+    first[0] = 0;
+    for (int64_t x = 0; x < nx; x++)
+        for (int64_t low = between(x, nx, mx, share + x); cell < low;) first[++cell] = x;
+    while (cell < mx) first[++cell] = nx;
     for (int64_t y = 0; y < ny; y++) {
         float *row = excess + y * nx;
-        spread_row(noise, my, mx, y, ny, nx, low, share, mixed, noise_image + y * nx);
-        spread_row(level, my, mx, y, ny, nx, low, share, mixed, row);
-        for (int64_t x = 0; x < nx; x++) row[x] = (flags[y * nx + x] & BAD) ? 0.0f : sci[y * nx + x] - row[x];
+        const float *image = sci + y * nx;
+        const uint8_t *bad = flags + y * nx;
+        spread_row(noise, my, mx, y, ny, first, share, mixed, noise_image + y * nx);
+        spread_row(level, my, mx, y, ny, first, share, mixed, row);
+        for (int64_t x = 0; x < nx; x++) row[x] = (bad[x] & BAD) ? 0.0f : image[x] - row[x];
     }
-    free(low), free(share), free(mixed);
+    free(first), free(share), free(mixed);
     return 0;
 }
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import SATURATED, bad_mask
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS
+from mizzle.kernel.masks import has_bits
 from mizzle.kernel.sources import SOURCE_DTYPE, Detection, Profile, detect
 from mizzle.model import Chip, Exposure, Runner, project
 from mizzle.model.frame import FloatArray
@@ -112,7 +113,7 @@ def find_sources(
         edge=choice.edge,
         mismatch=0.15 if chip.name == "PC" else 0.10,
     )
-    saturated = (chip.dq & np.uint16(SATURATED)) != 0
+    saturated = has_bits(chip.dq, SATURATED)
     if choice.saturated == "exclude":
         bad, wings = bad_mask(chip, settings.dq) | saturated, None
     else:
@@ -128,7 +129,7 @@ def near_shadow(dq: NDArray[np.uint16], margin: int) -> NDArray[np.bool_]:
 
     The shadow lies toward low x and low y and is wider than any margin of use.
     """
-    shaded = (dq & np.uint16(2)) != 0
+    shaded = has_bits(dq, 2)
     near = np.zeros_like(shaded)
     near[:, margin:] |= shaded[:, :-margin]
     near[margin:, :] |= shaded[:-margin, :]
