@@ -234,9 +234,10 @@ MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixel
     }
 }
 
+/* Share and add the drops from .. to - 1 of a chunk; each usually touches span x span cells at most. */
 static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
 {
-    if (span <= 2) {
+    if (span <= 2 || (span == 3 && MZ(narrow)(d, from, to))) { /* the same numbers, and fewer zeros */
         MZ(shares)(d, 2, from, to);
         MZ(scatter)(job, d, p, 2, from, to);
     } else if (span == 3) {

@@ -117,6 +117,27 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
     }
 }
 
+/* Do all drops from .. to - 1 lie within 2 x 2 cells? On a grid that lies along the chip nearly all do; where they do not,
+ * one of the first tells. */
+static int MZ(narrow)(const MZ(drops) *d, int from, int to)
+{
+    for (int k = from; k < to; k += MZ_LANES) {
+        MZ_V reach = MZ_ALL(0.0);
+        for (int axis = 0; axis < 2; axis++) {
+            const double(*p)[MZ_CHUNK] = axis ? d->y : d->x;
+            const MZ_V a = MZ_LOAD(&p[0][k]), b = MZ_LOAD(&p[1][k]), c = MZ_LOAD(&p[2][k]), e = MZ_LOAD(&p[3][k]);
+            const MZ_V low = MZ_VMIN(MZ_VMIN(a, b), MZ_VMIN(c, e)), high = MZ_VMAX(MZ_VMAX(a, b), MZ_VMAX(c, e));
+            reach = MZ_VMAX(reach, high - MZ_VFLOOR(low));
+        }
+        double wide[MZ_LANES];
+        MZ_STORE(wide, reach);
+        for (int l = 0; l < MZ_LANES; l++)
+            if (!(wide[l] <= 2.0))
+                return 0;
+    }
+    return 1;
+}
+
 /* Signed overlap of a polygon edge with one cell, the cell's corner being the origin: any edge, anywhere. */
 static double MZ(edge_in_cell)(double x0, double y0, double x1, double y1)
 {
