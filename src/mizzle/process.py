@@ -20,9 +20,11 @@ def settle() -> None:
     * Its matrices are small: threads of the linear algebra only wait, and take a core while they do.
     * Freed memory stays with the process where the C library can be told so (glibc). Chips are a few megabytes each,
       and by default an array goes back to the system when it is freed: the next is made of pages to be cleared first.
+    * Plugins of pydantic, which no setting wants, would be looked for in every installed package.
     """
     gc.set_threshold(1_000_000, 50, 50)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if not sys.platform.startswith("linux"):
         return
     import ctypes
