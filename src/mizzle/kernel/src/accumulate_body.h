@@ -209,14 +209,18 @@ MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixel
         if (plain && bx >= 0 && by >= job->row0 && bx + n <= job->out_nx && by + n <= job->row1) {
             double *row = job->sums + 2 * (by * job->out_nx + bx);
             const mz_pair both = {weight * value, weight};
+            /* Most drops do not reach the last row, or the last column, that a usual one can. */
+            const int rows = n == 2 || d->high[k] > (double)(n - 1) ? n : n - 1;
+            if (n == 2 || d->wide[k] > (double)(n - 1))
+                for (int r = 0; r < rows; r++, row += 2 * job->out_nx)
 #pragma GCC unroll 8
-            for (int r = 0; r < n; r++, row += 2 * job->out_nx)
+                    for (int c = 0; c < n; c++)
+                        *(mz_pair *)(row + 2 * c) += d->share[r * n + c][k] * both;
+            else
+                for (int r = 0; r < rows; r++, row += 2 * job->out_nx)
 #pragma GCC unroll 8
-                for (int c = 0; c < n; c++) {
-                    const double share = d->share[r * n + c][k];
-                    mz_pair *cell = (mz_pair *)(row + 2 * c);
-                    *cell += share * both;
-                }
+                    for (int c = 0; c < n - 1; c++)
+                        *(mz_pair *)(row + 2 * c) += d->share[r * n + c][k] * both;
             continue;
         }
         for (int r = 0; r < n; r++)

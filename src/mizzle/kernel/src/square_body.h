@@ -15,7 +15,8 @@ typedef struct {
     double x[4][MZ_CHUNK], y[4][MZ_CHUNK]; /* corners, in order around the drop; cell k is [k, k + 1) */
     double share[MZ_MAX_SPAN * MZ_MAX_SPAN][MZ_CHUNK];
     double left[MZ_CHUNK], below[MZ_CHUNK]; /* lower left cell */
-    double least[MZ_CHUNK], most[MZ_CHUNK], area[MZ_CHUNK], wide[MZ_CHUNK];
+    double least[MZ_CHUNK], most[MZ_CHUNK], area[MZ_CHUNK];
+    double wide[MZ_CHUNK], high[MZ_CHUNK];  /* how far it reaches from that cell's lower left corner */
     int fits[MZ_CHUNK];                     /* convex, finite, and within span x span cells */
 } MZ(drops);
 
@@ -63,7 +64,8 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
         MZ_STORE(&d->area[k], area);
         MZ_STORE(&d->left[k], bx);
         MZ_STORE(&d->below[k], by);
-        MZ_STORE(&d->wide[k], MZ_VMAX(x1 - bx, y1 - by));
+        MZ_STORE(&d->wide[k], x1 - bx);
+        MZ_STORE(&d->high[k], y1 - by);
         MZ_V s[MZ_MAX_SPAN + 1][MZ_MAX_SPAN + 1];
 #pragma GCC unroll 8
         for (int r = 0; r <= n; r++)
@@ -113,7 +115,7 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
     for (int k = from; k < to; k++) {
         /* A corner that is no number makes an area none, which fails every comparison. */
         d->fits[k] = ((d->least[k] > 0.0) | (d->most[k] < 0.0)) & (fabs(d->area[k]) > 1e-12) &
-                     (d->wide[k] <= (double)n) & (fabs(d->left[k]) < MZ_FAR) & (fabs(d->below[k]) < MZ_FAR);
+                     (d->wide[k] <= (double)n) & (d->high[k] <= (double)n) & (fabs(d->left[k]) < MZ_FAR) & (fabs(d->below[k]) < MZ_FAR);
     }
 }
 
