@@ -112,7 +112,7 @@ class Delivery:
         if self._out is None:
             return result
         with self._clock("write"):
-            files = self._write(result, self._out)
+            files = self._write(result, self._out, runner)
         return replace(result, files=tuple(str(path) for path in files))
 
     def _hash(self, result: Result, runner: Runner) -> None:
@@ -141,27 +141,39 @@ class Delivery:
             evidence=gather(result) if self._settings.report.page else {},
         )
 
-    def _write(self, result: Result, folder: Path) -> list[Path]:
-        """Write the product set; meanwhile the worker, if there is one, draws."""
-        from mizzle.io.catalog_file import write_catalog
+    def _write(self, result: Result, folder: Path, runner: Runner) -> list[Path]:
+        """Write the product set: images on a thread, texts here, while the worker, if there is one, draws."""
         from mizzle.io.products import write_mosaic
-        from mizzle.report.metrics import to_json
         from mizzle.report.worker import product_names
 
         drawn = self._submit(result, folder)
-        files = [write_text(folder / f"{result.name}_settings.toml", to_toml(self._settings))]
         names = product_names(result)
-        for band, mosaic in result.mosaics.items():
-            stem = names[band]
-            files.append(write_mosaic(folder / f"{stem}_drz.fits", mosaic, result.exposures, result.zeropoints[band]))
-            if self._settings.output.catalog:
-                files.append(write_catalog(folder / f"{stem}_cat.ecsv", result.catalogs[band]))
+
+        def image(band: str) -> Path:
+            path, proof = folder / f"{names[band]}_drz.fits", result.zeropoints[band]
+            return write_mosaic(path, result.mosaics[band], result.exposures, proof)
+
+        images = [runner.begin(image, band) for band in result.mosaics]
+        try:
+            files = self._write_texts(result, folder, names)
+        finally:
+            products = [written() for written in images]  # nothing is left half written, whatever happens beside
+        return [*products, *files, *drawn()]
+
+    def _write_texts(self, result: Result, folder: Path, names: dict[str, str]) -> list[Path]:
+        """Write settings, catalogs, numbers, and the exposures where they are wanted."""
+        from mizzle.io.catalog_file import write_catalog
+        from mizzle.report.metrics import to_json
+
+        files = [write_text(folder / f"{result.name}_settings.toml", to_toml(self._settings))]
+        if self._settings.output.catalog:
+            files += [write_catalog(folder / f"{names[band]}_cat.ecsv", result.catalogs[band]) for band in names]
+        files.append(write_text(folder / f"{result.name}_report.json", to_json(result.report)))
         if self._settings.output.exposures:
             from mizzle.io.flt import write_exposures
 
             files += write_exposures(folder / "exposures", result, self._settings)
-        files.append(write_text(folder / f"{result.name}_report.json", to_json(result.report)))
-        return files + drawn()
+        return files
 
     def _submit(self, result: Result, folder: Path) -> Callable[[], list[Path]]:
         """Hand the drawing to the worker; the answer waits for it."""

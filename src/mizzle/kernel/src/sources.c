@@ -178,23 +178,31 @@ MZ_EXPORT int64_t mz_peaks(const float *excess, const float *noise, const uint8_
     return found;
 }
 
-/* Share of a Gaussian in each pixel along one axis, and its derivative by the center. */
+/* Share of a Gaussian in each pixel along one axis, and its derivative by the center.
+ *
+ * The edges are evenly spaced, so that exp(-z * z) follows from that at the first edge by two products a step. */
 static void axis_integrals(double center, double sigma, int64_t radius, double *integral, double *slope)
 {
+    const double step = 1.0 / (ROOT2 * sigma), first = (-(double)radius - 0.5 - center) * step;
+    double gauss = exp(-first * first), ratio = exp(-step * (2.0 * first + step));
+    const double bend = exp(-2.0 * step * step);
+    const int steep = first * first > 300.0; /* the first product would be 0, and so all others */
     double before = 0.0, density_before = 0.0;
-    for (int64_t k = -radius; k <= radius + 1; k++) {
-        double z = ((double)k - 0.5 - center) / (ROOT2 * sigma);
-        double gauss = exp(-z * z);
+    for (int64_t k = 0; k <= 2 * radius + 1; k++) {
+        double z = first + (double)k * step;
+        if (steep) gauss = exp(-z * z);
         double t = 1.0 / (1.0 + 0.3275911 * fabs(z));
         double poly =
             t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
         double cumulative = 0.5 * copysign(1.0 - poly * gauss, z), density = gauss / (ROOT2PI * sigma);
-        if (k > -radius) {
-            integral[k + radius - 1] = cumulative - before;
-            slope[k + radius - 1] = density_before - density;
+        if (k > 0) {
+            integral[k - 1] = cumulative - before;
+            slope[k - 1] = density_before - density;
         }
         before = cumulative;
         density_before = density;
+        gauss *= ratio;
+        ratio *= bend;
     }
 }
 
