@@ -45,8 +45,9 @@ class Accumulator:
             return
         planes = max(1, -(-n_inputs // 32))
         if planes > self.context.shape[0]:
-            more = np.zeros((planes - self.context.shape[0], *self.shape), np.int32)
-            self.context = np.concatenate([self.context, more])
+            before, self.context = self.context, np.zeros((planes, *self.shape), np.int32)
+            if before.any():  # writing zeros would take memory that may never be needed
+                self.context[: before.shape[0]] = before
 
     @property
     def weight(self) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from mizzle.steps.combine.drops import Drop, Solutions, even_bands, make_drops, 
 LEAST_BAND = 64
 
 #: Chips dropped at a time: workers wait for each other once a group.
-TOGETHER = 24
+TOGETHER = 12
 
 #: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
 ALMOST = 0.9
