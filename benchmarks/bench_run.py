@@ -3,7 +3,7 @@
     python benchmarks/bench_run.py [--runs 5] [--folder DIR] [--other PYTHON]
 
 Kinds of run alternate, so that all meet the same machine; medians count. Memory is that of the largest process.
-``--other`` names the interpreter of another installation of mizzle, which takes its turns too: two versions are compared
+``--other`` names the interpreter of another installation of mizzle, which takes turns too: two versions are compared
 by the ratio of runs made one after the other, for a machine's own speed may change by a third from hour to hour.
 """
 
