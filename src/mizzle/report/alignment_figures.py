@@ -223,13 +223,13 @@ def offset_votes(report: Report) -> Figure | None:
         )  # fmt: skip
         top = max(1.0, float(counts.max()))
         chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), maps.SEQUENTIAL), (-1, -1, 1, 1))
-        words = f"{root} · {top:.0f} votes"
+        words = f"{root} · {top:.0f}"
         panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     return Figure(
         "votes",
         "Votes on the offset",
-        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair;"
-        f" panels span ±{extent:.3g} arcsec, tones the square root of the count.",
+        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair; the"
+        f" number is the highest count; panels span ±{extent:.3g} arcsec, tones the square root of the count.",
         "one dark spot on an even ground: the true offset. No spot, or several, means that nothing was matched.",
         f'<div class="panels">{"".join(panels)}</div>',
         wide=True,

@@ -31,6 +31,8 @@ class Axis:
         Decades.
     ticks : sequence of (float, str), optional
         Places and words; round numbers otherwise.
+    whole : bool
+        Counts: no ticks between whole numbers.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Axis:
     high: float
     log: bool = False
     ticks: Sequence[tuple[float, str]] | None = None
+    whole: bool = False
 
     def fraction(self, value: float) -> float:
         """Return where a value lies: 0 at `low`, 1 at `high`."""
@@ -57,11 +60,13 @@ class Axis:
         """Return the ticks."""
         if self.ticks is not None:
             return list(self.ticks)
-        return log_ticks(self.low, self.high) if self.log else round_ticks(self.low, self.high)
+        if self.log:
+            return log_ticks(self.low, self.high)
+        return round_ticks(self.low, self.high, least=1.0 if self.whole else 0.0)
 
 
-def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, str]]:
-    """Return round values between two ends, with as many decimals as they need.
+def round_ticks(low: float, high: float, wanted: int = 6, *, least: float = 0.0) -> list[tuple[float, str]]:
+    """Return round values between two ends, `least` apart at least, with as many decimals as they need.
 
     Examples
     --------
@@ -71,7 +76,7 @@ def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, s
     low, high = min(low, high), max(low, high)
     raw = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    step = max(next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999), least)
     exponent = math.floor(math.log10(step) + 1e-9)
     decimals = max(0, -exponent)
     first = math.ceil(low / step - 1e-9)
@@ -86,7 +91,7 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     steps = (1,) if math.log10(high / low) > 2.5 else (1, 2, 5)
     values = [m * 10.0**d for d in decades for m in steps]
     inside = [(v, f"{v:g}") for v in values if low * 0.999 <= v <= high * 1.001]
-    return inside if len(inside) > 1 else round_ticks(low, high)
+    return inside if len(inside) > 2 else round_ticks(low, high)
 
 
 def padded(values: Iterable[float | None], *, least: float, share: float = 0.08) -> tuple[float, float]:
@@ -119,7 +124,7 @@ class Chart:
     label: str
     width: int = 440
     height: int = 300
-    margins: tuple[int, int, int, int] = (54, 10, 14, 42)  # left, top, right, bottom
+    margins: tuple[int, int, int, int] = (62, 10, 14, 42)  # left, top, right, bottom
     grid: bool = True
     parts: list[str] = field(default_factory=list)
 

@@ -81,7 +81,10 @@ def lupton(
     sample = intensity[~empty]
     top = max(float(np.percentile(sample, 99.7)), 20.0) if sample.size else 20.0
     norm = np.arcsinh(softening * top / stretch)
-    gain = np.arcsinh(np.float32(softening / stretch) * intensity) / (np.float32(norm) * intensity)
+    tone = np.arcsinh(np.float32(softening / stretch) * intensity) / np.float32(norm)
+    # Half of the sky's own tone is black: where one filter is shallow its noise would lie as a haze over the field.
+    black = np.float32(0.5 * np.arcsinh(softening / stretch) / norm)
+    gain = np.maximum(tone - black, 0.0) / ((1 - black) * intensity)
     scaled = np.maximum(bands * gain, 0.0)
     # Too bright: all three are divided by the largest, so white never eats the hue.
     scaled /= np.maximum(scaled.max(axis=0), 1.0)
@@ -91,7 +94,9 @@ def lupton(
 
 
 def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise near 1.
+    """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise 1 at most.
+
+    The noise is 1 in the filter that shows the stars worst: its noise colors the sky of the picture.
 
     Parameters
     ----------
@@ -112,9 +117,9 @@ def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         bright[name] = (float(np.percentile(sample, 99.5)) - level) / sigma if sample.size else 0.0
     if min(bright.values()) < 10:
         bright = dict.fromkeys(bright, 1.0)
-    mean = float(np.mean(list(bright.values())))
+    least = min(bright.values())
     return {
-        name: (image - np.float32(sky[name][0])) * np.float32(mean / (bright[name] * sky[name][1]))
+        name: (image - np.float32(sky[name][0])) * np.float32(least / (bright[name] * sky[name][1]))
         for name, image in images.items()
     }
 

@@ -111,7 +111,8 @@ def pointings(report: Report) -> Figure | None:
     return Figure(
         "pointings",
         "Pointings",
-        "Where each exposure points, in the order taken; numbers as in the table, where there is room.",
+        "Where each exposure points, in the order taken; numbers as in the table, where there is room"
+        " (5 +15 is the fifth and 15 more at its place).",
         "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
         " undersampled star images.",
         chart.svg(),
@@ -128,7 +129,7 @@ def _grouped(places: np.ndarray, reach: float) -> dict[tuple[float, float], list
 
 
 def _runs(numbers: Sequence[int]) -> str:
-    """Write ``1–3, 7``; long lists are cut."""
+    """Write ``1–3, 7``; of long lists the first number and how many more there are."""
     runs: list[list[int]] = []
     for n in numbers:
         if runs and n == runs[-1][1] + 1:
@@ -136,7 +137,7 @@ def _runs(numbers: Sequence[int]) -> str:
         else:
             runs.append([n, n])
     words = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
-    return ", ".join(words) if len(words) <= 6 else ", ".join(words[:5]) + "…"
+    return ", ".join(words) if len(words) <= 3 else f"{numbers[0]} +{len(numbers) - 1}"
 
 
 def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
@@ -260,7 +261,8 @@ def cosmic_rays(report: Report) -> Figure | None:
     return Figure(
         "cosmic-rays",
         "Cosmic rays found",
-        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))}).",
+        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))}). Faint rims of"
+        " the tracks are flagged too, so that marks stand somewhat above the bars where many exposures show them.",
         "all four chips near the bar, the PC too. Many times more on one chip means that stars or the sky itself"
         " were flagged; many times fewer, that rays were left.",
         chart.svg() + chip_key(present(report)),
@@ -277,21 +279,25 @@ def star_widths(report: Report) -> Figure | None:
     bands = list(product)
     roots = list(single)
     base = len(roots)
+    # The products' names need room, however many exposures stand beside them.
+    step = max(1.2, 0.22 * base)
+    spots = [base + 0.8 + step * (i + 0.6) for i in range(len(bands))]
     ticks = [(float(i), str(i)) for i in _numbers(base, 10)]
-    ticks += [(base + 1.6 + 1.2 * i, "product" if len(bands) == 1 else band) for i, band in enumerate(bands)]
+    ticks += [(spot, "product" if len(bands) == 1 else band) for spot, band in zip(spots, bands, strict=True)]
     low, high = padded([r["fwhm_arcsec"] for r in rows], least=0.02, share=0.15)
     chart = Chart(
-        Axis("exposures, then the product", 0.3, base + 1.6 + 1.2 * (len(bands) - 1) + 0.7, ticks=ticks),
+        Axis("exposures, then the product", 0.3, spots[-1] + 0.6 * step if spots else base + 0.8, ticks=ticks),
         Axis("FWHM [arcsec]", max(0.0, low), high),
         "Star widths in and out",
     )
     chart.line([(base + 0.8, max(0.0, low)), (base + 0.8, high)], "unity")
     places: list[tuple[float, str, Any]] = [(i + 1, root, single[root]) for i, root in enumerate(roots)]
-    places += [(base + 1.6 + 1.2 * i, f"product {band}", product[band]) for i, band in enumerate(bands)]
+    places += [(spot, f"product {band}", product[band]) for spot, band in zip(spots, bands, strict=True)]
     for x, name, chips in places:
+        wide = step / 1.2 if name.startswith("product") else 1.0
         for chip, row in chips.items():
             title = f'{name} {chip}: {row["fwhm_arcsec"]:.3f}" ± {row["scatter_arcsec"]:.3f}", {row["n"]} stars'
-            chart.marker(x + _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
+            chart.marker(x + wide * _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
                          title=title)  # fmt: skip
     return Figure(
         "widths",

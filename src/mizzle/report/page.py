@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -21,14 +22,28 @@ from mizzle.report.sections import all_sections
 from mizzle.report.stretch import block_mean, factor_for, sky_statistics, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|× \d))|(?<=\d ×) (?=\d)")
 
 
 @cache
 def _environment() -> Environment:
     """Return the template engine: everything is escaped unless we made it."""
-    return Environment(
+    engine = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False
     )
+    engine.filters["units"] = with_units
+    return engine
+
+
+def with_units(text: str) -> str:
+    """Return text in which a number stays on one line with its unit.
+
+    Examples
+    --------
+    >>> with_units("3 % of 500 s").replace("\N{NO-BREAK SPACE}", "~")
+    '3~% of 500~s'
+    """
+    return _UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def warm_up() -> None:
@@ -118,7 +133,7 @@ def _image_caption(report: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     binned = f" Averaged {first['factor']} × {first['factor']} for this page." if first["factor"] > 1 else ""
     return (
         f"{' and '.join(report['products'])} in DN/s per pixel at the one PHOTFLAM.{binned} Drag to move; click into"
-        " it, then the wheel or + and − zoom; click a pixel to see which exposures made it. Values under the cursor"
+        " it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made it. Values under the cursor"
         " are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
     )
 

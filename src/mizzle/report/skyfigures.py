@@ -22,6 +22,8 @@ def map_chart(
     ramp: Sequence[tuple[int, int, int]],
     words: str,
     unit: str,
+    *,
+    whole: bool = False,
 ) -> str:
     """Return a map with its color bar as SVG.
 
@@ -35,6 +37,8 @@ def map_chart(
         Colors.
     words, unit : str
         What it is; the color bar's unit.
+    whole : bool
+        The values are counts.
     """
     ny, nx = values.shape
     width, bar = 440, 52
@@ -55,7 +59,7 @@ def map_chart(
         f'<linearGradient id="{name}">{stops}</linearGradient>',
         f'<rect x="60" y="{y}" width="{width - 120}" height="10" fill="url(#{name})"/>',
     ]
-    scale = Axis("", limits[0], limits[1])
+    scale = Axis("", limits[0], limits[1], whole=whole)
     parts += [
         f'<text class="tick" x="{60 + scale.fraction(v) * (width - 120):.1f}" y="{y + 23}"'
         f' text-anchor="middle">{t}</text>'
@@ -144,7 +148,7 @@ def exposure_map(product: Product, planes: Mapping[str, Any]) -> Figure:
         f"Exposures per pixel, {product['filter']}",
         f"Number of exposures that reach a pixel; at most {top:.0f} of {product['n_exposures']}.",
         "the full number over most of the field. Where only one is left, a cosmic ray cannot be told from a star.",
-        map_chart(count, (0.0, top), maps.SEQUENTIAL, f"Exposure count {product['filter']}", "exposures"),
+        map_chart(count, (0.0, top), maps.SEQUENTIAL, f"Exposure count {product['filter']}", "exposures", whole=True),
     )
 
 

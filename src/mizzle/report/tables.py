@@ -68,18 +68,18 @@ def inputs(report: Report) -> Table:
     heads = [
         Head("#"), Head("exposure", number=False), Head("start", "UTC", number=False), Head("filter", number=False),
         Head("time", "s"), Head("gain", "", True, "ATODGAIN"), Head("PA_V3", "°"), Head("files", number=False),
-        Head("SHA-256", "", False, "first 10 digits; all of them on hovering and in the JSON"),
+        Head("SHA-256", "", False, "first 8 digits; all of them on hovering and in the JSON"),
         Head("aligned", number=False),
     ]  # fmt: skip
     rows = []
     for i, row in enumerate(report["inputs"], 1):
         names = _pair([_short(f["file"]) for f in row["files"]] or [_short(row["file"])])
-        hashes = " ".join(f["sha256"][:10] for f in row["files"]) or row["sha256"][:10]
+        hashes = " ".join(f["sha256"][:8] for f in row["files"]) or row["sha256"][:8]
         whole = "; ".join(f"{_short(f['file'])} {f['sha256']}" for f in row["files"])
         rows.append(
             [
                 num(i, 0), word(row["root"], "mono"), word(start(row["mjd_start"]), "date"), word(row["filter"]),
-                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names),
+                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names, "files"),
                 Cell(hashes, None, "mono", whole), verdict(row["verdict"]),
             ]
         )  # fmt: skip
