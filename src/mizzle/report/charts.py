@@ -31,8 +31,6 @@ class Axis:
         Decades.
     ticks : sequence of (float, str), optional
         Places and words; round numbers otherwise.
-    whole : bool
-        Counts: no ticks between whole numbers.
     """
 
     label: str
@@ -40,7 +38,6 @@ class Axis:
     high: float
     log: bool = False
     ticks: Sequence[tuple[float, str]] | None = None
-    whole: bool = False
 
     def fraction(self, value: float) -> float:
         """Return where a value lies: 0 at `low`, 1 at `high`."""
@@ -60,9 +57,7 @@ class Axis:
         """Return the ticks."""
         if self.ticks is not None:
             return list(self.ticks)
-        if self.log:
-            return log_ticks(self.low, self.high)
-        return round_ticks(self.low, self.high, least=1.0 if self.whole else 0.0)
+        return log_ticks(self.low, self.high) if self.log else round_ticks(self.low, self.high)
 
 
 def round_ticks(low: float, high: float, wanted: int = 6, *, least: float = 0.0) -> list[tuple[float, str]]:
@@ -86,12 +81,13 @@ def round_ticks(low: float, high: float, wanted: int = 6, *, least: float = 0.0)
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return 1, 2, 5 in each decade, the decades alone where there are many, round values within one."""
+    """Return 1, 2, 5 in each decade, fewer where there are many decades, round values within one."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1,) if math.log10(high / low) > 2.5 else (1, 2, 5)
+    span = math.log10(high / low)
+    steps = (1,) if span > 4 else (1, 3) if span > 2 else (1, 2, 5)
     values = [m * 10.0**d for d in decades for m in steps]
     inside = [(v, f"{v:g}") for v in values if low * 0.999 <= v <= high * 1.001]
-    return inside if len(inside) > 2 else round_ticks(low, high)
+    return inside if len(inside) > 2 or span > 1 else round_ticks(low, high)
 
 
 def padded(values: Iterable[float | None], *, least: float, share: float = 0.08) -> tuple[float, float]:
@@ -127,6 +123,12 @@ class Chart:
     margins: tuple[int, int, int, int] = (62, 10, 14, 42)  # left, top, right, bottom
     grid: bool = True
     parts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.y.label:
+            # On a phone a digit is 8.6 units wide: the ticks must not reach the name of the side.
+            longest = max((len(words) for _, words in self.y.marks()), default=0)
+            self.margins = (max(self.margins[0], round(30 + 8.6 * longest)), *self.margins[1:])
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the drawing position of a data point."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
-from mizzle.report.stretch import sky_statistics
+from mizzle.report.stretch import percentile, sky_statistics
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -79,7 +79,7 @@ def lupton(
     bands = np.nan_to_num(layers, nan=0.0) + np.float32(1.0)
     intensity = np.maximum(bands.mean(axis=0), np.float32(1e-6))
     sample = intensity[~empty]
-    top = max(float(np.percentile(sample, 99.7)), 20.0) if sample.size else 20.0
+    top = max(percentile(sample, 99.7), 20.0) if sample.size else 20.0
     norm = np.arcsinh(softening * top / stretch)
     tone = np.arcsinh(np.float32(softening / stretch) * intensity) / np.float32(norm)
     # Half of the sky's own tone is black: where one filter is shallow its noise would lie as a haze over the field.
@@ -114,7 +114,7 @@ def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         sample = image.ravel()[:: max(1, image.size // 400_000)]
         sample = sample[np.isfinite(sample)]
         level, sigma = sky[name]
-        bright[name] = (float(np.percentile(sample, 99.5)) - level) / sigma if sample.size else 0.0
+        bright[name] = (percentile(sample, 99.5) - level) / sigma if sample.size else 0.0
     if min(bright.values()) < 10:
         bright = dict.fromkeys(bright, 1.0)
     least = min(bright.values())

@@ -261,12 +261,20 @@ def cosmic_rays(report: Report) -> Figure | None:
     return Figure(
         "cosmic-rays",
         "Cosmic rays found",
-        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))}). Faint rims of"
-        " the tracks are flagged too, so that marks stand somewhat above the bars where many exposures show them.",
+        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))})."
+        " Faint rims of the tracks are flagged too, so that marks stand somewhat above the bars where many exposures"
+        " show them.",
         "all four chips near the bar, the PC too. Many times more on one chip means that stars or the sky itself"
         " were flagged; many times fewer, that rays were left.",
         chart.svg() + chip_key(present(report)),
     )
+
+
+def _room(base: int, names: Sequence[str]) -> float:
+    """Return the distance between products on an axis of `base` exposures that keeps their names apart."""
+    # Share of the axis that a name takes on a phone; one name has the last exposure's number for a neighbor.
+    share = 0.031 * max(map(len, names), default=0) + (0.04 if len(names) == 1 else 0.01)
+    return max(1.2, share * (base + 0.5) / max(0.1, 1 - share * (len(names) + 0.2)))
 
 
 def star_widths(report: Report) -> Figure | None:
@@ -279,11 +287,11 @@ def star_widths(report: Report) -> Figure | None:
     bands = list(product)
     roots = list(single)
     base = len(roots)
-    # The products' names need room, however many exposures stand beside them.
-    step = max(1.2, 0.22 * base)
+    names = ["product"] if len(bands) == 1 else bands if len(bands) < 4 else [band.strip("FWNMLP") for band in bands]
+    step = _room(base, names)
     spots = [base + 0.8 + step * (i + 0.6) for i in range(len(bands))]
     ticks = [(float(i), str(i)) for i in _numbers(base, 10)]
-    ticks += [(spot, "product" if len(bands) == 1 else band) for spot, band in zip(spots, bands, strict=True)]
+    ticks += zip(spots, names, strict=True)
     low, high = padded([r["fwhm_arcsec"] for r in rows], least=0.02, share=0.15)
     chart = Chart(
         Axis("exposures, then the product", 0.3, spots[-1] + 0.6 * step if spots else base + 0.8, ticks=ticks),

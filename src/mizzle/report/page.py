@@ -19,7 +19,7 @@ from PIL import Image
 from mizzle.report import maps
 from mizzle.report.image import gray
 from mizzle.report.sections import all_sections
-from mizzle.report.stretch import block_mean, factor_for, sky_statistics, stretched
+from mizzle.report.stretch import block_mean, factor_for, percentile, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|× \d))|(?<=\d ×) (?=\d)")
@@ -133,8 +133,8 @@ def _image_caption(report: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     binned = f" Averaged {first['factor']} × {first['factor']} for this page." if first["factor"] > 1 else ""
     return (
         f"{' and '.join(report['products'])} in DN/s per pixel at the one PHOTFLAM.{binned} Drag to move; click into"
-        " it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made it. Values under the cursor"
-        " are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
+        " it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made it. Values"
+        " under the cursor are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
     )
 
 
@@ -156,10 +156,10 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
     room = options["page_size"] * 1e6 / max(1, len(planes))
     for band, plane in planes.items():
         layer = maps.science_layer(plane["sci"], room)
-        sky, sigma = sky_statistics(plane["sci"])
+        sky, sigma = layer["scale"]["sky"], layer["scale"]["sigma"]
         sample = plane["sci"].ravel()[:: max(1, plane["sci"].size // 200_000)]
         sample = sample[np.isfinite(sample)]
-        top = (float(np.percentile(sample, options["white"])) - sky) / sigma if sample.size else 20.0
+        top = (percentile(sample, options["white"]) - sky) / sigma if sample.size else 20.0
         layers.append({**layer, "key": band, "kind": "sci", "label": band, "unit": "DN/s", "band": band,
                        "white": max(20.0, top)})  # fmt: skip
     for band, plane in planes.items():
@@ -176,7 +176,9 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
         "bands": list(planes),
         "softening": options["stretch"],
         "layers": layers,
-        "contexts": {b: {**maps.context_layer(p["ctx"]), "inputs": inputs[b]} for b, p in planes.items()},
+        "contexts": {
+            b: {**maps.context_layer(p["ctx"], len(inputs[b])), "inputs": inputs[b]} for b, p in planes.items()
+        },
         "outlines": report["evidence"].get("footprints") or {},
         "stars": {b: _stars(s, options["stars"]) for b, s in payload["stars"].items()},
     }

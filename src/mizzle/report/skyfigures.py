@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.report import maps
-from mizzle.report.charts import Axis, Chart, padded
+from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
-from mizzle.report.stretch import block_mean, sky_statistics
+from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
 
@@ -59,11 +59,12 @@ def map_chart(
         f'<linearGradient id="{name}">{stops}</linearGradient>',
         f'<rect x="60" y="{y}" width="{width - 120}" height="10" fill="url(#{name})"/>',
     ]
-    scale = Axis("", limits[0], limits[1], whole=whole)
+    scale = Axis("", limits[0], limits[1])
+    ticks = round_ticks(*limits, 4, least=1.0 if whole else 0.0)  # a phone has room for no more
     parts += [
         f'<text class="tick" x="{60 + scale.fraction(v) * (width - 120):.1f}" y="{y + 23}"'
         f' text-anchor="middle">{t}</text>'
-        for v, t in scale.marks()
+        for v, t in ticks
     ]
     parts.append(f'<text class="axis" x="{width / 2}" y="{y + 38}" text-anchor="middle">{unit}</text>')
     return chart.svg().replace("</svg>", "".join(parts) + "</svg>")
@@ -122,7 +123,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
     factor = max(1, -(-max(wht.shape) // 480))
     small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
     good = small[np.isfinite(small)]
-    top = float(np.percentile(good, 99.8)) if good.size else 1.0
+    top = percentile(good, 99.8) if good.size else 1.0
     kind = product["weight_type"]
     unit = "weight [s]" if kind == "EXP" else f"weight ({kind})"
     return Figure(
@@ -219,7 +220,7 @@ def color_magnitude(catalogs: Mapping[str, Mapping[str, Any]], pivots: Mapping[s
     if good.sum() < 3:
         return None
     color, mag = color[good], mag[good]
-    middle = np.percentile(color, [1, 99])
+    middle = [percentile(color, 1), percentile(color, 99)]
     low, high = padded(middle, least=0.5, share=0.15)
     faint, bright = padded(mag, least=1.0, share=0.03)
     chart = Chart(
@@ -247,8 +248,8 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
     i, j : (n,) int arrays
         Rows of `one` and of `two`.
     """
-    dec0 = float(np.median(np.asarray(one["dec"], dtype=float)))
-    ra0 = float(np.median(np.asarray(one["ra"], dtype=float)))
+    dec0 = median(np.asarray(one["dec"], dtype=float))
+    ra0 = median(np.asarray(one["ra"], dtype=float))
     a, b = (
         np.column_stack(
             [
