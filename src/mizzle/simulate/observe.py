@@ -219,13 +219,13 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
 
 
 def _psf(job: _ChipJob, frame: ChipFrame) -> PointSpread:
-    """Return the star image of this chip in this exposure; breathing follows the orbit."""
+    """Return the star image of this chip in this exposure; breathing has one period in the visit, and begins in focus."""
     plan = job.scene.plan
     scale = float(np.sqrt(reference_area(frame)))
     psf = point_spread(scale, PASSBANDS[plan.filter][0], spikes=plan.effects.spikes)
     if not plan.effects.breathing:
         return psf
-    return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 2))))
+    return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 3))))
 
 
 def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatArray:
