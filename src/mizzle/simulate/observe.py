@@ -219,7 +219,7 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
 
 
 def _psf(job: _ChipJob, frame: ChipFrame) -> PointSpread:
-    """Return the star image of this chip in this exposure; breathing has one period in the visit, and begins in focus."""
+    """Return the star image of this chip and exposure; breathing has one period in the visit, and begins in focus."""
     plan = job.scene.plan
     scale = float(np.sqrt(reference_area(frame)))
     psf = point_spread(scale, PASSBANDS[plan.filter][0], spikes=plan.effects.spikes)
