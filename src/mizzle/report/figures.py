@@ -104,15 +104,17 @@ def pointings(report: Report) -> Figure | None:
     for i, (root, (x, y)) in enumerate(dithers.items()):
         chart.marker(x, y, "ink", title=f'{i + 1}: {root} {x:+.3f}" {y:+.3f}"')
     written: list[tuple[float, float]] = []
+    crowded = ""
     for (x, y), names in _grouped(places, half * 0.06).items():
         if all(abs(x - a) > half * 0.35 or abs(y - b) > half * 0.09 for a, b in written):
             chart.text(x - half * 0.045, y + half * 0.03, _runs(names), name="note", anchor="start")
             written.append((x, y))
+            if "+" in _runs(names):
+                crowded = f" ({_runs(names)}: number {names[0]} and {len(names) - 1} more at its place)"
     return Figure(
         "pointings",
         "Pointings",
-        "Where each exposure points, in the order taken; numbers as in the table, where there is room"
-        " (5 +15 is the fifth and 15 more at its place).",
+        f"Where each exposure points, in the order taken; numbers as in the table, where there is room{crowded}.",
         "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
         " undersampled star images.",
         chart.svg(),

@@ -79,7 +79,7 @@ def inputs(report: Report) -> Table:
         rows.append(
             [
                 num(i, 0), word(row["root"], "mono"), word(start(row["mjd_start"]), "date"), word(row["filter"]),
-                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names, "files"),
+                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names, "line"),
                 Cell(hashes, None, "mono", whole), verdict(row["verdict"]),
             ]
         )  # fmt: skip
@@ -228,8 +228,8 @@ def seams(rows: Sequence[Mapping[str, Any]], band: str) -> Table:
     ]  # fmt: skip
     body = [
         [
-            word(f"{r['chips'][1]} less {r['chips'][0]}"), num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2),
-            num(r["percent"], 2, sign=True), num(r["percent_error"], 2), num(r["cells"], 0),
+            word(f"{r['chips'][1]} less {r['chips'][0]}", "line"),
+            num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2), num(r["percent"], 2, sign=True), num(r["percent_error"], 2), num(r["cells"], 0),
         ]
         for r in rows
     ]  # fmt: skip
