@@ -229,7 +229,8 @@ def seams(rows: Sequence[Mapping[str, Any]], band: str) -> Table:
     body = [
         [
             word(f"{r['chips'][1]} less {r['chips'][0]}", "line"),
-            num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2), num(r["percent"], 2, sign=True), num(r["percent_error"], 2), num(r["cells"], 0),
+            num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2),
+            num(r["percent"], 2, sign=True), num(r["percent_error"], 2), num(r["cells"], 0),
         ]
         for r in rows
     ]  # fmt: skip
