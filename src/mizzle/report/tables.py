@@ -93,16 +93,19 @@ def _angle(value: Any) -> Cell:
 
 
 def _pair(names: list[str]) -> str:
-    """Write file names side by side; what a later one shares with the first is left out.
+    """Write file names side by side; what a later one shares with the first, at either end, is left out.
 
     Examples
     --------
     >>> _pair(["ua060502m_c0m.fits", "ua060502m_c1m.fits"])
-    'ua060502m_c0m.fits + …c1m.fits'
+    'ua060502m_c0m.fits + c1m'
     """
-    head = names[0].rpartition("_")[0] + "_"
-    rest = ["…" + n.removeprefix(head) if len(head) > 1 and n.startswith(head) else n for n in names[1:]]
-    return " + ".join([names[0], *rest])
+    root, _, rest = names[0].rpartition("_")
+    ending = "." + rest.partition(".")[2]
+    later = [
+        n.removeprefix(f"{root}_").removesuffix(ending) if root and n.startswith(f"{root}_") else n for n in names[1:]
+    ]
+    return " + ".join([names[0], *later])
 
 
 def _short(path: str) -> str:
