@@ -111,6 +111,33 @@ def test_the_floors_shown_are_those_of_the_linter():
     assert shown in " ".join(text.split())
 
 
+#: Every parameter of updatewcs, TweakReg, photeq, AstroDrizzle and skymatch, and the choices that are words.
+INCUMBENT = """
+    all_wcs aux_phot_kwd binwidth blot blot_addsky blot_interp blot_sinscl blot_skyval build checkfiles clean
+    clobber coeffs combine_grow combine_maskpt combine_nhigh combine_nlow combine_nsigma combine_type computesig
+    context conv_width crbit d2imcorr dqbits driz_cr driz_cr_corr driz_cr_ctegrow driz_cr_grow driz_cr_scale
+    driz_cr_snr driz_sep_bits driz_sep_fillval driz_sep_kernel driz_sep_pixfrac driz_sep_scale driz_sep_wcs
+    driz_sep_wt_scl enforce_user_order errext expand_refcat files final_bits final_crpix1 final_dec final_fillval
+    final_kernel final_outnx final_outny final_pixfrac final_ra final_refimage final_rot final_scale final_units
+    final_wcs final_wht_type final_wt_scl fitgeometry fluxmax fluxmin general globalmin in_memory input interactive
+    lanczos3 localmin logfile match match_down median minmed minobj nclip npolcorr nsigma num_cores output
+    overwrite peakmax peakmin phot_kwd preserve proc_unit ratio readonly ref_phot ref_phot_ext remove_duplicates
+    resetbits residplot restore reusename roundhi roundlo rscale rules_file sciext search_primary searchrad
+    see2dplot separation sharphi sharplo sigma skyclip skylsigma skymask_cat skymethod skysigma skystat skysub
+    skyusigma skywidth static static_sig stepsize tddcorr theta threshold tolerance updatehdr use2dhist use_db
+    use_sharp_round vacorr wcsname writecat xoffset yoffset
+"""
+
+
+def test_the_page_for_newcomers_names_every_old_parameter():
+    text = (DOCS / "from_drizzlepac.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ") and line.count("|") >= 4]
+    named = {word for row in rows for code in re.findall(r"`([^`]+)`", row) for word in re.findall(r"[\w+]+", code)}
+    known = INCUMBENT.split()
+    assert len(known) > 130
+    assert [name for name in known if name not in named] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path):
     for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(page.read_text(encoding="utf-8"))):

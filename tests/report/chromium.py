@@ -161,6 +161,14 @@ class Page:
         self.mouse("mousePressed", x, y, button="left", clickCount=1, buttons=1)
         self.mouse("mouseReleased", x, y, button="left", clickCount=1)
 
+    def touch(self, kind: str, *places: tuple[float, float]) -> None:
+        """Put fingers down, move them, or lift them all."""
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+    def close(self) -> None:
+        self.call("Page.close")
+
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))

@@ -35,8 +35,10 @@ ANGLES = {"PC": 180.2, "WF2": 90.3, "WF3": 0.0, "WF4": -90.5}
 PHOTFLAMS = {
     "F814W": {"PC": 2.508e-18, "WF2": 2.458e-18, "WF3": 2.449e-18, "WF4": 2.498e-18},
     "F555W": {"PC": 3.483e-18, "WF2": 3.396e-18, "WF3": 3.439e-18, "WF4": 3.507e-18},
+    "F439W": {"PC": 2.945e-17, "WF2": 2.871e-17, "WF3": 2.908e-17, "WF4": 2.965e-17},
 }
-PIVOT = {"F814W": 7995.9, "F555W": 5439.0}
+VISIT = {"F814W": "05", "F555W": "06", "F439W": "07"}
+PIVOT = {"F814W": 7995.9, "F555W": 5439.0, "F439W": 4312.0}
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def make_result(scene: Scene | None = None, *, header: dict[str, Any] | None = N
     fractions: dict[str, dict[str, float]] = {}
     for filt in scene.filters:
         for i in range(scene.n_exposures):
-            root = f"ua06{'05' if filt == 'F814W' else '06'}{i:02d}m"
+            root = f"ua06{VISIT[filt]}{i:02d}m"
             dither = np.array([(i % 2) * 2.5 + i * 0.1, (i // 2 % 2) * 2.5])
             chips, hits = {}, {}
             for name in CHIP_NAMES:

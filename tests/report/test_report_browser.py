@@ -26,6 +26,25 @@ PIXELS = """(c => {
   for (let i = 0; i < bytes.length; i += 32768) parts.push(String.fromCharCode(...bytes.subarray(i, i + 32768)));
   return btoa(parts.join(''));
 })"""
+# Words of the charts that lie on each other or leave their frame; of a line's box, a fifth above and below is air.
+COLLISIONS = """(() => {
+  const bad = [];
+  for (const chart of document.querySelectorAll("svg.chart")) {
+    const home = chart.closest("figure").id, edge = chart.closest(".panel, .plate").getBoundingClientRect();
+    const boxes = [...chart.querySelectorAll("text")].map(t => {
+      const r = t.getBoundingClientRect(), turned = r.height > 1.5 * r.width && t.textContent.length > 3;
+      const dx = turned ? 0.18 * r.width : 0.5, dy = turned ? 0.5 : 0.22 * r.height;
+      return {x0: r.left + dx, x1: r.right - dx, y0: r.top + dy, y1: r.bottom - dy, t: t.textContent};
+    });
+    for (const [i, a] of boxes.entries()) {
+      const out = a.x0 < edge.left || a.x1 > edge.right || a.y0 < edge.top || a.y1 > edge.bottom;
+      if (out) bad.push(`${home}: ${a.t} out`);
+      for (const b of boxes.slice(i + 1))
+        if (a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1) bad.push(`${home}: ${a.t} on ${b.t}`);
+    }
+  }
+  return bad;
+})()"""
 SCENE = Scene(n_exposures=3, side=160, n_stars=150)
 
 
@@ -324,3 +343,79 @@ def test_paper_holds_the_page(browser, message, tmp_path):
     data = (tmp_path / "page.pdf").read_bytes()
     assert data.startswith(b"%PDF")
     assert 4 <= data.count(b"/Type /Page\n") + data.count(b"/Type /Page ") + data.count(b"/Type/Page/") <= 20
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        Scene(n_exposures=1, side=80, n_stars=60),
+        Scene(n_exposures=6, side=120, n_stars=300),
+        Scene(n_exposures=100, side=60, n_stars=120),
+        Scene(n_exposures=3, side=80, n_stars=60, filters=("F439W", "F555W", "F814W")),
+    ],
+    ids=["one", "six", "hundred", "three filters"],
+)
+def test_no_word_of_a_figure_lies_on_another(browser, tmp_path, scene):
+    html = Path(draw(make_payload(tmp_path, scene))[-1])
+    for view in ({"width": 1280}, {"width": 390, "height": 844, "mobile": True, "ratio": 2.0}):
+        tab = browser.page(**view)
+        tab.open(html)
+        assert tab.run(COLLISIONS) == [], view
+        assert tab.run("document.documentElement.scrollWidth <= innerWidth")
+        tables = "[...document.querySelectorAll('.scroll')].every(s => s.scrollWidth <= s.clientWidth + 1)"
+        assert view["width"] < 1280 or tab.run(tables), "a table does not fit a desk"
+        tab.close()
+
+
+def test_fingers_move_and_zoom_the_image_on_a_phone(browser, message):
+    tab = browser.page(width=390, height=844, mobile=True, ratio=2.0)
+    tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    tab.open(Path(message["html"]))
+    left, top, width, height = canvas_box(tab)
+    x, y = left + width / 2, top + height / 2
+
+    def under(px, py):
+        tab.touch("touchStart", (px, py))
+        tab.touch("touchEnd")
+        tab.settle()
+        words = tab.run("document.getElementById('where').textContent").split()
+        return float(words[words.index("x") + 1]), float(words[words.index("y") + 1])
+
+    def span():
+        return under(x + 40, y)[0] - under(x - 40, y)[0]
+
+    whole, scrolled = span(), tab.run("scrollY")
+    tab.touch("touchStart", (x - 30, y), (x + 30, y))
+    for k in range(1, 11):
+        tab.touch("touchMove", (x - 30 - 6 * k, y), (x + 30 + 6 * k, y))
+    tab.touch("touchEnd")
+    assert span() == pytest.approx(whole / 3, rel=0.1)  # fingers three times as far apart
+    before = under(x, y)
+    tab.touch("touchStart", (x, y))
+    for k in range(1, 9):
+        tab.touch("touchMove", (x + 5 * k, y + 3 * k))
+    tab.touch("touchEnd")
+    after = under(x + 40, y + 24)
+    assert after == pytest.approx(before, abs=span() / 80 * 3)  # what was under the finger stays under it
+    assert tab.run("scrollY") == scrolled
+    assert tab.run("visualViewport.scale") == 1
+    tab.until("document.getElementById('history').textContent.length > 10")
+    assert tab.complaints() == []
+    tab.close()
+
+
+def test_many_exposures_tell_a_pixels_makers_exactly(browser, tmp_path):
+    message = make_payload(tmp_path, Scene(n_exposures=100, side=60, n_stars=120))
+    tab = browser.page()
+    tab.open(Path(draw(message)[-1]))
+    ctx = message["planes"]["F814W"]["ctx"]
+    ny, nx = ctx.shape[-2:]
+    x, y = place(tab, message, nx // 2, ny // 2)
+    tab.click(x, y)
+    tab.until("document.getElementById('history').textContent.includes('Made by')")
+    words = tab.run("document.getElementById('history').textContent")
+    made = {sum(int(w).bit_count() for w in ctx.view(np.uint32)[:, j, i])
+            for j in range(ny // 2 - 1, ny // 2 + 2) for i in range(nx // 2 - 1, nx // 2 + 2)}  # fmt: skip
+    assert int(words.split("Made by ")[1].split()[0]) in made
+    assert "raster" not in words
+    tab.close()

@@ -177,9 +177,15 @@ def test_ticks_are_round_inside_and_readable(low, high):
         assert float(label.replace("−", "-")) == pytest.approx(value, abs=1e-9 * max(1, abs(high)))
 
 
+def test_counts_have_whole_ticks():
+    for top, wanted in ((1, ["0", "1"]), (3, ["0", "1", "2", "3"]), (100, ["0", "50", "100"])):
+        assert [t for _, t in round_ticks(0, top, 4, least=1.0)] == wanted
+
+
 def test_log_ticks_cover_the_range():
     assert [t for _, t in log_ticks(0.09, 2.1)] == ["0.1", "0.2", "0.5", "1", "2"]
-    assert [t for _, t in log_ticks(1e-3, 10)] == ["0.001", "0.01", "0.1", "1", "10"]
+    assert [t for _, t in log_ticks(1e-3, 0.5)] == ["0.001", "0.003", "0.01", "0.03", "0.1", "0.3"]
+    assert [t for _, t in log_ticks(1e-4, 10)] == ["0.0001", "0.001", "0.01", "0.1", "1", "10"]
 
 
 def test_chart_text_is_escaped():

@@ -75,8 +75,9 @@ def test_the_image_in_the_page_is_the_image(page, message):
     assert codes.shape == sci.shape
     np.testing.assert_array_equal(codes == 0, np.isnan(sci))
     ctx = data["contexts"]["F814W"]
-    octets = np.frombuffer(zlib.decompress(b64decode(ctx["data"])), np.uint8).reshape(4, ctx["ny"], ctx["nx"])
-    words = sum(octets[k].astype(np.uint32) << np.uint32(8 * k) for k in range(4))
+    octets = [np.frombuffer(zlib.decompress(b64decode(p)), np.uint8).reshape(sci.shape) for p in ctx["planes"]]
+    assert len(octets) == 2  # 12 chips
+    words = sum(octets[k].astype(np.uint32) << np.uint32(8 * k) for k in range(2))
     np.testing.assert_array_equal(words, message["planes"]["F814W"]["ctx"].view(np.uint32))
     assert ctx["inputs"][1] == ["ua060500m", "WF2", 500.0]
 
@@ -151,9 +152,36 @@ def test_the_page_of_a_hundred_exposures_stays_small(tmp_path):
     result = many(100)
     page = build_page(payload(result, tmp_path, Settings()))
     assert len(page) < 6e6
-    assert data_of(page)["contexts"]["F814W"]["planes"] == 52
+    assert len(data_of(page)["contexts"]["F814W"]["planes"]) == 50  # 400 chips, eight to a byte
     assert len(to_json(result.report)) < 3e6
     assert page.count('class="panel"') == 30  # the worst 12, 12 histograms, 6 of residuals by place
+
+
+def test_many_remarks_fold(tmp_path):
+    assert "<details" not in build_page(make_payload(tmp_path, SMALL))
+    result = reported(SMALL)
+    result.report["notes"] = [f"remark {i}" for i in range(40)]
+    page = build_page(payload(result, tmp_path, Settings()))
+    assert "<summary>40 remarks</summary><ul><li>remark 0</li>" in page
+
+
+def test_the_left_out_are_named_without_their_folders(tmp_path):
+    result = replace(reported(SMALL), dropped={"some/where/a_c0m.fits": "truncated", "C:\\x\\b_c0m.fits": "wrong"})
+    report = build_report(result, timing={}, peak_rss_mb=1.0, version="0")
+    text = next(s["text"] for s in report["sentences"] if s["part"] == "inputs")
+    assert "(a_c0m.fits, b_c0m.fits)" in text
+
+
+def test_white_is_where_the_picture_saturates_also_when_averaged(tmp_path):
+    """The slider counts in sigma of the pixels that the page carries."""
+    message = make_payload(tmp_path, SMALL)
+    whites = []
+    for room in (6.0, 0.02):
+        options = {**message["options"], "page_size": room}
+        layer = data_of(build_page({**message, "options": options}))["layers"][0]
+        whites.append(layer["white"] * layer["scale"]["sigma"] + layer["scale"]["sky"])
+    assert layer["factor"] > 1
+    assert whites[1] == pytest.approx(whites[0], rel=0.05)
 
 
 def test_large_mosaics_are_averaged_to_fit_the_room(tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image
 from mizzle.errors import SettingsError
 from mizzle.model import Grid
 from mizzle.report.axes import sexagesimal, sky_axes
-from mizzle.report.color import compose, lupton, mapping
+from mizzle.report.color import balanced, compose, lupton, mapping
 from mizzle.report.image import EMPTY, Caption, Style, binned_grid, draw_product
 from mizzle.report.stretch import block_mean, decode, encode, factor_for, sky_statistics, stretched
 
@@ -226,6 +226,25 @@ def test_the_sky_of_a_color_picture_is_gray():
     raster = compose(images, ("A", "mean", "B"), softening=8.0, stretch=5.0).astype(float)
     red, _, blue = raster.mean(axis=(0, 1))
     assert red == pytest.approx(blue, rel=0.05)
+
+
+def test_a_shallow_filter_does_not_fog_the_field():
+    """The noise of the worst filter is 1: its sky stays dark, whatever the others show."""
+    rng = np.random.default_rng(8)
+    stars = np.zeros((300, 300))
+    stars[rng.integers(5, 295, 150), rng.integers(5, 295, 150)] = 3000
+    stars = sum(np.roll(stars, (j, i), (0, 1)) for j in range(3) for i in range(3))
+    deep = {name: stars + rng.normal(0, 3, stars.shape) for name in "AB"}
+    sky = []
+    for noise in (3, 60):
+        images = {**deep, "C": stars + rng.normal(0, noise, stars.shape)}
+        assert balanced(images)["C"].std() > 0
+        raster = compose(images, ("A", "B", "C"), softening=8.0, stretch=5.0)[::-1].astype(float)
+        sky.append(raster[stars == 0][:, 2].mean())
+    assert max(sky) < 60
+    noises = {name: sky_statistics(image)[1] for name, image in balanced(images).items()}
+    assert noises["C"] == pytest.approx(1.0, rel=0.05)
+    assert noises["A"] == pytest.approx(0.05, rel=0.1)
 
 
 def test_the_usual_star_is_white_whatever_the_units():

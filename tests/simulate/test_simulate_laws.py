@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from mizzle import simulate
+from mizzle.errors import SettingsError
 from mizzle.execution import Threads
 from mizzle.instrument.cte import dolphin_2009
 from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE
@@ -15,6 +17,8 @@ from mizzle.simulate.detector import FULL_WELL, bleed
 from mizzle.simulate.photometry import GAIN_RATIO
 from mizzle.simulate.psf import point_spread
 from mizzle.simulate.render import pixel_areas
+from mizzle.simulate.spikes import SPIKE_SHARE, add_spikes, make_spikes
+from mizzle.simulate.trails import TRAIL_ROWS
 
 
 def stars_at(pixels: dict[str, list[tuple[float, float]]], flux: float = 3e-16, **plan) -> StarList:
@@ -253,3 +257,96 @@ def test_a_satellite_crosses_only_the_exposures_asked_for():
         extra = made.exposures[0].chips[name].sci - made.truth.chip(made.exposures[0].root, name).sky_dn
         bright = np.nonzero(extra.ravel() * first[name].gain > 1.0)[0]
         assert np.isin(bright, first[name].trail.index).all()
+
+
+def _cut_aperture(image, place, radius):
+    """Sum whole and cut pixels within `radius` pixels of `place`."""
+    fine = (np.arange(20) + 0.5) / 20 - 0.5
+    y, x = np.indices(image.shape)
+    near = np.hypot(x - place[0], y - place[1]) < radius + 2
+    dx = x[near][:, None, None] + fine[None, None, :] - place[0]
+    dy = y[near][:, None, None] + fine[None, :, None] - place[1]
+    return float((image[near] * (np.hypot(dx, dy) < radius).mean(axis=(1, 2))).sum())
+
+
+@pytest.mark.parametrize("name", ["PC", "WF3"])
+def test_spikes_lie_on_the_diagonals_and_leave_the_standard_aperture_its_share(name):
+    place = (400.3, 420.6)
+    stars = stars_at({name: [place]}, flux=1e-15)
+    made = {
+        on: simulate.visit(n=1, sky=0.0, stars=stars, effects=Effects.none(spikes=on, flat_field="none"))
+        for on in (False, True)
+    }
+    root = made[True].exposures[0].root
+    plain, spiked = (made[on].truth.starlight(root, name) for on in (False, True))
+    assert spiked.sum() == pytest.approx(plain.sum(), rel=1e-4)
+    scale = made[True].truth.chip(root, name).psf.scale
+    inside = [_cut_aperture(image, place, 0.5 / scale) / plain.sum() for image in (plain, spiked)]
+    assert inside[1] == pytest.approx(inside[0], abs=2e-3)
+    # Beyond the round wing, what is left of the light is on the four diagonals, equally.
+    y, x = np.indices(plain.shape)
+    dx, dy = x - place[0], y - place[1]
+    far = np.hypot(dx, dy) * scale > 2.5
+    on_spike = np.abs(np.abs(dx) - np.abs(dy)) < 3
+    assert spiked[far & on_spike].sum() > 0.99 * spiked[far].sum()
+    arms = [spiked[far & on_spike & (dx * sx > 0) & (dy * sy > 0)].sum() for sx in (1, -1) for sy in (1, -1)]
+    np.testing.assert_allclose(arms, np.mean(arms), rtol=0.06)
+    assert 0.002 < sum(arms) / plain.sum() < SPIKE_SHARE
+
+
+def test_spikes_reach_farther_in_red_light():
+    red, blue = (make_spikes(0.0996, wavelength) for wavelength in (7996.0, 4312.0))
+    assert red.reach / blue.reach == pytest.approx(7996 / 4312)
+    fine = np.arange(-80, 80, 0.01)
+    assert 2 * red.density(fine).sum() * 0.01 == pytest.approx(1.0, rel=1e-4)
+    assert blue.within(0.5, 0.0996) > red.within(0.5, 0.0996)
+
+
+def test_a_spike_is_what_points_along_a_line_give():
+    """The slow truth: a chain of round points, each integrated over the pixels."""
+    frame = simulate.visit(n=1, field="blank", effects=Effects.none(row_term=False)).exposures[0].chips["WF3"].frame
+    spikes, sigma, (x, y) = make_spikes(0.0996, 7996.0), 0.48, (400.31, 420.62)
+    image = np.zeros((800, 800))
+    add_spikes(image, spikes, frame, (np.array([x]), np.array([y])), np.array([[sigma, sigma]]), np.ones(1))
+    edges = np.arange(801) - 0.5
+    t = np.arange(-spikes.reach, spikes.reach, 0.25) + 0.125
+    parts = [np.diff(ndtr((edges[None] - place[:, None]) / sigma), axis=1) for place in (x + t, y + t, y - t)]
+    truth = ((parts[1] + parts[2]) * (0.25 * spikes.density(t))[:, None]).T @ parts[0]
+    assert image.sum() == pytest.approx(1.0, rel=1e-3)
+    np.testing.assert_allclose(image, truth, atol=0.005 * truth.max())
+
+
+def test_faint_stars_keep_their_light_without_spikes():
+    stars = stars_at({"WF3": [(400.3, 420.6)]}, flux=1e-19)
+    images = [
+        simulate.visit(n=1, sky=0.0, stars=stars, effects=Effects.none(spikes=on)).exposures[0].chips["WF3"].sci
+        for on in (False, True)
+    ]
+    np.testing.assert_allclose(images[1], images[0], rtol=1e-5, atol=1e-7)
+
+
+def test_trails_give_back_what_transfers_took_behind_the_star():
+    places = {"WF3": [(400.3, 250.4), (200.3, 300.4)]}
+    stars = stars_at(places, flux=2e-17)
+    kinds = {"whole": {}, "lost": {"cte": True}, "trail": {"cte": True, "cte_trails": True}}
+    effects = {key: Effects.none(flat_field="none", **more) for key, more in kinds.items()}
+    made = {key: simulate.visit(n=1, sky=0.0, stars=stars, effects=e) for key, e in effects.items()}
+    root = made["trail"].exposures[0].root
+    image = {key: m.exposures[0].chips["WF3"].sci.astype(float) for key, m in made.items()}
+    assert image["lost"].sum() < 0.99 * image["whole"].sum()
+    assert image["trail"].sum() == pytest.approx(image["whole"].sum(), rel=1e-5)
+    np.testing.assert_allclose(made["trail"].truth.starlight(root, "WF3"), image["trail"], atol=1e-3)
+    added = image["trail"] - image["lost"]
+    assert added.min() > -1e-3
+    columns = added[:, 370:430].sum(axis=1)
+    assert columns[:220].sum() < 1e-3 * columns.sum()  # nothing comes out before the star
+    rows = np.arange(300, 400)
+    slope = np.polyfit(rows, np.log(columns[rows]), 1)[0]
+    assert -1 / slope == pytest.approx(TRAIL_ROWS, rel=0.01)
+    # The trail is as wide as the star: it stays in the star's columns.
+    assert added[300:, 390:411].sum() > 0.9 * added[300:, 370:430].sum()
+
+
+def test_trails_without_losses_are_refused():
+    with pytest.raises(SettingsError, match=r"cte_trails.*effects\.cte"):
+        simulate.make_plan(effects=Effects(cte_trails=True))

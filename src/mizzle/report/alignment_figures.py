@@ -16,6 +16,7 @@ from mizzle.geometry.distortion import ROW_PERIOD, ROW_PHASE
 from mizzle.report import maps
 from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
 from mizzle.report.figures import Figure, Report
+from mizzle.report.stretch import median, percentile
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ def residual_panels(report: Report, most: int = 12) -> Figure | None:
     shown = sorted(tables, key=lambda r: -(entries.get(r, {}).get("rms_mas") or 0.0))[:most]
     shown = [root for root in tables if root in shown]
     reach = max(max(map(abs, t["xi"] + t["eta"])) for t in tables.values()) * 1.05
-    typical = float(np.median([np.median(np.hypot(t["dxi"], t["deta"])) for t in tables.values()]))
+    typical = median(np.array([median(np.hypot(t["dxi"], t["deta"])) for t in tables.values()]))
     # The typical vector takes a twenty-fifth of the panel's side.
     gain = float(f"{2 * reach / 25 / max(typical, 1e-6):.1g}")
     panels = []
@@ -68,7 +69,7 @@ def residual_cloud(report: Report) -> Figure | None:
     dy = np.array([v for t in tables.values() for v in t["deta"]], dtype=float)
     if not dx.size:
         return None
-    reach = float(np.percentile(np.abs(np.concatenate([dx, dy])), 99)) * 1.25 + 0.1
+    reach = percentile(np.abs(np.concatenate([dx, dy])), 99) * 1.25 + 0.1
     chart = Chart(
         Axis("residual east [mas]", reach, -reach), Axis("residual north [mas]", -reach, reach),
         "Residuals of all matched stars", width=440, height=434,
@@ -102,14 +103,14 @@ def residual_trend(report: Report) -> Figure | None:
     label = "magnitude (instrumental)" if by_mag else "east of the center [arcsec]"
     chart = Chart(
         Axis(label, low, high),
-        Axis("residual [mas]", 0.0, float(np.percentile(size, 99)) * 1.15 + 0.1),
+        Axis("residual [mas]", 0.0, percentile(size, 99) * 1.15 + 0.1),
         "Length of residuals",
         height=434,
     )
     chart.cloud(x, size, "ink")
-    edges = np.percentile(x, np.linspace(0, 100, 9))
+    edges = np.array([percentile(x, share) for share in np.linspace(0, 100, 9)])
     cells = [(x >= a) & (x <= b) for a, b in pairwise(edges)]
-    chart.line([(float(np.median(x[c])), float(np.median(size[c]))) for c in cells if c.any()], "guide")
+    chart.line([(median(x[c]), median(size[c])) for c in cells if c.any()], "guide")
     good_words = (
         "bright stars fit best, faint ones worse as their noise grows; a rise at the bright end is saturation."
         if by_mag
@@ -136,7 +137,7 @@ def residual_positions(report: Report) -> Figure | None:
     stars["row"] = np.mod(stars["y"] + 1.0 - ROW_PHASE, ROW_PERIOD)
     chips = np.array([v for t in tables for v in t["chip"]])
     sizes = np.abs(np.concatenate([stars["dx"], stars["dy"]]))
-    reach = float(np.percentile(sizes, 90)) + 0.1
+    reach = percentile(sizes, 90) + 0.1
     panels: list[str] = []
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for axis in ("dx", "dy"):
@@ -203,9 +204,9 @@ def running_median(x: FloatArray, y: FloatArray, most: int = 16) -> list[tuple[f
         return []
     cells = []
     for rows in np.array_split(np.argsort(x, kind="stable"), count):
-        middle = float(np.median(y[rows]))
-        sigma = 1.4826 * float(np.median(np.abs(y[rows] - middle)))
-        cells.append((float(np.median(x[rows])), middle, 1.2533 * sigma / float(np.sqrt(rows.size))))
+        middle = median(y[rows])
+        sigma = 1.4826 * median(np.abs(y[rows] - middle))
+        cells.append((median(x[rows]), middle, 1.2533 * sigma / float(np.sqrt(rows.size))))
     return cells
 
 
@@ -223,13 +224,13 @@ def offset_votes(report: Report) -> Figure | None:
         )  # fmt: skip
         top = max(1.0, float(counts.max()))
         chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), maps.SEQUENTIAL), (-1, -1, 1, 1))
-        words = f"{root} · {top:.0f} votes"
+        words = f"{root} · {top:.0f}"
         panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     return Figure(
         "votes",
         "Votes on the offset",
-        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair;"
-        f" panels span ±{extent:.3g} arcsec, tones the square root of the count.",
+        "How often each offset between this exposure's sources and another's occurs, for the exposure's best pair; the"
+        f" number is the highest count; panels span ±{extent:.3g} arcsec, tones the square root of the count.",
         "one dark spot on an even ground: the true offset. No spot, or several, means that nothing was matched.",
         f'<div class="panels">{"".join(panels)}</div>',
         wide=True,

@@ -60,8 +60,8 @@ class Axis:
         return log_ticks(self.low, self.high) if self.log else round_ticks(self.low, self.high)
 
 
-def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, str]]:
-    """Return round values between two ends, with as many decimals as they need.
+def round_ticks(low: float, high: float, wanted: int = 6, *, least: float = 0.0) -> list[tuple[float, str]]:
+    """Return round values between two ends, `least` apart at least, with as many decimals as they need.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, s
     low, high = min(low, high), max(low, high)
     raw = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    step = max(next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999), least)
     exponent = math.floor(math.log10(step) + 1e-9)
     decimals = max(0, -exponent)
     first = math.ceil(low / step - 1e-9)
@@ -81,12 +81,13 @@ def round_ticks(low: float, high: float, wanted: int = 6) -> list[tuple[float, s
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return 1, 2, 5 in each decade, the decades alone where there are many, round values within one."""
+    """Return 1, 2, 5 in each decade, fewer where there are many decades, round values within one."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1,) if math.log10(high / low) > 2.5 else (1, 2, 5)
+    span = math.log10(high / low)
+    steps = (1,) if span > 4 else (1, 3) if span > 2 else (1, 2, 5)
     values = [m * 10.0**d for d in decades for m in steps]
     inside = [(v, f"{v:g}") for v in values if low * 0.999 <= v <= high * 1.001]
-    return inside if len(inside) > 1 else round_ticks(low, high)
+    return inside if len(inside) > 2 or span > 1 else round_ticks(low, high)
 
 
 def padded(values: Iterable[float | None], *, least: float, share: float = 0.08) -> tuple[float, float]:
@@ -119,9 +120,15 @@ class Chart:
     label: str
     width: int = 440
     height: int = 300
-    margins: tuple[int, int, int, int] = (54, 10, 14, 42)  # left, top, right, bottom
+    margins: tuple[int, int, int, int] = (62, 10, 14, 42)  # left, top, right, bottom
     grid: bool = True
     parts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.y.label:
+            # On a phone a digit is 8.6 units wide: the ticks must not reach the name of the side.
+            longest = max((len(words) for _, words in self.y.marks()), default=0)
+            self.margins = (max(self.margins[0], round(30 + 8.6 * longest)), *self.margins[1:])
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the drawing position of a data point."""

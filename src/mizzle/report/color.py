@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
-from mizzle.report.stretch import sky_statistics
+from mizzle.report.stretch import percentile, sky_statistics
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -79,9 +79,12 @@ def lupton(
     bands = np.nan_to_num(layers, nan=0.0) + np.float32(1.0)
     intensity = np.maximum(bands.mean(axis=0), np.float32(1e-6))
     sample = intensity[~empty]
-    top = max(float(np.percentile(sample, 99.7)), 20.0) if sample.size else 20.0
+    top = max(percentile(sample, 99.7), 20.0) if sample.size else 20.0
     norm = np.arcsinh(softening * top / stretch)
-    gain = np.arcsinh(np.float32(softening / stretch) * intensity) / (np.float32(norm) * intensity)
+    tone = np.arcsinh(np.float32(softening / stretch) * intensity) / np.float32(norm)
+    # Half of the sky's own tone is black: where one filter is shallow its noise would lie as a haze over the field.
+    black = np.float32(0.5 * np.arcsinh(softening / stretch) / norm)
+    gain = np.maximum(tone - black, 0.0) / ((1 - black) * intensity)
     scaled = np.maximum(bands * gain, 0.0)
     # Too bright: all three are divided by the largest, so white never eats the hue.
     scaled /= np.maximum(scaled.max(axis=0), 1.0)
@@ -91,7 +94,9 @@ def lupton(
 
 
 def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise near 1.
+    """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise 1 at most.
+
+    The noise is 1 in the filter that shows the stars worst: its noise colors the sky of the picture.
 
     Parameters
     ----------
@@ -109,12 +114,12 @@ def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         sample = image.ravel()[:: max(1, image.size // 400_000)]
         sample = sample[np.isfinite(sample)]
         level, sigma = sky[name]
-        bright[name] = (float(np.percentile(sample, 99.5)) - level) / sigma if sample.size else 0.0
+        bright[name] = (percentile(sample, 99.5) - level) / sigma if sample.size else 0.0
     if min(bright.values()) < 10:
         bright = dict.fromkeys(bright, 1.0)
-    mean = float(np.mean(list(bright.values())))
+    least = min(bright.values())
     return {
-        name: (image - np.float32(sky[name][0])) * np.float32(mean / (bright[name] * sky[name][1]))
+        name: (image - np.float32(sky[name][0])) * np.float32(least / (bright[name] * sky[name][1]))
         for name, image in images.items()
     }
 

@@ -89,7 +89,7 @@ def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]
     return made
 
 
-def _picture(report: Mapping[str, Any], band: str, plane: dict[str, Any], options: Mapping[str, Any]) -> bytes:
+def _picture(report: Mapping[str, Any], band: str, plane: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
     """Return the PNG of one product, drawn once."""
     return once(plane, "picture", lambda: draw_band(report, band, plane["sci"], options))
 

@@ -18,7 +18,7 @@ from mizzle.geometry.frames import binning_of
 from mizzle.instrument.wfpc2 import CHIP_SIDE
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, project
 from mizzle.report import psf
-from mizzle.report.stretch import encode
+from mizzle.report.stretch import encode, percentile
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -284,7 +284,7 @@ def _stamp(result: Result, exposure: Exposure, chip: Chip, frame: ChipFrame) -> 
     # One scale for both: half the frame is gray noise, so what differs is what was removed.
     codes, scale = encode(np.concatenate([before, after]).astype(np.float32))
     shown = after[np.isfinite(after)]
-    white = (float(np.percentile(shown, 99)) - scale["sky"]) / scale["sigma"] if shown.size else 0.0
+    white = (percentile(shown, 99) - scale["sky"]) / scale["sigma"] if shown.size else 0.0
     return {
         "root": exposure.root,
         "white": round(min(max(white, 15.0), 300.0), 1),

@@ -104,14 +104,17 @@ def pointings(report: Report) -> Figure | None:
     for i, (root, (x, y)) in enumerate(dithers.items()):
         chart.marker(x, y, "ink", title=f'{i + 1}: {root} {x:+.3f}" {y:+.3f}"')
     written: list[tuple[float, float]] = []
+    crowded = ""
     for (x, y), names in _grouped(places, half * 0.06).items():
         if all(abs(x - a) > half * 0.35 or abs(y - b) > half * 0.09 for a, b in written):
             chart.text(x - half * 0.045, y + half * 0.03, _runs(names), name="note", anchor="start")
             written.append((x, y))
+            if "+" in _runs(names):
+                crowded = f" ({_runs(names)}: number {names[0]} and {len(names) - 1} more at its place)"
     return Figure(
         "pointings",
         "Pointings",
-        "Where each exposure points, in the order taken; numbers as in the table, where there is room.",
+        f"Where each exposure points, in the order taken; numbers as in the table, where there is room{crowded}.",
         "steps of several arcsec move bad pixels and chip gaps; fractions of a pixel between them fill in the"
         " undersampled star images.",
         chart.svg(),
@@ -128,7 +131,7 @@ def _grouped(places: np.ndarray, reach: float) -> dict[tuple[float, float], list
 
 
 def _runs(numbers: Sequence[int]) -> str:
-    """Write ``1–3, 7``; long lists are cut."""
+    """Write ``1–3, 7``; of long lists the first number and how many more there are."""
     runs: list[list[int]] = []
     for n in numbers:
         if runs and n == runs[-1][1] + 1:
@@ -136,7 +139,7 @@ def _runs(numbers: Sequence[int]) -> str:
         else:
             runs.append([n, n])
     words = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
-    return ", ".join(words) if len(words) <= 6 else ", ".join(words[:5]) + "…"
+    return ", ".join(words) if len(words) <= 3 else f"{numbers[0]} +{len(numbers) - 1}"
 
 
 def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
@@ -260,11 +263,20 @@ def cosmic_rays(report: Report) -> Figure | None:
     return Figure(
         "cosmic-rays",
         "Cosmic rays found",
-        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))}).",
+        f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))})."
+        " Faint rims of the tracks are flagged too, so that marks stand somewhat above the bars where many exposures"
+        " show them.",
         "all four chips near the bar, the PC too. Many times more on one chip means that stars or the sky itself"
         " were flagged; many times fewer, that rays were left.",
         chart.svg() + chip_key(present(report)),
     )
+
+
+def _room(base: int, names: Sequence[str]) -> float:
+    """Return the distance between products on an axis of `base` exposures that keeps their names apart."""
+    # Share of the axis that a name takes on a phone; one name has the last exposure's number for a neighbor.
+    share = 0.031 * max(map(len, names), default=0) + (0.04 if len(names) == 1 else 0.01)
+    return max(1.2, share * (base + 0.5) / max(0.1, 1 - share * (len(names) + 0.2)))
 
 
 def star_widths(report: Report) -> Figure | None:
@@ -277,21 +289,25 @@ def star_widths(report: Report) -> Figure | None:
     bands = list(product)
     roots = list(single)
     base = len(roots)
+    names = ["product"] if len(bands) == 1 else bands if len(bands) < 4 else [band.strip("FWNMLP") for band in bands]
+    step = _room(base, names)
+    spots = [base + 0.8 + step * (i + 0.6) for i in range(len(bands))]
     ticks = [(float(i), str(i)) for i in _numbers(base, 10)]
-    ticks += [(base + 1.6 + 1.2 * i, "product" if len(bands) == 1 else band) for i, band in enumerate(bands)]
+    ticks += zip(spots, names, strict=True)
     low, high = padded([r["fwhm_arcsec"] for r in rows], least=0.02, share=0.15)
     chart = Chart(
-        Axis("exposures, then the product", 0.3, base + 1.6 + 1.2 * (len(bands) - 1) + 0.7, ticks=ticks),
+        Axis("exposures, then the product", 0.3, spots[-1] + 0.6 * step if spots else base + 0.8, ticks=ticks),
         Axis("FWHM [arcsec]", max(0.0, low), high),
         "Star widths in and out",
     )
     chart.line([(base + 0.8, max(0.0, low)), (base + 0.8, high)], "unity")
     places: list[tuple[float, str, Any]] = [(i + 1, root, single[root]) for i, root in enumerate(roots)]
-    places += [(base + 1.6 + 1.2 * i, f"product {band}", product[band]) for i, band in enumerate(bands)]
+    places += [(spot, f"product {band}", product[band]) for spot, band in zip(spots, bands, strict=True)]
     for x, name, chips in places:
+        wide = step / 1.2 if name.startswith("product") else 1.0
         for chip, row in chips.items():
             title = f'{name} {chip}: {row["fwhm_arcsec"]:.3f}" ± {row["scatter_arcsec"]:.3f}", {row["n"]} stars'
-            chart.marker(x + _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
+            chart.marker(x + wide * _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
                          title=title)  # fmt: skip
     return Figure(
         "widths",

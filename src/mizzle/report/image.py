@@ -54,10 +54,11 @@ def binned_grid(grid: Grid, factor: int) -> Grid:
 def gray(levels: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Turn 0..1 levels into an RGB raster, first row at the top; NaN becomes the neutral tone."""
     flipped = levels[::-1]
-    bad = ~np.isfinite(flipped)
-    tone = (np.where(bad, 0, flipped) * 255 + 0.5).astype(np.uint8)
-    raster = np.repeat(tone[:, :, None], 3, axis=2)
-    raster[bad] = EMPTY
+    empty = ~np.isfinite(flipped)
+    tone = (np.where(empty, 0, flipped) * 255 + 0.5).astype(np.uint8)
+    raster = np.empty((*tone.shape, 3), dtype=np.uint8)
+    for channel, neutral in enumerate(EMPTY):
+        raster[:, :, channel] = np.where(empty, neutral, tone)
     return raster
 
 

@@ -60,24 +60,28 @@ def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
     return {"factor": factor, "nx": nx, "ny": ny, "top": top, "data": pack(codes.astype(np.uint8))}
 
 
-def context_layer(ctx: NDArray[np.int32], room: int = 16_000_000) -> dict[str, Any]:
-    """Return the context image, every k-th pixel of it where it is very large, byte by byte.
+def context_layer(ctx: NDArray[np.int32], bits: int, room: int = 400_000_000) -> dict[str, Any]:
+    """Return the context image, every k-th pixel of it where it is enormous, byte by byte.
 
-    Eight chips make a plane of bytes: such planes have long runs, and take a tenth of the room of whole words.
+    Eight chips make a plane of bytes: such planes have long runs, and take a tenth of the room of whole words. Each is
+    deflated by itself, so that neither we nor a phone ever hold more than one.
 
     Parameters
     ----------
     ctx : (ny, nx) or (planes, ny, nx) int32 array
         One bit per input chip.
+    bits : int
+        Input chips; bytes without any are left out.
     room : int
         Most bytes before deflating.
     """
     planes = ctx[None] if ctx.ndim == 2 else ctx
-    step = max(1, int(np.ceil(np.sqrt(planes.size * 4 / room))))
-    sample = planes[:, step // 2 :: step, step // 2 :: step].astype("<u4")
-    count, ny, nx = sample.shape
-    octets = np.moveaxis(sample.view(np.uint8).reshape(count, ny, nx, 4), 3, 1)
-    return {"step": step, "ny": ny, "nx": nx, "planes": 4 * count, "data": pack(octets)}
+    used = -(-bits // 8)
+    step = max(1, int(np.ceil(np.sqrt(planes[0].size * used / room))))
+    sample = planes[:, step // 2 :: step, step // 2 :: step]
+    _, ny, nx = sample.shape
+    packed = [pack((sample[k // 4] >> (8 * (k % 4)) & 255).astype(np.uint8)) for k in range(used)]
+    return {"step": step, "ny": ny, "nx": nx, "planes": packed}
 
 
 def chip_classes(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.bool_]]:
@@ -237,5 +241,5 @@ def colored(values: FloatArray, low: float, high: float, ramp: Sequence[tuple[in
     picture = Image.fromarray(np.ascontiguousarray(index))
     picture.putpalette(palette.tobytes())
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", transparency=0, compress_level=6)
+    picture.save(buffer, "PNG", transparency=0, compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

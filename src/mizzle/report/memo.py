@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 
 
-def once(plane: dict[str, Any], name: str, make: Callable[[], Answer]) -> Answer:
-    """Return what `make` gives, kept with the plane under `name`.
+def once(plane: Mapping[str, Any], name: str, make: Callable[[], Answer]) -> Answer:
+    """Return what `make` gives; kept under `name` where the plane has a ``memo``.
 
     Parameters
     ----------
-    plane : dict
-        A filter's entry of a payload's ``planes``; its ``memo`` is written.
+    plane : mapping
+        A filter's entry of a payload's ``planes``. The worker gives planes shown early a ``memo``, a dict; those
+        of others stay as they are.
     name : str
         What it is.
     make : callable
-        Gives the same answer whenever it is asked about this plane.
+        Gives the same answer whenever it is asked about this plane, with the options of this run.
     """
-    memo = plane.setdefault("memo", {})
+    memo: dict[str, Answer] | None = plane.get("memo")
+    if memo is None:
+        return make()
     if name not in memo:
         memo[name] = make()
-    answer: Answer = memo[name]
-    return answer
+    return memo[name]

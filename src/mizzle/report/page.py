@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,17 +20,32 @@ from mizzle.report import maps
 from mizzle.report.image import gray
 from mizzle.report.memo import once
 from mizzle.report.sections import all_sections, maps_of_product
-from mizzle.report.stretch import block_mean, factor_for, sky_statistics, stretched
+from mizzle.report.skyfigures import background_of
+from mizzle.report.stretch import block_mean, factor_for, percentile, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|× \d))|(?<=\d ×) (?=\d)")
 
 
 @cache
 def _environment() -> Environment:
     """Return the template engine: everything is escaped unless we made it."""
-    return Environment(
+    engine = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False
     )
+    engine.filters["units"] = with_units
+    return engine
+
+
+def with_units(text: str) -> str:
+    """Return text in which a number stays on one line with its unit.
+
+    Examples
+    --------
+    >>> with_units("3 % of 500 s").replace("\N{NO-BREAK SPACE}", "~")
+    '3~% of 500~s'
+    """
+    return _UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def warm_up() -> None:
@@ -119,8 +135,8 @@ def _image_caption(report: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     binned = f" Averaged {first['factor']} × {first['factor']} for this page." if first["factor"] > 1 else ""
     return (
         f"{' and '.join(report['products'])} in DN/s per pixel at the one PHOTFLAM.{binned} Drag to move; click into"
-        " it, then the wheel or + and − zoom; click a pixel to see which exposures made it. Values under the cursor"
-        " are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
+        " it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made it. Values"
+        " under the cursor are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
     )
 
 
@@ -154,14 +170,14 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
         "bands": list(planes),
         "softening": options["stretch"],
         "layers": layers,
-        "contexts": {b: {**_context(p), "inputs": inputs[b]} for b, p in planes.items()},
+        "contexts": {b: {**_context(p, len(inputs[b])), "inputs": inputs[b]} for b, p in planes.items()},
         "outlines": report["evidence"].get("footprints") or {},
         "stars": {b: _stars(s, options["stars"]) for b, s in payload["stars"].items()},
     }
     return data, _jpeg(picture, 82), (picture.shape[1], picture.shape[0])
 
 
-def prepare(plane: dict[str, Any], product: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -> None:
+def prepare(plane: Mapping[str, Any], product: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -> None:
     """Work out, and keep with the plane, what the page shows of one product's pixels.
 
     Parameters
@@ -177,37 +193,39 @@ def prepare(plane: dict[str, Any], product: Mapping[str, Any], bands: int, optio
     """
     _science(plane, bands, options)
     _weight(plane)
-    _context(plane)
+    _context(plane, len(product["context"]))
     if bands == 1:  # else the color picture stands in its place
         _still(plane, options)
+    background_of(product, plane)
     maps_of_product(product, plane)
 
 
-def _science(plane: dict[str, Any], bands: int, options: Mapping[str, Any]) -> dict[str, Any]:
+def _science(plane: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the image as the viewer has it."""
 
     def make() -> dict[str, Any]:
         sci = plane["sci"]
-        sky, sigma = sky_statistics(sci)
+        layer = maps.science_layer(sci, options["page_size"] * 1e6 / max(1, bands))
+        sky, sigma = layer["scale"]["sky"], layer["scale"]["sigma"]
         sample = sci.ravel()[:: max(1, sci.size // 200_000)]
         sample = sample[np.isfinite(sample)]
-        top = (float(np.percentile(sample, options["white"])) - sky) / sigma if sample.size else 20.0
-        return {**maps.science_layer(sci, options["page_size"] * 1e6 / max(1, bands)), "white": max(20.0, top)}
+        top = (percentile(sample, options["white"]) - sky) / sigma if sample.size else 20.0
+        return {**layer, "white": max(20.0, top)}
 
     return once(plane, "science", make)
 
 
-def _weight(plane: dict[str, Any]) -> dict[str, Any]:
+def _weight(plane: Mapping[str, Any]) -> dict[str, Any]:
     """Return the weights as the viewer has them."""
     return once(plane, "weight", lambda: maps.weight_layer(plane["wht"]))
 
 
-def _context(plane: dict[str, Any]) -> dict[str, Any]:
-    """Return the context as the viewer has it."""
-    return once(plane, "context", lambda: maps.context_layer(plane["ctx"]))
+def _context(plane: Mapping[str, Any], inputs: int) -> dict[str, Any]:
+    """Return the context of so many input chips as the viewer has it."""
+    return once(plane, "context", lambda: maps.context_layer(plane["ctx"], inputs))
 
 
-def _still(plane: dict[str, Any], options: Mapping[str, Any]) -> Any:
+def _still(plane: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
     """Return the gray picture shown before the viewer is there, and without it."""
 
     def make() -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.report.stretch import median
+
 FloatArray = NDArray[np.floating[Any]]
 
 HALF = 5  # stamps are 11 pixels wide: wings beyond tell more about neighbors than about the core
@@ -88,6 +90,6 @@ def summary(fwhm: FloatArray, scale: float) -> dict[str, float] | None:
     good = fwhm[np.isfinite(fwhm)] * scale
     if not good.size:
         return None
-    middle = float(np.median(good))
-    scatter = 1.4826 * float(np.median(np.abs(good - middle)))
+    middle = median(good)
+    scatter = 1.4826 * median(np.abs(good - middle))
     return {"fwhm_arcsec": round(middle, 5), "scatter_arcsec": round(scatter, 5), "n": int(good.size)}

@@ -179,9 +179,8 @@ def _coverage(report: Report, planes: Mapping[str, Any]) -> Section:
     return Section("coverage", "Weight and exposures", figures=figures)
 
 
-def maps_of_product(product: Mapping[str, Any], plane: dict[str, Any]) -> list[Figure]:
-    """Draw the maps that need a product's pixels only, once; the background is worked out by the way."""
-    sky.background_of(product, plane)
+def maps_of_product(product: Mapping[str, Any], plane: Mapping[str, Any]) -> list[Figure]:
+    """Draw the maps that need a product's pixels only, once."""
     return once(plane, "maps", lambda: [sky.weight_map(product, plane), sky.exposure_map(product, plane)])
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.report import maps
-from mizzle.report.charts import Axis, Chart, padded
+from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
 from mizzle.report.memo import once
-from mizzle.report.stretch import block_mean, sky_statistics
+from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
 
@@ -23,6 +23,8 @@ def map_chart(
     ramp: Sequence[tuple[int, int, int]],
     words: str,
     unit: str,
+    *,
+    whole: bool = False,
 ) -> str:
     """Return a map with its color bar as SVG.
 
@@ -36,6 +38,8 @@ def map_chart(
         Colors.
     words, unit : str
         What it is; the color bar's unit.
+    whole : bool
+        The values are counts.
     """
     ny, nx = values.shape
     width, bar = 440, 52
@@ -57,23 +61,24 @@ def map_chart(
         f'<rect x="60" y="{y}" width="{width - 120}" height="10" fill="url(#{name})"/>',
     ]
     scale = Axis("", limits[0], limits[1])
+    ticks = round_ticks(*limits, 4, least=1.0 if whole else 0.0)  # a phone has room for no more
     parts += [
         f'<text class="tick" x="{60 + scale.fraction(v) * (width - 120):.1f}" y="{y + 23}"'
         f' text-anchor="middle">{t}</text>'
-        for v, t in scale.marks()
+        for v, t in ticks
     ]
     parts.append(f'<text class="axis" x="{width / 2}" y="{y + 38}" text-anchor="middle">{unit}</text>')
     return chart.svg().replace("</svg>", "".join(parts) + "</svg>")
 
 
-def background_of(product: Product, planes: dict[str, Any]) -> tuple[NDArray[Any], int]:
+def background_of(product: Product, planes: Mapping[str, Any]) -> tuple[NDArray[Any], int]:
     """Return the background by cell [DN/s/arcsec²], and the side of a cell [pixel]."""
     scale = product["scale_arcsec"]
     block = max(2, round(0.9 / scale))
     return once(planes, "background", lambda: maps.background(planes["sci"], block) / scale**2), block
 
 
-def seam_map(product: Product, planes: dict[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:
+def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:
     """Draw the background and compare it across the borders between chips.
 
     Parameters
@@ -125,7 +130,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
     factor = max(1, -(-max(wht.shape) // 480))
     small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
     good = small[np.isfinite(small)]
-    top = float(np.percentile(good, 99.8)) if good.size else 1.0
+    top = percentile(good, 99.8) if good.size else 1.0
     kind = product["weight_type"]
     unit = "weight [s]" if kind == "EXP" else f"weight ({kind})"
     return Figure(
@@ -151,7 +156,7 @@ def exposure_map(product: Product, planes: Mapping[str, Any]) -> Figure:
         f"Exposures per pixel, {product['filter']}",
         f"Number of exposures that reach a pixel; at most {top:.0f} of {product['n_exposures']}.",
         "the full number over most of the field. Where only one is left, a cosmic ray cannot be told from a star.",
-        map_chart(count, (0.0, top), maps.SEQUENTIAL, f"Exposure count {product['filter']}", "exposures"),
+        map_chart(count, (0.0, top), maps.SEQUENTIAL, f"Exposure count {product['filter']}", "exposures", whole=True),
     )
 
 
@@ -222,7 +227,7 @@ def color_magnitude(catalogs: Mapping[str, Mapping[str, Any]], pivots: Mapping[s
     if good.sum() < 3:
         return None
     color, mag = color[good], mag[good]
-    middle = np.percentile(color, [1, 99])
+    middle = [percentile(color, 1), percentile(color, 99)]
     low, high = padded(middle, least=0.5, share=0.15)
     faint, bright = padded(mag, least=1.0, share=0.03)
     chart = Chart(
@@ -250,8 +255,8 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
     i, j : (n,) int arrays
         Rows of `one` and of `two`.
     """
-    dec0 = float(np.median(np.asarray(one["dec"], dtype=float)))
-    ra0 = float(np.median(np.asarray(one["ra"], dtype=float)))
+    dec0 = median(np.asarray(one["dec"], dtype=float))
+    ra0 = median(np.asarray(one["ra"], dtype=float))
     a, b = (
         np.column_stack(
             [

@@ -13,6 +13,29 @@ FloatArray = NDArray[np.floating[Any]]
 LOW, HIGH = -3.0, 13.0
 
 
+def percentile(values: NDArray[Any], share: float) -> float:
+    """Return a percentile of finite values, as NumPy's but without its care for masks and axes.
+
+    A page takes a thousand medians: NumPy's own cost ten times the sorting, and load its masked arrays.
+
+    Examples
+    --------
+    >>> percentile(np.array([3.0, 1.0, 2.0]), 50), percentile(np.array([4.0, 0.0]), 75)
+    (2.0, 3.0)
+    """
+    place = (values.size - 1) * share / 100.0
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    part = np.partition(values.ravel(), (low, high))
+    below, above = float(part[low]), float(part[high])
+    return below + (place - low) * (above - below)
+
+
+def median(values: NDArray[Any]) -> float:
+    """Return the median of finite values."""
+    return percentile(values, 50.0)
+
+
 def sky_statistics(image: FloatArray, *, most: int = 100_000) -> tuple[float, float]:
     """Return the median and robust scatter of the sky pixels of `image`.
 
@@ -34,10 +57,10 @@ def sky_statistics(image: FloatArray, *, most: int = 100_000) -> tuple[float, fl
     if not sample.size:
         return 0.0, 1.0
     for _ in range(3):
-        middle = float(np.median(sample))
+        middle = median(sample)
         # Stars only add light: the lower half knows the sky's scatter.
         below = middle - sample[sample <= middle]
-        sigma = 1.4826 * float(np.median(below)) if below.size else 0.0
+        sigma = 1.4826 * median(below) if below.size else 0.0
         kept = sample[np.abs(sample - middle) <= max(4 * sigma, 1e-300)]
         if kept.size in (0, sample.size):
             break
@@ -110,7 +133,7 @@ def stretched(image: FloatArray, *, softening: float, white: float) -> FloatArra
     flat = image.ravel()
     sample = flat[:: max(1, flat.size // 200_000)]
     sample = sample[np.isfinite(sample)]
-    top = float(np.percentile(sample, white)) if sample.size else 1.0
+    top = percentile(sample, white) if sample.size else 1.0
     # An empty field must look like noise, not like stars: white is never closer than 20 sigma.
     top = max(top, sky + 20.0 * sigma)
     knee = softening * sigma

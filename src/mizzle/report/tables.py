@@ -68,18 +68,18 @@ def inputs(report: Report) -> Table:
     heads = [
         Head("#"), Head("exposure", number=False), Head("start", "UTC", number=False), Head("filter", number=False),
         Head("time", "s"), Head("gain", "", True, "ATODGAIN"), Head("PA_V3", "°"), Head("files", number=False),
-        Head("SHA-256", "", False, "first 10 digits; all of them on hovering and in the JSON"),
+        Head("SHA-256", "", False, "first 8 digits; all of them on hovering and in the JSON"),
         Head("aligned", number=False),
     ]  # fmt: skip
     rows = []
     for i, row in enumerate(report["inputs"], 1):
         names = _pair([_short(f["file"]) for f in row["files"]] or [_short(row["file"])])
-        hashes = " ".join(f["sha256"][:10] for f in row["files"]) or row["sha256"][:10]
+        hashes = " ".join(f["sha256"][:8] for f in row["files"]) or row["sha256"][:8]
         whole = "; ".join(f"{_short(f['file'])} {f['sha256']}" for f in row["files"])
         rows.append(
             [
                 num(i, 0), word(row["root"], "mono"), word(start(row["mjd_start"]), "date"), word(row["filter"]),
-                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names),
+                num(row["exptime"], 1), num(row["atodgain"], 0), _angle(row["pa_v3"]), word(names, "line"),
                 Cell(hashes, None, "mono", whole), verdict(row["verdict"]),
             ]
         )  # fmt: skip
@@ -93,16 +93,19 @@ def _angle(value: Any) -> Cell:
 
 
 def _pair(names: list[str]) -> str:
-    """Write file names side by side; what a later one shares with the first is left out.
+    """Write file names side by side; what a later one shares with the first, at either end, is left out.
 
     Examples
     --------
     >>> _pair(["ua060502m_c0m.fits", "ua060502m_c1m.fits"])
-    'ua060502m_c0m.fits + …c1m.fits'
+    'ua060502m_c0m.fits + c1m'
     """
-    head = names[0].rpartition("_")[0] + "_"
-    rest = ["…" + n.removeprefix(head) if len(head) > 1 and n.startswith(head) else n for n in names[1:]]
-    return " + ".join([names[0], *rest])
+    root, _, rest = names[0].rpartition("_")
+    ending = "." + rest.partition(".")[2]
+    later = [
+        n.removeprefix(f"{root}_").removesuffix(ending) if root and n.startswith(f"{root}_") else n for n in names[1:]
+    ]
+    return " + ".join([names[0], *later])
 
 
 def _short(path: str) -> str:
@@ -228,7 +231,8 @@ def seams(rows: Sequence[Mapping[str, Any]], band: str) -> Table:
     ]  # fmt: skip
     body = [
         [
-            word(f"{r['chips'][1]} less {r['chips'][0]}"), num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2),
+            word(f"{r['chips'][1]} less {r['chips'][0]}", "line"),
+            num(1e3 * r["step"], 2, sign=True), num(1e3 * r["error"], 2),
             num(r["percent"], 2, sign=True), num(r["percent_error"], 2), num(r["cells"], 0),
         ]
         for r in rows

@@ -70,7 +70,8 @@ def _about_inputs(report: Mapping[str, Any]) -> dict[str, str]:
     text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all,"
     text += f" became {became}."
     if dropped:
-        text += f" Left out: {plural(len(dropped), 'file')} ({', '.join(dropped)})."
+        names = [name.replace("\\", "/").rsplit("/", 1)[-1] for name in dropped]
+        text += f" Left out: {plural(len(dropped), 'file')} ({', '.join(names)})."
     return {"part": "inputs", "verdict": "WARN" if dropped else "PASS", "text": text}
 
 

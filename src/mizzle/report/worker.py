@@ -242,8 +242,8 @@ def main() -> int:
     planes: dict[str, Any] = {}
     try:
         while "sketch" in (message := pickle.load(sys.stdin.buffer)):
-            planes[message["band"]] = message["plane"]
-            draw.prepare(message)
+            planes[message["band"]] = message["plane"] | {"memo": {}}
+            draw.prepare(message | {"plane": planes[message["band"]]})
     except (EOFError, pickle.UnpicklingError):
         return 0
     planes |= message["planes"]

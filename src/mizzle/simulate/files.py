@@ -13,7 +13,7 @@ from mizzle.instrument.wfpc2 import CHIP_NAMES, DARK_RATE, INFINITE_APERTURE, ST
 from mizzle.io.atomic import prepare_folder, write_text
 from mizzle.io.simulated import write_arrays, write_image_file, write_table
 from mizzle.model import Exposure
-from mizzle.simulate.headers import Card, changed, chip_cards, primary_cards, quality_primary
+from mizzle.simulate.headers import Card, changed, chip_cards, primary_cards, quality_chip, quality_primary
 from mizzle.simulate.truth import Truth, Visit
 
 #: Cards and pixels of one extension.
@@ -68,7 +68,8 @@ def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], 
 def _write_pair(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
     """Write a c0m and its c1m; the science file last, so that it never stands without its quality file."""
     primary, science = _science(exposure, truth, index)
-    quality = [(cards, chip.dq) for (cards, _), chip in zip(science, exposure.chips.values(), strict=True)]
+    pairs = zip(science, exposure.chips.values(), strict=True)
+    quality: list[Image] = [(quality_chip(cards, chip.dq), chip.dq) for (cards, _), chip in pairs]
     write_image_file(folder / f"{exposure.root}_c1m.fits", quality_primary(primary), quality)
     return write_image_file(folder / f"{exposure.root}_c0m.fits", primary, science)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle._version import __version__
 from mizzle.instrument.cte import background_2004, dolphin_2004
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS, ST_ZEROPOINT
 from mizzle.model import ChipFrame, HeaderValue
@@ -21,6 +22,12 @@ from mizzle.simulate.pointing import Pointing
 
 #: One card: keyword (empty for a comment line), value, comment.
 Card = tuple[str, HeaderValue, str]
+
+#: What the archive leaves blank in a data-quality file.
+_CALIBRATION = (
+    "CAL_VER", "ATODFILE", "WF4TFILE", "BIASFILE", "BIASDFIL", "DARKFILE", "DARKDFIL", "FLATFILE", "FLATDFIL",
+    "SHADFILE", "GRAPHTAB", "COMPTAB", "IDCTAB", "OFFTAB",
+)  # fmt: skip
 
 _MJD_EPOCH = datetime.datetime(1858, 11, 17)
 
@@ -42,8 +49,8 @@ def fill(template: tuple[Card, ...], values: Mapping[str, HeaderValue]) -> list[
 
 
 def as_mapping(cards: list[Card]) -> dict[str, HeaderValue]:
-    """Return keyword and value of each card that has a keyword."""
-    return {keyword: value for keyword, value, _ in cards if keyword}
+    """Return keyword and value of each card that has both."""
+    return {keyword: value for keyword, value, _ in cards if keyword not in ("", "HISTORY")}
 
 
 def primary_cards(plan: Plan, pointing: Pointing, index: int) -> list[Card]:
@@ -86,7 +93,12 @@ def primary_cards(plan: Plan, pointing: Pointing, index: int) -> list[Card]:
         "CRRATE": plan.effects.cosmic_rays * exptime / 500.0,
         "CTELOSS": plan.effects.cte,
     }
-    return fill(_template("primary.json"), values)
+    history = (
+        f"Simulated by mizzle {__version__}, seed {plan.seed}, field {plan.field}; not from the telescope.",
+        "The reference files named above are an archive file's; none was applied.",
+        "What is true of this exposure stands in truth.json beside it.",
+    )
+    return [*fill(_template("primary.json"), values), *(("HISTORY", line, "") for line in history)]
 
 
 def chip_cards(
@@ -142,7 +154,15 @@ def changed(cards: list[Card], **values: HeaderValue) -> list[Card]:
 def quality_primary(cards: list[Card]) -> list[Card]:
     """Return the primary cards of the data-quality file for those of the science file."""
     root = str(as_mapping(cards)["ROOTNAME"])
-    return changed(cards, FILETYPE="SDQ", FILENAME=f"{root}_c1m.fits")
+    kept = [card for card in cards if card[0] != "HISTORY"]
+    blank = dict.fromkeys(_CALIBRATION, "")
+    return changed(kept, FILETYPE="SDQ", FILENAME=f"{root}_c1m.fits", DGEOFILE="N/A", READTIME=0, **blank)
+
+
+def quality_chip(cards: list[Card], dq: NDArray[Any]) -> list[Card]:
+    """Return the cards of a chip in the data-quality file for those in the science file."""
+    losses = dict.fromkeys(("CTE_1E2", "CTE_1E3", "CTE_1E4"), 0.0)
+    return changed(cards, DATAMIN=float(dq.min()), DATAMAX=float(dq.max()), **losses)
 
 
 def _seven(value: float | np.floating[Any]) -> float:

@@ -20,8 +20,9 @@ from mizzle.simulate.photometry import PASSBANDS, photflam
 from mizzle.simulate.plan import Plan, make_plan
 from mizzle.simulate.pointing import Pointing, point, sky_box
 from mizzle.simulate.psf import PointSpread, point_spread
-from mizzle.simulate.render import add_stars, local_scales, pixel_areas, reference_area
+from mizzle.simulate.render import add_starlight, local_scales, pixel_areas, reference_area
 from mizzle.simulate.stars import StarList, draw_stars
+from mizzle.simulate.trails import add_trails
 from mizzle.simulate.truth import ChipTruth, ExposureTruth, Truth, Visit
 
 FloatArray = NDArray[np.float64]
@@ -168,7 +169,10 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
         strikes = cosmic_rays(frame.shape, effects.cosmic_rays, conditions.exptime, rng)
     seen = _stars_on_chip(job, frame, response, sky)
     light = sky * area.astype(np.float64)
-    add_stars(light, seen["psf"], frame, (seen["x"], seen["y"]), seen["scales"], seen["recorded"])
+    where = seen["x"], seen["y"]
+    add_starlight(light, seen["psf"], frame, where, seen["scales"], seen["recorded"])
+    if effects.cte_trails:
+        add_trails(light, seen["psf"], frame, where, seen["scales"], seen["electrons"] - seen["recorded"])
     trail = _trail(job, frame, area) if job.index < effects.satellites else None
     if trail is not None:
         light += trail
@@ -190,7 +194,7 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
     stars, effects = job.scene.stars, job.scene.plan.effects
     psf = _psf(job, frame)
     ny, nx = frame.shape
-    margin = psf.half_size + 1
+    margin = max(psf.half_size, psf.spikes.half_size if psf.spikes else 0) + 1
     x, y = frame.sky_to_pixel(stars.ra, stars.dec) if len(stars) else (np.zeros(0), np.zeros(0))
     # Far away the inverse of the distortion is not to be trusted, but it errs by a few per cent only.
     with np.errstate(invalid="ignore"):
@@ -215,12 +219,13 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
 
 
 def _psf(job: _ChipJob, frame: ChipFrame) -> PointSpread:
-    """Return the star image of this chip in this exposure; breathing follows the orbit."""
+    """Return the star image of this chip and exposure; breathing has one period in the visit, and begins in focus."""
     plan = job.scene.plan
-    psf = point_spread(float(np.sqrt(reference_area(frame))), PASSBANDS[plan.filter][0])
+    scale = float(np.sqrt(reference_area(frame)))
+    psf = point_spread(scale, PASSBANDS[plan.filter][0], spikes=plan.effects.spikes)
     if not plan.effects.breathing:
         return psf
-    return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 2))))
+    return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 3))))
 
 
 def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatArray:

@@ -45,6 +45,8 @@ class Effects(Section):
     cosmic_rays: float = setting(0.01, "Share of pixels hit in 500 s; scales with exposure time.", ge=0, le=0.3)
     satellites: int = setting(0, "Exposures, from the first on, crossed by a satellite.", ge=0)
     cte: bool = setting(False, "Whether transfers lose charge, after Dolphin 2009.")
+    cte_trails: bool = setting(False, "Whether what transfers lose (cte) comes out again as trails up the columns.")
+    spikes: bool = setting(False, "Whether bright stars have the four diffraction spikes, 45 degrees from the axes.")
     breathing: float = setting(0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3)
     pointing_error: float = setting(30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0)
     roll_error: float = setting(0.002, "Error of a commanded roll, 1 sigma.", unit="deg", ge=0, le=10)
@@ -172,6 +174,8 @@ def make_plan(**changes: Any) -> Plan:
         changes = {**changes, "effects": build(Effects, effects)}
     plan: Plan = build(Plan, changes)
     photflam(plan.filter, 7)
+    if plan.effects.cte_trails and not plan.effects.cte:
+        raise SettingsError("simulate.effects.cte_trails: nothing is lost, so nothing trails; set effects.cte too")
     for i in range(plan.n):
         for name, low, high in (("exptime", 0.01, 1e5), ("sensitivity", 1e-3, 1e3), ("sky", 0.0, 1e4)):
             value = plan.value(name, i)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
+from mizzle.simulate.spikes import SPIKE_SHARE, Spikes, make_spikes
 
 FloatArray = NDArray[np.float64]
 
@@ -42,17 +43,20 @@ class PointSpread:
     sigmas : (k,) array
         Widths on the sky, without diffusion [arcsec].
     weights : (k,) array
-        Shares of the light; they sum to 1.
+        Shares of the light; they sum to 1, or to 1 less the spikes' share.
     diffusion : float
         Width of the charge diffusion [pixel].
     scale : float
         Nominal pixel side [arcsec].
+    spikes : Spikes or None
+        Diffraction spikes; they hold what the weights leave of 1.
     """
 
     sigmas: FloatArray
     weights: FloatArray
     diffusion: float
     scale: float
+    spikes: Spikes | None = None
 
     @property
     def half_size(self) -> int:
@@ -65,10 +69,16 @@ class PointSpread:
         sigmas[0] *= 1.0 + change
         return replace(self, sigmas=sigmas)
 
+    def without_spikes(self) -> PointSpread:
+        """Return this function with all light in its round part, the standard aperture's share as before."""
+        variance = _total_variance(self.sigmas, self.diffusion, self.scale, pixel=True)
+        return replace(self, weights=_weights(variance, 0.0, 0.0), spikes=None)
+
     def encircled(self, radius: float, *, pixel: bool = True) -> float:
         """Return the share of light within `radius` [arcsec], the smoothing by a pixel included on demand."""
         variance = _total_variance(self.sigmas, self.diffusion, self.scale, pixel=pixel)
-        return float(np.sum(self.weights * (1.0 - np.exp(-0.5 * radius**2 / variance))))
+        lines = SPIKE_SHARE * self.spikes.within(radius, self.scale) if self.spikes is not None else 0.0
+        return float(np.sum(self.weights * (1.0 - np.exp(-0.5 * radius**2 / variance)))) + lines
 
 
 def _total_variance(sigmas: FloatArray, diffusion: float, scale: float, *, pixel: bool) -> FloatArray:
@@ -76,7 +86,9 @@ def _total_variance(sigmas: FloatArray, diffusion: float, scale: float, *, pixel
     return np.asarray(sigmas**2 + (diffusion**2 + (1.0 / 12.0 if pixel else 0.0)) * scale**2)
 
 
-def point_spread(scale: float, wavelength: float, *, diffusion: float = DIFFUSION_SIGMA) -> PointSpread:
+def point_spread(
+    scale: float, wavelength: float, *, diffusion: float = DIFFUSION_SIGMA, spikes: bool = False
+) -> PointSpread:
     """Return the point-spread function of a chip.
 
     Parameters
@@ -87,15 +99,34 @@ def point_spread(scale: float, wavelength: float, *, diffusion: float = DIFFUSIO
         Pivot wavelength [A]; core and halos go with it.
     diffusion : float
         Width of the charge diffusion [pixel].
+    spikes : bool
+        Whether there are diffraction spikes. Their light comes out of the wing, so that the standard aperture holds
+        the same share.
     """
     core = CORE_SIGMA * wavelength / CORE_WAVELENGTH
     sigmas = np.array([*(core * width for width in HALO_WIDTHS), WING_SIGMA])
     variance = _total_variance(sigmas, diffusion, scale, pixel=True)
+    lines = make_spikes(scale, wavelength) if spikes else None
+    near = lines.within(STANDARD_APERTURE_ARCSEC, scale) if lines is not None else 0.0
+    weights = _weights(variance, SPIKE_SHARE if spikes else 0.0, near)
+    return PointSpread(sigmas, weights, diffusion, scale, lines)
+
+
+def _weights(variance: FloatArray, spikes: float, near: float) -> FloatArray:
+    """Return the shares of core, halos and wing that put 1/1.096 of all light within 0.5 arcsec.
+
+    Parameters
+    ----------
+    variance : (k,) array
+        Per axis, the pixel included [arcsec2].
+    spikes, near : float
+        Share of the light in the spikes; the part of it that falls within the aperture.
+    """
     inside = 1.0 - np.exp(-0.5 * STANDARD_APERTURE_ARCSEC**2 / variance)
     inner = float(np.dot(HALO_SHARES, inside[:-1]))
-    wing = (inner - 1.0 / INFINITE_APERTURE) / (inner - inside[-1])
-    weights = np.array([*((1.0 - wing) * share for share in HALO_SHARES), wing])
-    return PointSpread(sigmas, weights, diffusion, scale)
+    round_share = 1.0 - spikes
+    wing = (round_share * inner + spikes * near - 1.0 / INFINITE_APERTURE) / (inner - inside[-1])
+    return np.array([*((round_share - wing) * share for share in HALO_SHARES), wing])
 
 
 def stamps(

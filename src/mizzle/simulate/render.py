@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mizzle.model import ChipFrame
 from mizzle.simulate.psf import PointSpread, stamps
+from mizzle.simulate.spikes import LEAST, SPIKE_SHARE, add_spikes
 
 FloatArray = NDArray[np.float64]
 
@@ -122,3 +123,23 @@ def add_stars(
         for piece, x0, y0 in zip(pieces, first_x[part], first_y[part], strict=True):
             padded[y0 : y0 + size, x0 : x0 + size] += piece
     image += padded[size : size + ny, size : size + nx]
+
+
+def add_starlight(
+    image: FloatArray,
+    psf: PointSpread,
+    frame: ChipFrame,
+    where: tuple[FloatArray, FloatArray],
+    scales: FloatArray,
+    charge: FloatArray,
+) -> None:
+    """Add stars with their spikes, if they have any, to `image`, in place; arguments as for `add_stars`."""
+    if psf.spikes is None:
+        add_stars(image, psf, frame, where, scales, charge)
+        return
+    bright = charge * SPIKE_SHARE * psf.spikes.density(np.zeros(1))[0] > LEAST
+    for part, spread in ((bright, psf), (~bright, psf.without_spikes())):
+        add_stars(image, spread, frame, (where[0][part], where[1][part]), scales[part], charge[part])
+    widths = np.sqrt((psf.sigmas[0] / scales[bright]) ** 2 + psf.diffusion**2)
+    center = where[0][bright], row_shift(frame, where[1][bright])
+    add_spikes(image, psf.spikes, frame, center, widths, SPIKE_SHARE * charge[bright])

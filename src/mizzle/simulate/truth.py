@@ -16,8 +16,9 @@ from mizzle.simulate.cosmic import Hits
 from mizzle.simulate.plan import Plan
 from mizzle.simulate.pointing import Pointing
 from mizzle.simulate.psf import PointSpread
-from mizzle.simulate.render import add_stars
+from mizzle.simulate.render import add_starlight
 from mizzle.simulate.stars import StarList
+from mizzle.simulate.trails import add_trails
 
 FloatArray = NDArray[np.float64]
 
@@ -122,8 +123,10 @@ class Truth:
         chip = self.chip(root, name)
         frame = self.exposures[root].pointing.true[name]
         light = np.zeros(frame.shape)
-        charge = chip.recorded if recorded else chip.electrons
-        add_stars(light, chip.psf, frame, (chip.x, chip.y), chip.scales, charge)
+        where = chip.x, chip.y
+        add_starlight(light, chip.psf, frame, where, chip.scales, chip.recorded if recorded else chip.electrons)
+        if recorded and self.plan.effects.cte_trails:
+            add_trails(light, chip.psf, frame, where, chip.scales, chip.electrons - chip.recorded)
         light /= chip.gain
         return light / self.areas[name] if self.plan.effects.flat_field == "sky" else light
 

@@ -190,7 +190,18 @@
     draw();
   };
 
+  /* One plane holds eight chips; they are kept unpacked where there is room, less on a phone. */
+  const shelf = matchMedia("(pointer: fine)").matches ? 400e6 : 64e6;
+  const octets = async (key, b) => {
+    const c = D.contexts[key], name = `${key} ${b}`;
+    if (contexts.has(name)) return contexts.get(name);
+    const plane = await inflate(c.planes[b]);
+    if (c.planes.length * c.nx * c.ny < shelf) contexts.set(name, plane);
+    return plane;
+  };
+  let asked = 0;
   const history = async (x, y) => {
+    const turn = ++asked;
     const box = $("history"), key = band(), c = D.contexts[key];
     const lines = [];
     const p = document.createElement("p");
@@ -207,13 +218,19 @@
       }
     }
     if (c) {
-      if (!contexts.has(key)) contexts.set(key, await inflate(c.data));
-      const octets = contexts.get(key), made = [];
+      const wait = document.createElement("p");
+      wait.textContent = "Looking up its exposures …";
+      box.replaceChildren(...lines, wait);
+      box.hidden = false;
+      const made = [];
       const k = Math.min(c.nx - 1, Math.max(0, Math.round((x - (c.step >> 1)) / c.step)));
       const j = Math.min(c.ny - 1, Math.max(0, Math.round((y - (c.step >> 1)) / c.step)));
       const inside = x > -0.5 && y > -0.5 && x < G.nx - 0.5 && y < G.ny - 0.5;
-      if (inside) for (let b = 0; b < c.inputs.length; b++)
-        if ((octets[(b >> 3) * c.nx * c.ny + j * c.nx + k] >> (b & 7)) & 1) made.push(c.inputs[b]);
+      if (inside) for (let p = 0; p < c.planes.length; p++) {
+        const octet = (await octets(key, p))[j * c.nx + k];
+        for (let b = 0; b < 8; b++) if ((octet >> b) & 1) made.push(c.inputs[8 * p + b]);
+      }
+      if (turn !== asked) return;  // another pixel was asked for meanwhile
       const q = document.createElement("p");
       const near = c.step > 1 ? ` (as at the nearest pixel of a raster of ${c.step} × ${c.step})` : "";
       q.textContent = made.length ? `Made by ${made.length} of ${c.inputs.length} chips${near}:` : `No exposure reaches this place${near}.`;
@@ -229,13 +246,19 @@
   /* ---- hands ---- */
   const pointers = new Map();
   let moved = 0, pinch = 0;
+  const at = (e) => { const [x, y] = place(e); return [px(x), py(y)]; };
+  const apart = () => {
+    const [a, b] = [...pointers.values()];
+    return b ? Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1])) : 0;
+  };
   const place = (e) => { const b = canvas.getBoundingClientRect(); return [e.clientX - b.left, e.clientY - b.top]; };
   canvas.addEventListener("pointerdown", (e) => {
     canvas.focus({ preventScroll: true });
     pointers.set(e.pointerId, place(e));
     try { canvas.setPointerCapture(e.pointerId); } catch { /* a pointer that is already gone */ }
     if (pointers.size === 1) moved = 0;
-    pinch = 0;
+    report(...at(e));  // a finger does not hover
+    pinch = apart();
   });
   canvas.addEventListener("pointermove", (e) => {
     const now = place(e), before = pointers.get(e.pointerId);
@@ -243,19 +266,19 @@
       moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
       pointers.set(e.pointerId, now);
       if (pointers.size === 2) {
-        const [a, b] = [...pointers.values()], apart = Math.hypot(a[0] - b[0], a[1] - b[1]);
-        if (pinch) zoomAt(apart / pinch, (a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
-        pinch = apart;
+        const [a, b] = [...pointers.values()], wide = apart();
+        zoomAt(wide / pinch, (a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
+        pinch = wide;
       } else if (moved > 4) { V.cx -= (now[0] - before[0]) / V.z; V.cy += (now[1] - before[1]) / V.z; draw(); }
     }
-    report(px(now[0]), py(now[1]));
+    report(...at(e));
   });
   const up = (e) => {
     if (e.type === "pointerup" && pointers.size === 1 && moved <= 4) {
       const [x, y] = place(e);
       V.pick = [px(x), py(y)]; history(...V.pick); draw();
     }
-    pointers.delete(e.pointerId); pinch = 0;
+    pointers.delete(e.pointerId); pinch = apart();
   };
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
