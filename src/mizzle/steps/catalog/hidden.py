@@ -18,7 +18,7 @@ from mizzle.steps.catalog.losses import CLASSES, CORE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 
-_EVERY = 7  # rows: a seventh of a chip holds some hundred rays
+_EVERY = 23  # rows: the exposures together show some hundred rays at the real rate
 _BLOCKS = 2  # pixels to each side of a ray's brightest that hold its charge
 
 
@@ -94,7 +94,10 @@ def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -
     x = (columns + _BLOCKS)[:, None, None] + step
     hit, values = mask[y, x].reshape(-1, step.size**2), sci[y, x].reshape(-1, step.size**2).astype(np.float64)
     center = step.size**2 // 2
-    level = np.nanmedian(np.where(hit, np.nan, values), axis=1) if len(values) else np.zeros(0)
+    # The level beside a ray: the median of what was not hit.
+    ordered = np.sort(np.where(hit, np.inf, values), axis=1)
+    clean = step.size**2 - hit.sum(axis=1)
+    level = np.take_along_axis(ordered, np.maximum(clean - 1, 0)[:, None] // 2, axis=1)[:, 0]
     charge = np.where(hit, values - level[:, None], 0.0) * gain
     # Whichever of its pixels lies in a row that was looked at, a ray counts where its brightest does.
     first = (np.argmax(np.where(np.isfinite(charge), charge, 0.0), axis=1) == center) & np.isfinite(level)

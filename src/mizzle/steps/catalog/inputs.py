@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 
 _CORE = 2  # pixels around the center that make a star saturated
 _SIDE = 800.0
-_SAMPLES = 40  # stars of a chip that measure the profile
+_SAMPLES = 25  # stars of a chip that measure the profile
 _SAMPLE_SNR = 50.0
 
 

@@ -21,7 +21,7 @@ from mizzle.model import InputChip, Mosaic
 FloatArray = NDArray[np.float64]
 
 CORE_ARCSEC = 0.2  # farther out neighboring pixels hold nearly the same
-_POINTS = 5  # points along each side of a dropped pixel
+_POINTS = 3  # points along each side of a dropped pixel
 _RING = {"PC": 0.01, "WF": 0.02}  # arcsec
 CLASSES = {"PC": "PC", "WF2": "WF", "WF3": "WF", "WF4": "WF"}
 

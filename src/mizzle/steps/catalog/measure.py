@@ -36,7 +36,7 @@ FloatArray = NDArray[np.float64]
 _FWHM = 2.354820045
 _WF_PIXEL = 0.0996  # arcsec
 _STEP = 0.1  # arcsec: of the curve of growth about 0.5 arcsec
-_SPREAD_STARS = 150
+_SPREAD_STARS = 100
 _SMALL_APERTURE = 0.15  # arcsec: what catalog.sampling refers to
 #: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065): Vega zeropoints are for gain 7.
 _GAIN_RATIO = {"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955}

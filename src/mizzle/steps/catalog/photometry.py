@@ -16,7 +16,7 @@ from mizzle.settings import CatalogSettings
 FloatArray = NDArray[np.float64]
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
-_FEWEST_RINGS, _MOST_RINGS = 20, 400  # that tell how much more than their noise rings scatter
+_FEWEST_RINGS, _MOST_RINGS = 20, 250  # that tell how much more than their noise rings scatter
 #: What stars cover, by their brightness over the noise of the faintest: radius [arcsec] above each. Halos left in the
 #: rings would make their neighbors too faint.
 _COVER = ((0.0, 0.4), (30.0, 0.8), (100.0, 1.2), (400.0, 1.6))
@@ -191,9 +191,10 @@ def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatAr
     """
     mask = np.zeros(shape, dtype=np.uint8)
     ny, nx = shape
-    for least, arcsec in _COVER:
+    above = (*(least for least, _ in _COVER[1:]), np.inf)
+    for (least, arcsec), most in zip(_COVER, above, strict=True):
         radius = arcsec / scale
-        chosen = snr > least
+        chosen = (snr > least) & (snr <= most)
         half = int(np.ceil(radius))
         v, u = np.mgrid[-half : half + 1, -half : half + 1]
         disk = np.hypot(u, v) <= radius
