@@ -106,6 +106,19 @@ def photometry(
     level, sigma, count = (
         np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
     )
+    crowded = np.flatnonzero(~np.isfinite(level))
+    if stars is not None and crowded.size:
+        # Where halos leave nothing of a ring, a ring with halos is better than none.
+        again = ring_sky(
+            mosaic.sci,
+            x[crowded],
+            y[crowded],
+            ring,
+            mask=empty | (stars == 2),
+            statistic=options.sky_statistic,
+            max_pixels=_RING_PIXELS,
+        )
+        level[crowded], sigma[crowded], count[crowded] = again.level, again.sigma, again.n_pixels
     bad = ~np.isfinite(level)
     level = np.where(bad, np.median(level[~bad]) if (~bad).any() else 0.0, level)
     sigma = np.where(bad, np.median(sigma[~bad]) if (~bad).any() else 0.0, sigma)
@@ -176,7 +189,7 @@ def _sums(
 
 
 def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float) -> NDArray[np.uint8]:
-    """Return a mask of what stars cover: 0.4 arcsec around each, up to 1.6 around the brightest.
+    """Return a mask of what stars cover: 2 within 0.4 arcsec of each, 1 up to 1.6 arcsec around the brightest.
 
     Parameters
     ----------
@@ -191,6 +204,7 @@ def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatAr
     """
     mask = np.zeros(shape, dtype=np.uint8)
     ny, nx = shape
+    cores = []
     above = (*(least for least, _ in _COVER[1:]), np.inf)
     for (least, arcsec), most in zip(_COVER, above, strict=True):
         radius = arcsec / scale
@@ -201,6 +215,10 @@ def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatAr
         columns = np.clip(np.rint(x[chosen]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
         rows = np.clip(np.rint(y[chosen]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
         mask[rows, columns] = 1
+        near = np.hypot(u, v)[disk] <= _COVER[0][1] / scale
+        cores.append((rows[:, near], columns[:, near]))
+    for rows, columns in cores:
+        mask[rows, columns] = 2
     return mask
 
 
