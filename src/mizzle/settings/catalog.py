@@ -27,7 +27,7 @@ class CatalogSettings(Section):
     sky_statistic: Literal["median", "mean", "mode"] = setting(
         "median", "What represents the clipped pixels of the ring."
     )
-    floor: float = setting(0.0005, "Relative error of every flux.", ge=0, le=0.2)
+    floor: float = setting(0.001, "Relative error of every flux.", ge=0, le=0.2)
     sampling: float = setting(
         0.01,
         "Relative error of a flux within 0.15 arcsec by how WF pixels sample a star; goes with the root of the chip's"
