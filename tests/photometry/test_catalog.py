@@ -12,9 +12,9 @@ from mizzle.model import FluxReference, Serial
 from mizzle.scores import match_stars
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.steps.catalog import Flag, measure_catalog
+from mizzle.steps.catalog.curve import growth
 from mizzle.steps.catalog.flags import blended
 from mizzle.steps.catalog.measure import UNITS, vega_zeropoint
-from mizzle.steps.catalog.photometry import growth
 
 COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()
 
@@ -189,8 +189,9 @@ def test_growth_by_class_and_its_fallbacks():
     assert found["PC"][0] == pytest.approx(1.04, abs=0.005)
     assert found["WF2"] == found["WF3"]
     assert found["WF3"][0] == pytest.approx(1.06, abs=0.003)
-    few = growth(inner[15:], outer[15:], np.full(45, 100.0), chip[15:])
-    assert few["PC"][0] == pytest.approx(1.06, abs=0.01)  # 5 PC stars are too few: all stars serve
+    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip[17:])
+    assert few["PC"][0] == pytest.approx(1.06, abs=0.01)  # 3 PC stars are too few: all stars serve
+    assert few["PC"][1] > 0.015 > few["WF2"][1]  # and are not quite trusted
     assert growth(inner[:0], outer[:0], inner[:0], chip[:0])["PC"][0] == 1.0
 
 

@@ -112,10 +112,10 @@ def test_noise_of_sums_is_told_by_err():
 
 
 def test_catalog_errors_hold_with_rays():
-    for aperture, (pull, _, pc) in catalog_pulls(601).items():
+    for aperture, (pull, _, pc) in catalog_pulls(621).items():
         chi2, error, beyond = chi_square(pull[pc == 0])
-        assert chi2 == pytest.approx(1.0, abs=0.1 + 3 * error), aperture
-        assert beyond < 0.02, aperture
+        assert chi2 == pytest.approx(1.0, abs=0.05 + 3 * error), aperture
+        assert beyond < 0.01, aperture
 
 
 @pytest.mark.slow
@@ -137,12 +137,13 @@ def test_noise_of_sums_by_aperture_and_brightness():
 
 @pytest.mark.slow
 def test_catalog_errors_by_aperture_and_brightness():
-    for aperture, (pull, rate, pc) in gathered(catalog_pulls, range(601, 609)).items():
+    """No term was fitted to these seeds; those that told which terms there are began with 2001 and 3001."""
+    for aperture, (pull, rate, pc) in gathered(catalog_pulls, range(621, 630)).items():
         assert pull.size > 3500
+        slack = 0.05 + 0.05 * (aperture < 0.2)
         chi2, error, beyond = chi_square(pull[pc == 0])
-        # Hidden rays are no Gaussian: a few stars lie far out, and the rest then scatters less than told.
-        assert chi2 == pytest.approx(1.0, abs=0.1 + error), aperture
-        assert beyond < 0.006, aperture
-        for low, high in ((0.0, 0.5), (0.5, 1.5), (1.5, 4.0), (4.0, 15.0)):
+        assert chi2 == pytest.approx(1.0, abs=slack + 2 * error), aperture
+        assert beyond < 0.004, aperture
+        for low, high in ((0.0, 0.5), (0.5, 1.5), (1.5, 4.0), (4.0, 8.0), (8.0, 15.0), (15.0, 1e3)):
             chi2, error, _ = chi_square(pull[(pc == 0) & (rate >= low) & (rate < high)])
-            assert chi2 == pytest.approx(1.0, abs=0.15 + 2 * error), (aperture, low)
+            assert chi2 == pytest.approx(1.0, abs=2 * slack + 2.5 * error), (aperture, low)

@@ -164,9 +164,11 @@ def test_a_clean_visit_is_proven(scene):
         assert proof.n_pairs > 20
         assert proof.error < 0.009
         assert abs(proof.ratio - 1) < 3 * proof.error
-        # The borders join one chip's low y to its neighbor's low x: without correction they disagree.
-        assert abs(proof.ratio_uncorrected - 1) > 0.02
         assert proof.cte_error == pytest.approx(0.1 * abs(proof.ratio - proof.ratio_uncorrected))
+    # The borders join one chip's low y to its neighbor's low x: without correction they disagree, more than the few
+    # stars of one visit, each with a loss of its own, can hide.
+    plain = {name: zeropoint.proof[name].ratio_uncorrected for name in ("WF2", "WF4")}
+    assert plain["WF4"] - plain["WF2"] > 0.03
     assert zeropoint.proof["WF3"].ratio == 1.0
     assert zeropoint.verdict in (Verdict.PASS, Verdict.WARN)
     assert set(zeropoint.tables["pairs"]) >= {"ra", "dec", "one", "two", "log_ratio", "error"}
@@ -190,7 +192,7 @@ def test_a_faulty_reference_accuses_all_others(scene):
 def test_without_cte_correction_the_loss_would_look_like_a_fault(scene):
     plain = prove(scene, cte="none")
     assert plain.proof["WF2"].ratio == plain.proof["WF2"].ratio_uncorrected
-    assert abs(plain.proof["WF2"].ratio - 1) > 0.02
+    assert plain.proof["WF4"].ratio - plain.proof["WF2"].ratio > 0.03
 
 
 def test_too_few_stars_cannot_judge(scene):

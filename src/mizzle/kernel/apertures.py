@@ -260,7 +260,6 @@ def _clipped(
     """Clip sorted rows, of which the first `count` entries are pixels: level, sigma, pixels left."""
     rows = np.arange(len(ordered))
     finite = np.where(np.isinf(ordered), 0.0, ordered).astype(np.float64)
-    total = np.concatenate([np.zeros((len(ordered), 1)), np.cumsum(finite, axis=1)], axis=1)
     low, high = np.zeros_like(count), count.copy()
     last = np.maximum(count - 1, 0)
     middle = spread = np.zeros(len(ordered))
@@ -278,6 +277,9 @@ def _clipped(
         if np.array_equal(new_low, low) and np.array_equal(new_high, high):
             break
         low, high = new_low, np.maximum(new_high, new_low + (count > 0))
+    if statistic == "median":
+        return middle, spread, high - low
+    total = np.concatenate([np.zeros((len(ordered), 1)), np.cumsum(finite, axis=1)], axis=1)
     span = np.maximum(high - low, 1)
     mean = (total[rows, high] - total[rows, low]) / span
     level = {"mean": mean, "mode": 3.0 * middle - 2.0 * mean}.get(statistic, middle)

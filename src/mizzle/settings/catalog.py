@@ -27,7 +27,7 @@ class CatalogSettings(Section):
     sky_statistic: Literal["median", "mean", "mode"] = setting(
         "median", "What represents the clipped pixels of the ring."
     )
-    floor: float = setting(0.0012, "Relative error of every flux.", ge=0, le=0.2)
+    floor: float = setting(0.001, "Relative error of every flux.", ge=0, le=0.2)
     sampling: float = setting(
         0.01,
         "Relative error of a flux within 0.15 arcsec by how WF pixels sample a star; goes with the root of the chip's"
@@ -35,24 +35,9 @@ class CatalogSettings(Section):
         ge=0,
         le=1,
     )
-    missed_ray: float = setting(
-        1500.0,
-        "Error by cosmic rays hidden in a bright star's core, in one exposure: this times the root of the share of"
-        " pixels masked as rays.",
-        unit="electron",
-        ge=0,
+    mend_error: float = setting(
+        0.2, "Relative error of the light put back for pixels lost near a star's center.", ge=0, le=1
     )
-    missed_flux: float = setting(
-        11_500.0, "Light of a star that hides half of that variance; faint stars hide none.", unit="electron", gt=0
-    )
-    lost_core: float = setting(
-        0.105,
-        "Relative error of a flux from one exposure that lost a pixel within one pixel of the center; with more"
-        " exposures it shrinks with that one's weight.",
-        ge=0,
-        le=1,
-    )
-    lost_near: float = setting(0.01, "The same for each lost pixel two pixels from the center.", ge=0, le=1)
     growth_snr: float = setting(50.0, "Stars brighter than this measure the growth to 0.5 arcsec.", unit="sigma", ge=5)
     blend_radius: float = setting(1.0, "A neighbor this near may make a star blended.", unit="arcsec", ge=0, le=10)
     blend_share: float = setting(

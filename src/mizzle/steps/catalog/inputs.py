@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +11,25 @@ from numpy.typing import NDArray
 from mizzle.instrument.cte import dolphin_2009
 from mizzle.instrument.dq import ALL_BITS, SATURATED, good_bits
 from mizzle.instrument.noise import noise_model
+from mizzle.kernel.radial import RadialProfile
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
-from mizzle.settings import CatalogSettings, Settings
+from mizzle.settings import Settings
+from mizzle.steps.catalog.hidden import RayCensus, count_rays
+from mizzle.steps.catalog.losses import (
+    CORE_ARCSEC,
+    LostPixels,
+    Samples,
+    Window,
+    lost_pixels,
+    measure_profiles,
+)
 
 FloatArray = NDArray[np.float64]
 
 _CORE = 2  # pixels around the center that make a star saturated
 _SIDE = 800.0
-_WF_SCALE = 0.0996
+_SAMPLES = 25  # stars of a chip that measure the profile
+_SAMPLE_SNR = 50.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +40,20 @@ class StarLight:
     ----------
     ra, dec : (n,) array
         Positions [deg].
-    flux : (n,) array
-        Within 0.5 arcsec [DN/s at the reference zeropoint].
+    x, y : (n,) array
+        The same on the product [0-based pixel].
+    flux, snr : (n,) array
+        Within the aperture [DN/s at the reference zeropoint], and over its noise.
     sky : (n,) array
-        Left on the product, per square arcsec [DN/s].
+        Left on the product, per product pixel [DN/s].
     """
 
     ra: FloatArray
     dec: FloatArray
+    x: FloatArray
+    y: FloatArray
     flux: FloatArray
+    snr: FloatArray
     sky: FloatArray
 
 
@@ -52,29 +67,35 @@ class InputFacts:
         Exposures that reach the star's pixel.
     chip : (n,) str array
         Chip with most of the weight; empty where none.
+    fine : (n,) array
+        Share of the weight that is the PC's.
     saturated, hit : (n,) bool array
         In any exposure; in more than half of them.
     cte : (n,) array
         Magnitudes to subtract.
-    lost : (n,) array
-        Share of the weight that lost pixels near the center: of the core's, root of the sum of squares over inputs.
-    lost_near : (n,) array
-        The same for pixels around the core.
-    missed : (n,) array
-        Variance by cosmic rays that nobody could tell from the star's own core [(DN/s)**2].
+    weight : (n,) array
+        Of all inputs that touch the star's core, added.
+    lost : tuple of LostPixels
+        Pixels near the centers that stars lost, by input.
+    profiles : mapping
+        A star's profile on PC and WF.
+    rays : tuple of RayCensus
+        Cosmic rays found, by input.
     """
 
     n_exposures: NDArray[np.int64]
     chip: NDArray[np.str_]
+    fine: FloatArray
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
     cte: FloatArray
-    lost: FloatArray
-    lost_near: FloatArray
-    missed: FloatArray
+    weight: FloatArray
+    lost: tuple[LostPixels, ...]
+    profiles: Mapping[str, RadialProfile]
+    rays: tuple[RayCensus, ...]
 
 
-def members(mosaic: Mosaic, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+def members(mosaic: Mosaic, x: FloatArray, y: FloatArray, *, reach: int = 0) -> NDArray[np.bool_]:
     """Return which inputs reach each star's central pixel: ``(n_inputs, n)``.
 
     Parameters
@@ -83,9 +104,15 @@ def members(mosaic: Mosaic, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
         Its context.
     x, y : (n,) array
         Positions [0-based pixel], on the image.
+    reach : int
+        Pixels this far along both axes count as well.
     """
     planes = mosaic.ctx if mosaic.ctx.ndim == 3 else mosaic.ctx[None]
-    bits = planes[:, np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)].view(np.uint32)
+    column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+    bits = planes[:, row, column].view(np.uint32)
+    ny, nx = planes.shape[1:]
+    for dy, dx in ((-reach, -reach), (-reach, reach), (reach, -reach), (reach, reach)) if reach else ():
+        bits = bits | planes[:, np.clip(row + dy, 0, ny - 1), np.clip(column + dx, 0, nx - 1)].view(np.uint32)
     rows = [(bits[i // 32] >> np.uint32(i % 32)) & np.uint32(1) for i in range(len(mosaic.inputs))]
     return np.array(rows, dtype=np.bool_).reshape(len(mosaic.inputs), x.size)
 
@@ -129,110 +156,137 @@ def facts(
         Where chips are asked.
     """
     by_root = {exposure.root: exposure for exposure in exposures}
-    items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, member, strict=True)]
-    answers = runner.map(lambda item: _ask(by_root[item[0].root], item[0], item[1], stars, solutions, settings), items)
+    touched = members(mosaic, stars.x, stars.y, reach=round(CORE_ARCSEC / mosaic.grid.scale))
+    items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, touched, strict=True)]
+    answers = runner.map(
+        lambda item: _ask(mosaic, by_root[item[0].root], item[0], item[1], stars, solutions, settings), items
+    )
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, saturated = np.zeros(n), np.zeros(n, dtype=np.bool_)
-    weight, kept, lost, lost_near, missed = (np.zeros(n) for _ in range(5))
-    for (one, index), (full, hit, core, near, cte, ray) in zip(items, answers, strict=True):
-        seen[roots.index(one.root), index] = True
-        saturated[index] |= full
-        hits[index] += hit
-        weight[index] += one.weight
-        kept[index] += one.weight * 10.0 ** (-0.4 * cte)
-        # Large pixels take more of a star with them when they are lost.
-        size = one.weight * np.sqrt(one.frame_scale / _WF_SCALE)
-        lost[index] += core * size**2
-        lost_near[index] += near * size**2
-        missed[index] += one.weight**2 * ray
+    weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
+    for (one, index), mine, answer in zip(items, member, answers, strict=True):
+        on = mine[index]
+        saturated[index] |= answer.saturated
+        whole[index] += one.weight
+        star = index[on]
+        seen[roots.index(one.root), star] = True
+        hits[star] += answer.hit[on]
+        weight[star] += one.weight
+        fine[star] += one.weight * (one.chip == "PC")
+        kept[star] += one.weight * 10.0 ** (-0.4 * answer.cte[on])
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
     return InputFacts(
         n_exposures=seen.sum(axis=0).astype(np.int64),
         chip=main_chip(mosaic.inputs, member),
+        fine=np.divide(fine, weight, out=np.zeros(n), where=weight > 0),
         saturated=saturated,
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
-        lost=np.sqrt(lost) / np.maximum(weight, 1e-300),
-        lost_near=np.sqrt(lost_near) / np.maximum(weight, 1e-300),
-        missed=missed / np.maximum(weight, 1e-150) ** 2,
+        weight=whole,
+        lost=tuple(answer.lost for answer in answers if answer.lost is not None),
+        rays=tuple(answer.rays for answer in answers if answer.rays is not None),
+        profiles=measure_profiles([answer.samples for answer in answers if answer.samples is not None]),
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What one chip of one exposure says of its stars, ``(n,)`` each; lost pixels and samples by themselves."""
+
+    saturated: NDArray[np.bool_]
+    hit: NDArray[np.bool_]
+    cte: FloatArray
+    lost: LostPixels | None = None
+    rays: RayCensus | None = None
+    samples: Samples | None = None
+
+
 def _ask(
+    mosaic: Mosaic,
     exposure: Exposure,
     one: InputChip,
     index: NDArray[np.intp],
     stars: StarLight,
     solutions: tuple[Alignment, FluxScales, SkyLevels, CosmicRays],
     settings: Settings,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], FloatArray, FloatArray]:
-    """Return, for stars of one chip: saturated, hit, lost core, number lost near it, CTE loss [mag], missed rays."""
+) -> _Answer:
+    """Ask one chip of one exposure about the stars `index`."""
     alignment, _, sky, rays = solutions
     if index.size == 0:
-        none = np.zeros(0, np.bool_)
-        return none, none, none, np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+        return _Answer(np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(0))
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
-    bits = _around(chip.dq, x, y, _CORE)
-    mask = rays.mask(one.root, one.chip, chip.shape)
-    rayed = _around(mask, x, y, _CORE)
-    bad = rayed | ((bits & np.uint16(ALL_BITS & ~good_bits(settings.dq.good))) != 0)
-    core = slice(_CORE - 1, _CORE + 2)
-    saturated: NDArray[np.bool_] = np.any(bits & np.uint16(SATURATED), axis=(1, 2))
-    hit: NDArray[np.bool_] = np.any(rayed[:, core, core], axis=(1, 2))
-    lost: NDArray[np.bool_] = np.any(bad[:, core, core], axis=(1, 2))
-    near: NDArray[np.int64] = bad.sum(axis=(1, 2)) - bad[:, core, core].sum(axis=(1, 2))
-    gain = noise_model(exposure, chip, settings.noise).gain
-    electrons = exposure.exptime / one.factor * gain
-    missed = _missed(stars.flux[index] * electrons, float(mask.mean()), settings.catalog) / electrons**2
+    reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
+    around = Window.around(x, y, reach, chip.shape)
+    mask, sci = rays.mask(one.root, one.chip, chip.shape), chip.sci
+    rayed = around.cut(mask)
+    bits = around.cut(chip.dq)
+    bad = rayed | ((bits & np.uint16(ALL_BITS & ~good_bits(settings.dq.good))) != 0) | ~around.inside
+    core = slice(reach - 1, reach + 2)
+    two = slice(reach - _CORE, reach + _CORE + 1)
+    noise = noise_model(exposure, chip, settings.noise)
+    jacobian = np.linalg.inv(mosaic.grid.cd) @ frame.cd
+    pixel = float(abs(np.linalg.det(jacobian)))
+    level = sky.levels[one.root][one.chip]
+    electrons = exposure.exptime / one.factor * noise.gain
+    background = level / one.factor * noise.gain + stars.sky[index] * pixel * electrons
+    saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(SATURATED), axis=(1, 2))
+    unspoiled = ~bad.any(axis=(1, 2)) & ~saturated & (stars.snr[index] > _SAMPLE_SNR)
+    bright = np.flatnonzero(unspoiled)[np.argsort(-stars.flux[index[unspoiled]], kind="stable")[:_SAMPLES]]
+    dn = around.of(bright).cut(sci).astype(np.float64)
+    # Product pixels are larger or smaller than this chip's: rates per product pixel.
+    unit = one.factor / exposure.exptime / pixel
+    rate = dn * unit - level / exposure.exptime / pixel - stars.sky[index[bright]][:, None, None]
+    flux = stars.flux[index[bright]][:, None, None]
+    return _Answer(
+        saturated=saturated,
+        hit=np.any(rayed[:, core, core], axis=(1, 2)),
+        cte=_cte(exposure, chip.shape, (x, y), (stars.flux[index] * electrons, background), settings),
+        lost=lost_pixels(one, index, around, bad, jacobian, frame.scale),
+        rays=RayCensus(
+            chip=one.chip,
+            rays=count_rays(sci, mask, noise.gain),
+            star=index,
+            weight=one.weight,
+            electrons=electrons,
+            floor=noise.floor + max(level / one.factor * noise.gain, 0.0),
+            pixel=pixel,
+            scale=frame.scale,
+        ),
+        samples=Samples(
+            one.chip,
+            around.of(bright).distance.ravel() * frame.scale,
+            (rate / flux).ravel(),
+            (noise.variance(dn) * (unit / flux) ** 2).ravel(),
+        ),
+    )
+
+
+def _cte(
+    exposure: Exposure,
+    shape: tuple[int, int],
+    where: tuple[FloatArray, FloatArray],
+    light: tuple[FloatArray, FloatArray],
+    settings: Settings,
+) -> FloatArray:
+    """Return magnitudes lost in transfer by stars at `where`, of so many electrons over such a background."""
+    x, y = where
+    electrons, background = light
     if not corrects_cte(exposure, settings.catalog.cte):
-        return saturated, hit, lost, near, np.zeros(index.size), missed
-    area = chip.frame.scale**2
-    background = sky.levels[one.root][one.chip] / one.factor * gain + stars.sky[index] * area * electrons
-    binning = _SIDE / max(chip.shape) if max(chip.shape) in (400, 800) else 1.0
-    cte = dolphin_2009(
+        return np.zeros(x.size)
+    binning = _SIDE / max(shape) if max(shape) in (400, 800) else 1.0
+    return dolphin_2009(
         (x + 0.5) * binning - 0.5,
         (y + 0.5) * binning - 0.5,
-        np.maximum(stars.flux[index] * electrons, 1.0),
+        np.maximum(electrons, 1.0),
         np.maximum(background / binning**2, 0.0),
         0.5 * (exposure.mjd_start + exposure.mjd_end),
     )
-    return saturated, hit, lost, near, cte, missed
-
-
-def _missed(light: FloatArray, share: float, options: CatalogSettings) -> FloatArray:
-    """Return the variance by missed cosmic rays in one exposure [electron**2].
-
-    A star's core is compared with a tolerance that grows with its light, so rays hide there: more and larger ones the
-    brighter the star, up to the size that rays have.
-
-    Parameters
-    ----------
-    light : (n,) array
-        Of the stars [electron].
-    share : float
-        Of the chip's pixels masked as rays: tells how many there are.
-    options : CatalogSettings
-        ``missed_ray`` and ``missed_flux``.
-    """
-    bright = np.square(np.maximum(light, 0.0) / options.missed_flux)
-    hidden: FloatArray = share * options.missed_ray**2 * bright / (1.0 + bright)
-    return hidden
 
 
 def corrects_cte(exposure: Exposure, choice: str) -> bool:
     """Return whether `exposure` is corrected: ``auto`` leaves out data simulated without the loss (CTELOSS = F)."""
     return choice == "dolphin2009" or (choice == "auto" and exposure.keyword("CTELOSS", True) is not False)
-
-
-def _around(image: NDArray[Any], x: FloatArray, y: FloatArray, reach: int) -> NDArray[Any]:
-    """Return the pixels within `reach` of each position: ``(n, 2 reach + 1, 2 reach + 1)``."""
-    ny, nx = image.shape
-    step = np.arange(-reach, reach + 1)
-    columns = np.clip(np.rint(x).astype(np.int64)[:, None, None] + step[None, None, :], 0, nx - 1)
-    rows = np.clip(np.rint(y).astype(np.int64)[:, None, None] + step[None, :, None], 0, ny - 1)
-    around: NDArray[Any] = image[rows, columns]
-    return around

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC, VEGA_ZEROPOINTS
+from mizzle.kernel.apertures import aperture_sums, ring_sky
 from mizzle.kernel.sources import Detection, Profile, detect
 from mizzle.model import (
     Alignment,
@@ -23,14 +24,19 @@ from mizzle.model import (
     SkyLevels,
 )
 from mizzle.settings import CatalogSettings, Settings
+from mizzle.steps.catalog.curve import Growth, growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
+from mizzle.steps.catalog.hidden import hidden_rays
 from mizzle.steps.catalog.inputs import InputFacts, StarLight, facts, main_chip, members
-from mizzle.steps.catalog.photometry import Photometry, growth, photometry, star_mask, total_correction
+from mizzle.steps.catalog.losses import mend
+from mizzle.steps.catalog.photometry import Photometry, photometry, star_mask
 
 FloatArray = NDArray[np.float64]
 
 _FWHM = 2.354820045
 _WF_PIXEL = 0.0996  # arcsec
+_STEP = 0.1  # arcsec: of the curve of growth about 0.5 arcsec
+_SPREAD_STARS = 100
 _SMALL_APERTURE = 0.15  # arcsec: what catalog.sampling refers to
 #: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065): Vega zeropoints are for gain 7.
 _GAIN_RATIO = {"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955}
@@ -90,26 +96,36 @@ def measure_catalog(
     x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
-    stars = star_mask(mosaic.sci.shape, x, y, found["snr"], mosaic.grid.scale)
+    stars = star_mask(mosaic.sci.shape, x, y, _brightness(found), mosaic.grid.scale)
     measured = photometry(mosaic, x, y, options.aperture, chip, options, runner, stars)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
-    scale = mosaic.grid.scale
-    light = StarLight(ra, dec, measured.flux, measured.sky / scale**2)
+    snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
+    light = StarLight(ra, dec, x, y, measured.flux, snr, measured.sky)
     known = facts(mosaic, light, member, exposures, (alignment, scales, sky, cosmic_rays), settings, runner)
     flags = _flags(mosaic, found, measured, known, options)
-    grown = None
-    if options.aperture != STANDARD_APERTURE_ARCSEC:
-        grown = _growth(mosaic, (x, y), measured, known.chip, flags, stars, options, runner)
-    factor = total_correction(options.aperture, grown, known.chip.tolist())
+    grown = _growth(mosaic, (x, y), measured, known, flags, stars, options, runner)
+    factor = grown.factor(known.chip.tolist(), known.fine)
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
-    variance = measured.variance + known.missed + (_sampling(mosaic, known, options) * measured.flux) ** 2
-    columns = _columns(replace(measured, variance=variance), known, factor, mosaic.reference, mosaic.filter)
+    radius = options.aperture / mosaic.grid.scale
+    taken, doubt = mend(mosaic, known.lost, known.profiles, (x, y, known.weight), (measured.flux, measured.sky), radius)
+    missed, spread = hidden_rays(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
+    flux = measured.flux + taken - missed
+    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2 + _sampling(mosaic, known, grown, options) ** 2
+    variance = measured.variance + spread + doubt + (options.mend_error * taken) ** 2 + relative * flux**2
+    columns = _columns(replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
     order = order[_credible(columns, options)[order]]
     meta = _meta(mosaic, options, grown)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
+
+
+def _brightness(found: NDArray[Any]) -> FloatArray:
+    """Return fluxes over the noise of the faintest stars': a bright star's own noise holds its profile's mismatch."""
+    if found.size == 0:
+        return np.zeros(0)
+    return np.asarray(found["flux"] / max(float(np.percentile(found["flux_err"], 10)), 1e-300))
 
 
 def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> NDArray[np.bool_]:
@@ -120,15 +136,14 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
     return credible
 
 
-def _sampling(mosaic: Mosaic, known: InputFacts, options: CatalogSettings) -> FloatArray:
-    """Return the relative error by how pixels, lost ones among them, sampled each star."""
+def _sampling(mosaic: Mosaic, known: InputFacts, grown: Growth, options: CatalogSettings) -> FloatArray:
+    """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
+    if options.aperture == STANDARD_APERTURE_ARCSEC:
+        return np.zeros(known.chip.size)
     scales = {one.chip: one.frame_scale for one in mosaic.inputs}
     pixel = np.array([scales.get(name, _WF_PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _WF_PIXEL
-    phase = options.sampling * np.sqrt(pixel) * (_SMALL_APERTURE / options.aperture) ** 3
-    variance = options.floor**2 + phase**2
-    variance = variance + (options.lost_core * known.lost) ** 2 + (options.lost_near * known.lost_near) ** 2
-    relative: FloatArray = np.sqrt(variance)
-    return relative
+    usual = options.sampling * np.sqrt(pixel) * (_SMALL_APERTURE / options.aperture) ** 3
+    return grown.sampling(known.chip.tolist(), known.n_exposures.tolist(), usual)
 
 
 def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
@@ -177,21 +192,63 @@ def _growth(
     mosaic: Mosaic,
     position: tuple[FloatArray, FloatArray],
     measured: Photometry,
-    chip: NDArray[np.str_],
+    known: InputFacts,
     flags: NDArray[np.int32],
     stars: NDArray[np.uint8],
     options: CatalogSettings,
     runner: Runner,
-) -> dict[str, tuple[float, float, int]]:
-    """Measure the growth from the aperture to 0.5 arcsec on bright, unflagged stars; any star when there is none."""
+) -> Growth:
+    """Measure the curve of growth on bright, unflagged stars; any star when there is none."""
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
-    chosen = (flags == 0) & (snr > options.growth_snr)
+    pure = (known.fine == 0) | (known.fine == 1)
+    chosen = (flags == 0) & (snr > options.growth_snr) & pure
     if not chosen.any():
         chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
     index = np.flatnonzero(chosen)
-    x, y = position
-    wide = photometry(mosaic, x[index], y[index], STANDARD_APERTURE_ARCSEC, chip[index], options, runner, stars)
-    return growth(measured.flux[index], wide.flux, snr[index], chip[index])
+    chip, inner = known.chip[index], measured.flux[index]
+
+    def within(radius: float) -> Photometry:
+        x, y = position[0][index], position[1][index]
+        return photometry(mosaic, x, y, radius, chip, options, runner, stars)
+
+    standard = STANDARD_APERTURE_ARCSEC
+    if options.aperture == standard:
+        return Growth(spread_loss=_spread_loss(mosaic, position, (index, inner, snr[index]), known.chip, options))
+    wide = within(standard)
+    ratio = growth(inner, wide.flux, snr[index], chip)
+    expected = np.array([ratio[name][0] for name in chip.tolist()])
+    whole = np.isin(index, [star for one in known.lost for star in one.star.tolist()], invert=True) & (inner > 0)
+    deviation = (wide.flux / np.where(inner > 0, inner, np.inf) / np.maximum(expected, 1e-9) - 1.0)[whole]
+    noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
+    scatter = sampling_scatter(deviation, noise, chip[whole], known.n_exposures[index][whole])
+    spread = _spread_loss(mosaic, position, (index, wide.flux, snr[index]), known.chip, options)
+    return Growth(ratio, spread, scatter)
+
+
+def _spread_loss(
+    mosaic: Mosaic,
+    position: tuple[FloatArray, FloatArray],
+    bright: tuple[NDArray[np.intp], FloatArray, FloatArray],
+    chip: NDArray[np.str_],
+    options: CatalogSettings,
+) -> dict[str, float]:
+    """Measure the light spread beyond 0.5 arcsec on the brightest of some stars (index, flux there, S/N)."""
+    index, flux, snr = bright
+    some = np.argsort(-snr, kind="stable")[:_SPREAD_STARS]
+    some = some[flux[some] > 0]
+    x, y = position[0][index[some]], position[1][index[some]]
+    scale, standard = mosaic.grid.scale, STANDARD_APERTURE_ARCSEC
+    empty = ~(mosaic.wht > 0)
+    sky = ring_sky(
+        mosaic.sci, x, y, (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale), mask=empty,
+        max_pixels=450,
+    )  # fmt: skip
+    sums = [
+        aperture_sums(mosaic.sci, x, y, radius / scale, mask=empty) for radius in (standard - _STEP, standard + _STEP)
+    ]
+    low, high = ((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums)
+    widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
+    return spread_loss((low, high), standard, _STEP, chip[index[some]], widths)
 
 
 def _columns(
@@ -234,9 +291,7 @@ def vega_zeropoint(reference: FluxReference, band: str) -> float:
     return zeropoint
 
 
-def _meta(
-    mosaic: Mosaic, options: CatalogSettings, grown: Mapping[str, tuple[float, float, int]] | None
-) -> dict[str, Any]:
+def _meta(mosaic: Mosaic, options: CatalogSettings, grown: Growth) -> dict[str, Any]:
     """Say what the numbers mean, in plain values."""
     reference = mosaic.reference
     meta: dict[str, Any] = {
@@ -261,6 +316,7 @@ def _meta(
         meta["zeropoint_vega"] = vega
     meta["growth_to_standard"] = {
         name: {"ratio": ratio, "error": error if np.isfinite(error) else None, "n": n}
-        for name, (ratio, error, n) in (grown or {}).items()
+        for name, (ratio, error, n) in grown.ratio.items()
     }
+    meta["spread_loss"] = dict(grown.spread_loss)
     return meta

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.kernel.apertures import aperture_sums, ring_sky
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
@@ -18,8 +16,10 @@ from mizzle.settings import CatalogSettings
 FloatArray = NDArray[np.float64]
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
-_FEWEST_GROWTH_STARS = 8
-_BRIGHT_SNR = 150.0
+_FEWEST_RINGS, _MOST_RINGS = 20, 250  # that tell how much more than their noise rings scatter
+#: What stars cover, by their brightness over the noise of the faintest: radius [arcsec] above each. Halos left in the
+#: rings would make their neighbors too faint.
+_COVER = ((0.0, 0.4), (30.0, 0.8), (100.0, 1.2), (400.0, 1.6))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +106,59 @@ def photometry(
     level, sigma, count = (
         np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
     )
+    crowded = np.flatnonzero(~np.isfinite(level))
+    if stars is not None and crowded.size:
+        # Where halos leave nothing of a ring, a ring with halos is better than none.
+        again = ring_sky(
+            mosaic.sci,
+            x[crowded],
+            y[crowded],
+            ring,
+            mask=empty | (stars == 2),
+            statistic=options.sky_statistic,
+            max_pixels=_RING_PIXELS,
+        )
+        level[crowded], sigma[crowded], count[crowded] = again.level, again.sigma, again.n_pixels
     bad = ~np.isfinite(level)
     level = np.where(bad, np.median(level[~bad]) if (~bad).any() else 0.0, level)
     sigma = np.where(bad, np.median(sigma[~bad]) if (~bad).any() else 0.0, sigma)
     large = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip.tolist()], dtype=np.float64)
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
-    sky_variance = area**2 * 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
+    level_variance = 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
+    level_variance *= _ring_excess(mosaic, (x, y), level_variance, off, options)
+    sky_variance = area**2 * level_variance
     return Photometry(flux - area * level, var + sky_variance, level, lost, bad)
+
+
+def _ring_excess(
+    mosaic: Mosaic,
+    position: tuple[FloatArray, FloatArray],
+    variance: FloatArray,
+    off: NDArray[np.bool_],
+    options: CatalogSettings,
+) -> float:
+    """Return how much more than by their noise rings scatter: unseen stars, halos of seen ones, missed rays.
+
+    The inner and the outer half of a ring have equal areas and look at the same sky. Without anything else in them
+    their levels differ with four times the variance of the whole ring's; up to a few hundred stars tell by how much
+    they do.
+    """
+    n = variance.size
+    if n < _FEWEST_RINGS:
+        return 1.0
+    some = np.linspace(0, n - 1, min(n, _MOST_RINGS)).astype(np.intp)
+    x, y = position[0][some], position[1][some]
+    inner, outer = options.sky_inner / mosaic.grid.scale, (options.sky_inner + options.sky_width) / mosaic.grid.scale
+    middle = float(np.sqrt(0.5 * (inner**2 + outer**2)))
+    halves = [
+        ring_sky(mosaic.sci, x, y, radii, mask=off, statistic=options.sky_statistic, max_pixels=_RING_PIXELS // 2).level
+        for radii in ((inner, middle), (middle, outer))
+    ]
+    pull = (halves[1] - halves[0]) / np.sqrt(4.0 * variance[some])
+    pull = pull[np.isfinite(pull)]
+    if pull.size < _FEWEST_RINGS:
+        return 1.0
+    return max(float(1.4826 * np.median(np.abs(pull - np.median(pull)))) ** 2, 1.0)
 
 
 def _sums(
@@ -143,7 +189,7 @@ def _sums(
 
 
 def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float) -> NDArray[np.uint8]:
-    """Return a mask of what stars cover: 0.4 arcsec around each, 0.9 around the brightest.
+    """Return a mask of what stars cover: 2 within 0.4 arcsec of each, 1 up to 1.6 arcsec around the brightest.
 
     Parameters
     ----------
@@ -152,20 +198,27 @@ def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatAr
     x, y : (n,) array
         Positions [0-based pixel].
     snr : (n,) array
-        Signal-to-noise ratios.
+        Fluxes over the noise of the faintest stars'.
     scale : float
         Pixel side [arcsec].
     """
     mask = np.zeros(shape, dtype=np.uint8)
     ny, nx = shape
-    for bright, radius in ((False, 0.4 / scale), (True, 0.9 / scale)):
-        chosen = snr > _BRIGHT_SNR if bright else snr > 0
+    cores = []
+    above = (*(least for least, _ in _COVER[1:]), np.inf)
+    for (least, arcsec), most in zip(_COVER, above, strict=True):
+        radius = arcsec / scale
+        chosen = (snr > least) & (snr <= most)
         half = int(np.ceil(radius))
         v, u = np.mgrid[-half : half + 1, -half : half + 1]
         disk = np.hypot(u, v) <= radius
         columns = np.clip(np.rint(x[chosen]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
         rows = np.clip(np.rint(y[chosen]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
         mask[rows, columns] = 1
+        near = np.hypot(u, v)[disk] <= _COVER[0][1] / scale
+        cores.append((rows[:, near], columns[:, near]))
+    for rows, columns in cores:
+        mask[rows, columns] = 2
     return mask
 
 
@@ -173,68 +226,3 @@ def split(n: int, workers: int) -> list[slice]:
     """Cut n stars into one run per worker."""
     edges = np.linspace(0, n, max(workers, 1) + 1).astype(int).tolist()
     return [slice(a, b) for a, b in pairwise(edges)]
-
-
-def growth(
-    inner: FloatArray, outer: FloatArray, weight: FloatArray, chip: NDArray[np.str_]
-) -> dict[str, tuple[float, float, int]]:
-    """Measure the growth from one aperture to another on bright, clean stars, for PC and WF by themselves.
-
-    Parameters
-    ----------
-    inner, outer : (n,) array
-        Fluxes of such stars.
-    weight : (n,) array
-        Signal-to-noise ratios.
-    chip : (n,) str array
-        Their chips.
-
-    Returns
-    -------
-    growth : mapping
-        Ratio, its error and number of stars, by chip name. A class with fewer than 8 stars takes that of all
-        stars; without any star the ratio is 1, with an infinite error.
-    """
-    usable = (inner > 0) & (outer > 0)
-    everything = _robust_ratio(outer[usable] / inner[usable], weight[usable])
-    found = {}
-    for members in (("PC",), ("WF2", "WF3", "WF4")):
-        mine = usable & np.isin(chip, members)
-        enough = np.count_nonzero(mine) >= _FEWEST_GROWTH_STARS
-        answer = _robust_ratio(outer[mine] / inner[mine], weight[mine]) if enough else everything
-        found.update(dict.fromkeys(members, answer))
-    return found
-
-
-def _robust_ratio(ratio: FloatArray, weight: FloatArray) -> tuple[float, float, int]:
-    """Return the clipped mean of ratios, its error, and how many took part."""
-    if ratio.size == 0:
-        return 1.0, float("inf"), 0
-    middle = np.median(ratio)
-    spread = max(1.4826 * float(np.median(np.abs(ratio - middle))), 1e-4)
-    kept = np.abs(ratio - middle) <= 3.0 * spread
-    # A star's weight is capped: what its neighbors add does not shrink with its own noise.
-    weights = np.minimum(weight[kept], 300.0) ** 2
-    value = float(np.average(ratio[kept], weights=weights))
-    error = float(np.sqrt(np.average((ratio[kept] - value) ** 2, weights=weights) / max(kept.sum() - 1, 1)))
-    return value, max(error, 1e-4), int(kept.sum())
-
-
-def total_correction(
-    aperture: float, grown: dict[str, tuple[float, float, int]] | None, names: Sequence[str]
-) -> FloatArray:
-    """Return what multiplies each star's aperture flux to give all of its light.
-
-    Parameters
-    ----------
-    aperture : float
-        Radius [arcsec].
-    grown : mapping or None
-        From `growth`; None at 0.5 arcsec, where there is nothing to measure.
-    names : sequence of str
-        Chip of each star.
-    """
-    if grown is None or aperture == STANDARD_APERTURE_ARCSEC:
-        return np.full(len(names), INFINITE_APERTURE)
-    table = {name: grown.get(name, (1.0, 0.0, 0))[0] for name in CHIP_NAMES}
-    return INFINITE_APERTURE * np.array([table.get(name, 1.0) for name in names])

@@ -25,6 +25,7 @@ from mizzle.model import (
     Zeropoint,
 )
 from mizzle.settings import Settings
+from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import Sightings, Solution, gather, pair_table, solve
 from mizzle.steps.verify.stars import Measured, cut_stamps, lit_positions, measure_stamps
@@ -157,6 +158,7 @@ def _measure(
         lambda i: cut_stamps(
             *items[i],
             (chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
+            covered(placed[i][:2], rate, items[i][0].chips[items[i][1]]),
             cosmic_rays,
             settings,
         ),

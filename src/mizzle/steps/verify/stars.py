@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import CHIP_SIDE, SHADOW_X, SHADOW_Y, STANDARD_APERTURE_ARCSEC
-from mizzle.kernel.apertures import circle_overlap, ring_sky
+from mizzle.kernel.apertures import circle_overlap
 from mizzle.model import ChipFrame, CosmicRays, Exposure
 from mizzle.settings import Settings
+from mizzle.steps.verify.rings import ring_levels
 
 FloatArray = NDArray[np.float64]
 
 _CALIBRATION_DEFECT = 2
-_RING_PIXELS = 700
 _PROFILE_STEP = 0.02  # arcsec
 #: First guess of a star's profile: widths [arcsec] and shares of two Gaussians; the data replace it.
 _GUESS = ((0.065, 0.75), (0.18, 0.25))
@@ -146,6 +146,7 @@ def cut_stamps(
     exposure: Exposure,
     chip_name: str,
     stars: tuple[NDArray[np.int64], FloatArray, FloatArray],
+    covered: NDArray[np.bool_],
     cosmic_rays: CosmicRays,
     settings: Settings,
 ) -> Stamps:
@@ -159,6 +160,8 @@ def cut_stamps(
         The chip.
     stars : (index, x, y)
         Which stars, and where [0-based pixel].
+    covered : (ny, nx) bool array
+        Pixels that known stars cover: no part of the rings.
     cosmic_rays : CosmicRays
         Masked.
     settings : Settings
@@ -172,7 +175,7 @@ def cut_stamps(
     radius = STANDARD_APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    sky = ring_sky(sci, x, y, ring, mask=bad, max_pixels=_RING_PIXELS, statistic="mean", clip=3.0, quantum=1.0)
+    sky = ring_levels(sci, bad | covered, (x, y), ring, scale)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     step = np.arange(-half, half + 1)
     columns, rows = np.broadcast_arrays(

@@ -1,0 +1,99 @@
+"""Sky rings that mean the same on the PC and on the WF chips.
+
+A faint star or a halo stands out of the PC's noise otherwise than out of the WF's, where four times the light falls on
+a pixel: clipping takes it off one chip's ring and leaves it in the other's. In a cluster that alone made the PC look
+2 % too faint. So known stars are left out on every chip alike, and the PC's rings are measured on blocks of 2 x 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel.apertures import RingSky, ring_sky
+from mizzle.model import Chip
+
+FloatArray = NDArray[np.float64]
+
+_RING_PIXELS = 700
+_GRAIN = 0.0996  # arcsec: side of the blocks in which rings are measured
+#: What stars cover, by their rate over the faintest tenth's: radius [arcsec] above each.
+_COVER = ((0.0, 0.4), (30.0, 0.8), (300.0, 1.2))
+
+
+def covered(where: tuple[FloatArray, FloatArray], rate: FloatArray, chip: Chip) -> NDArray[np.bool_]:
+    """Return the pixels that known stars cover.
+
+    Parameters
+    ----------
+    where : (x, y)
+        Stars on the chip [0-based pixel]; those a little off it count as well.
+    rate : (n,) array
+        Their fluxes.
+    chip : Chip
+        Its shape and scale.
+
+    Returns
+    -------
+    mask : (ny, nx) bool array
+    """
+    ny, nx = chip.shape
+    x, y = where
+    mask = np.zeros((ny, nx), dtype=np.bool_)
+    faintest = max(float(np.percentile(rate, 10)), 1e-300) if rate.size else 1.0
+    above = (*(least for least, _ in _COVER[1:]), np.inf)
+    for (least, arcsec), most in zip(_COVER, above, strict=True):
+        radius = arcsec / chip.frame.scale
+        half = int(np.ceil(radius))
+        near = (x > -half) & (y > -half) & (x < nx - 1 + half) & (y < ny - 1 + half)
+        near &= (rate > least * faintest) & (rate <= most * faintest)
+        v, u = np.mgrid[-half : half + 1, -half : half + 1]
+        disk = np.hypot(u, v) <= radius
+        columns = np.clip(np.rint(x[near]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
+        rows = np.clip(np.rint(y[near]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
+        mask[rows, columns] = True
+    return mask
+
+
+def ring_levels(
+    sci: NDArray[np.float32],
+    off: NDArray[np.bool_],
+    where: tuple[FloatArray, FloatArray],
+    ring: tuple[float, float],
+    scale: float,
+) -> RingSky:
+    """Measure rings at the grain of a WF pixel.
+
+    Parameters
+    ----------
+    sci : (ny, nx) float32 array
+        Signal [DN].
+    off : (ny, nx) bool array
+        Pixels to leave out; a block that has one of them is left out.
+    where : (x, y)
+        Centers [0-based pixel].
+    ring : (float, float)
+        Radii [pixel].
+    scale : float
+        Pixel side [arcsec].
+
+    Returns
+    -------
+    sky : RingSky
+        Levels per pixel; sigma and number are those of the blocks.
+    """
+    options: dict[str, Any] = {"max_pixels": _RING_PIXELS, "statistic": "mean", "clip": 3.0}
+    x, y = where
+    side = max(1, round(_GRAIN / scale))
+    if side == 1:
+        return ring_sky(sci, x, y, ring, mask=off, quantum=1.0, **options)
+    ny, nx = (n // side * side for n in sci.shape)
+    parts = [np.s_[i:ny:side, j:nx:side] for i in range(side) for j in range(side)]
+    image = np.mean([sci[part] for part in parts], axis=0)
+    hidden = np.logical_or.reduce([off[part] for part in parts])
+    shift = 0.5 * (side - 1)
+    radii = (ring[0] / side, ring[1] / side)
+    quantum = 1.0 / len(parts)
+    return ring_sky(image, (x - shift) / side, (y - shift) / side, radii, mask=hidden, quantum=quantum, **options)
