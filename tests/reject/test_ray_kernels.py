@@ -58,10 +58,11 @@ def test_twins_judge_alike(seed, ny, nx, negative):
     expected[rng.random((ny, nx)) < 0.1] = np.nan
     sci = rng.normal(0, 3, (ny, nx)).astype(F32)
     bad = rng.random((ny, nx)) < 0.1
-    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative)
-    np.testing.assert_array_equal(
-        rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
-    )
+    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative, 0.2, 9.0)
+    one, other = rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
+    np.testing.assert_array_equal(one.mask, other[0])
+    np.testing.assert_array_equal(one.marks, other[1])
+    np.testing.assert_allclose(one.light, other[2], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
@@ -139,7 +140,7 @@ def flat(height):
 def judged(sci, bad=None, expected=None, how=JUDGE):
     empty = np.zeros((9, 9), F32)
     bad = np.zeros((9, 9), bool) if bad is None else bad
-    return rays.judge_chip(sci, bad, empty if expected is None else expected, how)
+    return rays.judge_chip(sci, bad, empty if expected is None else expected, how).mask
 
 
 def test_thresholds_are_true_sigma(twin):

@@ -55,6 +55,24 @@ class RejectSettings(Section):
     neighbor_slope: float = setting(
         0.0, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
     )
+    second_look: bool = setting(
+        True, "Hold suspects in star cores against the other exposures' nearest pixels before they are flagged or not."
+    )
+    suspect_slope: float = setting(
+        0.1, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
+    )
+    second_sigma: float = setting(
+        4.0, "Second look: a suspect above what the other exposures predict by this is a ray.", unit="sigma", ge=1, le=50
+    )
+    second_structure: float = setting(
+        1.0, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
+    )
+    trust: float = setting(
+        0.5,
+        "Where the reference exceeds this share of what any exposure can record, seeds are suspects: it may be saturated.",
+        gt=0,
+        le=100,
+    )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)
     cte_grow: int = setting(
