@@ -57,7 +57,7 @@ def test_twins_judge_alike(seed, ny, nx, negative):
     expected = rng.normal(0, 1, (ny, nx)).astype(F32)
     expected[rng.random((ny, nx)) < 0.1] = np.nan
     sci = rng.normal(0, 3, (ny, nx)).astype(F32)
-    bad = rng.random((ny, nx)) < 0.1
+    bad = rng.choice(np.array([0, 1, 2], np.uint8), (ny, nx), p=[0.8, 0.1, 0.1])
     how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative, 0.2, 9.0)
     one, other = rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
     np.testing.assert_array_equal(one.mask, other[0])

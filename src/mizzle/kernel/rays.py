@@ -215,7 +215,7 @@ class Judged(NamedTuple):
     light: Image
 
 
-def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Judged:
+def judge_chip(sci: Image, bad: Mask | NDArray[np.uint8], expected: Image, judge: Judge) -> Judged:
     """Flag the pixels of a chip that stand above what is expected.
 
     With E the expected electrons (sharpened), ``sigma**2 = max(E + sky, 0) + floor`` and D the steepest step of E to
@@ -229,8 +229,8 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Judged:
     ----------
     sci : (ny, nx) float32 array
         Signal [DN].
-    bad : (ny, nx) bool array
-        Never flagged, and no seeds.
+    bad : (ny, nx) bool or uint8 array
+        1: never flagged, and no seeds; 2: no seeds, but suspects, for the expectation is not sure.
     expected : (ny, nx) float32 array
         Sky subtracted; NaN where unknown: not flagged there.
     judge : Judge

@@ -93,7 +93,7 @@ def fill_holes(image: Image) -> Image:
     return result
 
 
-def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> tuple[Mask, Marks, Image]:
+def judge_chip(sci: Image, bad: Mask | Marks, expected: Image, judge: Judge) -> tuple[Mask, Marks, Image]:
     """Flag a chip; see `rays.judge_chip`."""
     light = np.float32(judge.rate) * _sharpened(expected, judge)
     with np.errstate(invalid="ignore"):
@@ -105,9 +105,10 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> tuple[Ma
         odd = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.suspect_slope) * step
         excess -= np.float32(judge.doubt) * np.fmax(light - np.float32(judge.rate) * expected, 0)
         seed = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.seed_slope) * step
-        seed &= ~_cross(light > np.float32(judge.trust))
+        seed &= ~_cross(light > np.float32(judge.trust)) & (bad != 2)
         near = excess > np.float32(judge.neighbor_sigma) * sigma + np.float32(judge.neighbor_slope) * step
-    seed, near, suspect = seed & ~bad, near & ~bad, odd & ~seed & ~bad
+    good = bad != 1
+    seed, near, suspect = seed & good, near & good, odd & ~seed & good
     marks = seed.astype(np.uint8) | near.astype(np.uint8) << 1 | suspect.astype(np.uint8) << 2
     return np.asarray(seed | (near & grown(seed, 1))), marks, light
 

@@ -24,7 +24,7 @@ class RejectSettings(Section):
         3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.4, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.25, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -50,7 +50,7 @@ class RejectSettings(Section):
         1.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        0.4, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.6, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
         0.0, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
@@ -59,13 +59,13 @@ class RejectSettings(Section):
         True, "Hold suspects in star cores against the other exposures' nearest pixels before they are flagged or not."
     )
     suspect_slope: float = setting(
-        0.1, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
+        0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
     )
     second_sigma: float = setting(
-        4.0, "Second look: a suspect above what the other exposures predict by this is a ray.", unit="sigma", ge=1, le=50
+        3.5, "Second look: a suspect above what the other exposures predict by this is a ray.", unit="sigma", ge=1, le=50
     )
     second_structure: float = setting(
-        1.0, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
+        0.8, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
     )
     trust: float = setting(
         0.5,

@@ -120,7 +120,7 @@ static void MZ(sharpen)(const mz_judge *job, const float *image, float *restrict
 
 /* Marks of a pixel that expects `e` among its neighbors, `plain` unsharpened; what is not known makes no step. */
 MZ_INLINE uint8_t MZ(verdict)(const mz_judge *q, float dn, float plain, float e, float left, float right, float below,
-                              float above)
+                              float above, uint8_t skip)
 {
     const float a = fabsf(e - left), b = fabsf(e - right), c = fabsf(e - below), d = fabsf(e - above);
     float step = a > 0.0f ? a : 0.0f, top = left > e ? left : e;
@@ -136,9 +136,9 @@ MZ_INLINE uint8_t MZ(verdict)(const mz_judge *q, float dn, float plain, float e,
     excess = q->negative ? fabsf(excess) : excess;
     const int odd = excess > q->seed_sigma * sigma + q->suspect_slope * step;
     excess -= q->doubt * MZ(most)(e - q->rate * plain, 0.0f);
-    const int seed = (excess > q->seed_sigma * sigma + q->seed_slope * step) & !(top > q->trust);
+    const int seed = (excess > q->seed_sigma * sigma + q->seed_slope * step) & !(top > q->trust) & (skip < 2);
     const int near = excess > q->near_sigma * sigma + q->near_slope * step;
-    return (uint8_t)(seed | near << 1 | (odd & !seed) << 2);
+    return skip == 1 ? 0 : (uint8_t)(seed | near << 1 | (odd & !seed) << 2);
 }
 
 /* Bit 1: above the seeds' threshold, bit 2: above the neighbors', bit 4: suspect. */
@@ -152,14 +152,11 @@ static void MZ(mark)(const mz_judge *job, const float *sci, const uint8_t *bad, 
         const float *dn = sci + j * q.nx, *raw = plain + j * q.nx;
         const uint8_t *skip = bad + j * q.nx;
         uint8_t *restrict to = out + j * q.nx;
-        for (int64_t i = 1; i < last; i++) {
-            const uint8_t told = MZ(verdict)(&q, dn[i], raw[i], here[i], here[i - 1], here[i + 1], below[i], above[i]);
-            to[i] = skip[i] ? 0 : told;
-        }
+        for (int64_t i = 1; i < last; i++)
+            to[i] = MZ(verdict)(&q, dn[i], raw[i], here[i], here[i - 1], here[i + 1], below[i], above[i], skip[i]);
         for (int64_t side = 0; side < 2; side++) {
             const int64_t i = side ? last : 0, left = i > 0 ? i - 1 : 0, right = i < last ? i + 1 : last;
-            const uint8_t told = MZ(verdict)(&q, dn[i], raw[i], here[i], here[left], here[right], below[i], above[i]);
-            to[i] = skip[i] ? 0 : told;
+            to[i] = MZ(verdict)(&q, dn[i], raw[i], here[i], here[left], here[right], below[i], above[i], skip[i]);
         }
     }
 }

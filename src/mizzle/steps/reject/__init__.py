@@ -122,7 +122,11 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
     else:
         judged, known = _compared(sensor, sci, bad, reference, number, settings)
         mask, alone = judged.mask, ~(known | bad)
-        few = alone | (reference.few(number) & ~bad)
+        # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
+        few = reference.few(number)
+        if few.any():
+            few &= (sci - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light
+        few |= alone
         if settings.second_look:
             trust = reference.trust / reference.unit(sensor)
             suspects = find_suspects(sensor, sci, bad, judged, trust, settings)
@@ -184,7 +188,8 @@ def _compared(
     own = reference.maps[number]
     expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
     # Close to where the reference ends it is read from too few of its pixels.
-    known = ~rays.grown(np.isnan(expected), RIM)
+    unknown = np.isnan(expected)
+    known = ~rays.grown(unknown, RIM)
     electrons = sensor.noise.gain
     floor, sky = sensor.noise.floor, sensor.sky * electrons
     unit = (1.0 + settings.pixfrac**2) / 24.0
@@ -205,7 +210,10 @@ def _compared(
         suspect_slope=settings.suspect_slope,
         trust=reference.trust / reference.unit(sensor) if settings.second_look else np.inf,
     )
-    return rays.judge_chip(sci, bad | ~known, expected, judge), known
+    # There nothing is flagged at first sight, but the second look needs no reference.
+    skip = (bad | unknown).astype(np.uint8)
+    skip[~(known | skip.view(np.bool_))] = 2 if settings.second_look else 1
+    return rays.judge_chip(sci, skip, expected, judge), known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:
