@@ -16,7 +16,19 @@ from mizzle.kernel import native, reference_rays
 from mizzle.kernel.accumulator import Accumulator
 from mizzle.kernel.reference_rays import grown
 
-__all__ = ["NEAR", "SEED", "SUSPECT", "Judge", "Judged", "StackRule", "fill_holes", "grown", "judge_chip", "means", "reduce_stack"]
+__all__ = [
+    "NEAR",
+    "SEED",
+    "SUSPECT",
+    "Judge",
+    "Judged",
+    "StackRule",
+    "fill_holes",
+    "grown",
+    "judge_chip",
+    "means",
+    "reduce_stack",
+]
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -124,7 +136,8 @@ class JudgeStruct(ctypes.Structure):
     _fields_ = (
         ("ny", _I64), ("nx", _I64), ("negative", _I64), ("gain", _F32), ("rate", _F32), ("sky", _F32),
         ("floor", _F32), ("quiet", _F32), ("peak", _F32), ("wing", _F32), ("seed_sigma", _F32),
-        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32), ("doubt", _F32), ("suspect_slope", _F32), ("trust", _F32),
+        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32), ("doubt", _F32), ("suspect_slope", _F32),
+        ("trust", _F32),
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ class RejectSettings(Section):
         3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.25, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.2, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -62,14 +62,15 @@ class RejectSettings(Section):
         0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
     )
     second_sigma: float = setting(
-        3.5, "Second look: a suspect above what the other exposures predict by this is a ray.", unit="sigma", ge=1, le=50
+        3.5, "Second look: a ray stands above what the other exposures predict by this.", unit="sigma", ge=1, le=50
     )
     second_structure: float = setting(
         0.8, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
     )
     trust: float = setting(
         0.5,
-        "Where the reference exceeds this share of what any exposure can record, seeds are suspects: it may be saturated.",
+        "Where the reference exceeds this share of what every exposure can record, it may rest on saturated pixels:"
+        " seeds are suspects.",
         gt=0,
         le=100,
     )
@@ -101,7 +102,7 @@ class RejectSettings(Section):
         1, "Single exposure: how far from a seed neighbors are looked for.", unit="pixel", ge=0, le=5
     )
     single_deficit: float = setting(
-        1.5,
+        1.3,
         "Single exposure: a peak is a star's unless its neighbors fall this far short.",
         unit="sigma",
         ge=0,

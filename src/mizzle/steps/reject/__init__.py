@@ -154,11 +154,11 @@ def _looked_again(
     result = []
     for sensor, one, those, hit in zip(chips, answers, suspects, verdicts, strict=True):
         mask = _unpacked(sensor, one.packed)
-        before = np.count_nonzero(mask)
+        before = int(np.count_nonzero(mask))
         for number, (dy, dx) in enumerate(AROUND):
             which = hit & those.near[:, number]
             mask[those.y[which] + dy, those.x[which] + dx] = True
-        more = np.count_nonzero(mask) / max(before, 1)
+        more = int(np.count_nonzero(mask)) / max(before, 1)
         result.append(replace(one, packed=np.packbits(mask), fraction=one.fraction * more, suspects=None))
     return result
 

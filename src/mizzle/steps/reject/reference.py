@@ -68,10 +68,11 @@ class Reference:
         """Return where at most `FEW` exposures cover a chip's pixels, tile by tile."""
         own = self.maps[number]
         ny, nx = own.shape
-        rows, columns = np.arange(TILE // 2, ny + TILE // 2, TILE), np.arange(TILE // 2, nx + TILE // 2, TILE)
+        rows, columns = (np.arange(TILE // 2, size + TILE // 2, TILE) for size in (ny, nx))
         x, y = own.lines(np.minimum(rows, ny - 1), 0.5, columns.astype(np.float64))
-        i, j = (np.clip(np.rint(p / TILE - 0.5), 0, n - 1).astype(np.intp) for p, n in zip((x, y), self.counts.shape[::-1], strict=True))
-        tiles = self.counts[j, i] <= FEW
+        i, j = (np.rint(place / TILE - 0.5).astype(np.intp) for place in (x, y))
+        tall, wide = self.counts.shape
+        tiles = self.counts[np.clip(j, 0, tall - 1), np.clip(i, 0, wide - 1)] <= FEW
         return np.asarray(np.repeat(np.repeat(tiles, TILE, axis=0), TILE, axis=1)[:ny, :nx])
 
 

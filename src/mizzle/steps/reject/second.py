@@ -29,8 +29,11 @@ FloatArray = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-#: So many exposures that follow, in a circle, are asked; so many of their pixels, the nearest first, from so far [lengths].
+#: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
+#: these may be [lengths of the covariance].
 PARTNERS, NEAREST, REACH = 8, 16, 2.0
+#: A suspect beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.
+STRONG = 0.15
 #: Probes of an exposure; they are brighter than this [sigma of the sky], on one of so many rows.
 PROBES, PROBE_SIGMA, PROBE_ROWS = 90, 20.0, 3
 #: With fewer probes the doubt is this [steepest step].
@@ -74,7 +77,7 @@ class Suspects:
 def find_suspects(
     sensor: Sensor, sci: NDArray[np.float32], bad: Mask, judged: rays.Judged, trust: float, settings: RejectSettings
 ) -> Suspects:
-    """Return the suspects of a chip, those that stand out the most among their neighbors; and its probes.
+    """Return the suspects of a chip that stand out among their neighbors or by far; and its probes.
 
     Parameters
     ----------
@@ -85,25 +88,34 @@ def find_suspects(
     trust : float
         Above this expectation the reference rests on saturated pixels [electron].
     settings : RejectSettings
-        ``second_structure``.
+        ``second_structure``, ``seed_sigma``.
     """
     gain, light = sensor.noise.gain, judged.light
     y, x = _inside(judged.marks & rays.SUSPECT != 0)
     excess = np.stack([sci[y + dy, x + dx] * gain - light[y + dy, x + dx] for dy, dx in AROUND], axis=1)
     top = ~(excess > excess[:, 4:5]).any(axis=1)
+    sky = sensor.sky * gain
+    noise = np.sqrt(np.maximum(light[y, x] + sky, 0.0) + sensor.noise.floor)
+    top |= excess[:, 4] - sky > settings.seed_sigma * noise + STRONG * _steepest(light, y, x)
     probes = _probes(sensor, judged, bad)
-    probe = np.repeat([False, True], [np.count_nonzero(top), probes[0].size])
+    probe = np.arange(np.count_nonzero(top) + probes[0].size) >= np.count_nonzero(top)
     y, x = np.concatenate([y[top], probes[0]]), np.concatenate([x[top], probes[1]])
     value = gain * (sci[y, x].astype(np.float64) - sensor.sky)
     most = np.fmax.reduce([light[y + dy, x + dx] for dy, dx in AROUND]).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
     amplitude = np.where(most > trust, np.maximum(most, value), most)
-    here = light[y, x]
-    step = np.fmax.reduce([np.abs(light[y + dy, x + dx] - here) for dy, dx in CROSS]).astype(np.float64)
+    step = _steepest(light, y, x)
     near = np.stack([judged.marks[y + dy, x + dx] & rays.NEAR != 0 for dy, dx in AROUND], axis=1)
     near[:, 4] = True
     faint = 1e-3 * math.sqrt(sensor.noise.floor)
     return Suspects(y, x, value, np.maximum(settings.second_structure * amplitude, faint), step, near, probe)
+
+
+def _steepest(light: NDArray[np.float32], y: Indices, x: Indices) -> FloatArray:
+    """Return the greatest difference of some pixels to one of the four nearest."""
+    here = light[y, x]
+    steps = [np.abs(light[y + dy, x + dx] - here) for dy, dx in CROSS]
+    return np.asarray(np.fmax.reduce(steps), dtype=np.float64)
 
 
 def _inside(mask: Mask) -> tuple[Indices, Indices]:
@@ -180,13 +192,15 @@ def second_look(
     length = covariance_length(sensors[0])
 
     def look(number: int) -> tuple[NDArray[np.generic], ...]:
-        unit, packed = units[number], masks[number]
-        return _seen(sensors[number], Inverse(maps[number]), packed, unit, _others(asked, sensors[number], count), length)
+        sensor, unit, packed = sensors[number], units[number], masks[number]
+        return _seen(sensor, Inverse(maps[number]), packed, unit, _others(asked, sensor, count), length)
 
     parts = runner.map(look, range(len(sensors)))
     samples = _nearest(parts, asked.x.size)
     unit = np.repeat(np.array(units), sizes)
-    value, amplitude, step = (np.concatenate([getattr(s, k) for s in suspects]) for k in ("value", "amplitude", "step"))
+    value = np.concatenate([one.value for one in suspects])
+    amplitude = np.concatenate([one.amplitude for one in suspects])
+    step = np.concatenate([one.step for one in suspects])
     mean, variance = predict(samples, amplitude * unit, length)
     mean, variance = mean / unit, variance / unit**2
     sky = np.repeat([s.sky * s.noise.gain for s in sensors], sizes)

@@ -174,13 +174,12 @@ def judge_peaks(pixels: SinglePixels, excess: Image, noise: Image, settings: Rej
     # The better a star is sampled, the more of its structure shows, which no Gaussian has.
     doubt = settings.single_tolerance * max(1.0, (pixels.psf_sigma / SMALLEST_STAR) ** 2)
     templates = star_templates(settings.single_sharpness * pixels.psf_sigma)
-    least = np.concatenate(
-        [
-            _least_deficit(templates, values[k : k + BLOCK], known[k : k + BLOCK], peak[k : k + BLOCK],
-                           (sigmas**2 + np.maximum(values, 0))[k : k + BLOCK], (own + (doubt * peak) ** 2)[k : k + BLOCK])
-            for k in range(0, max(peak.size, 1), BLOCK)
-        ]
-    )
+    noise2, share = sigmas**2 + np.maximum(values, 0), own + (doubt * peak) ** 2
+    least = np.empty(peak.size)
+    for start in range(0, peak.size, BLOCK):
+        some = slice(start, start + BLOCK)
+        lack = _lacks(templates, values[some], peak[some], noise2[some], share[some])
+        least[some] = (lack * known[some]).sum(axis=2).min(axis=0)
     is_star = (least <= settings.single_deficit**2) | (known.sum(axis=1) < 5)
     stars, rays = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     stars[ys[is_star], xs[is_star]] = True
@@ -188,14 +187,21 @@ def judge_peaks(pixels: SinglePixels, excess: Image, noise: Image, settings: Rej
     return stars, rays
 
 
-def _least_deficit(templates, values, known, peak, noise, share) -> NDArray[np.float64]:
-    """Return what the neighbors of each peak lack beside the template that suits them best."""
-    model = templates[:, None] * peak[:, None]
-    lack = np.maximum(model - values, 0.0)
+def _lacks(
+    templates: NDArray[np.float64],
+    values: NDArray[np.float64],
+    peak: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the squared deficit of each neighbor beside each template, in units of its variance: (template, peak, 8).
+
+    `variance` is that of the neighbors; the template adds `share` times its own square.
+    """
+    lack = np.maximum(templates[:, None] * peak[:, None] - values, 0.0)
     lack *= lack
-    lack /= templates[:, None] ** 2 * share[:, None] + noise
-    lack *= known
-    return lack.sum(axis=2).min(axis=0)
+    lack /= templates[:, None] ** 2 * share[:, None] + variance
+    return lack
 
 
 def _dark_surroundings(image: Image, ys: NDArray[np.intp], xs: NDArray[np.intp]) -> NDArray[np.float64]:
