@@ -102,7 +102,7 @@ class RejectSettings(Section):
         1, "Single exposure: how far from a seed neighbors are looked for.", unit="pixel", ge=0, le=5
     )
     single_deficit: float = setting(
-        1.3,
+        1.5,
         "Single exposure: a peak is a star's unless its neighbors fall this far short.",
         unit="sigma",
         ge=0,
