@@ -33,7 +33,7 @@ def test_six_exposures_meet_the_targets(six):
     assert told["star"] <= 0.002
     whole = scores(made, rays)
     assert whole["found30"] >= 0.985
-    assert whole["found150"] >= 0.994
+    assert whole["found150"] >= 0.995
     assert max(whole["sky"].values()) <= 0.003
     # Partly covered reference pixels beside bad columns would cost stars their peaks.
     assert whole["star"] <= 0.0005

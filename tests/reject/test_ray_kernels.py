@@ -57,11 +57,12 @@ def test_twins_judge_alike(seed, ny, nx, negative):
     expected = rng.normal(0, 1, (ny, nx)).astype(F32)
     expected[rng.random((ny, nx)) < 0.1] = np.nan
     sci = rng.normal(0, 3, (ny, nx)).astype(F32)
-    bad = rng.random((ny, nx)) < 0.1
-    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative)
-    np.testing.assert_array_equal(
-        rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
-    )
+    bad = rng.choice(np.array([0, 1, 2], np.uint8), (ny, nx), p=[0.8, 0.1, 0.1])
+    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative, 0.2, 9.0)
+    one, other = rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
+    np.testing.assert_array_equal(one.mask, other[0])
+    np.testing.assert_array_equal(one.marks, other[1])
+    np.testing.assert_allclose(one.light, other[2], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
@@ -139,7 +140,7 @@ def flat(height):
 def judged(sci, bad=None, expected=None, how=JUDGE):
     empty = np.zeros((9, 9), F32)
     bad = np.zeros((9, 9), bool) if bad is None else bad
-    return rays.judge_chip(sci, bad, empty if expected is None else expected, how)
+    return rays.judge_chip(sci, bad, empty if expected is None else expected, how).mask
 
 
 def test_thresholds_are_true_sigma(twin):
@@ -199,3 +200,44 @@ def test_a_hole_is_filled_and_an_edge_is_not(twin):
     filled = rays.fill_holes(image)
     assert filled[3, 3] == 1.0
     assert np.isnan(filled[:, 0]).all()
+
+
+def test_where_the_expectation_is_not_sure_seeds_are_only_suspect(twin):
+    from dataclasses import replace
+
+    unsure = np.zeros((9, 9), np.uint8)
+    unsure[4, 4] = 2
+    how = replace(JUDGE, suspect_slope=0.5)
+    told = rays.judge_chip(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how)
+    assert not told.mask.any()
+    assert told.marks[4, 4] == rays.NEAR | rays.SUSPECT
+    unsure[4, 4] = 1
+    assert not rays.judge_chip(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how).marks.any()
+
+
+def test_beside_what_may_be_saturated_seeds_are_only_suspect(twin):
+    from dataclasses import replace
+
+    expected = np.zeros((9, 9), F32)
+    expected[4, 5] = 100.0
+    sci = flat(0.0)
+    sci[4, 4:6] += 1000.0
+    how = replace(JUDGE, suspect_slope=0.5)
+    assert rays.judge_chip(sci, np.zeros((9, 9), bool), expected, how).mask[4, 4:6].all()
+    told = rays.judge_chip(sci, np.zeros((9, 9), bool), expected, replace(how, trust=600.0))
+    assert not told.mask.any()
+    assert (told.marks[4, 4:6] & rays.SUSPECT).all()
+
+
+def test_suspects_have_a_slope_of_their_own(twin):
+    from dataclasses import replace
+
+    expected = np.zeros((9, 9), F32)
+    expected[4, 5] = 5 * SIGMA
+    sci = flat(7 * SIGMA)
+    sci[4, 5] += 5 * SIGMA
+    how = replace(JUDGE, suspect_slope=0.2)
+    told = rays.judge_chip(sci, np.zeros((9, 9), bool), expected, how)
+    assert not told.mask.any()
+    assert np.argwhere(told.marks & rays.SUSPECT).tolist() == [[4, 4]]
+    assert not rays.judge_chip(sci, np.zeros((9, 9), bool), expected, JUDGE).marks[4, 4] & rays.SUSPECT

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,25 @@ from mizzle.kernel import native, reference_rays
 from mizzle.kernel.accumulator import Accumulator
 from mizzle.kernel.reference_rays import grown
 
-__all__ = ["Judge", "StackRule", "fill_holes", "grown", "judge_chip", "means", "reduce_stack"]
+__all__ = [
+    "NEAR",
+    "SEED",
+    "SUSPECT",
+    "Judge",
+    "Judged",
+    "StackRule",
+    "fill_holes",
+    "grown",
+    "judge_chip",
+    "means",
+    "reduce_stack",
+]
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+#: Bits of `Judged.marks`.
+SEED, NEAR, SUSPECT = 1, 2, 4
 
 METHODS = {"clipped": 0, "minmed": 1, "median": 2, "mean": 3}
 
@@ -81,6 +97,10 @@ class Judge:
         Both thresholds rise by this share of what sharpening added.
     negative : bool
         Flag what lies as far below, too.
+    suspect_slope : float
+        In place of `seed_slope`, and without `doubt`: what stands above that but is no seed is suspect.
+    trust : float
+        No seeds, but suspects, where the expectation or one of its four neighbors is above this [electron].
     """
 
     gain: float
@@ -96,6 +116,8 @@ class Judge:
     neighbor_slope: float
     doubt: float = 0.0
     negative: bool = False
+    suspect_slope: float = float("inf")
+    trust: float = float("inf")
 
 
 class StackStruct(ctypes.Structure):
@@ -114,7 +136,8 @@ class JudgeStruct(ctypes.Structure):
     _fields_ = (
         ("ny", _I64), ("nx", _I64), ("negative", _I64), ("gain", _F32), ("rate", _F32), ("sky", _F32),
         ("floor", _F32), ("quiet", _F32), ("peak", _F32), ("wing", _F32), ("seed_sigma", _F32),
-        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32), ("doubt", _F32),
+        ("seed_slope", _F32), ("near_sigma", _F32), ("near_slope", _F32), ("doubt", _F32), ("suspect_slope", _F32),
+        ("trust", _F32),
     )  # fmt: skip
 
 
@@ -187,7 +210,25 @@ def fill_holes(image: Image) -> Image:
     return out
 
 
-def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
+class Judged(NamedTuple):
+    """A chip held against what is expected of it.
+
+    Parameters
+    ----------
+    mask : (ny, nx) bool array
+        Seeds and their neighbors.
+    marks : (ny, nx) uint8 array
+        Sum of `SEED`, `NEAR` (a neighbor, if beside a seed) and `SUSPECT`.
+    light : (ny, nx) float32 array
+        The expectation, sharpened [electron].
+    """
+
+    mask: Mask
+    marks: NDArray[np.uint8]
+    light: Image
+
+
+def judge_chip(sci: Image, bad: Mask | NDArray[np.uint8], expected: Image, judge: Judge) -> Judged:
     """Flag the pixels of a chip that stand above what is expected.
 
     With E the expected electrons (sharpened), ``sigma**2 = max(E + sky, 0) + floor`` and D the steepest step of E to
@@ -195,13 +236,14 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
 
         seed       observed - E - sky > seed_sigma * sigma + seed_slope * D
         neighbor   the same with neighbor_sigma and neighbor_slope, in the 3 x 3 pixels around a seed
+        suspect    the same with seed_sigma and suspect_slope, and no seed
 
     Parameters
     ----------
     sci : (ny, nx) float32 array
         Signal [DN].
-    bad : (ny, nx) bool array
-        Never flagged, and no seeds.
+    bad : (ny, nx) bool or uint8 array
+        1: never flagged, and no seeds; 2: no seeds, but suspects, for the expectation is not sure.
     expected : (ny, nx) float32 array
         Sky subtracted; NaN where unknown: not flagged there.
     judge : Judge
@@ -209,8 +251,8 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
 
     Returns
     -------
-    mask : (ny, nx) bool array
-        Seeds and their neighbors.
+    judged : Judged
+        Mask, marks, and the sharpened expectation.
 
     References
     ----------
@@ -218,16 +260,17 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
     """
     library = _library()
     if library is None:
-        return reference_rays.judge_chip(sci, bad, expected, judge)
+        return Judged(*reference_rays.judge_chip(sci, bad, expected, judge))
     ny, nx = sci.shape
     job = JudgeStruct(
         ny=ny, nx=nx, negative=int(judge.negative), gain=judge.gain, rate=judge.rate, sky=judge.sky, floor=judge.floor,
         quiet=judge.quiet, peak=judge.peak, wing=judge.wing, seed_sigma=judge.seed_sigma, seed_slope=judge.seed_slope,
         near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope, doubt=judge.doubt,
+        suspect_slope=judge.suspect_slope, trust=judge.trust,
     )  # fmt: skip
     arrays = [np.ascontiguousarray(sci), np.ascontiguousarray(bad), np.ascontiguousarray(expected)]
     light, marks = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.uint8)
     out = np.empty((ny, nx), np.bool_)
     pointers = [native.pointer(array) for array in (*arrays, light, marks, out)]
     _done(library.mz_judge_chip(ctypes.addressof(job), *pointers))
-    return out
+    return Judged(out, marks, light)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Marks = NDArray[np.uint8]
 Counts = NDArray[np.intp]
 
 
@@ -92,7 +93,7 @@ def fill_holes(image: Image) -> Image:
     return result
 
 
-def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
+def judge_chip(sci: Image, bad: Mask | Marks, expected: Image, judge: Judge) -> tuple[Mask, Marks, Image]:
     """Flag a chip; see `rays.judge_chip`."""
     light = np.float32(judge.rate) * _sharpened(expected, judge)
     with np.errstate(invalid="ignore"):
@@ -100,12 +101,26 @@ def judge_chip(sci: Image, bad: Mask, expected: Image, judge: Judge) -> Mask:
         excess = sci * np.float32(judge.gain) - np.float32(judge.sky) - light
         if judge.negative:
             excess = np.abs(excess)
-        excess -= np.float32(judge.doubt) * np.fmax(light - np.float32(judge.rate) * expected, 0)
         step = np.maximum(_steepest(light) - np.float32(judge.quiet), 0)
+        odd = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.suspect_slope) * step
+        excess -= np.float32(judge.doubt) * np.fmax(light - np.float32(judge.rate) * expected, 0)
         seed = excess > np.float32(judge.seed_sigma) * sigma + np.float32(judge.seed_slope) * step
+        seed &= ~_cross(light > np.float32(judge.trust)) & (bad != 2)
         near = excess > np.float32(judge.neighbor_sigma) * sigma + np.float32(judge.neighbor_slope) * step
-    seed &= ~bad
-    return np.asarray(seed | (near & ~bad & grown(seed, 1)))
+    good = bad != 1
+    seed, near, suspect = seed & good, near & good, odd & ~seed & good
+    marks = seed.astype(np.uint8) | near.astype(np.uint8) << 1 | suspect.astype(np.uint8) << 2
+    return np.asarray(seed | (near & grown(seed, 1))), marks, light
+
+
+def _cross(mask: Mask) -> Mask:
+    """Return `mask` grown to the four nearest pixels."""
+    wide = mask.copy()
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    wide[1:] |= mask[:-1]
+    wide[:-1] |= mask[1:]
+    return wide
 
 
 def _sharpened(image: Image, judge: Judge) -> Image:

@@ -24,7 +24,7 @@ class RejectSettings(Section):
         3.0, "clipped and minmed: farther from the middle than this is left out.", unit="sigma", ge=1, le=50
     )
     combine_structure: float = setting(
-        0.4, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
+        0.2, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
@@ -50,10 +50,29 @@ class RejectSettings(Section):
         1.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        0.4, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.6, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
         0.0, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
+    )
+    second_look: bool = setting(
+        True, "Hold suspects in star cores against the other exposures' nearest pixels before they are flagged or not."
+    )
+    suspect_slope: float = setting(
+        0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
+    )
+    second_sigma: float = setting(
+        3.5, "Second look: a ray stands above what the other exposures predict by this.", unit="sigma", ge=1, le=50
+    )
+    second_structure: float = setting(
+        0.8, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
+    )
+    trust: float = setting(
+        0.5,
+        "Where the reference exceeds this share of what every exposure can record, it may rest on saturated pixels:"
+        " seeds are suspects.",
+        gt=0,
+        le=100,
     )
     negative: bool = setting(False, "Flag pixels far below the reference too.")
     grow: int = setting(0, "Flag everything this near to a cosmic ray.", unit="pixel", ge=0, le=20)

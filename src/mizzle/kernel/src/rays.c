@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
     int64_t ny, nx, negative;
     float gain, rate, sky, floor, quiet, peak, wing;
-    float seed_sigma, seed_slope, near_sigma, near_slope, doubt;
+    float seed_sigma, seed_slope, near_sigma, near_slope, doubt, suspect_slope, trust;
 } mz_judge;
 
 #define MZ(name) mz_base_##name
@@ -65,7 +65,7 @@ MZ_EXPORT int mz_reduce_stack(const mz_stack *s, int64_t count, float *out)
     return 0;
 }
 
-/* Flag a chip. `light` (float) and `marks` are room of the chip's size. */
+/* Flag a chip: the sharpened expectation to `light`, what each pixel exceeds to `marks`, the answer to `out`. */
 MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
                             uint8_t *marks, uint8_t *out)
 {

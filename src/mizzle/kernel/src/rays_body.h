@@ -94,49 +94,69 @@ static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *re
         out[at + k] = middle[k];
 }
 
-/* Sharpen: add back half the lost variance times the Laplacian, more where it raises, less where it lowers. */
-static void MZ(sharpen)(const mz_judge *q, const float *image, float *restrict out)
+/* A pixel, sharpened: half the lost variance times the Laplacian, more where it raises, less where it lowers. */
+MZ_INLINE float MZ(sharp)(const mz_judge *q, float here, float left, float right, float below, float above)
 {
-    const int64_t ny = q->ny, nx = q->nx;
+    const float lost = 4.0f * here - (below + above + left + right);
+    const float value = here + (lost > 0.0f ? q->peak : q->wing) * lost;
+    return q->rate * (value - value == 0.0f ? value : here);
+}
+
+static void MZ(sharpen)(const mz_judge *job, const float *image, float *restrict out)
+{
+    const mz_judge q = *job;
+    const int64_t ny = q.ny, last = q.nx - 1;
     for (int64_t j = 0; j < ny; j++) {
-        const float *here = image + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
-        float *to = out + j * nx;
-        const float rate = q->rate, peak = q->peak, wing = q->wing;
-        for (int64_t i = 0; i < nx; i++) {
-            const float left = here[i > 0 ? i - 1 : 0], right = here[i < nx - 1 ? i + 1 : nx - 1];
-            const float lost = 4.0f * here[i] - (below[i] + above[i] + left + right);
-            const float value = here[i] + (lost > 0.0f ? peak : wing) * lost;
-            to[i] = rate * (value - value == 0.0f ? value : here[i]);
+        const float *here = image + j * q.nx, *below = j > 0 ? here - q.nx : here, *above = j < ny - 1 ? here + q.nx : here;
+        float *restrict to = out + j * q.nx;
+        for (int64_t i = 1; i < last; i++)
+            to[i] = MZ(sharp)(&q, here[i], here[i - 1], here[i + 1], below[i], above[i]);
+        for (int64_t side = 0; side < 2; side++) { /* the edge is its own neighbor */
+            const int64_t i = side ? last : 0, left = i > 0 ? i - 1 : 0, right = i < last ? i + 1 : last;
+            to[i] = MZ(sharp)(&q, here[i], here[left], here[right], below[i], above[i]);
         }
     }
 }
 
-/* Bit 1: above the seeds' threshold, bit 2: above the neighbors'. */
-static void MZ(mark)(const mz_judge *q, const float *sci, const uint8_t *bad, const float *plain, const float *light,
+/* Marks of a pixel that expects `e` among its neighbors, `plain` unsharpened; what is not known makes no step. */
+MZ_INLINE uint8_t MZ(verdict)(const mz_judge *q, float dn, float plain, float e, float left, float right, float below,
+                              float above, uint8_t skip)
+{
+    const float a = fabsf(e - left), b = fabsf(e - right), c = fabsf(e - below), d = fabsf(e - above);
+    float step = a > 0.0f ? a : 0.0f, top = left > e ? left : e;
+    step = b > step ? b : step;
+    step = c > step ? c : step;
+    step = d > step ? d : step;
+    step = MZ(most)(step - q->quiet, 0.0f);
+    top = right > top ? right : top;
+    top = below > top ? below : top;
+    top = above > top ? above : top;
+    const float sigma = sqrtf(MZ(most)(e + q->sky, 0.0f) + q->floor);
+    float excess = dn * q->gain - q->sky - e;
+    excess = q->negative ? fabsf(excess) : excess;
+    const int odd = excess > q->seed_sigma * sigma + q->suspect_slope * step;
+    excess -= q->doubt * MZ(most)(e - q->rate * plain, 0.0f);
+    const int seed = (excess > q->seed_sigma * sigma + q->seed_slope * step) & !(top > q->trust) & (skip < 2);
+    const int near = excess > q->near_sigma * sigma + q->near_slope * step;
+    return skip == 1 ? 0 : (uint8_t)(seed | near << 1 | (odd & !seed) << 2);
+}
+
+/* Bit 1: above the seeds' threshold, bit 2: above the neighbors', bit 4: suspect. */
+static void MZ(mark)(const mz_judge *job, const float *sci, const uint8_t *bad, const float *plain, const float *light,
                      uint8_t *restrict out)
 {
-    const int64_t ny = q->ny, nx = q->nx;
+    const mz_judge q = *job;
+    const int64_t ny = q.ny, last = q.nx - 1;
     for (int64_t j = 0; j < ny; j++) {
-        const float *here = light + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
-        const float *dn = sci + j * nx, *raw = plain + j * nx;
-        const uint8_t *skip = bad + j * nx;
-        uint8_t *to = out + j * nx;
-        for (int64_t i = 0; i < nx; i++) {
-            const float e = here[i];
-            const float a = fabsf(e - here[i > 0 ? i - 1 : 0]), b = fabsf(e - here[i < nx - 1 ? i + 1 : nx - 1]);
-            const float c = fabsf(e - below[i]), d = fabsf(e - above[i]);
-            float step = a > 0.0f ? a : 0.0f; /* what is not known makes no step */
-            step = b > step ? b : step;
-            step = c > step ? c : step;
-            step = d > step ? d : step;
-            step = MZ(most)(step - q->quiet, 0.0f);
-            const float sigma = sqrtf(MZ(most)(e + q->sky, 0.0f) + q->floor);
-            float excess = dn[i] * q->gain - q->sky - e;
-            excess = q->negative ? fabsf(excess) : excess;
-            excess -= q->doubt * MZ(most)(e - q->rate * raw[i], 0.0f);
-            const int seed = excess > q->seed_sigma * sigma + q->seed_slope * step;
-            const int near = excess > q->near_sigma * sigma + q->near_slope * step;
-            to[i] = skip[i] ? 0 : (uint8_t)(seed | near << 1);
+        const float *here = light + j * q.nx, *below = j > 0 ? here - q.nx : here, *above = j < ny - 1 ? here + q.nx : here;
+        const float *dn = sci + j * q.nx, *raw = plain + j * q.nx;
+        const uint8_t *skip = bad + j * q.nx;
+        uint8_t *restrict to = out + j * q.nx;
+        for (int64_t i = 1; i < last; i++)
+            to[i] = MZ(verdict)(&q, dn[i], raw[i], here[i], here[i - 1], here[i + 1], below[i], above[i], skip[i]);
+        for (int64_t side = 0; side < 2; side++) {
+            const int64_t i = side ? last : 0, left = i > 0 ? i - 1 : 0, right = i < last ? i + 1 : last;
+            to[i] = MZ(verdict)(&q, dn[i], raw[i], here[i], here[left], here[right], below[i], above[i], skip[i]);
         }
     }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.reference import Reference, build_reference
+from mizzle.steps.reject.second import AROUND, Suspects, find_suspects, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 
@@ -34,12 +35,13 @@ MARGIN = 8
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Cosmic rays of one chip."""
+    """Cosmic rays of one chip; `suspects` are not among them yet."""
 
     packed: NDArray[np.uint8]
     fraction: float
     alone: float
     low: NDArray[np.uint8] | None = None
+    suspects: Suspects | None = None
 
 
 def find_cosmic_rays(
@@ -53,7 +55,8 @@ def find_cosmic_rays(
     """Find the cosmic rays of a visit.
 
     Each class of chips (PC, WF) gets a reference at its own pixel scale from all exposures; every chip is compared
-    with it, in electrons. Pixels that fewer than two exposures cover are judged by the single-exposure method.
+    with it, in electrons; what it cannot tell in star cores gets a second look at the other exposures' pixels. Pixels
+    that fewer than two exposures cover are judged by the single-exposure method.
 
     Parameters
     ----------
@@ -101,6 +104,10 @@ def _one_class(chips: Sequence[Sensor], settings: RejectSettings, runner: Runner
     many = len({sensor.index for sensor in chips}) > 1 and settings.method != "single"
     reference = build_reference(chips, settings, runner) if many else None
     answers = runner.map(lambda number: _judge(chips[number], number, reference, settings), range(len(chips)))
+    if reference is not None and settings.second_look:
+        answers = _looked_again(chips, answers, reference, settings, runner)
+    if settings.grow or settings.cte_grow:
+        answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
     found = {(s.exposure.root, s.chip.name): one for s, one in zip(chips, answers, strict=True)}
     return _with_static(chips, found) if settings.static else found
 
@@ -108,16 +115,23 @@ def _one_class(chips: Sequence[Sensor], settings: RejectSettings, runner: Runner
 def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: RejectSettings) -> Found:
     """Find the cosmic rays of one chip."""
     sci, bad = sensor.pixels()
+    suspects = None
     if reference is None:
-        known = np.zeros(bad.shape, np.bool_)
         mask = np.zeros(bad.shape, np.bool_)
+        alone = few = ~bad
     else:
-        mask, known = _compared(sensor, sci, bad, reference, number, settings)
-    alone = ~(known | bad)
-    if settings.method != "compare" and alone.any():
-        _add_single(mask, sensor, sci, bad, alone, settings)
-    if settings.grow or settings.cte_grow:
-        mask = _trailed(rays.grown(mask, settings.grow), settings.cte_grow) & ~bad
+        judged, known = _compared(sensor, sci, bad, reference, number, settings)
+        mask, alone = judged.mask, ~(known | bad)
+        # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
+        few = reference.few(number)
+        if few.any():
+            few &= (sci - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light
+        few |= alone
+        if settings.second_look:
+            trust = reference.trust / reference.unit(sensor)
+            suspects = find_suspects(sensor, sci, bad, judged, trust, settings)
+    if settings.method != "compare" and few.any():
+        _add_single(mask, sensor, sci, bad, few, settings, lonely=reference is None)
     good = int(bad.size - np.count_nonzero(bad))
     low = _too_low(sensor, sci, bad, settings) if settings.static else None
     return Found(
@@ -125,7 +139,41 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         float(np.count_nonzero(mask)) / max(good, 1),
         float(np.count_nonzero(alone)) / max(good, 1),
         low,
+        suspects,
     )
+
+
+def _looked_again(
+    chips: Sequence[Sensor], answers: list[Found], reference: Reference, settings: RejectSettings, runner: Runner
+) -> list[Found]:
+    """Add what a second look at the suspects of a class finds to its masks."""
+    suspects = [one.suspects for one in answers if one.suspects is not None]
+    units = [reference.unit(sensor) for sensor in chips]
+    masks = [one.packed for one in answers]
+    verdicts = second_look(chips, reference.maps, suspects, masks, units, settings, runner)
+    result = []
+    for sensor, one, those, hit in zip(chips, answers, suspects, verdicts, strict=True):
+        mask = _unpacked(sensor, one.packed)
+        before = int(np.count_nonzero(mask))
+        for number, (dy, dx) in enumerate(AROUND):
+            which = hit & those.near[:, number]
+            mask[those.y[which] + dy, those.x[which] + dx] = True
+        more = int(np.count_nonzero(mask)) / max(before, 1)
+        result.append(replace(one, packed=np.packbits(mask), fraction=one.fraction * more, suspects=None))
+    return result
+
+
+def _grown(sensor: Sensor, one: Found, settings: RejectSettings) -> Found:
+    """Widen a chip's mask."""
+    _, bad = sensor.pixels()
+    mask = _trailed(rays.grown(_unpacked(sensor, one.packed), settings.grow), settings.cte_grow) & ~bad
+    share = float(np.count_nonzero(mask)) / max(int(bad.size - np.count_nonzero(bad)), 1)
+    return replace(one, packed=np.packbits(mask), fraction=share)
+
+
+def _unpacked(sensor: Sensor, packed: NDArray[np.uint8]) -> Mask:
+    ny, nx = sensor.chip.shape
+    return np.unpackbits(packed, count=ny * nx).reshape(ny, nx).view(np.bool_)
 
 
 def _compared(
@@ -135,19 +183,19 @@ def _compared(
     reference: Reference,
     number: int,
     settings: RejectSettings,
-) -> tuple[Mask, Mask]:
-    """Compare one chip with the reference; return cosmic rays, and where two exposures made the reference."""
+) -> tuple[rays.Judged, Mask]:
+    """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
     own = reference.maps[number]
     expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
     # Close to where the reference ends it is read from too few of its pixels.
-    known = ~rays.grown(np.isnan(expected), RIM)
-    area = (reference.grid.scale / sensor.frame.scale) ** 2
+    unknown = np.isnan(expected)
+    known = ~rays.grown(unknown, RIM)
     electrons = sensor.noise.gain
     floor, sky = sensor.noise.floor, sensor.sky * electrons
     unit = (1.0 + settings.pixfrac**2) / 24.0
     judge = rays.Judge(
         gain=electrons,
-        rate=electrons / (sensor.multiply * area),
+        rate=1.0 / reference.unit(sensor),
         sky=sky,
         floor=floor,
         quiet=STEP_NOISE * float(np.sqrt((max(sky, 0.0) + floor) / reference.exposures)),
@@ -159,8 +207,13 @@ def _compared(
         neighbor_slope=settings.neighbor_slope,
         doubt=settings.sharpen_doubt,
         negative=settings.negative,
+        suspect_slope=settings.suspect_slope,
+        trust=reference.trust / reference.unit(sensor) if settings.second_look else np.inf,
     )
-    return rays.judge_chip(sci, bad | ~known, expected, judge), known
+    # There nothing is flagged at first sight, but the second look needs no reference.
+    skip = (bad | unknown).astype(np.uint8)
+    skip[~(known | skip.view(np.bool_))] = 2 if settings.second_look else 1
+    return rays.judge_chip(sci, skip, expected, judge), known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:
@@ -178,10 +231,12 @@ def _add_single(
     bad: Mask,
     alone: Mask,
     settings: RejectSettings,
+    *,
+    lonely: bool,
 ) -> None:
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
-    whole = np.count_nonzero(alone) > 0.5 * alone.size
+    whole = lonely and np.count_nonzero(alone) > 0.5 * alone.size
     psf = sharpest_star(sensor.chip.photplam, sensor.frame.scale)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
@@ -242,5 +297,5 @@ def _with_static(chips: Sequence[Sensor], found: dict[tuple[str, str], Found]) -
         static = np.bitwise_and.reduce(maps)
         for key in keys if static.any() else []:
             one = result[key]
-            result[key] = Found(one.packed | static, one.fraction, one.alone)
+            result[key] = replace(one, packed=one.packed | static)
     return result

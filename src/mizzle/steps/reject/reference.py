@@ -22,10 +22,15 @@ from mizzle.kernel import rays
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.inverse import Inverse
 from mizzle.steps.reject.sensor import Sensor
 
 #: Rows are handed to the workers in pieces of this height when a stack is reduced.
 PIECE = 64
+#: Coverage is counted in tiles of this side [pixel]; at most so many exposures are few.
+TILE, FEW = 16, 2
+#: Greatest signal of an unsaturated pixel: the converter's limit less a bias [DN].
+WELL = 3750.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +47,33 @@ class Reference:
         Exposures of the class.
     maps : tuple of ChipMap
         Chip map of each sensor, by position in the list of sensors.
+    trust : float
+        Above this value some exposure may be saturated, and the image too low.
+    counts : array
+        How many exposures cover each tile of the grid (`TILE`).
     """
 
     grid: Grid
     image: NDArray[np.float32]
     exposures: int
     maps: tuple[kernel.ChipMap, ...]
+    trust: float
+    counts: NDArray[np.intp]
+
+    def unit(self, sensor: Sensor) -> float:
+        """Return what an electron on a chip is on this grid."""
+        return sensor.multiply * (self.grid.scale / sensor.frame.scale) ** 2 / sensor.noise.gain
+
+    def few(self, number: int) -> NDArray[np.bool_]:
+        """Return where at most `FEW` exposures cover a chip's pixels, tile by tile."""
+        own = self.maps[number]
+        ny, nx = own.shape
+        rows, columns = (np.arange(TILE // 2, size + TILE // 2, TILE) for size in (ny, nx))
+        x, y = own.lines(np.minimum(rows, ny - 1), 0.5, columns.astype(np.float64))
+        i, j = (np.rint(place / TILE - 0.5).astype(np.intp) for place in (x, y))
+        tall, wide = self.counts.shape
+        tiles = self.counts[np.clip(j, 0, tall - 1), np.clip(i, 0, wide - 1)] <= FEW
+        return np.asarray(np.repeat(np.repeat(tiles, TILE, axis=0), TILE, axis=1)[:ny, :nx])
 
 
 def class_grid(sensors: Sequence[Sensor]) -> Grid:
@@ -90,7 +116,19 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
-    return Reference(grid, rays.fill_holes(rays.fill_holes(image)), len(groups), maps)
+    image = rays.fill_holes(rays.fill_holes(image))
+    trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
+    return Reference(grid, image, len(groups), maps, trust, _counts(groups, grid.shape))
+
+
+def _counts(groups: Sequence[Group], shape: tuple[int, int]) -> NDArray[np.intp]:
+    """Return the number of exposures at the middle of each tile of the grid."""
+    y, x = (TILE * np.arange(-(-n // TILE)) + (TILE - 1) / 2 for n in shape)
+    gx, gy = np.meshgrid(x, y)
+    total = np.zeros(gx.shape, np.intp)
+    for group in groups:
+        total += np.any([Inverse(own).covers(gx, gy) for _, own in group], axis=0)
+    return total
 
 
 def band_height(count: int, shape: tuple[int, int], memory_mb: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ AIRY_SIGMA = 0.438
 #: Width of a star on the WF chips in F555W [pixel]: as undersampled as most get.
 SMALLEST_STAR = 0.44
 ARCSEC = math.radians(1 / 3600)
+
+
+#: Peaks judged at once.
+BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def sharpest_star(wavelength: float, scale: float) -> float:
     return math.hypot(optics, DIFFUSION)
 
 
+@cache
 def star_templates(sigma: float, steps: int = 7) -> NDArray[np.float64]:
     """Return neighbors over peak of a star at ``steps**2`` positions within its pixel: ``(steps**2, 8)``."""
     offsets = np.linspace(-0.5, 0.5, steps)
@@ -165,20 +171,37 @@ def judge_peaks(pixels: SinglePixels, excess: Image, noise: Image, settings: Rej
     known = np.stack([~pixels.bad[ys + dy, xs + dx] for dy, dx in NEIGHBORS], axis=1)
     peak = image[ys, xs] - sky
     own = noise[ys, xs].astype(np.float64) ** 2 + np.maximum(peak, 0)
-    least = np.full(peak.size, np.inf)
     # The better a star is sampled, the more of its structure shows, which no Gaussian has.
     doubt = settings.single_tolerance * max(1.0, (pixels.psf_sigma / SMALLEST_STAR) ** 2)
-    for template in star_templates(settings.single_sharpness * pixels.psf_sigma):
-        model = template * peak[:, None]
-        tolerance = doubt * model
-        variance = sigmas**2 + np.maximum(values, 0) + template**2 * own[:, None] + tolerance**2
-        deficit = np.maximum(model - values, 0.0) ** 2 / variance
-        np.minimum(least, (deficit * known).sum(axis=1), out=least)
+    templates = star_templates(settings.single_sharpness * pixels.psf_sigma)
+    noise2, share = sigmas**2 + np.maximum(values, 0), own + (doubt * peak) ** 2
+    least = np.empty(peak.size)
+    for start in range(0, peak.size, BLOCK):
+        some = slice(start, start + BLOCK)
+        lack = _lacks(templates, values[some], peak[some], noise2[some], share[some])
+        least[some] = (lack * known[some]).sum(axis=2).min(axis=0)
     is_star = (least <= settings.single_deficit**2) | (known.sum(axis=1) < 5)
     stars, rays = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     stars[ys[is_star], xs[is_star]] = True
     rays[ys[~is_star], xs[~is_star]] = True
     return stars, rays
+
+
+def _lacks(
+    templates: NDArray[np.float64],
+    values: NDArray[np.float64],
+    peak: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    share: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the squared deficit of each neighbor beside each template, in units of its variance: (template, peak, 8).
+
+    `variance` is that of the neighbors; the template adds `share` times its own square.
+    """
+    lack = np.maximum(templates[:, None] * peak[:, None] - values, 0.0)
+    lack *= lack
+    lack /= templates[:, None] ** 2 * share[:, None] + variance
+    return lack
 
 
 def _dark_surroundings(image: Image, ys: NDArray[np.intp], xs: NDArray[np.intp]) -> NDArray[np.float64]:

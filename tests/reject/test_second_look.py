@@ -1,0 +1,144 @@
+"""The second look at star cores: what smooth light must be, where the other exposures' pixels lie, what is decided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mizzle.geometry.mapping import chip_map
+from mizzle.kernel import ChipMap
+from mizzle.kernel.smooth import Samples, predict
+from mizzle.model import Alignment, Serial
+from mizzle.settings import load_settings
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.equalize import equalize
+from mizzle.steps.reject.inverse import Inverse
+from mizzle.steps.reject.reference import build_reference, class_grid
+from mizzle.steps.reject.second import Suspects, second_look
+from mizzle.steps.reject.sensor import sensors
+from ray_scores import found, scores, simulated, true_sky
+
+WIDTH, LENGTH = 0.56, 0.8  # of a star on a WF chip, its pixel included, and of the covariance that it makes [pixel]
+
+
+def star(dx, dy, flux=1000.0):
+    return flux * np.exp(-(dx**2 + dy**2) / (2 * WIDTH**2))
+
+
+def samples(rng, k=300, m=16, noise=3.0):
+    """Stars near each place, seen through pixels around it."""
+    center = rng.uniform(-1, 1, (2, k, 1))
+    dx, dy = rng.uniform(-1.2, 1.2, (2, k, m))
+    value = star(dx - center[0], dy - center[1])
+    truth = star(-center[0], -center[1])[:, 0]
+    seen = Samples(dx, dy, value + rng.normal(0, noise, value.shape), np.full(value.shape, noise**2))
+    return seen, truth
+
+
+def all_sensors(made):
+    settings = load_settings("")
+    scales = equalize(made.exposures, settings)
+    return sensors(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+
+
+def test_a_star_is_predicted_within_what_is_promised():
+    seen, truth = samples(np.random.default_rng(1))
+    mean, variance = predict(seen, np.full(truth.size, 1000.0), LENGTH)
+    pull = (mean - truth) / np.sqrt(variance)
+    assert np.abs(mean - truth).mean() < 25.0, "2.5 per cent of the star, sixteen samples at random"
+    assert np.mean(np.abs(pull) < 2) > 0.95
+
+
+def test_what_is_no_sample_is_invisible():
+    seen, truth = samples(np.random.default_rng(2), m=12)
+    loud = Samples(*(np.concatenate([a, a], axis=1) for a in seen))
+    loud.value[:, 12:] = np.nan
+    loud.variance[:, 12:] = np.inf
+    some = np.full(truth.size, 1000.0)
+    for one, other in zip(predict(seen, some, LENGTH), predict(loud, some, LENGTH), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+def test_without_samples_nothing_is_known():
+    nothing = Samples(*np.zeros((3, 2, 4)), np.full((2, 4), np.inf))
+    mean, variance = predict(nothing, np.array([3.0, 5.0]), LENGTH)
+    np.testing.assert_array_equal(mean, 0.0)
+    np.testing.assert_allclose(variance, [9.0, 25.0])
+
+
+def test_a_pixel_is_found_again():
+    """Distorted chips: the pixel on which a place lies is that from which the place was made."""
+    made = simulated(n=2, seed=5, effects=(("cosmic_rays", 0.0),))
+    every = all_sensors(made)
+    grid = class_grid([s for s in every if s.kind == "WF"])
+    rng = np.random.default_rng(3)
+    for sensor in every[1:4]:
+        own = chip_map(sensor.frame, grid)
+        i, j = rng.integers(1, 799, (2, 500))
+        away = rng.uniform(-0.45, 0.45, (2, 500))
+        x, y, near = Inverse(own).nearest_pixels(*own(i + away[0], j + away[1]))
+        assert near.size == i.size
+        assert np.mean((x == i) & (y == j)) > 0.99
+        assert Inverse(own).covers(*own(i, j))[(i > 9) & (i < 790) & (j > 9) & (j < 790)].all()
+        outside = Inverse(own).nearest_pixels(*own(np.array([-0.9, 799.9]), np.array([400.0, 400.0])))
+        assert outside[2].size == 0
+
+
+def test_inverse_of_a_straight_map():
+    own = ChipMap.affine((50, 40), [[0.0, -2.0], [2.0, 0.0]], [300.0, 10.0])
+    gx, gy = own(np.array([12.0, 35.0]), np.array([20.0, 3.0]))
+    x, y, near = Inverse(own).nearest_pixels(gx, gy)
+    assert (x.tolist(), y.tolist(), near.tolist()) == ([12, 35], [20, 3], [0, 1])
+
+
+@pytest.fixture(scope="module")
+def six():
+    """Six exposures at gain 15, where the second look matters most."""
+    return simulated(n=6, seed=51, gain=15, effects=(("cosmic_rays", 0.03),))
+
+
+def test_rays_in_star_cores_are_found(six):
+    plain = scores(six, found(six, ["reject.second_look=false"]))
+    told = scores(six, found(six))
+    assert told["found150"] > plain["found150"] + 0.0003
+    assert told["found150"] >= 0.9945
+    assert told["star"] <= 0.002
+    assert max(told["sky"].values()) <= 0.003
+
+
+def test_stars_that_saturate_in_long_exposures_only_are_no_rays():
+    times = (500.0, 500.0, 100.0, 1000.0, 30.0, 500.0)
+    made = simulated(n=6, seed=52, exptime=times, effects=(("cosmic_rays", 0.03),))
+    told = scores(made, found(made))
+    assert told["star"] <= 0.002
+    assert told["found150"] >= 0.991
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"seed": 53, "effects": (("cosmic_rays", 0.03), ("pointing_error", 7.0))},
+        {"seed": 54, "effects": (("cosmic_rays", 0.03), ("breathing", 0.05))},
+        {"seed": 55, "filter": "F555W", "effects": (("cosmic_rays", 0.03),)},
+    ],
+)
+def test_the_second_look_doubts_itself_where_exposures_disagree(plan):
+    made = simulated(n=6, **plan)
+    told = scores(made, found(made))
+    assert told["star"] <= 0.003
+    assert told["found150"] >= 0.993
+
+
+def test_a_visit_without_suspects_asks_nobody():
+    made = simulated(n=2, seed=14, field="blank", sky=0.006, effects=(("cosmic_rays", 0.0),))
+    settings = RejectSettings()
+    chips = [s for s in all_sensors(made) if s.kind == "PC"]
+    reference = build_reference(chips, settings, Serial())
+    none = np.zeros(0)
+    empty = Suspects(none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool))
+    packed = [np.zeros(80000, np.uint8)] * 2
+    units = [reference.unit(s) for s in chips]
+    hits = second_look(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
+    assert [hit.size for hit in hits] == [0, 0]
+    assert reference.few(0).all(), "two exposures are few everywhere"
