@@ -158,7 +158,7 @@ class Delivery:
             files = self._write_texts(result, folder, names)
         finally:
             products = [written() for written in images]  # nothing is left half written, whatever happens beside
-        return [*products, *files, *drawn()]
+        return [files[0], *products, *files[1:], *drawn()]
 
     def _write_texts(self, result: Result, folder: Path, names: dict[str, str]) -> list[Path]:
         """Write settings, catalogs, numbers, and the exposures where they are wanted."""

@@ -139,6 +139,6 @@ def test_a_visit_without_suspects_asks_nobody():
     empty = Suspects(none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool))
     packed = [np.zeros(80000, np.uint8)] * 2
     units = [reference.unit(s) for s in chips]
-    hits = second_look(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
+    hits, _ = second_look(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
     assert [hit.size for hit in hits] == [0, 0]
     assert reference.few(0).all(), "two exposures are few everywhere"

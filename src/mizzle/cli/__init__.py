@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from mizzle.errors import MizzleError
-from mizzle.process import settle
+from mizzle.startup import settle
 
 
 def main(argv: Sequence[str] | None = None) -> None:

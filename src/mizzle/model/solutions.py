@@ -218,12 +218,16 @@ class CosmicRays:
         ``fractions[root][chip]``: flagged share of the good pixels.
     methods : mapping
         ``methods[root]``: ``"median"`` or ``"lacosmic"``, or ``"none"``.
+    core_doubt : mapping
+        ``core_doubt[root][chip]``: how far the other exposures can be trusted to tell the light of a star's pixel,
+        relative to its steepest step to a neighbor; measured. Absent where they were not asked.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
     fractions: Mapping[str, Mapping[str, float]]
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    core_doubt: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
@@ -233,6 +237,7 @@ class CosmicRays:
             fractions={root: row for part in parts for root, row in part.fractions.items()},
             methods={root: method for part in parts for root, method in part.methods.items()},
             notes=tuple(note for part in parts for note in part.notes),
+            core_doubt={root: row for part in parts for root, row in part.core_doubt.items()},
         )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mizzle.process import settle
+from mizzle.startup import settle
 
 if TYPE_CHECKING:
     from mizzle.model import Mosaic, Result

@@ -62,6 +62,9 @@ class RayCensus:
         Area of a pixel [product pixel].
     scale : float
         Its side [arcsec].
+    doubt : float
+        How far other exposures told what a pixel should hold, relative to its steepest step; NaN where they were not
+        asked.
     """
 
     chip: str
@@ -72,6 +75,7 @@ class RayCensus:
     floor: float
     pixel: float
     scale: float
+    doubt: float = float("nan")
 
 
 def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -> Rays:
@@ -117,7 +121,7 @@ def hidden_rays(
     """Return what hidden rays add to each star's mean over the exposures, and its variance.
 
     A ray hides in pixel k where its peak stays below ``seed_sigma * sigma_k + seed_slope * D_k``, D the step of the
-    star's light to the next pixel.
+    star's light to the next pixel; and, where the other exposures were asked, below the second look's threshold too.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def hidden_rays(
         charge, square = np.zeros(light.size), np.zeros(light.size)
         for distance, count, share, step in _pixels(one, profile):
             inside = np.clip(radius / one.scale + 0.5 - distance, 0.0, 1.0)
-            limit = settings.seed_sigma * np.sqrt(light * share + one.floor) + settings.seed_slope * light * step
+            limit = _hides_below(np.sqrt(light * share + one.floor), light * step, one.doubt, settings)
             below = np.searchsorted(one.rays.peak, limit)
             charge += count * inside * one.rays.charge[below]
             square += count * inside**2 * one.rays.square[below]
@@ -150,6 +154,16 @@ def hidden_rays(
         variance[one.star] += (one.weight / one.electrons) ** 2 * square
     weight = np.maximum(weight, 1e-150)
     return mean / weight, variance / weight**2
+
+
+def _hides_below(noise: FloatArray, step: FloatArray, doubt: float, settings: RejectSettings) -> FloatArray:
+    """Return the greatest peak that is not flagged: see `mizzle.kernel.rays.judge_chip` and `steps.reject.second`."""
+    seed = settings.seed_sigma * noise + settings.seed_slope * step
+    if not np.isfinite(doubt):
+        return seed
+    suspect = settings.seed_sigma * noise + settings.suspect_slope * step
+    second = settings.second_sigma * np.hypot(noise, doubt * step)
+    return np.minimum(seed, np.maximum(suspect, second))
 
 
 def _pixels(one: RayCensus, profile: RadialProfile) -> Iterator[tuple[float, int, float, float]]:

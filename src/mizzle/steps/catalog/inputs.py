@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -255,6 +256,7 @@ def _ask(
             floor=noise.floor + max(level / one.factor * noise.gain, 0.0),
             pixel=pixel,
             scale=frame.scale,
+            doubt=rays.core_doubt.get(one.root, {}).get(one.chip, math.nan),
         ),
         samples=Samples(
             one.chip,

@@ -42,6 +42,7 @@ class Found:
     alone: float
     low: NDArray[np.uint8] | None = None
     suspects: Suspects | None = None
+    doubt: float = float("nan")
 
 
 def find_cosmic_rays(
@@ -82,11 +83,14 @@ def find_cosmic_rays(
             found.update(_one_class([s for s in every if s.kind == kind], own, runner))
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
+    doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     for (root, name), one in found.items():
         packed[root][name] = one.packed
         fractions[root][name] = one.fraction
+        if np.isfinite(one.doubt):
+            doubts[root][name] = one.doubt
     methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
-    return CosmicRays(packed, fractions, methods)
+    return CosmicRays(packed, fractions, methods, core_doubt=doubts)
 
 
 def _method(chips: Sequence[Found | None], settings: RejectSettings) -> str:
@@ -150,16 +154,17 @@ def _looked_again(
     suspects = [one.suspects for one in answers if one.suspects is not None]
     units = [reference.unit(sensor) for sensor in chips]
     masks = [one.packed for one in answers]
-    verdicts = second_look(chips, reference.maps, suspects, masks, units, settings, runner)
+    verdicts, doubts = second_look(chips, reference.maps, suspects, masks, units, settings, runner)
     result = []
-    for sensor, one, those, hit in zip(chips, answers, suspects, verdicts, strict=True):
+    for sensor, one, those, hit, doubt in zip(chips, answers, suspects, verdicts, doubts, strict=True):
         mask = _unpacked(sensor, one.packed)
         before = int(np.count_nonzero(mask))
         for number, (dy, dx) in enumerate(AROUND):
             which = hit & those.near[:, number]
             mask[those.y[which] + dy, those.x[which] + dx] = True
         more = int(np.count_nonzero(mask)) / max(before, 1)
-        result.append(replace(one, packed=np.packbits(mask), fraction=one.fraction * more, suspects=None))
+        packed = np.packbits(mask)
+        result.append(replace(one, packed=packed, fraction=one.fraction * more, suspects=None, doubt=float(doubt)))
     return result
 
 

@@ -163,7 +163,7 @@ def second_look(
     units: Sequence[float],
     settings: RejectSettings,
     runner: Runner,
-) -> list[Mask]:
+) -> tuple[list[Mask], FloatArray]:
     """Tell which suspects are cosmic rays.
 
     Parameters
@@ -183,11 +183,14 @@ def second_look(
     -------
     hit : list of (k,) bool arrays
         For each chip.
+    doubt : (n,) array
+        For each chip: 1 sigma of a prediction, its pixel's noise aside, relative to the steepest step; by the probes of
+        its exposure.
     """
     sizes = [one.y.size for one in suspects]
     asked = _asked(sensors, maps, suspects)
     if not asked.x.size:
-        return [np.zeros(0, np.bool_) for _ in sizes]
+        return [np.zeros(0, np.bool_) for _ in sizes], np.full(len(sizes), UNTESTED)
     count = 1 + max(sensor.index for sensor in sensors)
     length = covariance_length(sensors[0])
 
@@ -205,19 +208,19 @@ def second_look(
     mean, variance = mean / unit, variance / unit**2
     sky = np.repeat([s.sky * s.noise.gain for s in sensors], sizes)
     floor = np.repeat([s.noise.floor for s in sensors], sizes)
-    variance += np.maximum(mean + sky, 0.0) + floor
     probe = np.concatenate([one.probe for one in suspects])
-    doubt = np.array(
-        [_doubt(value - mean, variance, step, probe & (asked.exposure == number)) for number in range(count)]
-    )
+    of_exposure = [probe & (asked.exposure == number) & (step > 0) for number in range(count)]
+    shared = np.array([np.median(variance[w] / step[w] ** 2) if w.any() else 0.0 for w in of_exposure])
+    variance += np.maximum(mean + sky, 0.0) + floor
+    doubt = np.array([_doubt(value - mean, variance, step, which) for which in of_exposure])
     variance += (doubt[asked.exposure] * step) ** 2
     hit = ~probe & (value - mean > settings.second_sigma * np.sqrt(variance))
-    return np.split(hit, np.cumsum(sizes)[:-1])
+    told = np.sqrt(doubt**2 + shared)
+    return np.split(hit, np.cumsum(sizes)[:-1]), told[[sensor.index for sensor in sensors]]
 
 
 def _doubt(excess: FloatArray, variance: FloatArray, step: FloatArray, which: Mask) -> float:
     """Return the scatter of the probes beyond their noise, relative to the steepest step."""
-    which = which & (step > 0)
     if np.count_nonzero(which) < LEAST_PROBES:
         return UNTESTED
     beyond = (excess[which] ** 2 - variance[which]) / step[which] ** 2
