@@ -10,7 +10,7 @@ import sys
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 #: Freed arrays up to this size stay with the process [byte].
-LARGEST_KEPT = 32 * 2**20
+LARGEST_KEPT = 8 * 2**20
 
 
 def settle() -> None:

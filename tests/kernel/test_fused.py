@@ -281,3 +281,17 @@ def test_map_evaluates_its_own_definition():
     plain = ChipMap.affine((30, 40), matrix, [3.0, -2.0])
     expected = np.einsum("ij,jyx->iyx", matrix, np.stack([x, y])) + np.array([3.0, -2.0])[:, None, None]
     np.testing.assert_allclose(plain(x, y), expected, atol=1e-10)
+
+
+def test_a_sparse_accumulator_gives_the_same_sums():
+    chip_map = bent_chip((16, 70), 0.4, 1.1, 3)
+    shape = frame_of_chip(chip_map)
+    plain, sparse = (Accumulator(shape, variance=True, context=True, sparse=choice) for choice in (False, True))
+    for acc in (plain, sparse):
+        acc.reserve_context(40)
+        accumulate(acc, np.ones(chip_map.shape, np.float32), chip_map, variance=(1.0, 0.5), context_bit=35)
+    np.testing.assert_array_equal(plain.sums, sparse.sums)
+    np.testing.assert_array_equal(plain.variance_sum, sparse.variance_sum)
+    np.testing.assert_array_equal(plain.context, sparse.context)
+    assert sparse.context.shape[0] == 2
+    assert sparse.context.any()

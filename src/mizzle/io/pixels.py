@@ -80,7 +80,7 @@ class PixelCache:
         Bytes to keep.
     """
 
-    def __init__(self, limit: int = 160_000_000) -> None:
+    def __init__(self, limit: int = 130_000_000) -> None:
         self._limit = limit
         self._used = 0
         self._kept: dict[object, tuple[NDArray[np.float32], NDArray[np.uint16]]] = {}

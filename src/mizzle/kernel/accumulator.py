@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
+
+
+def _sparse_zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return zeros that take memory only where they are written: NumPy asks for pages of megabytes."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 class Accumulator:
@@ -19,6 +29,8 @@ class Accumulator:
         Keep the sum of weight squared times variance too.
     context : bool
         Keep which inputs reached a pixel.
+    sparse : bool
+        Few cells will be written, here and there: memory comes in the smallest pages, and where nothing falls in none.
 
     Attributes
     ----------
@@ -30,14 +42,17 @@ class Accumulator:
         Bit ``k % 32`` of plane ``k // 32`` tells that input ``k`` reached the pixel. Planes grow as needed.
     """
 
-    def __init__(self, shape: tuple[int, int], *, variance: bool = False, context: bool = False) -> None:
+    def __init__(
+        self, shape: tuple[int, int], *, variance: bool = False, context: bool = False, sparse: bool = False
+    ) -> None:
         ny, nx = int(shape[0]), int(shape[1])
         if ny < 1 or nx < 1:
             raise SettingsError(f"output of shape {(ny, nx)}: both sides must be at least 1", shape=(ny, nx))
         self.shape = (ny, nx)
-        self.sums: NDArray[np.float64] = np.zeros((ny, nx, 2))
-        self.variance_sum: NDArray[np.float64] | None = np.zeros((ny, nx)) if variance else None
-        self.context: NDArray[np.int32] | None = np.zeros((1, ny, nx), np.int32) if context else None
+        self._zeros = _sparse_zeros if sparse else np.zeros
+        self.sums: NDArray[np.float64] = self._zeros((ny, nx, 2), np.float64)
+        self.variance_sum: NDArray[np.float64] | None = self._zeros((ny, nx), np.float64) if variance else None
+        self.context: NDArray[np.int32] | None = self._zeros((1, ny, nx), np.int32) if context else None
 
     def reserve_context(self, n_inputs: int) -> None:
         """Make room for `n_inputs` context bits; call it before threads share this accumulator."""
@@ -45,7 +60,7 @@ class Accumulator:
             return
         planes = max(1, -(-n_inputs // 32))
         if planes > self.context.shape[0]:
-            before, self.context = self.context, np.zeros((planes, *self.shape), np.int32)
+            before, self.context = self.context, self._zeros((planes, *self.shape), np.int32)
             if before.any():  # writing zeros would take memory that may never be needed
                 self.context[: before.shape[0]] = before
 

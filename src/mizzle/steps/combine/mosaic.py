@@ -73,7 +73,7 @@ def combine(
     known = Solutions(alignment, scales, sky, grid)
     drops = make_drops(exposures, known, settings, runner)
     sums = kernel.Accumulator(grid.shape, variance=True, context=True)
-    spare = kernel.Accumulator(grid.shape, variance=True, context=True)
+    spare = kernel.Accumulator(grid.shape, variance=True, context=True, sparse=True)
     for one in (sums, spare):
         one.reserve_context(len(drops))
     # One band for each worker: what lies across a border is worked out twice.

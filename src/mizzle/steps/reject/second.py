@@ -32,6 +32,8 @@ Mask = NDArray[np.bool_]
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
 #: these may be [lengths of the covariance].
 PARTNERS, NEAREST, REACH = 8, 16, 2.0
+#: Suspects whose samples are sorted and weighed at a time: memory does not grow with their number.
+TOGETHER = 2048
 #: A suspect beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.
 STRONG = 0.15
 #: Probes of an exposure; they are brighter than this [sigma of the sky], on one of so many rows.
@@ -199,12 +201,18 @@ def second_look(
         return _seen(sensor, Inverse(maps[number]), packed, unit, _others(asked, sensor, count), length)
 
     parts = runner.map(look, range(len(sensors)))
-    samples = _nearest(parts, asked.x.size)
     unit = np.repeat(np.array(units), sizes)
     value = np.concatenate([one.value for one in suspects])
     amplitude = np.concatenate([one.amplitude for one in suspects])
     step = np.concatenate([one.step for one in suspects])
-    mean, variance = predict(samples, amplitude * unit, length)
+    most = amplitude * unit
+
+    def told(first: int) -> tuple[FloatArray, FloatArray]:
+        some = slice(first, min(first + TOGETHER, most.size))
+        return predict(_nearest(parts, some), most[some], length)
+
+    answers = runner.map(told, range(0, most.size, TOGETHER))
+    mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
     mean, variance = mean / unit, variance / unit**2
     sky = np.repeat([s.sky * s.noise.gain for s in sensors], sizes)
     floor = np.repeat([s.noise.floor for s in sensors], sizes)
@@ -215,8 +223,8 @@ def second_look(
     doubt = np.array([_doubt(value - mean, variance, step, which) for which in of_exposure])
     variance += (doubt[asked.exposure] * step) ** 2
     hit = ~probe & (value - mean > settings.second_sigma * np.sqrt(variance))
-    told = np.sqrt(doubt**2 + shared)
-    return np.split(hit, np.cumsum(sizes)[:-1]), told[[sensor.index for sensor in sensors]]
+    whole = np.sqrt(doubt**2 + shared)
+    return np.split(hit, np.cumsum(sizes)[:-1]), whole[[sensor.index for sensor in sensors]]
 
 
 def _doubt(excess: FloatArray, variance: FloatArray, step: FloatArray, which: Mask) -> float:
@@ -270,9 +278,14 @@ def _seen(
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def _nearest(parts: Sequence[tuple[NDArray[np.generic], ...]], count: int) -> Samples:
-    """Sort what was seen into tables: for each suspect the nearest pixels first."""
-    owner, dx, dy, value, variance = (np.concatenate(column) for column in zip(*parts, strict=True))
+def _nearest(parts: Sequence[tuple[NDArray[np.generic], ...]], some: slice) -> Samples:
+    """Sort what was seen near `some` suspects into tables: for each the nearest pixels first."""
+    count = some.stop - some.start
+    rows = [part[0].astype(np.intp, copy=False) for part in parts]
+    which = [np.flatnonzero((row >= some.start) & (row < some.stop)) for row in rows]
+    picked = [tuple(column[w] for column in part) for part, w in zip(parts, which, strict=True)]
+    owner, dx, dy, value, variance = (np.concatenate(column) for column in zip(*picked, strict=True))
+    owner = owner - some.start
     # Suspects by number, each one's samples by distance: one sort of one key.
     order = np.argsort(owner + np.minimum(1e-3 * (dx**2 + dy**2), 0.5))
     owner = owner[order]
