@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mizzle.model import Alignment, Catalog, CosmicRays, Serial, SkyLevels, Verdict
+from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, SkyLevels, Verdict
 from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge, verify
@@ -199,6 +200,29 @@ def test_too_few_stars_cannot_judge(scene):
     zeropoint = prove(scene, snr=1000.0)
     assert zeropoint.proof["PC"].verdict is Verdict.NONE
     assert any("too few stars reach" in note for note in zeropoint.notes)
+
+
+@pytest.mark.parametrize("exposures", [1, 6])
+def test_a_chip_whose_stars_are_all_shaded_is_left_out(scene, exposures):
+    """Some visits hold a chip of one exposure that keeps none of the stars it was asked about."""
+    dark = [
+        replace_pixels(e, {"PC": (e.chips["PC"].sci, e.chips["PC"].dq | np.uint16(2))}) if i < exposures else e
+        for i, e in enumerate(scene.exposures)
+    ]
+    proof = prove(SimpleNamespace(exposures=dark, truth=scene.truth, solutions=scene.solutions)).proof
+    assert proof["WF4"].verdict is Verdict.PASS
+    assert proof["PC"].n_pairs <= prove(scene).proof["PC"].n_pairs
+    if exposures == 6:
+        assert proof["PC"].verdict is Verdict.NONE
+
+
+def replace_pixels(exposure, planes):
+    """The exposure with other pixels on some chips."""
+    chips = {
+        name: dataclasses.replace(chip, pixels=ArrayPixels(*planes[name])) if name in planes else chip
+        for name, chip in exposure.chips.items()
+    }
+    return dataclasses.replace(exposure, chips=chips)
 
 
 def test_switched_off(scene):

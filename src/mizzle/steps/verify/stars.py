@@ -194,7 +194,7 @@ def cut_stamps(
     n = int(keep.sum())
 
     def flat(cube: NDArray[Any]) -> NDArray[Any]:
-        rows_of_stars: NDArray[Any] = cube[keep].reshape(n, -1)
+        rows_of_stars: NDArray[Any] = cube[keep].reshape(n, step.size**2)  # n may be 0, which fits any length
         return rows_of_stars
 
     light = np.where(usable, (values - sky.level[:, None, None]) * sizes, 0.0)
