@@ -291,7 +291,9 @@ def test_home_may_be_unwritable(files: Path, tmp_path: Path) -> None:
         environment.pop(key, None)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    told = [line for line in done.stderr.splitlines() if "NumPy kernel serves" not in line]  # said once, without C
+    assert told == []
+    assert len(done.stderr.splitlines()) <= 1
     assert (tmp_path / "out/x_report.html").is_file()
 
 
