@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mizzle.kernel.accumulator import Accumulator
 from mizzle.kernel.maps import ChipMap, StoredMap
 
-ABI = 1
+ABI = 2
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
