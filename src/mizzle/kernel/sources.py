@@ -202,32 +202,68 @@ def detect(
     index, signal = _peaks(above, noise, flags, detection)
     order = np.lexsort((index, -signal))[: CANDIDATES * detection.max_sources]
     index = np.ascontiguousarray(index[order])
-    table = dict(zip(FIT_COLUMNS, _fit(above, noise, flags, index, detection).T, strict=True))
     core = flags.ravel()[index[:, None] + reference_sources.core_offsets(image.shape[1])[None, :]]
-    return _select(table, index, above.ravel()[index], ((core & FULL) != 0).any(axis=1), image.shape[1], detection)
+    full = ((core & FULL) != 0).any(axis=1)
+    fit, passed = _fit_enough(above, noise, flags, index, full, detection)
+    count = passed.size
+    return _select(fit, passed, index[:count], above.ravel()[index[:count]], full[:count], image.shape[1], detection)
+
+
+def _fit_enough(
+    above: Image,
+    noise: Image,
+    flags: FlagArray,
+    index: NDArray[np.int64],
+    full: NDArray[np.bool_],
+    detection: Detection,
+) -> tuple[dict[str, FloatArray], NDArray[np.bool_]]:
+    """Fit peaks, the strongest first, until as many as are wanted pass; return the fits, and which passed."""
+    fits: list[FloatArray] = [np.empty((0, len(FIT_COLUMNS)))]
+    passed: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
+    for start in range(0, index.size, detection.max_sources):
+        some = slice(start, start + detection.max_sources)
+        fits.append(_fit(above, noise, flags, index[some], detection))
+        passed.append(_passes(_columns(fits[-1]), full[some], detection))
+        if sum(int(np.count_nonzero(one)) for one in passed) >= detection.max_sources:
+            break
+    return _columns(np.concatenate(fits)), np.concatenate(passed)
+
+
+def _columns(fit: FloatArray) -> dict[str, FloatArray]:
+    return dict(zip(FIT_COLUMNS, fit.T, strict=True))
+
+
+def _passes(fit: dict[str, FloatArray], full: NDArray[np.bool_], detection: Detection) -> NDArray[np.bool_]:
+    """Return which fits are within the limits."""
+    low, high = detection.sharpness
+    sharp = (fit["sharpness"] >= low) & (fit["sharpness"] <= high)
+    round_enough = np.abs(fit["roundness"]) <= detection.max_roundness
+    good = (_signal_to_noise(fit) >= detection.threshold) & (fit["chi2"] <= detection.max_chi2)
+    good &= (np.abs(fit["dx"]) < 1.0) & (np.abs(fit["dy"]) < 1.0) & ((sharp & round_enough) | full)
+    return good
+
+
+def _signal_to_noise(fit: dict[str, FloatArray]) -> FloatArray:
+    return np.asarray(fit["flux"] / np.maximum(fit["flux_err"], 1e-12))
 
 
 def _select(
     fit: dict[str, FloatArray],
+    passed: NDArray[np.bool_],
     index: NDArray[np.int64],
     peak: Image,
     full: NDArray[np.bool_],
     nx: int,
     detection: Detection,
 ) -> NDArray[Any]:
-    """Apply the limits and build the list, brightest first."""
+    """Build the list of what passed, brightest first."""
     sources = np.zeros(index.size, dtype=SOURCE_DTYPE)
     sources["x"], sources["y"] = index % nx + fit["dx"], index // nx + fit["dy"]
     for name in ("flux", "sky", "chi2", "sharpness", "roundness", "x_err", "y_err", "flux_err"):
         sources[name] = fit[name]
     sources["peak"], sources["saturated"] = peak, full
-    sources["snr"] = fit["flux"] / np.maximum(fit["flux_err"], 1e-12)
-    low, high = detection.sharpness
-    sharp = (fit["sharpness"] >= low) & (fit["sharpness"] <= high)
-    round_enough = np.abs(fit["roundness"]) <= detection.max_roundness
-    good = (sources["snr"] >= detection.threshold) & (fit["chi2"] <= detection.max_chi2)
-    good &= (np.abs(fit["dx"]) < 1.0) & (np.abs(fit["dy"]) < 1.0) & ((sharp & round_enough) | full)
-    sources = sources[good]
+    sources["snr"] = _signal_to_noise(fit)
+    sources = sources[passed]
     sources = sources[np.lexsort((sources["x"], sources["y"], -sources["flux"]))]
     sources = sources[_isolated(sources["x"], sources["y"], 1.5)]
     return sources[: detection.max_sources]
