@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mizzle.errors import DataError, SettingsError
 from mizzle.geometry.frames import frames_for_pointing
 from mizzle.geometry.grid import common_grid, outline
-from mizzle.geometry.mapping import chip_map, exact_map, pixel_area
+from mizzle.geometry.mapping import BACK_TOLERANCE, back_map, chip_map, exact_map, pixel_area
 from mizzle.model.frame import ChipFrame
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.geometry import GeometrySettings
@@ -118,6 +118,31 @@ def test_map_is_exact_to_1e_4_pixel(ra, dec, roll, scale, offset) -> None:
 def test_map_keeps_the_row_term_exactly() -> None:
     frame, grid = VISIT[0]["PC"], common_grid(FRAMES)
     np.testing.assert_array_equal(chip_map(frame, grid).row_edges, frame.row_edges)
+
+
+@pytest.mark.parametrize("name", ["PC", "WF2", "WF3", "WF4"])
+@pytest.mark.parametrize("rotation", [0.0, 3.0])
+def test_the_map_backward_undoes_the_map(name: str, rotation: float) -> None:
+    frame = VISIT[0][name]
+    grid = common_grid(FRAMES, CombineSettings(scale=frame.scale, rotation=VISIT[0]["WF2"].orientation() + rotation))
+    forward = chip_map(frame, grid)
+    found = back_map(frame, grid, forward)
+    assert found is not None
+    back, (j0, i0) = found
+    x, y = (a.ravel() for a in np.meshgrid(np.linspace(0, 799, 60), np.linspace(0, 799, 60)))
+    gx, gy = forward.at(x, y)
+    assert (gx > i0).all()
+    assert (gy > j0).all()
+    assert (gx < i0 + back.shape[1] - 1).all()
+    assert (gy < j0 + back.shape[0] - 1).all()
+    bx, by = back.at(gx - i0, gy - j0)
+    assert np.hypot(bx - x, by - y).max() < 2 * BACK_TOLERANCE
+
+
+def test_there_is_no_map_backward_from_cells_that_see_nothing_of_a_chip() -> None:
+    frame = VISIT[0]["PC"]
+    away = common_grid([frames_for_pointing(323.41, -0.82, 33.9, "2007-10-01", "F814W")["WF3"]])
+    assert back_map(frame, away, chip_map(frame, away)) is None
 
 
 def test_a_map_that_cannot_be_fitted_is_refused() -> None:

@@ -9,6 +9,8 @@
 int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
             float *out);
+int mz_read_means(const mz_source *sources, int64_t n, int64_t top, int64_t rows, int64_t nx, double least, float *out);
+int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double multiply, double subtract, float *out);
 
 static uint64_t state = 88172645463325252ULL;
 
@@ -126,11 +128,56 @@ static void one(void)
     free(mask), free(sums), free(variance), free(context), free(image), free(out);
 }
 
+/* Chips read at the places of a frame's cells, through maps that lead anywhere. */
+static void one_read(void)
+{
+    mz_source sources[3];
+    void *held[12];
+    int n_held = 0;
+    const int64_t n = below(4), nx = 1 + below(150), rows = below(5);
+    const int wild = below(3) == 0;
+    memset(sources, 0, sizeof sources);
+    for (int64_t k = 0; k < n; k++) {
+        mz_source *s = sources + k;
+        const int64_t d = below(MZ_MAX_DEGREE + 1), terms = (d + 1) * (d + 1);
+        const double scale = (double)(1 << below(12));
+        s->ny = 1 + below(8);
+        s->nx = 1 + below(100);
+        s->i0 = below(nx);
+        s->back.nx = 1 + below(nx - s->i0);
+        s->j0 = below(6);
+        s->back.ny = 1 + below(6);
+        s->back.degree = d;
+        float *sci = singles(s->ny * s->nx, 10.0, wild), *full = malloc((size_t)((s->ny + 2) * (s->nx + 2)) * 4);
+        uint8_t *bad = calloc((size_t)(s->ny * s->nx), 1);
+        bad[below(s->ny * s->nx)] = 1;
+        mz_pad(sci, bad, s->ny, s->nx, number(2.0, wild), number(2.0, wild), full);
+        free(sci), free(bad);
+        s->padded = held[n_held++] = full;
+        s->back.cx = held[n_held++] = numbers(terms, scale, wild);
+        s->back.cy = held[n_held++] = numbers(terms, scale, wild);
+        s->shift = held[n_held++] = singles(s->ny, 0.1, wild);
+    }
+    float *out = malloc((size_t)(rows * nx + 1) * sizeof *out);
+    if (mz_read_means(sources, n, below(6), rows, nx, 0.3, out)) {
+        fprintf(stderr, "a good job was refused\n");
+        abort();
+    }
+    if (n > 0) {
+        sources[0].i0 = nx; /* leaves the frame */
+        if (!mz_read_means(sources, n, 0, rows, nx, 0.3, out))
+            abort();
+    }
+    while (n_held > 0)
+        free(held[--n_held]);
+    free(out);
+}
+
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 1000;
     for (int k = 0; k < rounds; k++)
-        one();
+        one(), one_read();
     printf("%d rounds\n", rounds);
     return 0;
 }

@@ -22,6 +22,12 @@ TOLERANCE = 1e-4
 
 _DEGREES = (4, 5, 6, 8, 10, 13)
 
+#: The same of a map backward, which only tells where a cell reads a chip [chip pixel].
+BACK_TOLERANCE = 5e-3
+
+#: Cells beyond a chip's outline that still reach its pixels.
+_RIM = 2
+
 
 def exact_map(frame: ChipFrame, grid: Grid, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Map 0-based chip pixels to 0-based product pixels through the sky, without approximation."""
@@ -105,6 +111,55 @@ def chip_map(frame: ChipFrame, grid: Grid, *, tolerance: float = TOLERANCE) -> C
         error=error,
         tolerance=tolerance,
     )
+
+
+def back_map(frame: ChipFrame, grid: Grid, forward: ChipMap) -> tuple[ChipMap, tuple[int, int]] | None:
+    """Fit the map from a frame's cells to a chip's pixels, over the box of cells around the chip.
+
+    Parameters
+    ----------
+    frame : ChipFrame
+        The chip, aligned.
+    grid : Grid
+        Frame of the cells.
+    forward : ChipMap
+        The chip on it (`chip_map`).
+
+    Returns
+    -------
+    map : kernel.ChipMap
+        From the box's cells to 0-based pixels, row term left out.
+    corner : (int, int)
+        Row and column of the box's first cell.
+        None in place of both where no cell reaches the chip, or no degree is good to `BACK_TOLERANCE`.
+    """
+    from mizzle.kernel import ChipMap
+
+    ny, nx = frame.shape
+    edge = np.linspace(-1.0, 1.0, 9)
+    u, v = np.meshgrid(edge, edge)
+    x, y = (u * nx + (nx - 1)) / 2, (v * ny + (ny - 1)) / 2
+    gx, gy = forward.at(x, y)
+    low = [max(0, int(np.floor(g.min())) - _RIM) for g in (gy, gx)]
+    high = [min(n, int(np.ceil(g.max())) + _RIM + 1) for g, n in zip((gy, gx), grid.shape, strict=True)]
+    tall, wide = (h - b for h, b in zip(high, low, strict=True))
+    if tall < 1 or wide < 1:
+        return None
+    smooth = replace(frame, row_edges=np.zeros(ny + 1), columns=np.zeros(0))
+    inside = (gx >= low[1] - 0.5) & (gx <= high[1] - 0.5) & (gy >= low[0] - 0.5) & (gy <= high[0] - 0.5)
+    for degree in _DEGREES[:3]:
+        nodes = chebyshev.chebpts1(degree + 1)
+        across, along = ((nodes * n + (n - 1)) / 2 for n in (wide, tall))
+        at_x, at_y = np.broadcast_arrays(across[:, None] + low[1], along[None, :] + low[0])
+        px, py = smooth.sky_to_pixel(*grid.pixel_to_sky(at_x, at_y))
+        inverse = np.linalg.inv(chebyshev.chebvander(nodes, degree))
+        if not (np.isfinite(px).all() and np.isfinite(py).all()):
+            return None
+        back = ChipMap(inverse @ px @ inverse.T, inverse @ py @ inverse.T, np.zeros(tall + 1), (tall, wide))
+        bx, by = back.at(gx - low[1], gy - low[0])
+        if inside.any() and np.hypot(bx - x, by - y)[inside].max() < BACK_TOLERANCE:
+            return back, (low[0], low[1])
+    return None
 
 
 def pixel_area(frame: ChipFrame) -> NDArray[np.float32]:

@@ -28,10 +28,15 @@ class RejectSettings(Section):
     )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
-    kernel: Literal["square", "turbo", "point"] = setting(
-        "square", "Kernel that drops each exposure on the reference's grid."
+    kernel: Literal["linear", "square", "turbo", "point"] = setting(
+        "linear",
+        "Kernel that brings each exposure to the reference's grid. linear: cells read the chip between its four nearest"
+        " pixels, which is what square comes to where pixels lie straight on cells of their size; others are dropped as"
+        " squares.",
     )
-    pixfrac: float = setting(1.0, "Side of a drop over that of a pixel, for the reference.", gt=0, le=1)
+    pixfrac: float = setting(
+        1.0, "Side of a drop over that of a pixel, for the reference; below 1, linear is square.", gt=0, le=1
+    )
     interpolation: Literal["nearest", "linear", "poly3", "poly5", "lanczos3"] = setting(
         "poly5", "How the reference is read at a chip's pixels."
     )
@@ -81,7 +86,7 @@ class RejectSettings(Section):
     )
     static: bool = setting(True, "Flag pixels that are far too low in every exposure (three at least).")
     static_sigma: float = setting(4.0, "How far below the sky.", unit="sigma", ge=1, le=100)
-    memory_mb: int = setting(48, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000)
+    memory_mb: int = setting(64, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000)
     single_sigma: float = setting(
         5.0,
         "Single exposure: a seed's significance, and the least peak that is judged.",

@@ -124,6 +124,7 @@ static void MZ(stored)(const mz_map *map, double x, double y, double *px, double
 
 #endif
 
+#ifndef MZ_NO_CENTERS
 /* Centers of the pixels i0 .. i0 + MZ_CHUNK - 1 of row j. Beyond the row: not a number. */
 static void MZ(centers)(const mz_map *map, int64_t j, int64_t i0, double *restrict x, double *restrict y)
 {
@@ -140,3 +141,4 @@ static void MZ(centers)(const mz_map *map, int64_t j, int64_t i0, double *restri
         y[k] = i < map->nx ? p[1] + 0.5 : NAN;
     }
 }
+#endif

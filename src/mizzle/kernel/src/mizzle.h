@@ -45,6 +45,15 @@ typedef struct {
     double step;             /* output pixels per input pixel, where a stored map has one row or column */
 } mz_map;
 
+/* A chip, and where the cells of a box of the frame fall on it: `SourceStruct` in reading.py. */
+typedef struct {
+    mz_map back;         /* from the box's cells to pixels; no row term */
+    int64_t i0, j0;      /* first cell of the box */
+    int64_t ny, nx;      /* of the chip */
+    const float *shift;  /* (ny) row term at each row's center */
+    const float *padded; /* (ny + 2, nx + 2), not a number where unknown, the outermost pixels among them */
+} mz_source;
+
 /* One chip to drop, and where. */
 typedef struct {
     mz_map map;

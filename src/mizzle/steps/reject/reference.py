@@ -1,7 +1,7 @@
 """The reference: what the sky looks like to one class of chips, cosmic rays left out.
 
-Every exposure is drizzled by itself onto a grid of the class's own pixel scale (the PC is never judged at the WF's),
-sky subtracted, as a rate, and the stack is reduced to one image. The work goes band by band, so that the memory does
+Every exposure is brought by itself to a grid of the class's own pixel scale (the PC is never judged at the WF's), sky
+subtracted, as a rate, and the stack is reduced to one image. The work goes band by band, so that the memory does
 not depend on the number of exposures; the bands depend on the settings only, so the result does not depend on the
 number of workers.
 """
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mizzle import kernel
 from mizzle.geometry.grid import common_grid
-from mizzle.geometry.mapping import chip_map
+from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.instrument.dq import SATURATED
-from mizzle.kernel import rays
+from mizzle.kernel import rays, reading
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
@@ -29,6 +29,8 @@ from mizzle.steps.reject.sensor import Sensor
 PIECE = 64
 #: Coverage is counted in tiles of this side [pixel]; at most so many exposures are few.
 TILE, FEW = 16, 2
+#: Cells read a chip whose pixels differ from them by less than this, in size and, per pixel, in direction.
+ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 #: Greatest signal of an unsaturated pixel: the converter's limit less a bias [DN].
 WELL = 3750.0
 
@@ -84,7 +86,7 @@ def class_grid(sensors: Sequence[Sensor]) -> Grid:
 
 
 def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner: Runner) -> Reference:
-    """Drizzle each exposure by itself, and reduce the stack.
+    """Bring each exposure to the grid by itself, and reduce the stack.
 
     Parameters
     ----------
@@ -93,11 +95,12 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     settings : RejectSettings
         How to drop, and how to reduce.
     runner : Runner
-        Threads: by exposure for the drizzle, by rows for the stack.
+        Threads: by exposure, then by rows of the stack.
     """
     grid = class_grid(sensors)
     maps = tuple(runner.map(lambda sensor: chip_map(sensor.frame, grid), sensors))
-    groups = _by_exposure(sensors, maps)
+    backs = runner.map(lambda n: _back(sensors[n], maps[n], grid, settings), range(len(sensors)))
+    groups = _by_exposure(sensors, maps, backs)
     ny, nx = grid.shape
     image = np.empty((ny, nx), np.float32)
     rule = _rule(groups, settings)
@@ -127,7 +130,7 @@ def _counts(groups: Sequence[Group], shape: tuple[int, int]) -> NDArray[np.intp]
     gx, gy = np.meshgrid(x, y)
     total = np.zeros(gx.shape, np.intp)
     for group in groups:
-        total += np.any([Inverse(own).covers(gx, gy) for _, own in group], axis=0)
+        total += np.any([Inverse(chip.map).covers(gx, gy) for chip in group], axis=0)
     return total
 
 
@@ -140,23 +143,51 @@ def band_height(count: int, shape: tuple[int, int], memory_mb: int) -> int:
     return -(-even // PIECE) * PIECE
 
 
-Group = list[tuple[Sensor, kernel.ChipMap]]
+Back = tuple[kernel.ChipMap, tuple[int, int]]
 
 
-def _by_exposure(sensors: Sequence[Sensor], maps: Sequence[kernel.ChipMap]) -> list[Group]:
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A sensor, its map to the grid, and the map backward where cells can read it."""
+
+    sensor: Sensor
+    map: kernel.ChipMap
+    back: Back | None
+
+
+Group = list[Placed]
+
+
+def _by_exposure(
+    sensors: Sequence[Sensor], maps: Sequence[kernel.ChipMap], backs: Sequence[Back | None]
+) -> list[Group]:
     groups: dict[int, Group] = {}
-    for sensor, own in zip(sensors, maps, strict=True):
-        groups.setdefault(sensor.index, []).append((sensor, own))
+    for placed in map(Placed, sensors, maps, backs):
+        groups.setdefault(placed.sensor.index, []).append(placed)
     return list(groups.values())
+
+
+def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSettings) -> Back | None:
+    """Return the map from the cells to a chip; None where the chip has to be dropped onto them."""
+    if settings.kernel != "linear" or settings.pixfrac < 1.0:
+        return None
+    matrix = np.abs(Inverse(own).matrix)
+    along, across = (np.diag(m) for m in (matrix, matrix[::-1]))
+    straight, turned = (along, across) if along.sum() > across.sum() else (across, along)
+    if turned.max() > ALIKE_TURN or np.abs(straight - 1.0).max() > ALIKE_SIZE:
+        return None
+    return back_map(sensor.frame, grid, own)
 
 
 def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
     """Return how to reduce the stack, with each exposure's noise: the mean over its chips, sky in the floor."""
     floor, slope = [], []
     for group in groups:
-        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s, _ in group]))
+        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s in (placed.sensor for placed in group)]))
         # v1 is per DN, the images hold multiply * DN.
-        slope.append(np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s, _ in group]))
+        slope.append(
+            np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s in (placed.sensor for placed in group)])
+        )
     return rays.StackRule(
         method=settings.combine,
         floor=np.array(floor, np.float32),
@@ -169,29 +200,54 @@ def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
 
 
 def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], settings: RejectSettings) -> None:
-    """Drizzle one exposure onto rows ``top ...`` of the grid: its rate to `out`, or NaN where it covers too little."""
-    rows, nx = out.shape
-    accumulator = kernel.Accumulator((rows, nx))
-    for sensor, own in group:
-        if not _touches(own, top, top + rows):
-            continue
-        # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
+    """Bring one exposure to rows ``top ...`` of the grid: its rate to `out`, or NaN where it covers too little."""
+    near = [chip for chip in group if _touches(chip.map, top, top + out.shape[0])]
+    least = max(settings.min_coverage, 1e-6)
+    if all(chip.back is not None for chip in near):
+        reading.read_means([_source(chip, grid) for chip in near], top, least, out)
+    else:
+        _dropped(near, grid, top, out, settings, least)
+
+
+def _scaled(sensor: Sensor, grid: Grid) -> tuple[float, float]:
+    """Return DN to the grid's unit, and the sky in it."""
+    ratio = grid.scale / sensor.frame.scale
+    multiply = sensor.multiply * ratio * ratio
+    return multiply, sensor.sky * multiply
+
+
+def _source(chip: Placed, grid: Grid) -> reading.Source:
+    """Return a chip as cells read it."""
+    assert chip.back is not None
+    # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
+    sci, bad = chip.sensor.pixels(SATURATED)
+    edges = chip.map.row_edges
+    shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
+    return reading.Source(*chip.back, shift, reading.padded(sci, bad, *_scaled(chip.sensor, grid)))
+
+
+def _dropped(
+    group: Group, grid: Grid, top: int, out: NDArray[np.float32], settings: RejectSettings, least: float
+) -> None:
+    """Drizzle the chips of one exposure."""
+    accumulator = kernel.Accumulator(out.shape)
+    for chip in group:
+        sensor, ratio = chip.sensor, grid.scale / chip.sensor.frame.scale
         sci, bad = sensor.pixels(SATURATED)
-        ratio = grid.scale / sensor.frame.scale
-        multiply = sensor.multiply * ratio * ratio
+        multiply, subtract = _scaled(sensor, grid)
         kernel.accumulate(
             accumulator,
             sci,
-            _moved(own, top),
+            _moved(chip.map, top),
             mask=bad.view(np.uint8),
             multiply=multiply,
-            subtract=sensor.sky * multiply,
+            subtract=subtract,
             weight=1.0 / ratio**2,
             pixfrac=settings.pixfrac,
-            kernel=settings.kernel,
+            kernel="square" if settings.kernel == "linear" else settings.kernel,
             pixel_scale_ratio=ratio,
         )
-    rays.means(accumulator, max(settings.min_coverage, 1e-6), out)
+    rays.means(accumulator, least, out)
 
 
 def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:

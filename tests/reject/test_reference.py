@@ -1,0 +1,58 @@
+"""The reference: cells that read a chip show what its dropped pixels would have made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mizzle.geometry.mapping import chip_map
+from mizzle.model import Alignment, Serial
+from mizzle.settings import load_settings
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.equalize import equalize
+from mizzle.steps.reject import reference
+from mizzle.steps.reject.reference import build_reference, class_grid
+from mizzle.steps.reject.sensor import sensors
+from ray_scores import simulated, true_sky
+
+
+@pytest.fixture(scope="module")
+def chips():
+    made = simulated(n=3, seed=52, effects=(("cosmic_rays", 0.0),))
+    settings = load_settings("")
+    scales = equalize(made.exposures, settings)
+    return sensors(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+
+
+@pytest.mark.parametrize("kind", ["PC", "WF"])
+def test_read_and_dropped_references_agree(chips, kind):
+    some = [sensor for sensor in chips if sensor.kind == kind]
+    read = build_reference(some, RejectSettings(), Serial()).image
+    dropped = build_reference(some, RejectSettings(kernel="square"), Serial()).image
+    both = np.isfinite(read) & np.isfinite(dropped)
+    assert np.count_nonzero(both) > 0.998 * max(np.isfinite(read).sum(), np.isfinite(dropped).sum())
+    off = np.abs(read - dropped)[both]
+    noise = 1.4826 * np.median(np.abs(dropped[both] - np.median(dropped[both])))
+    assert np.quantile(off, 0.99) < 0.1 * noise
+    bright = dropped[both] > 30 * noise
+    assert np.quantile(off[bright] / dropped[both][bright], 0.99) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("turn", "scale", "kernel", "pixfrac", "reads"),
+    [(0.0, 1.0, "linear", 1.0, True), (3.0, 1.0, "linear", 1.0, True), (90.0, 1.0, "linear", 1.0, True),
+     (30.0, 1.0, "linear", 1.0, False), (0.0, 2.0, "linear", 1.0, False), (0.0, 1.0, "square", 1.0, False),
+     (0.0, 1.0, "linear", 0.8, False)],
+)  # fmt: skip
+def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac, reads):
+    wide = [sensor for sensor in chips if sensor.kind == "WF"]
+    grid = class_grid(wide)
+    first = wide[0].frame
+    angle = np.deg2rad(turn)
+    spin = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    sensor = replace(wide[0], frame=first.moved(tuple(first.crval), spin, np.zeros(2)))
+    settings = RejectSettings(kernel=kernel, pixfrac=pixfrac)
+    back = reference._back(sensor, chip_map(sensor.frame, grid), grid, settings)
+    assert (back is not None) == reads
