@@ -306,16 +306,16 @@ def _busiest(mask: NDArray[np.bool_], size: int) -> tuple[int, int]:
 
     The border of the chip is left out where there is room: the pyramid's shadow is no place for a picture.
     """
-    ny, nx = mask.shape
-    edge = min(60, (min(ny, nx) - size) // 2)
-    sums = np.zeros((ny + 1, nx + 1), dtype=np.int64)
-    np.cumsum(np.cumsum(mask, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
-    ys = np.arange(edge, max(edge + 1, ny - edge - size + 1), max(1, size // 4))
-    xs = np.arange(edge, max(edge + 1, nx - edge - size + 1), max(1, size // 4))
-    y, x = ys[:, None], xs[None, :]
-    total = sums[y + size, x + size] - sums[y, x + size] - sums[y + size, x] + sums[y, x]
-    row, column = np.unravel_index(int(total.argmax()), total.shape)
-    return int(xs[column]), int(ys[row])
+    step = max(1, size // 4)
+    edge = max(0, min(60, (min(mask.shape) - size) // 2))
+    tall, wide = ((n - 2 * edge) // step for n in mask.shape)
+    inner = mask[edge : edge + tall * step, edge : edge + wide * step]
+    blocks = np.add.reduceat(
+        np.add.reduceat(inner, np.arange(tall) * step, axis=0, dtype=np.int64), np.arange(wide) * step, axis=1
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(blocks, (size // step, size // step)).sum(axis=(2, 3))
+    row, column = np.unravel_index(int(windows.argmax()), windows.shape)
+    return edge + step * int(column), edge + step * int(row)
 
 
 def _bilinear(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:

@@ -35,6 +35,9 @@ def plain(value: Any) -> Any:
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is list or kind is tuple:
+        kinds = set(map(type, value))
+        if kinds == {float} and all(map(math.isfinite, value)) or kinds <= {int, str}:
+            return list(value)  # long columns, as a rule: no look at each by hand
         return [plain(v) for v in value]
     if kind is np.ndarray:
         return _plain_array(value)
