@@ -36,7 +36,7 @@ def plain(value: Any) -> Any:
         return value
     if kind is list or kind is tuple:
         kinds = set(map(type, value))
-        if kinds == {float} and all(map(math.isfinite, value)) or kinds <= {int, str}:
+        if (kinds == {float} and all(map(math.isfinite, value))) or kinds <= {int, str}:
             return list(value)  # long columns, as a rule: no look at each by hand
         return [plain(v) for v in value]
     if kind is np.ndarray:
