@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mizzle.h"
+#include "single.h"
 
 int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
@@ -50,6 +51,35 @@ static float *singles(int64_t n, double scale, int wild)
         a[k] = fabs(value) > 3e38 ? (value > 0 ? INFINITY : -INFINITY) : (float)value;
     }
     return a;
+}
+
+static uint8_t *bytes(int64_t n, int64_t often, int most)
+{
+    uint8_t *a = malloc((size_t)n);
+    for (int64_t k = 0; k < n; k++)
+        a[k] = below(often) == 0 ? (uint8_t)(1 + below(most)) : 0;
+    return a;
+}
+
+/* A chip by itself. */
+static void single(void)
+{
+    const int64_t ny = 1 + below(20), nx = 1 + below(70), n = ny * nx;
+    const int wild = below(2) == 0;
+    mz_single q = {ny, nx, 1 + below(9), below(5), below(6), uniform(), 2.0 * uniform(), 0.0f, 0.1f, 0.0f, 0.0f};
+    q.floor = (float)number(30.0, wild);
+    q.sigma = (float)number(5.0, wild);
+    q.near_sigma = (float)number(2.0, wild);
+    float *electrons = singles(n, 100.0, wild);
+    double *templates = numbers(q.templates * 8, 1.0, wild);
+    uint8_t *bad = bytes(n, 1 + below(20), 255), *track = below(2) ? bytes(n, 2, 1) : NULL, *out = malloc((size_t)n);
+    mz_find_single(&q, electrons, bad, templates, track, out);
+    for (int64_t k = 0; k < n; k++)
+        if (out[k] > 1 || (out[k] && bad[k])) {
+            fprintf(stderr, "a bad pixel was flagged\n");
+            abort();
+        }
+    free(electrons), free(templates), free(bad), free(track), free(out);
 }
 
 static void one(void)
@@ -129,8 +159,10 @@ static void one(void)
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 1000;
-    for (int k = 0; k < rounds; k++)
+    for (int k = 0; k < rounds; k++) {
         one();
+        single();
+    }
     printf("%d rounds\n", rounds);
     return 0;
 }

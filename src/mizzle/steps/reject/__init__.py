@@ -21,6 +21,7 @@ from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 __all__ = ["find_cosmic_rays"]
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
 #: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
@@ -128,8 +129,8 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         mask, alone = judged.mask, ~(known | bad)
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         few = reference.few(number)
-        if few.any():
-            few &= (sci - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light
+        for box in boxes(few):
+            few[box] &= (sci[box] - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light[box]
         few |= alone
         if settings.second_look:
             trust = reference.trust / reference.unit(sensor)
@@ -252,37 +253,36 @@ def _add_single(
         mask[wide] |= flagged & alone[wide]
 
 
-def boxes(mask: Mask) -> list[tuple[slice, slice]]:
+def boxes(mask: Mask) -> list[Box]:
     """Return rectangles that cover `mask`: all of it, or its four borders where the middle is empty.
 
     A chip that is alone along its edges only is not worth judging as a whole.
     """
-    ny, nx = mask.shape
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    if not rows.size:
+    whole = _span(mask, (slice(0, mask.shape[0]), slice(0, mask.shape[1])))
+    if not whole:
         return []
-    whole = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    ny, nx = mask.shape
     low, high = ny // 4, ny - ny // 4
     left, right = nx // 4, nx - nx // 4
     if mask[low:high, left:right].any():
-        return [whole]
-    strips = []
-    for part in (
+        return whole
+    strips = (
         (slice(0, low), slice(0, nx)),
         (slice(high, ny), slice(0, nx)),
         (slice(low, high), slice(0, left)),
         (slice(low, high), slice(right, nx)),
-    ):
-        where = np.nonzero(mask[part])
-        if where[0].size:
-            y0, x0 = part[0].start, part[1].start
-            strips.append(
-                (
-                    slice(y0 + int(where[0].min()), y0 + int(where[0].max()) + 1),
-                    slice(x0 + int(where[1].min()), x0 + int(where[1].max()) + 1),
-                )
-            )
-    return strips
+    )
+    return [box for strip in strips for box in _span(mask, strip)]
+
+
+def _span(mask: Mask, part: Box) -> list[Box]:
+    """Return the rectangle that `mask` spans within a part of it, if any."""
+    inside = mask[part]
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    y, x = (slice(p.start + int(n[0]), p.start + int(n[-1]) + 1) for p, n in zip(part, (rows, columns), strict=True))
+    return [(y, x)]
 
 
 def _too_low(sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings) -> NDArray[np.uint8]:
