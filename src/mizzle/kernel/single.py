@@ -103,14 +103,19 @@ def find_rays(
     if library is None:
         return reference_single.find_rays(electrons, bad, templates, rule, track)
     ny, nx = electrons.shape
+    if bad.shape != (ny, nx) or (track is not None and track.shape != (ny, nx)) or templates.shape[1:] != (8,):
+        raise ValueError(f"pixels {electrons.shape}, bad ones {bad.shape}, templates {templates.shape}")
     job = SingleStruct(
         ny=ny, nx=nx, templates=templates.shape[0], track=rule.track, grow=rule.grow, doubt=rule.doubt,
         deficit=rule.deficit, floor=rule.floor, structure=rule.structure, sigma=rule.sigma,
         near_sigma=rule.neighbor_sigma,
     )  # fmt: skip
     out = np.empty((ny, nx), np.bool_)
-    given = (np.ascontiguousarray(electrons, np.float32), np.ascontiguousarray(bad), np.ascontiguousarray(templates))
-    follow = None if track is None else np.ascontiguousarray(track)
+    given = (
+        np.ascontiguousarray(electrons, np.float32), np.ascontiguousarray(bad, np.bool_),
+        np.ascontiguousarray(templates, np.float64),
+    )  # fmt: skip
+    follow = None if track is None else np.ascontiguousarray(track, np.bool_)
     status = library.mz_find_single(ctypes.addressof(job), *map(native.pointer, (*given, follow, out)))
     if status:
         raise MemoryError("no memory for a chip") if status == 2 else RuntimeError("the kernel refused a checked job")

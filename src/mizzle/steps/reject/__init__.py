@@ -14,7 +14,7 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.reference import Reference, build_reference
-from mizzle.steps.reject.second import AROUND, Suspects, find_suspects, second_look
+from mizzle.steps.reject.second import Suspects, find_suspects, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 
@@ -36,9 +36,10 @@ MARGIN = 8
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Cosmic rays of one chip; `suspects` are not among them yet."""
+    """Cosmic rays of one chip, so many `hits`; `suspects` are not among them yet."""
 
     packed: NDArray[np.uint8]
+    hits: int
     fraction: float
     alone: float
     low: NDArray[np.uint8] | None = None
@@ -139,9 +140,11 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         _add_single(mask, sensor, sci, bad, few, settings, lonely=reference is None)
     good = int(bad.size - np.count_nonzero(bad))
     low = _too_low(sensor, sci, bad, settings) if settings.static else None
+    hits = int(np.count_nonzero(mask))
     return Found(
         np.packbits(mask),
-        float(np.count_nonzero(mask)) / max(good, 1),
+        hits,
+        hits / max(good, 1),
         float(np.count_nonzero(alone)) / max(good, 1),
         low,
         suspects,
@@ -158,15 +161,19 @@ def _looked_again(
     verdicts, doubts = second_look(chips, reference.maps, suspects, masks, units, settings, runner)
     result = []
     for sensor, one, those, hit, doubt in zip(chips, answers, suspects, verdicts, doubts, strict=True):
-        mask = _unpacked(sensor, one.packed)
-        before = int(np.count_nonzero(mask))
-        for number, (dy, dx) in enumerate(AROUND):
-            which = hit & those.near[:, number]
-            mask[those.y[which] + dy, those.x[which] + dx] = True
-        more = int(np.count_nonzero(mask)) / max(before, 1)
-        packed = np.packbits(mask)
+        packed, added = _with_pixels(one.packed, those.pixels(sensor.chip.shape[1])[hit[:, None] & those.near])
+        more = (one.hits + added) / max(one.hits, 1)
         result.append(replace(one, packed=packed, fraction=one.fraction * more, suspects=None, doubt=float(doubt)))
     return result
+
+
+def _with_pixels(packed: NDArray[np.uint8], where: NDArray[np.intp]) -> tuple[NDArray[np.uint8], int]:
+    """Return a packed mask with more pixels (flat indices), and how many of them it did not hold."""
+    where = np.unique(where)
+    bits = (128 >> (where & 7)).astype(np.uint8)
+    result = packed.copy()
+    np.bitwise_or.at(result, where >> 3, bits)
+    return result, int(np.count_nonzero(packed[where >> 3] & bits == 0))
 
 
 def _grown(sensor: Sensor, one: Found, settings: RejectSettings) -> Found:
