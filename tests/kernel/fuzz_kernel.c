@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "mizzle.h"
+#include "second.h"
+#include "single.h"
 
 int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
@@ -52,6 +54,94 @@ static float *singles(int64_t n, double scale, int wild)
         a[k] = fabs(value) > 3e38 ? (value > 0 ? INFINITY : -INFINITY) : (float)value;
     }
     return a;
+}
+
+static uint8_t *bytes(int64_t n, int64_t often, int most)
+{
+    uint8_t *a = malloc((size_t)n);
+    for (int64_t k = 0; k < n; k++)
+        a[k] = below(often) == 0 ? (uint8_t)(1 + below(most)) : 0;
+    return a;
+}
+
+/* A chip by itself. */
+static void single(void)
+{
+    const int64_t ny = 1 + below(20), nx = 1 + below(70), n = ny * nx;
+    const int wild = below(2) == 0;
+    mz_single q = {ny, nx, 1 + below(9), below(5), below(6), uniform(), 2.0 * uniform(), 0.0f, 0.1f, 0.0f, 0.0f};
+    q.floor = (float)number(30.0, wild);
+    q.sigma = (float)number(5.0, wild);
+    q.near_sigma = (float)number(2.0, wild);
+    float *electrons = singles(n, 100.0, wild);
+    double *templates = numbers(q.templates * 8, 1.0, wild);
+    uint8_t *bad = bytes(n, 1 + below(20), 255), *track = below(2) ? bytes(n, 2, 1) : NULL, *out = malloc((size_t)n);
+    mz_find_single(&q, electrons, bad, templates, track, out);
+    for (int64_t k = 0; k < n; k++)
+        if (out[k] > 1 || (out[k] && bad[k])) {
+            fprintf(stderr, "a bad pixel was flagged\n");
+            abort();
+        }
+    free(electrons), free(templates), free(bad), free(track), free(out);
+}
+
+/* A chip that looks at places on a grid. */
+static mz_seen look(int wild, int64_t places)
+{
+    const int64_t ny = 1 + below(9), nx = 1 + below(30), n = ny * nx, d = below(2) ? 1 : below(MZ_MAX_DEGREE + 1);
+    mz_sight q;
+    memset(&q, 0, sizeof q);
+    double *cx = numbers((d + 1) * (d + 1), 3.0, wild), *cy = numbers((d + 1) * (d + 1), 3.0, wild);
+    double *edges = numbers(ny + 1, 0.3, wild), *x = numbers(places, 20.0, wild), *y = numbers(places, 20.0, wild);
+    if (d == 1 && below(4)) { /* a usual map */
+        memset(cx, 0, 4 * sizeof *cx), memset(cy, 0, 4 * sizeof *cy);
+        cx[2] = 0.5 * (double)nx, cy[1] = 0.5 * (double)ny;
+    }
+    q.map = (mz_map){ny, nx, d, cx, cy, edges, NULL, 1.0};
+    for (int k = 0; k < 4; k++)
+        q.back[k] = number(0.1, wild) + (k % 3 == 0), q.matrix[k] = number(0.1, wild) + (k % 3 == 0);
+    q.middle[0] = 0.5 * (double)(nx - 1), q.middle[1] = 0.5 * (double)(ny - 1);
+    q.bend = number(9.0, wild), q.gain = number(15.0, wild), q.sky = number(9.0, wild), q.floor = number(50.0, wild);
+    q.unit = number(1.0, wild), q.reach = number(4.0, wild), q.bits = 1 + below(3);
+    float *sci = singles(n, 100.0, wild);
+    uint16_t *dq = calloc((size_t)n, sizeof *dq);
+    uint8_t *hit = bytes((n + 7) / 8, 4, 255);
+    int64_t *which = malloc((size_t)(places + 1) * sizeof *which), *owner = malloc((size_t)(9 * places + 1) * sizeof *owner);
+    double *samples = malloc((size_t)(36 * places + 1) * sizeof *samples);
+    for (int64_t k = 0; k < n; k++)
+        dq[k] = (uint16_t)(below(5) == 0);
+    for (int64_t k = 0; k < places; k++)
+        which[k] = wild ? below(2 * places) : 2 * k;
+    const mz_seen seen = {owner, samples, mz_look(&q, sci, dq, hit, places, which, x, y, owner, samples)};
+    if (seen.count < 0 || seen.count > 9 * places) {
+        fprintf(stderr, "more samples than there is room\n");
+        abort();
+    }
+    free(cx), free(cy), free(edges), free(x), free(y), free(sci), free(dq), free(hit), free(which);
+    return seen;
+}
+
+/* What several chips saw, sorted and weighed; and marks. */
+static void second(void)
+{
+    const int wild = below(2) == 0;
+    const int64_t n = below(5), places = below(12), most = 1 + below(MZ_MAX_SAMPLES), first = (int64_t)number(9.0, 0);
+    const int64_t size = below(30), marks = below(40), room = below(9);
+    mz_seen parts[4];
+    for (int64_t p = 0; p < n; p++)
+        parts[p] = look(wild, places);
+    double *tables = malloc((size_t)(4 * size * most + 1) * sizeof *tables), *amplitude = numbers(size, 99.0, wild);
+    double *mean = malloc((size_t)(size + 1) * sizeof *mean), *variance = malloc((size_t)(size + 1) * sizeof *variance);
+    mz_nearest(parts, n, first, first + size, most, tables);
+    const int64_t plane = size * most;
+    mz_predict(tables, tables + plane, tables + 2 * plane, tables + 3 * plane, size, most, amplitude, number(2.0, wild),
+               mean, variance, (int)below(3));
+    uint8_t *some = bytes(marks, 5, 255);
+    int64_t *where = malloc((size_t)(room + 1) * sizeof *where);
+    mz_marked(some, marks, (uint8_t)below(256), room, where);
+    for (int64_t p = 0; p < n; p++)
+        free((void *)parts[p].owner), free((void *)parts[p].samples);
+    free(tables), free(amplitude), free(mean), free(variance), free(some), free(where);
 }
 
 static void one(void)
@@ -176,8 +266,12 @@ static void one_read(void)
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 1000;
-    for (int k = 0; k < rounds; k++)
-        one(), one_read();
+    for (int k = 0; k < rounds; k++) {
+        one();
+        one_read();
+        single();
+        second();
+    }
     printf("%d rounds\n", rounds);
     return 0;
 }

@@ -7,12 +7,12 @@ import pytest
 
 from mizzle.geometry.mapping import chip_map
 from mizzle.kernel import ChipMap
+from mizzle.kernel.inverse import Inverse
 from mizzle.kernel.smooth import Samples, predict
 from mizzle.model import Alignment, Serial
 from mizzle.settings import load_settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.equalize import equalize
-from mizzle.steps.reject.inverse import Inverse
 from mizzle.steps.reject.reference import build_reference, class_grid
 from mizzle.steps.reject.second import Suspects, second_look
 from mizzle.steps.reject.sensor import sensors

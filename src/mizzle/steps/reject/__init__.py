@@ -14,13 +14,14 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.reference import Reference, build_reference
-from mizzle.steps.reject.second import AROUND, Suspects, find_suspects, second_look
+from mizzle.steps.reject.second import Suspects, find_suspects, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 
 __all__ = ["find_cosmic_rays"]
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
 #: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
@@ -35,9 +36,10 @@ MARGIN = 8
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Cosmic rays of one chip; `suspects` are not among them yet."""
+    """Cosmic rays of one chip, so many `hits`; `suspects` are not among them yet."""
 
     packed: NDArray[np.uint8]
+    hits: int
     fraction: float
     alone: float
     low: NDArray[np.uint8] | None = None
@@ -128,8 +130,8 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         mask, alone = judged.mask, ~(known | bad)
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         few = reference.few(number)
-        if few.any():
-            few &= (sci - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light
+        for box in boxes(few):
+            few[box] &= (sci[box] - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light[box]
         few |= alone
         if settings.second_look:
             trust = reference.trust / reference.unit(sensor)
@@ -138,9 +140,11 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         _add_single(mask, sensor, sci, bad, few, settings, lonely=reference is None)
     good = int(bad.size - np.count_nonzero(bad))
     low = _too_low(sensor, sci, bad, settings) if settings.static else None
+    hits = int(np.count_nonzero(mask))
     return Found(
         np.packbits(mask),
-        float(np.count_nonzero(mask)) / max(good, 1),
+        hits,
+        hits / max(good, 1),
         float(np.count_nonzero(alone)) / max(good, 1),
         low,
         suspects,
@@ -157,15 +161,19 @@ def _looked_again(
     verdicts, doubts = second_look(chips, reference.maps, suspects, masks, units, settings, runner)
     result = []
     for sensor, one, those, hit, doubt in zip(chips, answers, suspects, verdicts, doubts, strict=True):
-        mask = _unpacked(sensor, one.packed)
-        before = int(np.count_nonzero(mask))
-        for number, (dy, dx) in enumerate(AROUND):
-            which = hit & those.near[:, number]
-            mask[those.y[which] + dy, those.x[which] + dx] = True
-        more = int(np.count_nonzero(mask)) / max(before, 1)
-        packed = np.packbits(mask)
+        packed, added = _with_pixels(one.packed, those.pixels(sensor.chip.shape[1])[hit[:, None] & those.near])
+        more = (one.hits + added) / max(one.hits, 1)
         result.append(replace(one, packed=packed, fraction=one.fraction * more, suspects=None, doubt=float(doubt)))
     return result
+
+
+def _with_pixels(packed: NDArray[np.uint8], where: NDArray[np.intp]) -> tuple[NDArray[np.uint8], int]:
+    """Return a packed mask with more pixels (flat indices), and how many of them it did not hold."""
+    where = np.unique(where)
+    bits = (128 >> (where & 7)).astype(np.uint8)
+    result = packed.copy()
+    np.bitwise_or.at(result, where >> 3, bits)
+    return result, int(np.count_nonzero(packed[where >> 3] & bits == 0))
 
 
 def _grown(sensor: Sensor, one: Found, settings: RejectSettings) -> Found:
@@ -252,37 +260,36 @@ def _add_single(
         mask[wide] |= flagged & alone[wide]
 
 
-def boxes(mask: Mask) -> list[tuple[slice, slice]]:
+def boxes(mask: Mask) -> list[Box]:
     """Return rectangles that cover `mask`: all of it, or its four borders where the middle is empty.
 
     A chip that is alone along its edges only is not worth judging as a whole.
     """
-    ny, nx = mask.shape
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    if not rows.size:
+    whole = _span(mask, (slice(0, mask.shape[0]), slice(0, mask.shape[1])))
+    if not whole:
         return []
-    whole = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    ny, nx = mask.shape
     low, high = ny // 4, ny - ny // 4
     left, right = nx // 4, nx - nx // 4
     if mask[low:high, left:right].any():
-        return [whole]
-    strips = []
-    for part in (
+        return whole
+    strips = (
         (slice(0, low), slice(0, nx)),
         (slice(high, ny), slice(0, nx)),
         (slice(low, high), slice(0, left)),
         (slice(low, high), slice(right, nx)),
-    ):
-        where = np.nonzero(mask[part])
-        if where[0].size:
-            y0, x0 = part[0].start, part[1].start
-            strips.append(
-                (
-                    slice(y0 + int(where[0].min()), y0 + int(where[0].max()) + 1),
-                    slice(x0 + int(where[1].min()), x0 + int(where[1].max()) + 1),
-                )
-            )
-    return strips
+    )
+    return [box for strip in strips for box in _span(mask, strip)]
+
+
+def _span(mask: Mask, part: Box) -> list[Box]:
+    """Return the rectangle that `mask` spans within a part of it, if any."""
+    inside = mask[part]
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    y, x = (slice(p.start + int(n[0]), p.start + int(n[-1]) + 1) for p, n in zip(part, (rows, columns), strict=True))
+    return [(y, x)]
 
 
 def _too_low(sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings) -> NDArray[np.uint8]:

@@ -19,10 +19,10 @@ from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.instrument.dq import SATURATED
 from mizzle.kernel import rays, reading
+from mizzle.kernel.inverse import Inverse
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.inverse import Inverse
 from mizzle.steps.reject.sensor import Sensor
 
 #: Rows are handed to the workers in pieces of this height when a stack is reduced.

@@ -13,21 +13,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.dq import ALL_BITS
 from mizzle.kernel import ChipMap, rays
-from mizzle.kernel.smooth import Samples, predict
+from mizzle.kernel.inverse import Inverse
+from mizzle.kernel.sight import Pixels, Places, Sight, marked, seen
+from mizzle.kernel.smooth import Seen, nearest, predict
 from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.inverse import Inverse
 from mizzle.steps.reject.sensor import Sensor
 from mizzle.steps.reject.single import sharpest_star
 
 FloatArray = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
 #: these may be [lengths of the covariance].
@@ -44,7 +48,8 @@ LEAST_PROBES, UNTESTED = 20, 0.1
 INSIDE, DEVIATE = 0.9, 2.706
 
 AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-CROSS = ((0, -1), (0, 1), (-1, 0), (1, 0))
+#: The four nearest among them.
+CROSS = [1, 3, 5, 7]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +80,10 @@ class Suspects:
     near: Mask
     probe: Mask
 
+    def pixels(self, nx: int) -> Indices:
+        """Return the flat indices of the 3 x 3 pixels around each, on a chip of `nx` columns: (k, 9)."""
+        return np.asarray((self.y * nx + self.x)[:, None] + _offsets(nx))
+
 
 def find_suspects(
     sensor: Sensor, sci: NDArray[np.float32], bad: Mask, judged: rays.Judged, trust: float, settings: RejectSettings
@@ -93,50 +102,60 @@ def find_suspects(
         ``second_structure``, ``seed_sigma``.
     """
     gain, light = sensor.noise.gain, judged.light
-    y, x = _inside(judged.marks & rays.SUSPECT != 0)
-    excess = np.stack([sci[y + dy, x + dx] * gain - light[y + dy, x + dx] for dy, dx in AROUND], axis=1)
+    where = _inside(marked(judged.marks, rays.SUSPECT), light.shape)
+    around = _around(where, light)
+    excess = _around(where, sci) * gain - around
     top = ~(excess > excess[:, 4:5]).any(axis=1)
     sky = sensor.sky * gain
-    noise = np.sqrt(np.maximum(light[y, x] + sky, 0.0) + sensor.noise.floor)
-    top |= excess[:, 4] - sky > settings.seed_sigma * noise + STRONG * _steepest(light, y, x)
+    noise = np.sqrt(np.maximum(around[:, 4] + sky, 0.0) + sensor.noise.floor)
+    top |= excess[:, 4] - sky > settings.seed_sigma * noise + STRONG * _steepest(around)
     probes = _probes(sensor, judged, bad)
-    probe = np.arange(np.count_nonzero(top) + probes[0].size) >= np.count_nonzero(top)
-    y, x = np.concatenate([y[top], probes[0]]), np.concatenate([x[top], probes[1]])
-    value = gain * (sci[y, x].astype(np.float64) - sensor.sky)
-    most = np.fmax.reduce([light[y + dy, x + dx] for dy, dx in AROUND]).astype(np.float64)
+    probe = np.arange(np.count_nonzero(top) + probes.size) >= np.count_nonzero(top)
+    where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], _around(probes, light)])
+    value = gain * (sci.ravel()[where].astype(np.float64) - sensor.sky)
+    most = np.fmax.reduce(around, axis=1).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
     amplitude = np.where(most > trust, np.maximum(most, value), most)
-    step = _steepest(light, y, x)
-    near = np.stack([judged.marks[y + dy, x + dx] & rays.NEAR != 0 for dy, dx in AROUND], axis=1)
+    near = _around(where, judged.marks) & rays.NEAR != 0
     near[:, 4] = True
     faint = 1e-3 * math.sqrt(sensor.noise.floor)
-    return Suspects(y, x, value, np.maximum(settings.second_structure * amplitude, faint), step, near, probe)
+    amplitude = np.maximum(settings.second_structure * amplitude, faint)
+    y, x = np.divmod(where, light.shape[1])
+    return Suspects(y, x, value, amplitude, _steepest(around), near, probe)
 
 
-def _steepest(light: NDArray[np.float32], y: Indices, x: Indices) -> FloatArray:
-    """Return the greatest difference of some pixels to one of the four nearest."""
-    here = light[y, x]
-    steps = [np.abs(light[y + dy, x + dx] - here) for dy, dx in CROSS]
-    return np.asarray(np.fmax.reduce(steps), dtype=np.float64)
+def _offsets(nx: int) -> Indices:
+    """Return the steps to the 3 x 3 pixels around one, where a row has `nx`."""
+    return np.array([dy * nx + dx for dy, dx in AROUND])
 
 
-def _inside(mask: Mask) -> tuple[Indices, Indices]:
-    """Return ``(y, x)`` of the pixels of `mask` that are not on its edge."""
-    ny, nx = mask.shape
-    y, x = np.divmod(np.flatnonzero(mask), nx)
-    inside = (y > 0) & (y < ny - 1) & (x > 0) & (x < nx - 1)
-    return y[inside], x[inside]
+def _around(where: Indices, image: NDArray[Number]) -> NDArray[Number]:
+    """Return the 3 x 3 pixels around each of some pixels (flat indices, none on the edge): (k, 9)."""
+    return np.asarray(image.ravel()[where[:, None] + _offsets(image.shape[1])])
 
 
-def _probes(sensor: Sensor, judged: rays.Judged, bad: Mask) -> tuple[Indices, Indices]:
-    """Return ``(y, x)`` of some bright pixels that are not flagged, spread over the chip."""
-    rows = slice(1, -1, PROBE_ROWS)
+def _steepest(around: NDArray[np.float32]) -> FloatArray:
+    """Return the greatest difference of the middle of 3 x 3 pixels to one of the four nearest."""
+    steps = np.abs(around[:, CROSS] - around[:, 4:5])
+    return np.asarray(np.fmax.reduce(steps, axis=1), dtype=np.float64)
+
+
+def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
+    """Return those of some pixels that are not on the edge of an image."""
+    y, x = np.divmod(where, shape[1])
+    inside = (y > 0) & (y < shape[0] - 1) & (x > 0) & (x < shape[1] - 1)
+    return np.asarray(where[inside])
+
+
+def _probes(sensor: Sensor, judged: rays.Judged, bad: Mask) -> Indices:
+    """Return some bright pixels that are not flagged, spread over the chip."""
     bright = PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
-    which = (judged.light[rows, 1:-1] > bright) & ~judged.mask[rows, 1:-1] & ~bad[rows, 1:-1]
-    found = np.flatnonzero(which)
+    nx = bad.shape[1]
+    y, x = np.divmod(np.flatnonzero(judged.light[1:-1:PROBE_ROWS, 1:-1] > bright), nx - 2)
+    found = (PROBE_ROWS * y + 1) * nx + x + 1
+    found = found[~(judged.mask.ravel()[found] | bad.ravel()[found])]
     wanted = PROBES if sensor.kind == "PC" else PROBES // 3
-    y, x = np.divmod(found[:: max(1, found.size // wanted)], which.shape[1])
-    return PROBE_ROWS * y + 1, x + 1
+    return np.asarray(found[:: max(1, found.size // wanted)])
 
 
 def covariance_length(sensor: Sensor) -> float:
@@ -196,9 +215,10 @@ def second_look(
     count = 1 + max(sensor.index for sensor in sensors)
     length = covariance_length(sensors[0])
 
-    def look(number: int) -> tuple[NDArray[np.generic], ...]:
-        sensor, unit, packed = sensors[number], units[number], masks[number]
-        return _seen(sensor, Inverse(maps[number]), packed, unit, _others(asked, sensor, count), length)
+    def look(number: int) -> Seen:
+        sensor = sensors[number]
+        pixels = Pixels(sensor.chip.sci, sensor.chip.dq, masks[number])
+        return seen(pixels, _others(asked, sensor, count), _sight(sensor, maps[number], units[number], length))
 
     parts = runner.map(look, range(len(sensors)))
     unit = np.repeat(np.array(units), sizes)
@@ -209,7 +229,7 @@ def second_look(
 
     def told(first: int) -> tuple[FloatArray, FloatArray]:
         some = slice(first, min(first + TOGETHER, most.size))
-        return predict(_nearest(parts, some), most[some], length)
+        return predict(nearest(parts, some, NEAREST), most[some], length)
 
     answers = runner.map(told, range(0, most.size, TOGETHER))
     mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
@@ -242,58 +262,14 @@ def _asked(sensors: Sequence[Sensor], maps: Sequence[ChipMap], suspects: Sequenc
     return _Asked(np.concatenate(index), *(np.concatenate(axis) for axis in zip(*places, strict=True)))
 
 
-def _others(asked: _Asked, sensor: Sensor, count: int) -> tuple[Indices, FloatArray, FloatArray]:
+def _others(asked: _Asked, sensor: Sensor, count: int) -> Places:
     """Return number and place of the suspects that this exposure is asked about."""
     behind = (sensor.index - asked.exposure) % count
     which = np.flatnonzero((behind > 0) & (behind <= PARTNERS))
-    return which, asked.x[which], asked.y[which]
+    return Places(which, asked.x[which], asked.y[which])
 
 
-def _seen(
-    sensor: Sensor,
-    inverse: Inverse,
-    packed: NDArray[np.uint8],
-    unit: float,
-    places: tuple[Indices, FloatArray, FloatArray],
-    length: float,
-) -> tuple[NDArray[np.generic], ...]:
-    """Return what one chip saw near places on the grid: of which, from where (dx, dy), value, variance."""
-    which, x, y = places
-    i, j, near = inverse.nearest_pixels(x, y)
-    which, x, y = which[near], x[near], y[near]
-    gx, gy = inverse.own(i, j)
-    sci, bad = sensor.pixels()
-    bad = bad | np.unpackbits(packed, count=bad.size).reshape(bad.shape).view(np.bool_)
-    matrix, reach = inverse.matrix, (REACH * length) ** 2
-    parts = []
-    for dy, dx in AROUND:
-        away_x = gx - x + matrix[0, 0] * dx + matrix[0, 1] * dy
-        away_y = gy - y + matrix[1, 0] * dx + matrix[1, 1] * dy
-        good = (away_x**2 + away_y**2 < reach) & ~bad[j + dy, i + dx]
-        dn = sci[j[good] + dy, i[good] + dx].astype(np.float64)
-        variance = np.maximum(dn * sensor.noise.gain, 0.0) + sensor.noise.floor
-        parts.append(
-            (which[good], away_x[good], away_y[good], (dn - sensor.sky) * sensor.noise.gain * unit, variance * unit**2)
-        )
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-
-
-def _nearest(parts: Sequence[tuple[NDArray[np.generic], ...]], some: slice) -> Samples:
-    """Sort what was seen near `some` suspects into tables: for each the nearest pixels first."""
-    count = some.stop - some.start
-    rows = [part[0].astype(np.intp, copy=False) for part in parts]
-    which = [np.flatnonzero((row >= some.start) & (row < some.stop)) for row in rows]
-    picked = [tuple(column[w] for column in part) for part, w in zip(parts, which, strict=True)]
-    owner, dx, dy, value, variance = (np.concatenate(column) for column in zip(*picked, strict=True))
-    owner = owner - some.start
-    # Suspects by number, each one's samples by distance: one sort of one key.
-    order = np.argsort(owner + np.minimum(1e-3 * (dx**2 + dy**2), 0.5))
-    owner = owner[order]
-    rank = np.arange(owner.size) - np.searchsorted(owner, np.arange(count))[owner]
-    kept = rank < NEAREST
-    order, place = order[kept], (owner[kept], rank[kept])
-    tables = [np.zeros((count, NEAREST)), np.zeros((count, NEAREST)), np.zeros((count, NEAREST))]
-    tables.append(np.full((count, NEAREST), np.inf))
-    for table, column in zip(tables, (dx, dy, value, variance), strict=True):
-        table[place] = column[order]
-    return Samples(*tables)
+def _sight(sensor: Sensor, own: ChipMap, unit: float, length: float) -> Sight:
+    """Return how a chip sees the class's grid, on which its electron is `unit`."""
+    noise, bits = sensor.noise, ALL_BITS & ~sensor.good
+    return Sight(Inverse(own), noise.gain, sensor.sky, noise.floor, unit, REACH * length, bits)

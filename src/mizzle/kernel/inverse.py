@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel import ChipMap
+from mizzle.kernel.maps import ChipMap
 
 FloatArray = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -34,7 +34,8 @@ class Inverse:
         self.place = np.array([gx[0], gy[0]])
         #: Grid pixels per chip pixel, ``[gx or gy, x or y]``, at the middle of the chip.
         self.matrix = np.array([[(g[2] - g[1]) / (2 * across), (g[4] - g[3]) / (2 * along)] for g in (gx, gy)])
-        self._back = np.linalg.inv(self.matrix)
+        #: Chip pixels per grid pixel, likewise.
+        self.back = np.linalg.inv(self.matrix)
 
     def line(self, gx: FloatArray, gy: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the chip's position of a place on the grid, but for the bend of its pixels (`BEND`)."""
@@ -66,5 +67,5 @@ class Inverse:
         return np.asarray((x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5))
 
     def _step(self, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        back = self._back
+        back = self.back
         return back[0, 0] * dx + back[0, 1] * dy, back[1, 0] * dx + back[1, 1] * dy
