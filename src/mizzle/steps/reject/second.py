@@ -128,11 +128,15 @@ def _inside(mask: Mask) -> tuple[Indices, Indices]:
     return y[inside], x[inside]
 
 
+def probe_light(sensor: Sensor) -> float:
+    """Return how bright a probe's light is at least [electron]."""
+    return PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
+
+
 def _probes(sensor: Sensor, judged: rays.Judged, bad: Mask) -> tuple[Indices, Indices]:
     """Return ``(y, x)`` of some bright pixels that are not flagged, spread over the chip."""
     rows = slice(1, -1, PROBE_ROWS)
-    bright = PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
-    which = (judged.light[rows, 1:-1] > bright) & ~judged.mask[rows, 1:-1] & ~bad[rows, 1:-1]
+    which = (judged.light[rows, 1:-1] > probe_light(sensor)) & ~judged.mask[rows, 1:-1] & ~bad[rows, 1:-1]
     found = np.flatnonzero(which)
     wanted = PROBES if sensor.kind == "PC" else PROBES // 3
     y, x = np.divmod(found[:: max(1, found.size // wanted)], which.shape[1])
