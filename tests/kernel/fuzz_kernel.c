@@ -4,13 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge.h"
 #include "mizzle.h"
 #include "second.h"
 #include "single.h"
 
 int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
-            float *out);
+            const uint8_t *wanted, float *out);
+int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1, uint32_t *out);
+int mz_plan(const mz_judge *q, const mz_map *map, const mz_view *view, int64_t rim, int64_t unsure, uint8_t *skip,
+            uint8_t *known, uint8_t *wanted);
+int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
+                  uint8_t *marks, uint8_t *out);
 int mz_read_means(const mz_source *sources, int64_t n, int64_t top, int64_t rows, int64_t nx, double least, float *out);
 int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double multiply, double subtract, float *out);
 
@@ -144,6 +150,36 @@ static void second(void)
     free(tables), free(amplitude), free(mean), free(variance), free(some), free(where);
 }
 
+static uint8_t *some(int64_t n)
+{
+    uint8_t *a = malloc((size_t)n);
+    for (int64_t k = 0; k < n; k++)
+        a[k] = (uint8_t)(below(5) == 0);
+    return a;
+}
+
+/* Hold a chip against an image. */
+static void compare(const mz_map *map, const float *image, int64_t oy, int64_t ox, int wild)
+{
+    const int64_t ny = map->ny, nx = map->nx, interp = below(5), cut = below(oy + 1);
+    uint32_t *bounds = malloc((size_t)(oy * ox) * sizeof *bounds);
+    mz_bounds(image, oy, ox, interp, 0, cut, bounds);
+    mz_bounds(image, oy, ox, interp, cut, oy, bounds);
+    float *sci = singles(ny * nx, 100.0, wild), *factors = singles(14, 2.0, wild);
+    uint8_t *bad = some(ny * nx), *asked = below(2) ? some(ny * nx) : NULL;
+    uint8_t *skip = malloc((size_t)(ny * nx)), *known = malloc((size_t)(ny * nx)), *wanted = malloc((size_t)(ny * nx));
+    float *expected = malloc((size_t)(ny * nx) * 4), *light = malloc((size_t)(ny * nx) * 4);
+    uint8_t *marks = malloc((size_t)(ny * nx)), *out = malloc((size_t)(ny * nx));
+    const mz_judge q = {ny, nx, below(2), factors[0], factors[1], factors[2], factors[3], factors[4], factors[5],
+                        factors[6], factors[7], factors[8], factors[9], factors[10], factors[11], factors[12], factors[13]};
+    const mz_view view = {image, bounds, oy, ox, sci, bad, asked, (float)number(100.0, 0)};
+    mz_plan(&q, map, &view, below(4), 1 + below(2), skip, known, wanted);
+    mz_blot(map, image, oy, ox, interp, 0, ny, wanted, expected);
+    mz_judge_chip(&q, sci, skip, expected, light, marks, out);
+    free(bounds), free(sci), free(factors), free(bad), free(asked), free(skip), free(known), free(wanted);
+    free(expected), free(light), free(marks), free(out);
+}
+
 static void one(void)
 {
     mz_job job;
@@ -181,11 +217,8 @@ static void one(void)
     else if (below(2))
         job.relative64 = relative64 = numbers(ny * nx, 1.0, wild);
     uint8_t *mask = NULL;
-    if (below(2)) {
-        job.mask = mask = malloc((size_t)(ny * nx));
-        for (int64_t k = 0; k < ny * nx; k++)
-            mask[k] = (uint8_t)(below(5) == 0);
-    }
+    if (below(2))
+        job.mask = mask = some(ny * nx);
     job.kernel = below(5);
     job.pixfrac = below(2) ? 1.0 : 0.001 + 0.999 * uniform();
     job.ratio = below(8) ? 0.05 + 4.0 * uniform() : 0.01;
@@ -213,7 +246,8 @@ static void one(void)
             fprintf(stderr, "a row outside the band was written\n");
             abort();
         }
-    mz_blot(&job.map, image, oy, ox, below(5), 0, ny, out);
+    mz_blot(&job.map, image, oy, ox, below(5), 0, ny, NULL, out);
+    compare(&job.map, image, oy, ox, wild);
     free(cx), free(cy), free(edges), free(pixmap), free(sci), free(sci64), free(relative), free(relative64);
     free(mask), free(sums), free(variance), free(context), free(image), free(out);
 }

@@ -29,8 +29,8 @@ def chips():
 @pytest.mark.parametrize("kind", ["PC", "WF"])
 def test_read_and_dropped_references_agree(chips, kind):
     some = [sensor for sensor in chips if sensor.kind == kind]
-    read = build_reference(some, RejectSettings(), Serial()).image
-    dropped = build_reference(some, RejectSettings(kernel="square"), Serial()).image
+    read = build_reference(some, RejectSettings(), Serial()).picture.image
+    dropped = build_reference(some, RejectSettings(kernel="square"), Serial()).picture.image
     both = np.isfinite(read) & np.isfinite(dropped)
     assert np.count_nonzero(both) > 0.998 * max(np.isfinite(read).sum(), np.isfinite(dropped).sum())
     off = np.abs(read - dropped)[both]

@@ -13,26 +13,27 @@ from mizzle.kernel.maps import ChipMap
 from mizzle.kernel.request import AnyMap, check_interp, stored_map
 
 
-def _image(image: ArrayLike) -> NDArray[np.float32]:
+def as_image(image: ArrayLike) -> NDArray[np.float32]:
+    """Return an image as the kernel wants it."""
     array = np.ascontiguousarray(image, dtype=np.float32)
     if array.ndim != 2 or 0 in array.shape:
         raise SettingsError(f"image has shape {array.shape}; needed (ny, nx)", shape=array.shape)
     return array
 
 
-def _read(image: ArrayLike, where: AnyMap, interp: str) -> NDArray[np.float32]:
-    array, interp = _image(image), check_interp(interp)
+def read_places(
+    image: NDArray[np.float32], where: AnyMap, interp: str, wanted: NDArray[np.uint8] | None = None
+) -> NDArray[np.float32]:
+    """Read a contiguous image at all pixels, or at those `wanted`: the others are NaN then, in C."""
     library = native.library()
     if library is None:
-        return reference_blot.blot(array, where, interp)
+        return reference_blot.blot(image, where, interp)
     out = np.empty(where.shape, dtype=np.float32)
     struct = native.map_struct(where)
     code = native.INTERPOLATIONS[interp]
-    ny, nx = array.shape
-    status = library.mz_blot(
-        ctypes.byref(struct), native.pointer(array), ny, nx, code, 0, where.shape[0], native.pointer(out)
-    )
-    if status:
+    ny, nx = image.shape
+    marked, to = native.pointer(wanted), native.pointer(out)
+    if library.mz_blot(ctypes.byref(struct), native.pointer(image), ny, nx, code, 0, where.shape[0], marked, to):
         raise RuntimeError("the native kernel refused a job that was checked before")
     return out
 
@@ -61,7 +62,7 @@ def blot_chip(image: ArrayLike, chip_map: ChipMap, *, interp: str = "poly5") -> 
     SettingsError
         An unknown interpolation, or an image that is not two-dimensional.
     """
-    return _read(image, chip_map, interp)
+    return read_places(as_image(image), chip_map, check_interp(interp))
 
 
 def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> NDArray[np.float32]:
@@ -86,4 +87,4 @@ def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> NDArr
     >>> blot(np.arange(16.0).reshape(4, 4), np.array([[[1.5, 1.0]]]), interp="linear").tolist()
     [[5.5]]
     """
-    return _read(image, stored_map(pixmap, 1.0), interp)
+    return read_places(as_image(image), stored_map(pixmap, 1.0), check_interp(interp))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mizzle.kernel.accumulator import Accumulator
 from mizzle.kernel.maps import ChipMap, StoredMap
 
-ABI = 2
+ABI = 3
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
@@ -63,7 +63,7 @@ def _declare(library: ctypes.CDLL) -> None:
     library.mz_job_size.restype = _I64
     library.mz_level.argtypes = (ctypes.c_int,)
     library.mz_accumulate.argtypes = (ctypes.POINTER(JobStruct), ctypes.c_int)
-    library.mz_blot.argtypes = (ctypes.POINTER(MapStruct), _PTR, _I64, _I64, _I64, _I64, _I64, _PTR)
+    library.mz_blot.argtypes = (ctypes.POINTER(MapStruct), _PTR, _I64, _I64, _I64, _I64, _I64, _PTR, _PTR)
 
 
 def _open() -> tuple[ctypes.CDLL | None, str]:

@@ -153,7 +153,8 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
-def _done(status: int) -> None:
+def done(status: int) -> None:
+    """Raise what a status other than 0 means."""
     if status:
         raise MemoryError("no memory for a stack") if status == 2 else RuntimeError("the kernel refused a checked job")
 
@@ -165,7 +166,7 @@ def means(acc: Accumulator, least: float, out: Image) -> None:
         out[...] = np.nan
         np.divide(acc.sums[..., 0], acc.weight, out=out, where=acc.weight >= least, casting="same_kind")
         return
-    _done(library.mz_means(native.pointer(acc.sums), out.size, least, native.pointer(out)))
+    done(library.mz_means(native.pointer(acc.sums), out.size, least, native.pointer(out)))
 
 
 def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None:
@@ -193,7 +194,7 @@ def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None
         nlow=rule.nlow, nhigh=rule.nhigh, sigma=rule.sigma, structure=rule.structure,
         ratio=rule.ratio, worst_slope=float(rule.slope.max()),
     )  # fmt: skip
-    _done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
+    done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
 
 
 def fill_holes(image: Image) -> Image:
@@ -206,7 +207,7 @@ def fill_holes(image: Image) -> Image:
         return reference_rays.fill_holes(image)
     out = np.empty_like(image)
     ny, nx = image.shape
-    _done(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
+    done(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
     return out
 
 
@@ -218,7 +219,7 @@ class Judged(NamedTuple):
     mask : (ny, nx) bool array
         Seeds and their neighbors.
     marks : (ny, nx) uint8 array
-        Sum of `SEED`, `NEAR` (a neighbor, if beside a seed) and `SUSPECT`.
+        Sum of `SEED`, `NEAR` (in the 3 x 3 pixels around a seed or suspect: a neighbor) and `SUSPECT`.
     light : (ny, nx) float32 array
         The expectation, sharpened [electron].
     """
@@ -226,6 +227,17 @@ class Judged(NamedTuple):
     mask: Mask
     marks: NDArray[np.uint8]
     light: Image
+
+
+def judge_struct(judge: Judge, shape: tuple[int, int]) -> JudgeStruct:
+    """Return `judge` for a chip of this shape as C wants it."""
+    ny, nx = shape
+    return JudgeStruct(
+        ny=ny, nx=nx, negative=int(judge.negative), gain=judge.gain, rate=judge.rate, sky=judge.sky, floor=judge.floor,
+        quiet=judge.quiet, peak=judge.peak, wing=judge.wing, seed_sigma=judge.seed_sigma, seed_slope=judge.seed_slope,
+        near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope, doubt=judge.doubt,
+        suspect_slope=judge.suspect_slope, trust=judge.trust,
+    )  # fmt: skip
 
 
 def judge_chip(sci: Image, bad: Mask | NDArray[np.uint8], expected: Image, judge: Judge) -> Judged:
@@ -261,16 +273,9 @@ def judge_chip(sci: Image, bad: Mask | NDArray[np.uint8], expected: Image, judge
     library = _library()
     if library is None:
         return Judged(*reference_rays.judge_chip(sci, bad, expected, judge))
-    ny, nx = sci.shape
-    job = JudgeStruct(
-        ny=ny, nx=nx, negative=int(judge.negative), gain=judge.gain, rate=judge.rate, sky=judge.sky, floor=judge.floor,
-        quiet=judge.quiet, peak=judge.peak, wing=judge.wing, seed_sigma=judge.seed_sigma, seed_slope=judge.seed_slope,
-        near_sigma=judge.neighbor_sigma, near_slope=judge.neighbor_slope, doubt=judge.doubt,
-        suspect_slope=judge.suspect_slope, trust=judge.trust,
-    )  # fmt: skip
+    job = judge_struct(judge, sci.shape)
     arrays = [np.ascontiguousarray(sci), np.ascontiguousarray(bad), np.ascontiguousarray(expected)]
-    light, marks = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.uint8)
-    out = np.empty((ny, nx), np.bool_)
+    light, marks, out = (np.empty(sci.shape, kind) for kind in (np.float32, np.uint8, np.bool_))
     pointers = [native.pointer(array) for array in (*arrays, light, marks, out)]
-    _done(library.mz_judge_chip(ctypes.addressof(job), *pointers))
+    done(library.mz_judge_chip(ctypes.addressof(job), *pointers))
     return Judged(out, marks, light)

@@ -109,7 +109,8 @@ def judge_chip(sci: Image, bad: Mask | Marks, expected: Image, judge: Judge) -> 
         near = excess > np.float32(judge.neighbor_sigma) * sigma + np.float32(judge.neighbor_slope) * step
     good = bad != 1
     seed, near, suspect = seed & good, near & good, odd & ~seed & good
-    marks = seed.astype(np.uint8) | near.astype(np.uint8) << 1 | suspect.astype(np.uint8) << 2
+    beside = near & grown(seed | suspect, 1)
+    marks = seed.astype(np.uint8) | beside.astype(np.uint8) << 1 | suspect.astype(np.uint8) << 2
     return np.asarray(seed | (near & grown(seed, 1))), marks, light
 
 

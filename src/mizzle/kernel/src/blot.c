@@ -117,6 +117,12 @@ static double read_image(const float *image, int64_t ny, int64_t nx, double x, d
     }
 }
 
+/* An image and how it is read. */
+typedef struct {
+    const float *image;
+    int64_t ny, nx, interp;
+} mz_picture;
+
 #define MZ_WIDEN(v, wide) __builtin_convertvector(v, wide)
 #define MZ_SUM8(s) (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
 #define MZ(name) mz_base_##name
@@ -151,24 +157,25 @@ static double read_image(const float *image, int64_t ny, int64_t nx, double x, d
 #pragma GCC pop_options
 #endif
 
-/* Blot rows row0 .. row1 - 1 of a chip. */
+/* Blot rows row0 .. row1 - 1 of a chip; with `wanted` (ny, nx) the pixels that it marks only, the others are no number. */
 MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0,
-                      int64_t row1, float *out)
+                      int64_t row1, const uint8_t *wanted, float *out)
 {
     if (map->ny < 1 || map->nx < 1 || ny < 1 || nx < 1 || row0 < 0 || row1 > map->ny ||
         (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
         return 1;
+    const mz_picture picture = {image, ny, nx, interp};
     switch (mz_level(-1)) {
 #ifdef MZ_MANY_ISA
     case 2:
-        mz_avx512_blot_rows(map, image, ny, nx, interp, row0, row1, out);
+        mz_avx512_blot_rows(map, &picture, row0, row1, wanted, out);
         break;
     case 1:
-        mz_avx2_blot_rows(map, image, ny, nx, interp, row0, row1, out);
+        mz_avx2_blot_rows(map, &picture, row0, row1, wanted, out);
         break;
 #endif
     default:
-        mz_base_blot_rows(map, image, ny, nx, interp, row0, row1, out);
+        mz_base_blot_rows(map, &picture, row0, row1, wanted, out);
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* Cosmic rays: stacks to a reference, and a chip against it. The NumPy twin in reference_rays.py is the definition. */
-#include "mizzle.h"
+#include "judge.h"
 
 #include <stdlib.h>
 
@@ -13,13 +13,6 @@ typedef struct {
     int64_t method, nlow, nhigh;
     float sigma, structure, ratio, worst_slope;
 } mz_stack;
-
-/* How a chip is judged: `JudgeStruct` in rays.py. */
-typedef struct {
-    int64_t ny, nx, negative;
-    float gain, rate, sky, floor, quiet, peak, wing;
-    float seed_sigma, seed_slope, near_sigma, near_slope, doubt, suspect_slope, trust;
-} mz_judge;
 
 #define MZ(name) mz_base_##name
 #include "rays_body.h"

@@ -161,22 +161,33 @@ static void MZ(mark)(const mz_judge *job, const float *sci, const uint8_t *bad, 
     }
 }
 
-/* Seeds, and neighbors in the 3 x 3 pixels around one. */
-static void MZ(join)(const mz_judge *q, const uint8_t *marks, uint8_t *restrict out)
+/* Bit 1: seed, or neighbor in the 3 x 3 pixels around one; bit 2: neighbor of a seed or suspect. */
+MZ_INLINE uint8_t MZ(beside)(uint8_t here, uint8_t around)
+{
+    const uint8_t near = here >> 1 & 1;
+    return (uint8_t)((here & 1) | (near & around) | (near & (around | around >> 2)) << 1);
+}
+
+/* The answer; and neighbors that have nothing beside them lose their mark. */
+static void MZ(join)(const mz_judge *q, uint8_t *marks, uint8_t *restrict out)
 {
     const int64_t ny = q->ny, nx = q->nx;
     for (int64_t j = 0; j < ny; j++) {
-        const uint8_t *here = marks + j * nx, *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
-        uint8_t *to = out + j * nx;
-        for (int64_t i = 1; i < nx - 1; i++) {
-            const uint8_t around = (uint8_t)(here[i - 1] | here[i] | here[i + 1] | below[i - 1] | below[i] | below[i + 1] |
-                                             above[i - 1] | above[i] | above[i + 1]);
-            to[i] = (uint8_t)((here[i] | (here[i] >> 1 & around)) & 1);
-        }
+        uint8_t *here = marks + j * nx;
+        const uint8_t *below = j > 0 ? here - nx : here, *above = j < ny - 1 ? here + nx : here;
+        uint8_t *restrict to = out + j * nx;
+        for (int64_t i = 1; i < nx - 1; i++)
+            to[i] = MZ(beside)(here[i], (uint8_t)(here[i - 1] | here[i] | here[i + 1] | below[i - 1] | below[i] |
+                                                  below[i + 1] | above[i - 1] | above[i] | above[i + 1]));
         for (int64_t side = 0; side < 2; side++) {
             const int64_t i = side ? nx - 1 : 0, other = side ? (nx > 1 ? nx - 2 : 0) : (nx > 1 ? 1 : 0);
-            const uint8_t around = (uint8_t)(here[i] | here[other] | below[i] | below[other] | above[i] | above[other]);
-            to[i] = (uint8_t)((here[i] | (here[i] >> 1 & around)) & 1);
+            to[i] = MZ(beside)(here[i], (uint8_t)(here[i] | here[other] | below[i] | below[other] | above[i] |
+                                                  above[other]));
+        }
+        /* No verdict looks at another pixel's second bit, so that of this row can go. */
+        for (int64_t i = 0; i < nx; i++) {
+            here[i] &= to[i] | 5;
+            to[i] &= 1;
         }
     }
 }

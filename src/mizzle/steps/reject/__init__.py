@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle import kernel
 from mizzle.kernel import rays
+from mizzle.kernel.comparing import Query, compare_chip
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.reference import Reference, build_reference
-from mizzle.steps.reject.second import Suspects, find_suspects, second_look
+from mizzle.steps.reject.second import Suspects, find_suspects, probe_light, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
 
@@ -126,10 +126,10 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
         mask = np.zeros(bad.shape, np.bool_)
         alone = few = ~bad
     else:
-        judged, known = _compared(sensor, sci, bad, reference, number, settings)
-        mask, alone = judged.mask, ~(known | bad)
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         few = reference.few(number)
+        judged, known = _compared(sensor, sci, bad, few, reference, number, settings)
+        mask, alone = judged.mask, ~(known | bad)
         for box in boxes(few):
             few[box] &= (sci[box] - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light[box]
         few |= alone
@@ -193,16 +193,12 @@ def _compared(
     sensor: Sensor,
     sci: NDArray[np.float32],
     bad: Mask,
+    few: Mask,
     reference: Reference,
     number: int,
     settings: RejectSettings,
 ) -> tuple[rays.Judged, Mask]:
     """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
-    own = reference.maps[number]
-    expected = kernel.blot_chip(reference.image, own, interp=settings.interpolation)
-    # Close to where the reference ends it is read from too few of its pixels.
-    unknown = np.isnan(expected)
-    known = ~rays.grown(unknown, RIM)
     electrons = sensor.noise.gain
     floor, sky = sensor.noise.floor, sensor.sky * electrons
     unit = (1.0 + settings.pixfrac**2) / 24.0
@@ -223,10 +219,15 @@ def _compared(
         suspect_slope=settings.suspect_slope,
         trust=reference.trust / reference.unit(sensor) if settings.second_look else np.inf,
     )
-    # There nothing is flagged at first sight, but the second look needs no reference.
-    skip = (bad | unknown).astype(np.uint8)
-    skip[~(known | skip.view(np.bool_))] = 2 if settings.second_look else 1
-    return rays.judge_chip(sci, skip, expected, judge), known
+    # Close to where the reference ends it is read from too few of its pixels: nothing is flagged there at first sight,
+    # but the second look needs no reference.
+    query = Query(
+        rim=RIM,
+        unsure=2 if settings.second_look else 1,
+        bright=probe_light(sensor) if settings.second_look else np.inf,
+        asked=few if settings.method != "compare" and few.any() else None,
+    )
+    return compare_chip(sci, bad, reference.picture, reference.maps[number], judge, query)
 
 
 def _trailed(mask: Mask, length: int) -> Mask:

@@ -19,6 +19,7 @@ from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.instrument.dq import SATURATED
 from mizzle.kernel import rays, reading
+from mizzle.kernel.comparing import Picture, bounds
 from mizzle.kernel.inverse import Inverse
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
@@ -43,7 +44,7 @@ class Reference:
     ----------
     grid : Grid
         Its pixels.
-    image : (ny, nx) float32 array
+    picture : Picture
         Equalized DN/s per reference pixel, sky subtracted; NaN where fewer than two exposures know.
     exposures : int
         Exposures of the class.
@@ -56,7 +57,7 @@ class Reference:
     """
 
     grid: Grid
-    image: NDArray[np.float32]
+    picture: Picture
     exposures: int
     maps: tuple[kernel.ChipMap, ...]
     trust: float
@@ -121,7 +122,22 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     image = rays.fill_holes(rays.fill_holes(image))
     trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
-    return Reference(grid, image, len(groups), maps, trust, _counts(groups, grid.shape))
+    picture = _picture(image, settings, runner)
+    return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
+
+
+def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner) -> Picture:
+    """Return the reference as chips are compared with it."""
+    if settings.negative:  # every pixel is looked at then
+        return Picture(image, settings.interpolation)
+    ny, nx = image.shape
+    edges = np.empty((ny, nx), np.uint32)
+
+    def some(start: int) -> None:
+        bounds(image, settings.interpolation, slice(start, min(start + PIECE, ny)), edges)
+
+    runner.map(some, range(0, ny, PIECE))
+    return Picture(image, settings.interpolation, edges)
 
 
 def _counts(groups: Sequence[Group], shape: tuple[int, int]) -> NDArray[np.intp]:

@@ -147,11 +147,15 @@ def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
     return np.asarray(where[inside])
 
 
+def probe_light(sensor: Sensor) -> float:
+    """Return how bright a probe's light is at least [electron]."""
+    return PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
+
+
 def _probes(sensor: Sensor, judged: rays.Judged, bad: Mask) -> Indices:
     """Return some bright pixels that are not flagged, spread over the chip."""
-    bright = PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
     nx = bad.shape[1]
-    y, x = np.divmod(np.flatnonzero(judged.light[1:-1:PROBE_ROWS, 1:-1] > bright), nx - 2)
+    y, x = np.divmod(np.flatnonzero(judged.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(sensor)), nx - 2)
     found = (PROBE_ROWS * y + 1) * nx + x + 1
     found = found[~(judged.mask.ravel()[found] | bad.ravel()[found])]
     wanted = PROBES if sensor.kind == "PC" else PROBES // 3
