@@ -12,6 +12,9 @@ int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
             float *out);
 
+int mz_grown(const uint8_t *mask, int64_t ny, int64_t nx, int64_t radius, uint8_t *out);
+int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out);
+
 static uint64_t state = 88172645463325252ULL;
 
 static uint64_t bits(void)
@@ -81,6 +84,27 @@ static void single(void)
             abort();
         }
     free(electrons), free(templates), free(bad), free(track), free(out);
+}
+
+/* An image with holes, which are most of it, or few. */
+static void holes(void)
+{
+    const int64_t ny = 1 + below(9), nx = 1 + below(200), row0 = below(ny), row1 = row0 + below(ny - row0 + 1);
+    const int64_t often = 1 + below(9), less = below(2);
+    float *image = singles(ny * nx, 10.0, below(2) == 0), *out = malloc((size_t)(ny * nx) * sizeof *out);
+    for (int64_t k = 0; k < ny * nx; k++)
+        if ((below(often) == 0) == less)
+            image[k] = NAN;
+    mz_fill_holes(image, ny, nx, row0, row1, out);
+    mz_fill_holes(image, ny, nx, row0, row1, image);
+    for (int64_t k = row0 * nx; k < row1 * nx; k++)
+        if (memcmp(image + k, out + k, sizeof *out) != 0) {
+            fprintf(stderr, "holes in place are filled otherwise\n");
+            abort();
+        }
+    uint8_t *mask = bytes(ny * nx, 9, 1), *wide = malloc((size_t)(ny * nx));
+    mz_grown(mask, ny, nx, below(4) ? below(9) : below(1000000), wide);
+    free(image), free(out), free(mask), free(wide);
 }
 
 /* A chip that looks at places on a grid. */
@@ -223,6 +247,7 @@ int main(int argc, char **argv)
         one();
         single();
         second();
+        holes();
     }
     printf("%d rounds\n", rounds);
     return 0;
