@@ -20,6 +20,9 @@ int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const
 int mz_read_means(const mz_source *sources, int64_t n, int64_t top, int64_t rows, int64_t nx, double least, float *out);
 int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double multiply, double subtract, float *out);
 
+int mz_grown(const uint8_t *mask, int64_t ny, int64_t nx, int64_t radius, uint8_t *out);
+int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out);
+
 static uint64_t state = 88172645463325252ULL;
 
 static uint64_t bits(void)
@@ -89,6 +92,27 @@ static void single(void)
             abort();
         }
     free(electrons), free(templates), free(bad), free(track), free(out);
+}
+
+/* An image with holes, which are most of it, or few. */
+static void holes(void)
+{
+    const int64_t ny = 1 + below(9), nx = 1 + below(200), row0 = below(ny), row1 = row0 + below(ny - row0 + 1);
+    const int64_t often = 1 + below(9), less = below(2);
+    float *image = singles(ny * nx, 10.0, below(2) == 0), *out = malloc((size_t)(ny * nx) * sizeof *out);
+    for (int64_t k = 0; k < ny * nx; k++)
+        if ((below(often) == 0) == less)
+            image[k] = NAN;
+    mz_fill_holes(image, ny, nx, row0, row1, out);
+    mz_fill_holes(image, ny, nx, row0, row1, image);
+    for (int64_t k = row0 * nx; k < row1 * nx; k++)
+        if (memcmp(image + k, out + k, sizeof *out) != 0) {
+            fprintf(stderr, "holes in place are filled otherwise\n");
+            abort();
+        }
+    uint8_t *mask = bytes(ny * nx, 9, 1), *wide = malloc((size_t)(ny * nx));
+    mz_grown(mask, ny, nx, below(4) ? below(9) : below(1000000), wide);
+    free(image), free(out), free(mask), free(wide);
 }
 
 /* A chip that looks at places on a grid. */
@@ -305,6 +329,7 @@ int main(int argc, char **argv)
         one_read();
         single();
         second();
+        holes();
     }
     printf("%d rounds\n", rounds);
     return 0;

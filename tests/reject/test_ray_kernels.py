@@ -27,7 +27,7 @@ def reduce(stack, how):
 @pytest.fixture(params=["native", "reference"])
 def twin(request, monkeypatch):
     if request.param == "reference":
-        monkeypatch.setattr(rays, "_library", lambda: None)
+        monkeypatch.setattr(native, "library", lambda: None)
     elif native.library() is None:
         pytest.skip("no compiled kernel")
     return request.param
@@ -67,12 +67,17 @@ def test_twins_judge_alike(seed, ny, nx, negative):
 
 @pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
-def test_twins_fill_holes_alike(seed, ny, nx):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 300), st.sampled_from((0.01, 0.3, 0.99)))
+def test_twins_fill_holes_alike(seed, ny, nx, share):
+    """Here and there, everywhere, and at the end of what is known."""
     rng = np.random.default_rng(seed)
     image = rng.normal(0, 1, (ny, nx)).astype(F32)
-    image[rng.random((ny, nx)) < 0.3] = np.nan
-    np.testing.assert_allclose(rays.fill_holes(image), reference_rays.fill_holes(image), rtol=1e-5, atol=1e-6)
+    image[rng.random((ny, nx)) < share] = np.nan
+    image[:, rng.integers(0, nx + 1) :] = np.nan
+    expected = reference_rays.fill_holes(image)
+    np.testing.assert_array_equal(rays.fill_holes(image), expected)
+    assert rays.fill_holes(image, image) is image
+    np.testing.assert_array_equal(image, expected)
 
 
 def test_equal_exposures_come_back(twin):
@@ -187,10 +192,20 @@ def test_low_pixels_count_on_request_only(twin):
     assert judged(flat(-6 * SIGMA), how=replace(JUDGE, negative=True))[4, 4]
 
 
-def test_growth_is_a_radius():
+def test_growth_is_a_radius(twin):
     mask = np.zeros((9, 9), bool)
     mask[4, 4] = True
     assert [rays.grown(mask, r).sum() for r in range(3)] == [1, 9, 25]
+    assert mask.sum() == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 70), st.integers(0, 12))
+def test_growth_reaches_all_that_is_near(seed, ny, nx, radius):
+    mask = np.random.default_rng(seed).random((ny, nx)) < 0.05
+    there = np.argwhere(mask)
+    expected = [np.any(np.abs(there - place).max(axis=1) <= radius) for place in np.ndindex(ny, nx)]
+    np.testing.assert_array_equal(rays.grown(mask, radius).ravel(), expected)
+    np.testing.assert_array_equal(reference_rays.grown(mask, radius).ravel(), expected)
 
 
 def test_a_hole_is_filled_and_an_edge_is_not(twin):

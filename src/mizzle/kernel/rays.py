@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mizzle.kernel import native, reference_rays
 from mizzle.kernel.accumulator import Accumulator
-from mizzle.kernel.reference_rays import grown
 
 __all__ = [
     "NEAR",
@@ -197,17 +196,44 @@ def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None
     done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
 
 
-def fill_holes(image: Image) -> Image:
-    """Return `image` with each unknown pixel (NaN) that has five known neighbors at least replaced by the greatest.
+def fill_holes(image: Image, out: Image | None = None) -> Image:
+    """Fill each unknown pixel (NaN) that has five known neighbors at least with the greatest of them.
 
     The greatest, for a star may stand there: what is expected must not be too low.
+
+    Parameters
+    ----------
+    image : (ny, nx) float32 array
+        With holes.
+    out : (ny, nx) float32 array, optional
+        Written and returned; it may be `image` itself. Without it a new one is.
     """
+    out = np.empty_like(image) if out is None else out
     library = _library()
     if library is None:
-        return reference_rays.fill_holes(image)
-    out = np.empty_like(image)
+        out[...] = reference_rays.fill_holes(image)
+        return out
     ny, nx = image.shape
     done(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
+    return out
+
+
+def grown(mask: Mask, radius: int) -> Mask:
+    """Return `mask` grown by `radius` pixels to all sides (a square).
+
+    Parameters
+    ----------
+    mask : (ny, nx) bool array
+        Marks.
+    radius : int
+        Rows and columns; 0: a copy.
+    """
+    library = native.library()
+    if library is None or not hasattr(library, "mz_grown") or not mask.size:
+        return reference_rays.grown(mask, radius)
+    library.mz_grown.argtypes = (_PTR, _I64, _I64, _I64, _PTR)
+    out, given = np.empty(mask.shape, np.bool_), np.ascontiguousarray(mask, np.bool_)
+    _done(library.mz_grown(native.pointer(given), *mask.shape, max(0, radius), native.pointer(out)))
     return out
 
 

@@ -146,13 +146,13 @@ def _steepest(image: Image) -> Image:
 
 
 def grown(mask: Mask, radius: int) -> Mask:
-    """Return `mask` grown by `radius` pixels to all sides (a square)."""
-    result = mask
-    for _ in range(radius):
-        wide = result.copy()
-        wide[:, 1:] |= result[:, :-1]
-        wide[:, :-1] |= result[:, 1:]
-        result = wide.copy()
-        result[1:] |= wide[:-1]
-        result[:-1] |= wide[1:]
+    """Return `mask` grown by `radius` pixels to all sides; see `rays.grown`."""
+    wide = mask.copy()
+    for step in range(1, radius + 1):
+        wide[:, step:] |= mask[:, :-step]
+        wide[:, :-step] |= mask[:, step:]
+    result = wide.copy()
+    for step in range(1, radius + 1):
+        result[step:] |= wide[:-step]
+        result[:-step] |= wide[step:]
     return result

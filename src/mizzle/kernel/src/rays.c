@@ -2,6 +2,7 @@
 #include "judge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MZ_CLIPPED = 0, MZ_MINMED = 1, MZ_MEDIAN = 2, MZ_MEAN = 3 };
 
@@ -95,27 +96,80 @@ MZ_EXPORT int mz_means(const double *sums, int64_t count, double least, float *o
     return 0;
 }
 
-/* Holes of an image (not a number) with five known neighbors at least become the greatest of them; rows row0 .. row1 - 1. */
+/* How many of some values are not a number. */
+static int64_t unknown(const float *v, int64_t n)
+{
+    int32_t count = 0;
+    for (int64_t k = 0; k < n; k++)
+        count += v[k] != v[k];
+    return count;
+}
+
+/* A hole and what fills it. */
+typedef struct {
+    int64_t at;
+    float value;
+} mz_hole;
+
+/* The greatest of a hole's neighbors to `value`; 0 where fewer than five are known. */
+static int filling(const float *image, int64_t nx, int64_t at, float *value)
+{
+    int known = 0;
+    *value = -INFINITY;
+    for (int64_t row = at - nx; row <= at + nx; row += nx)
+        for (int64_t k = row - 1; k <= row + 1; k++) {
+            known += !isnan(image[k]);
+            *value = image[k] > *value ? image[k] : *value;
+        }
+    return known >= 5;
+}
+
+/* Holes of columns first .. stop - 1 of row j to the list, which has room for all. Most pieces have none, or only such. */
+static int64_t find_holes(const float *image, int64_t nx, int64_t j, int64_t first, int64_t stop, mz_hole *list)
+{
+    const float *row = image + j * nx;
+    const int64_t size = stop - first, missing = unknown(row + first, size);
+    int64_t held = 0;
+    if (!missing)
+        return 0;
+    if (missing == size) {
+        const int64_t wide = size + 2;
+        if (unknown(row - nx + first - 1, wide) + unknown(row + first - 1, wide) + unknown(row + nx + first - 1, wide) == 3 * wide)
+            return 0;
+    }
+    for (int64_t i = first; i < stop; i++) {
+        float value;
+        if (isnan(row[i]) && filling(image, nx, j * nx + i, &value))
+            list[held++] = (mz_hole){j * nx + i, value};
+    }
+    return held;
+}
+
+/* Holes of an image (not a number) with five known neighbors at least become the greatest of them; rows row0 .. row1 - 1.
+ * `out` may be the image itself. Returns 1 when the job makes no sense, 2 without memory. */
 MZ_EXPORT int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out)
 {
     if (ny < 1 || nx < 1 || row0 < 0 || row1 > ny)
         return 1;
-    for (int64_t j = row0; j < row1; j++)
-        for (int64_t i = 0; i < nx; i++) {
-            const float value = image[j * nx + i];
-            out[j * nx + i] = value;
-            if (!isnan(value) || j == 0 || i == 0 || j == ny - 1 || i == nx - 1)
-                continue;
-            float most = -INFINITY;
-            int known = 0;
-            for (int64_t b = j - 1; b <= j + 1; b++)
-                for (int64_t a = i - 1; a <= i + 1; a++) {
-                    const float other = image[b * nx + a];
-                    known += !isnan(other);
-                    most = other > most ? other : most;
-                }
-            if (known >= 5)
-                out[j * nx + i] = most;
+    int64_t held = 0, room = 1024;
+    mz_hole *list = malloc((size_t)room * sizeof *list);
+    for (int64_t j = row0 > 1 ? row0 : 1; list && j < row1 && j < ny - 1; j++)
+        for (int64_t i = 1; list && i < nx - 1; i += 64) {
+            if (held + 64 > room) {
+                mz_hole *more = realloc(list, (size_t)(room *= 2) * sizeof *list);
+                if (!more)
+                    free(list);
+                list = more;
+            }
+            if (list)
+                held += find_holes(image, nx, j, i, i + 64 < nx - 1 ? i + 64 : nx - 1, list + held);
         }
+    if (!list)
+        return 2;
+    if (out != image && row1 > row0)
+        memcpy(out + row0 * nx, image + row0 * nx, (size_t)((row1 - row0) * nx) * sizeof *out);
+    for (int64_t k = 0; k < held; k++)
+        out[list[k].at] = list[k].value;
+    free(list);
     return 0;
 }

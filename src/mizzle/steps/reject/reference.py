@@ -120,7 +120,7 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
-    image = rays.fill_holes(rays.fill_holes(image))
+    rays.fill_holes(rays.fill_holes(image, image), image)
     trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
     picture = _picture(image, settings, runner)
     return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
