@@ -233,7 +233,7 @@ def grown(mask: Mask, radius: int) -> Mask:
         return reference_rays.grown(mask, radius)
     library.mz_grown.argtypes = (_PTR, _I64, _I64, _I64, _PTR)
     out, given = np.empty(mask.shape, np.bool_), np.ascontiguousarray(mask, np.bool_)
-    _done(library.mz_grown(native.pointer(given), *mask.shape, max(0, radius), native.pointer(out)))
+    done(library.mz_grown(native.pointer(given), *mask.shape, max(0, radius), native.pointer(out)))
     return out
 
 
