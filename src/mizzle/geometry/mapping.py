@@ -151,7 +151,7 @@ def back_map(frame: ChipFrame, grid: Grid, forward: ChipMap) -> tuple[ChipMap, t
         nodes = chebyshev.chebpts1(degree + 1)
         across, along = ((nodes * n + (n - 1)) / 2 for n in (wide, tall))
         at_x, at_y = np.broadcast_arrays(across[:, None] + low[1], along[None, :] + low[0])
-        px, py = smooth.sky_to_pixel(*grid.pixel_to_sky(at_x, at_y))
+        px, py = smooth.sky_to_pixel(*grid.pixel_to_sky(at_x, at_y), iterations=6)  # good to 1e-6 pixel
         inverse = np.linalg.inv(chebyshev.chebvander(nodes, degree))
         if not (np.isfinite(px).all() and np.isfinite(py).all()):
             return None
