@@ -23,6 +23,11 @@ int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double 
 int mz_grown(const uint8_t *mask, int64_t ny, int64_t nx, int64_t radius, uint8_t *out);
 int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int64_t row1, float *out);
 
+int mz_finish(const double *cells, const int32_t *more, int64_t planes, int64_t stride, int64_t count, float fill,
+              float *sci, float *err, float *wht, int32_t *ctx);
+int mz_fill_in(double *cells, int32_t *more, const double *spare, const int32_t *spare_more, const uint8_t *touched,
+               int64_t planes, int64_t stride, int64_t first, int64_t stop, double enough);
+
 static uint64_t state = 88172645463325252ULL;
 
 static uint64_t bits(void)
@@ -204,6 +209,19 @@ static void compare(const mz_map *map, const float *image, int64_t oy, int64_t o
     free(expected), free(light), free(marks), free(out);
 }
 
+/* Make images of what was dropped; the cells serve as their own spares. */
+static void use(const mz_job *job, int32_t *plane)
+{
+    const int64_t count = job->out_ny * job->out_nx, planes = plane ? 3 : 1 + below(2), first = below(count + 1);
+    int32_t *ctx = malloc((size_t)(planes * count) * sizeof *ctx);
+    float *images = malloc((size_t)(3 * count) * sizeof *images);
+    double *spare = malloc((size_t)(4 * count) * sizeof *spare);
+    memcpy(spare, job->cells, (size_t)(4 * count) * sizeof *spare);
+    mz_fill_in(job->cells, plane, spare, plane, job->touched, plane ? 1 : 0, count, first, count, number(2.0, 0));
+    mz_finish(job->cells, plane, planes, count, count, NAN, images, images + count, images + 2 * count, ctx);
+    free(ctx), free(images), free(spare);
+}
+
 static void one(void)
 {
     mz_job job;
@@ -231,7 +249,7 @@ static void one(void)
         job.map.step = uniform() * 9.0;
     }
     float *sci = NULL, *relative = NULL, *image = singles(oy * ox, 10.0, wild), *out = malloc((size_t)(ny * nx) * 4);
-    double *sci64 = NULL, *relative64 = NULL, *variance = NULL;
+    double *sci64 = NULL, *relative64 = NULL;
     if (below(2))
         job.sci = sci = singles(ny * nx, 10.0, wild);
     else
@@ -255,25 +273,28 @@ static void one(void)
     job.out_nx = ox;
     job.row0 = below(oy);
     job.row1 = job.row0 + below(oy - job.row0 + 1);
-    double *sums = calloc((size_t)(oy * ox * 2), sizeof *sums);
-    job.sums = sums;
-    if (below(2))
-        job.variance = variance = calloc((size_t)(oy * ox), sizeof *variance);
+    job.lanes = below(2) ? 2 : 4;
+    double *cells = calloc((size_t)(oy * ox * job.lanes), sizeof *cells);
+    job.cells = cells;
     int32_t *context = NULL;
-    if (below(2)) {
+    if (below(3) == 0)
         job.context = context = calloc((size_t)(oy * ox), sizeof *context);
-        job.bit = (int32_t)(1u << below(32));
-    }
+    uint8_t *touched = NULL;
+    if (below(3) == 0)
+        job.touched = touched = calloc((size_t)(oy * ox + MZ_TOGETHER - 1) / MZ_TOGETHER, 1);
+    job.bit = job.bits[below(2)] = (int32_t)(1u << below(32));
     mz_accumulate(&job, (int)below(3));
     for (int64_t k = 0; k < oy * ox; k++)
-        if ((k < job.row0 * ox || k >= job.row1 * ox) && (sums[2 * k] != 0.0 || sums[2 * k + 1] != 0.0)) {
+        if ((k < job.row0 * ox || k >= job.row1 * ox) && (cells[job.lanes * k] != 0.0 || cells[job.lanes * k + 1] != 0.0)) {
             fprintf(stderr, "a row outside the band was written\n");
             abort();
         }
+    if (job.lanes == 4)
+        use(&job, context);
     mz_blot(&job.map, image, oy, ox, below(5), 0, ny, NULL, out);
     compare(&job.map, image, oy, ox, wild);
     free(cx), free(cy), free(edges), free(pixmap), free(sci), free(sci64), free(relative), free(relative64);
-    free(mask), free(sums), free(variance), free(context), free(image), free(out);
+    free(mask), free(cells), free(context), free(touched), free(image), free(out);
 }
 
 /* Chips read at the places of a frame's cells, through maps that lead anywhere. */

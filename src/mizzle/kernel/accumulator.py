@@ -11,11 +11,23 @@ from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
 
+#: Planes of context that fit into a cell.
+IN_CELL = 2
+#: Cells that `Accumulator.touched` speaks of together (MZ_TOGETHER of mizzle.h), and bytes in a line of the cache.
+TOGETHER, LINE = 64, 64
 
-def _sparse_zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return zeros that take memory only where they are written: NumPy asks for pages of megabytes."""
+
+def _zeros(shape: tuple[int, ...], dtype: type[np.generic], *, sparse: bool = False) -> NDArray[Any]:
+    """Return zeros that begin with a line of the cache.
+
+    `sparse`: they take memory only where they are written; NumPy asks for pages of megabytes.
+    """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+    if sparse:
+        return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
+    raw = np.zeros(size + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 class Accumulator:
@@ -34,12 +46,13 @@ class Accumulator:
 
     Attributes
     ----------
-    sums : (ny, nx, 2) float64 array
-        Sum of weight times value, and sum of weight: side by side, as they are added together.
-    variance_sum : (ny, nx) float64 array or None
-        Sum of weight squared times variance.
-    context : (planes, ny, nx) int32 array or None
-        Bit ``k % 32`` of plane ``k // 32`` tells that input ``k`` reached the pixel. Planes grow as needed.
+    cells : (ny, nx, 2 or 4) float64 array
+        Sum of weight times value, and sum of weight, side by side as they are added together. With variance or context,
+        next to them: sum of weight squared times variance, and two words of context in the place of a fourth number.
+    planes : int
+        Planes of context in use, 0 without context; they grow as needed.
+    touched : uint8 array or None
+        Of a sparse accumulator, where C writes it: not 0 where anything fell into some of `TOGETHER` cells.
     """
 
     def __init__(
@@ -49,25 +62,49 @@ class Accumulator:
         if ny < 1 or nx < 1:
             raise SettingsError(f"output of shape {(ny, nx)}: both sides must be at least 1", shape=(ny, nx))
         self.shape = (ny, nx)
-        self._zeros = _sparse_zeros if sparse else np.zeros
-        self.sums: NDArray[np.float64] = self._zeros((ny, nx, 2), np.float64)
-        self.variance_sum: NDArray[np.float64] | None = self._zeros((ny, nx), np.float64) if variance else None
-        self.context: NDArray[np.int32] | None = self._zeros((1, ny, nx), np.int32) if context else None
+        self.planes = int(context)
+        self._variance, self._sparse = variance, sparse
+        lanes = 4 if variance or context else 2
+        self.cells: NDArray[np.float64] = _zeros((ny, nx, lanes), np.float64, sparse=sparse)
+        self.touched = np.zeros(-(-ny * nx // TOGETHER), np.uint8) if sparse else None
+        #: Planes of context that do not fit into the cells.
+        self.more: NDArray[np.int32] = np.zeros((0, ny, nx), np.int32)
 
     def reserve_context(self, n_inputs: int) -> None:
         """Make room for `n_inputs` context bits; call it before threads share this accumulator."""
-        if self.context is None:
+        if not self.planes:
             return
-        planes = max(1, -(-n_inputs // 32))
-        if planes > self.context.shape[0]:
-            before, self.context = self.context, self._zeros((planes, *self.shape), np.int32)
+        self.planes = max(self.planes, -(-n_inputs // 32))
+        beyond = self.planes - IN_CELL
+        if beyond > self.more.shape[0]:
+            before, self.more = self.more, _zeros((beyond, *self.shape), np.int32, sparse=self._sparse)
             if before.any():  # writing zeros would take memory that may never be needed
-                self.context[: before.shape[0]] = before
+                self.more[: before.shape[0]] = before
+
+    def plane(self, number: int) -> NDArray[np.int32]:
+        """Return a plane of context (ny, nx), a view; bit ``k % 32`` of plane ``k // 32`` belongs to input ``k``."""
+        words: NDArray[np.int32] = self.cells.view(np.int32)[..., 6:] if number < IN_CELL else self.more
+        return words[..., number] if number < IN_CELL else words[number - IN_CELL]
+
+    @property
+    def context(self) -> NDArray[np.int32] | None:
+        """All planes of context (planes, ny, nx), or None; a copy."""
+        return np.stack([self.plane(number) for number in range(self.planes)]) if self.planes else None
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """Sum of weight times value, and sum of weight (ny, nx, 2); a view."""
+        return self.cells[..., :2]
 
     @property
     def weight(self) -> NDArray[np.float64]:
         """Sum of weights (ny, nx); a view."""
-        return self.sums[..., 1]
+        return self.cells[..., 1]
+
+    @property
+    def variance_sum(self) -> NDArray[np.float64] | None:
+        """Sum of weight squared times variance (ny, nx), or None; a view."""
+        return self.cells[..., 2] if self._variance else None
 
     def mean(self) -> NDArray[np.float64]:
         """Weighted mean value (ny, nx); NaN where the weight is 0."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.accumulator import Accumulator
+from mizzle.kernel.accumulator import IN_CELL, Accumulator
 from mizzle.kernel.maps import ChipMap, StoredMap
 
 ABI = 3
@@ -45,8 +45,9 @@ class JobStruct(ctypes.Structure):
     _fields_ = (
         ("map", MapStruct), ("sci", _PTR), ("sci64", _PTR), ("mask", _PTR), ("relative", _PTR), ("relative64", _PTR),
         ("kernel", _I64), ("pixfrac", _F64), ("ratio", _F64), ("multiply", _F64), ("subtract", _F64),
-        ("weight", _F64), ("v0", _F64), ("v1", _F64), ("out_ny", _I64), ("out_nx", _I64), ("sums", _PTR),
-        ("variance", _PTR), ("context", _PTR), ("bit", ctypes.c_int32), ("row0", _I64), ("row1", _I64),
+        ("weight", _F64), ("v0", _F64), ("v1", _F64), ("out_ny", _I64), ("out_nx", _I64), ("cells", _PTR),
+        ("lanes", _I64), ("context", _PTR), ("touched", _PTR), ("bits", ctypes.c_int32 * 2), ("bit", ctypes.c_int32),
+        ("row0", _I64), ("row1", _I64),
     )  # fmt: skip
 
 
@@ -117,11 +118,15 @@ def map_struct(where: ChipMap | StoredMap) -> MapStruct:
 def accumulate(library: ctypes.CDLL, acc: Accumulator, job: JobStruct, rows: tuple[int, int], bit: int | None) -> None:
     """Complete `job` with its output and run it."""
     job.out_ny, job.out_nx = acc.shape
-    job.sums = pointer(acc.sums)
-    job.variance = pointer(acc.variance_sum)
-    if acc.context is not None and bit is not None:
-        job.context = pointer(acc.context[bit // 32])
-        job.bit = int(np.array([1 << (bit % 32)], dtype=np.uint32).view(np.int32)[0])
+    job.cells, job.lanes = pointer(acc.cells), acc.cells.shape[2]
+    job.touched = pointer(acc.touched)
+    if acc.planes and bit is not None:
+        plane, flag = divmod(bit, 32)
+        word = int(np.array([1 << flag], dtype=np.uint32).view(np.int32)[0])
+        if plane < IN_CELL:
+            job.bits[plane] = word
+        else:
+            job.context, job.bit = pointer(acc.plane(plane)), word
     job.row0, job.row1 = rows
     if library.mz_accumulate(ctypes.byref(job), -1):
         raise RuntimeError("the native kernel refused a job that was checked before")

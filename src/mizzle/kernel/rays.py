@@ -25,8 +25,8 @@ __all__ = [
     "fill_holes",
     "grown",
     "judge_chip",
-    "means",
     "reduce_stack",
+    "take_means",
 ]
 
 Image = NDArray[np.float32]
@@ -158,14 +158,27 @@ def done(status: int) -> None:
         raise MemoryError("no memory for a stack") if status == 2 else RuntimeError("the kernel refused a checked job")
 
 
-def means(acc: Accumulator, least: float, out: Image) -> None:
-    """Write the mean of each cell to `out`, NaN where its weight is below `least` (more than 0)."""
+def take_means(acc: Accumulator, least: float, out: Image) -> None:
+    """Write the mean of each cell to `out`, NaN where its weight is below `least` (more than 0), and empty the cells.
+
+    Parameters
+    ----------
+    acc : Accumulator
+        Of plain sums; good for the next image afterwards, at no price: fresh memory has one.
+    least : float
+        Least weight.
+    out : (ny, nx) float32 array
+        Written.
+    """
     library = _library()
     if library is None:
         out[...] = np.nan
         np.divide(acc.sums[..., 0], acc.weight, out=out, where=acc.weight >= least, casting="same_kind")
+        acc.cells[...] = 0.0
         return
-    done(library.mz_means(native.pointer(acc.sums), out.size, least, native.pointer(out)))
+    if acc.cells.shape[2] != 2:
+        raise ValueError("means are taken of plain sums, without variance and context")
+    done(library.mz_means(native.pointer(acc.cells), out.size, least, native.pointer(out)))
 
 
 def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None:

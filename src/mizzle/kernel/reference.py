@@ -117,9 +117,9 @@ class _Adder:
         self.acc.sums[here][..., 1] += counted(part)
         if self.acc.variance_sum is not None:
             self.acc.variance_sum[here] += counted(part * part * variance)
-        if self.acc.context is not None and self.bit is not None:
+        if self.acc.planes and self.bit is not None:
             flag = np.array([1 << (self.bit % 32)], dtype=np.uint32).view(np.int32)[0]
-            plane = self.acc.context[self.bit // 32][here]
+            plane = self.acc.plane(self.bit // 32)[here]
             plane[np.bincount(cell, part != 0, wide * high).reshape(high, wide) > 0] |= flag
 
 

@@ -1,15 +1,20 @@
 /* Drizzling: entry point, and one copy of the loops for each instruction set. */
 #include "mizzle.h"
 
+#include <string.h>
+
 #define MZ_CORNERS
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
 #define MZ_AHEAD 12
 #define MZ_MAX_SPAN 5
 
-/* Both sums of a cell. They are added as one pair and never as a wider vector: the next drop adds to an overlapping set of
- * cells at once, and a load that spans two stores still under way would wait for both (half of all time, when tried). */
+/* A cell's sums are loaded and stored as one: the next drop adds to an overlapping set of cells at once, and a load that
+ * spans two stores still under way would wait for both (half of all time, when tried). Two lanes: the plain sums. Four:
+ * variance and context with them, so that a cell is half a line of the cache and one place to go to. */
 typedef double mz_pair __attribute__((vector_size(16), aligned(8), may_alias));
+typedef double mz_four __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t mz_bits __attribute__((vector_size(32)));
 
 #define MZ_PI 3.14159265358979323846
 
@@ -92,7 +97,8 @@ MZ_EXPORT int mz_level(int level) { return level_of(level); }
 MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
 {
     if (job->map.ny < 1 || job->map.nx < 1 || job->out_ny < 1 || job->out_nx < 1 || job->row0 < 0 ||
-        job->row1 > job->out_ny || (!job->sci && !job->sci64) || !job->sums || !(job->pixfrac > 0.0) ||
+        job->row1 > job->out_ny || (!job->sci && !job->sci64) || !job->cells ||
+        (job->lanes != 2 && job->lanes != 4) || !(job->pixfrac > 0.0) ||
         !(job->ratio > 0.0) || job->map.ny > INT32_MAX || job->map.nx > INT32_MAX || job->out_ny > (int64_t)MZ_FAR ||
         job->out_nx > (int64_t)MZ_FAR)
         return 1;

@@ -15,7 +15,6 @@ static void MZ(load)(const mz_job *job, int64_t j, int64_t i0, MZ(pixels) *restr
     const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
     const int64_t at = j * job->map.nx + i0;
     double raw[MZ_CHUNK];
-    int any = 0;
     if (job->sci)
         for (int k = 0; k < count; k++)
             raw[k] = (double)job->sci[at + k];
@@ -33,30 +32,50 @@ static void MZ(load)(const mz_job *job, int64_t j, int64_t i0, MZ(pixels) *restr
     if (job->mask)
         for (int k = 0; k < count; k++)
             p->weight[k] = job->mask[at + k] ? 0.0 : p->weight[k];
+    const double multiply = job->multiply, subtract = job->subtract, v0 = job->v0, v1 = job->v1;
     for (int k = 0; k < count; k++) {
-        const double value = raw[k] * job->multiply - job->subtract;
+        const double value = raw[k] * multiply - subtract, variance = v0 + v1 * MZ(max)(raw[k], 0.0);
         /* x - x is 0 for finite numbers only. */
-        const int seen = (value - value == 0.0) & (p->weight[k] - p->weight[k] == 0.0) & (p->weight[k] != 0.0);
-        p->value[k] = seen ? value : 0.0;
-        p->weight[k] = seen ? p->weight[k] : 0.0;
-        p->variance[k] = seen ? job->v0 + job->v1 * MZ(max)(raw[k], 0.0) : 0.0;
-        any |= seen;
+        double weight = p->weight[k];
+        weight = value - value == 0.0 ? weight : 0.0;
+        weight = weight - weight == 0.0 ? weight : 0.0;
+        p->weight[k] = weight != 0.0 ? weight : 0.0;
+        p->value[k] = weight != 0.0 ? value : 0.0;
+        p->variance[k] = weight != 0.0 ? variance : 0.0;
     }
+    int any = 0;
+    for (int k = 0; k < count; k++)
+        any |= p->weight[k] != 0.0;
     for (int k = count; k < MZ_CHUNK; k++)
         p->value[k] = p->weight[k] = p->variance[k] = 0.0;
     p->any = any;
 }
 
-/* Add one share of a pixel to one cell, which must lie inside the frame and the band. */
+/* Add to one cell, which must lie inside the frame and the band. */
+MZ_INLINE void MZ(put)(const mz_job *job, int64_t cell, double sum, double part, double variance)
+{
+    double *to = job->cells + job->lanes * cell;
+    to[0] += sum;
+    to[1] += part;
+    if (job->lanes == 4) {
+        int32_t words[2];
+        to[2] += part * part * variance;
+        memcpy(words, to + 3, sizeof words);
+        words[0] |= job->bits[0];
+        words[1] |= job->bits[1];
+        memcpy(to + 3, words, sizeof words);
+    }
+    if (job->context)
+        job->context[cell] |= job->bit;
+    if (job->touched)
+        job->touched[cell / MZ_TOGETHER] = 1;
+}
+
+/* Add one share of a pixel to one cell. */
 MZ_INLINE void MZ(add)(const mz_job *job, int64_t cell, double share, double weight, double value, double variance)
 {
     const double part = share * weight;
-    job->sums[2 * cell] += part * value;
-    job->sums[2 * cell + 1] += part;
-    if (job->variance)
-        job->variance[cell] += part * part * variance;
-    if (job->context)
-        job->context[cell] |= job->bit;
+    MZ(put)(job, cell, part * value, part, variance);
 }
 
 /* The cell at (x, y), if it may be written. */
@@ -72,57 +91,6 @@ static void MZ(drop_point)(const mz_job *job, double x, double y, double weight,
     const int64_t cx = MZ(cell)(x), cy = MZ(cell)(y);
     if (MZ(inside)(job, cx, cy))
         MZ(add)(job, cy * job->out_nx + cx, 1.0, weight, value, variance);
-}
-
-MZ_INLINE double MZ(turn)(const double *x, const double *y, int a, int b, int c)
-{
-    return (x[b] - x[a]) * (y[c] - y[a]) - (x[c] - x[a]) * (y[b] - y[a]);
-}
-
-/* Do the segments ab and cd cross? */
-static int MZ(cross)(const double *x, const double *y, int a, int b, int c, int d)
-{
-    return MZ(turn)(x, y, a, b, c) * MZ(turn)(x, y, a, b, d) < 0.0 &&
-           MZ(turn)(x, y, c, d, a) * MZ(turn)(x, y, c, d, b) < 0.0;
-}
-
-/* Any quadrilateral, however large or bent; one folded over itself falls as a point at its middle. */
-static void MZ(drop_any)(const mz_job *job, const double *x, const double *y, double weight, double value,
-                         double variance)
-{
-    double x0 = x[0], x1 = x[0], y0 = y[0], y1 = y[0];
-    for (int e = 0; e < 4; e++) {
-        if (!(fabs(x[e]) < MZ_FAR) || !(fabs(y[e]) < MZ_FAR))
-            return;
-        x0 = MZ(min)(x0, x[e]);
-        x1 = MZ(max)(x1, x[e]);
-        y0 = MZ(min)(y0, y[e]);
-        y1 = MZ(max)(y1, y[e]);
-    }
-    if (x1 < 0.0 || x0 > (double)job->out_nx || y1 < (double)job->row0 || y0 > (double)job->row1)
-        return;
-    const double area = 0.5 * (MZ(turn)(x, y, 0, 1, 2) + MZ(turn)(x, y, 0, 2, 3));
-    if (!(fabs(area) > 1e-12) || MZ(cross)(x, y, 0, 1, 2, 3) || MZ(cross)(x, y, 1, 2, 3, 0)) {
-        MZ(drop_point)(job, 0.25 * (x[0] + x[1] + x[2] + x[3]), 0.25 * (y[0] + y[1] + y[2] + y[3]), weight, value,
-                       variance);
-        return;
-    }
-    int64_t left = MZ(cell)(x0), right = MZ(cell)(x1), bottom = MZ(cell)(y0), top = MZ(cell)(y1);
-    left = left < 0 ? 0 : left;
-    right = right > job->out_nx - 1 ? job->out_nx - 1 : right;
-    bottom = bottom < job->row0 ? job->row0 : bottom;
-    top = top > job->row1 - 1 ? job->row1 - 1 : top;
-    for (int64_t r = bottom; r <= top; r++)
-        for (int64_t c = left; c <= right; c++) {
-            double overlap = 0.0;
-            for (int e = 0; e < 4; e++) {
-                const int f = (e + 1) & 3;
-                overlap += MZ(edge_in_cell)(x[e] - (double)c, y[e] - (double)r, x[f] - (double)c, y[f] - (double)r);
-            }
-            const double share = overlap / area;
-            if (share > MZ_CRUMB)
-                MZ(add)(job, r * job->out_nx + c, share, weight, value, variance);
-        }
 }
 
 /* Corners of the drops of a chunk, from the lines along the drops' lower and upper sides. */
@@ -165,96 +133,7 @@ static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drop
         }
 }
 
-/* Ask for the cells of drop k: a chip lies across the rows of the output, so that no processor guesses what comes next. */
-MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int n)
-{
-#if defined(__GNUC__)
-    if (!d->fits[k])
-        return;
-    const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
-    if (bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1)
-        return;
-    const double *cell = job->sums + 2 * (by * job->out_nx + bx);
-    for (int r = 0; r < n; r++, cell += 2 * job->out_nx) {
-        __builtin_prefetch(cell, 1);
-        __builtin_prefetch(cell + 2 * n - 1, 1);
-    }
-#else
-    (void)job, (void)d, (void)k, (void)n;
-#endif
-}
-
-/* Add a chunk's shares; n is a constant in every call, so the loops unroll. */
-MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to)
-{
-    const int plain = !job->variance && !job->context;
-    for (int k = from; plain && k < from + MZ_AHEAD && k < to; k++)
-        MZ(fetch)(job, d, k, n);
-    for (int k = from; k < to; k++) {
-        const double weight = p->weight[k], value = p->value[k];
-        if (plain && k + MZ_AHEAD < to)
-            MZ(fetch)(job, d, k + MZ_AHEAD, n);
-        if (weight == 0.0)
-            continue;
-        if (!d->fits[k]) {
-            double x[4], y[4];
-            for (int e = 0; e < 4; e++) {
-                x[e] = d->x[e][k];
-                y[e] = d->y[e][k];
-            }
-            MZ(drop_any)(job, x, y, weight, value, p->variance[k]);
-            continue;
-        }
-        const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
-        if (plain && bx >= 0 && by >= job->row0 && bx + n <= job->out_nx && by + n <= job->row1) {
-            double *row = job->sums + 2 * (by * job->out_nx + bx);
-            const mz_pair both = {weight * value, weight};
-            /* Most drops do not reach the last row, or the last column, that a usual one can. */
-            const int rows = n == 2 || d->high[k] > (double)(n - 1) ? n : n - 1;
-            if (n == 2 || d->wide[k] > (double)(n - 1))
-                for (int r = 0; r < rows; r++, row += 2 * job->out_nx)
-#pragma GCC unroll 8
-                    for (int c = 0; c < n; c++)
-                        *(mz_pair *)(row + 2 * c) += d->share[r * n + c][k] * both;
-            else
-                for (int r = 0; r < rows; r++, row += 2 * job->out_nx)
-#pragma GCC unroll 8
-                    for (int c = 0; c < n - 1; c++)
-                        *(mz_pair *)(row + 2 * c) += d->share[r * n + c][k] * both;
-            continue;
-        }
-        for (int r = 0; r < n; r++)
-            for (int c = 0; c < n; c++)
-                if (d->share[r * n + c][k] > 0.0 && MZ(inside)(job, bx + c, by + r)) {
-                    const int64_t cell = (by + r) * job->out_nx + bx + c;
-                    const double share = d->share[r * n + c][k], part = share * weight;
-                    job->sums[2 * cell] += share * (weight * value);
-                    job->sums[2 * cell + 1] += part;
-                    if (job->variance)
-                        job->variance[cell] += part * part * p->variance[k];
-                    if (job->context)
-                        job->context[cell] |= job->bit;
-                }
-    }
-}
-
-/* Share and add the drops from .. to - 1 of a chunk; each usually touches span x span cells at most. */
-static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
-{
-    if (span <= 2 || (span == 3 && MZ(narrow)(d, from, to))) { /* the same numbers, and fewer zeros */
-        MZ(shares)(d, 2, from, to);
-        MZ(scatter)(job, d, p, 2, from, to);
-    } else if (span == 3) {
-        MZ(shares)(d, 3, from, to);
-        MZ(scatter)(job, d, p, 3, from, to);
-    } else if (span == 4) {
-        MZ(shares)(d, 4, from, to);
-        MZ(scatter)(job, d, p, 4, from, to);
-    } else {
-        MZ(shares)(d, 5, from, to);
-        MZ(scatter)(job, d, p, 5, from, to);
-    }
-}
+#include "scatter_body.h"
 
 /* Part of a separable drop in the cell `d` away from its center along one axis. `scale` is the gaussian's. */
 MZ_INLINE double MZ(profile)(const mz_job *job, const double *table, double d, double side, double scale)
@@ -376,11 +255,22 @@ static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
     MZ(reach)(row->low.cheb_x, map->degree, map->nx, -run, (double)job->out_nx + run, &row->first, &row->last);
 }
 
+/* Is a whole chunk masked? */
+MZ_INLINE int MZ(hidden)(const uint8_t *mask)
+{
+    int seen = 0;
+    for (int k = 0; k < MZ_CHUNK; k++)
+        seen |= mask[k] == 0;
+    return !seen;
+}
+
 /* Drop the pixels i0 .. i0 + MZ_CHUNK - 1 of row j. */
 static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, int64_t i0, const MZ(row) *row, int span)
 {
     MZ(drops) d;
     MZ(pixels) p;
+    if (job->mask && i0 + MZ_CHUNK <= job->map.nx && MZ(hidden)(job->mask + j * job->map.nx + i0))
+        return;
     MZ(load)(job, j, i0, &p);
     if (!p.any)
         return;

@@ -1,45 +1,64 @@
 /* Sums to images: one pass. The NumPy twin in finish.py is the definition. */
 #include "mizzle.h"
 
-/* Cells 0 .. count - 1: mean, 1 sigma and weight; `fill` and weight 0 where nothing fell, and no context there. */
-MZ_EXPORT int mz_finish(const double *sums, const double *variance, int32_t *context, int64_t planes, int64_t stride,
-                        int64_t count, float fill, float *sci, float *err, float *wht)
+#include <string.h>
+
+/* Words of context of a cell. */
+MZ_INLINE void mz_words(const double *cell, int32_t *words) { memcpy(words, cell + 3, 2 * sizeof *words); }
+
+/* Cells 0 .. count - 1 (four lanes): mean, 1 sigma, weight and context; `fill` and weight 0 where nothing fell, and no context
+ * there. `ctx` gets `planes` planes, `stride` apart; those beyond the second come from `more`. */
+MZ_EXPORT int mz_finish(const double *cells, const int32_t *more, int64_t planes, int64_t stride, int64_t count, float fill,
+                        float *sci, float *err, float *wht, int32_t *ctx)
 {
-    if (count < 0 || planes < 0)
+    if (count < 0 || planes < 1)
         return 1;
     for (int64_t k = 0; k < count; k++) {
-        const double weight = sums[2 * k + 1];
-        if (weight > 0.0) {
-            const double scale = 1.0 / weight;
-            sci[k] = (float)(sums[2 * k] * scale);
-            err[k] = (float)(sqrt(variance[k]) * scale);
-            wht[k] = (float)weight;
-            continue;
-        }
-        sci[k] = err[k] = fill;
-        wht[k] = 0.0f;
+        const double *cell = cells + 4 * k, weight = cell[1];
+        const int there = weight > 0.0;
+        int32_t words[2];
+        mz_words(cell, words);
+        const double scale = 1.0 / weight;
+        sci[k] = there ? (float)(cell[0] * scale) : fill;
+        err[k] = there ? (float)(sqrt(cell[2]) * scale) : fill;
+        wht[k] = there ? (float)weight : 0.0f;
         for (int64_t p = 0; p < planes; p++)
-            if (context[p * stride + k])
-                context[p * stride + k] = 0;
+            ctx[p * stride + k] = !there ? 0 : p < 2 ? words[p] : more[(p - 2) * stride + k];
     }
     return 0;
 }
 
-/* Add the cells of `spare` to those of `sums` that weigh less than `enough`, where the spare weighs anything. */
-MZ_EXPORT int mz_fill_in(double *sums, double *variance, int32_t *context, const double *spare_sums,
-                         const double *spare_variance, const int32_t *spare_context, int64_t planes, int64_t stride,
-                         int64_t count, double enough)
+/* One cell more. */
+static void mz_join(double *cell, const double *spare)
 {
-    if (count < 0 || planes < 0)
+    int32_t words[2], others[2];
+    for (int lane = 0; lane < 3; lane++)
+        cell[lane] += spare[lane];
+    mz_words(cell, words);
+    mz_words(spare, others);
+    words[0] |= others[0];
+    words[1] |= others[1];
+    memcpy(cell + 3, words, sizeof words);
+}
+
+/* Add the spare cells first .. stop - 1 (four lanes) to those that weigh less than `enough`, where the spare weighs anything:
+ * nowhere but where it was `touched` (may be NULL: anywhere). `planes` of context beyond the cells, `stride` apart. */
+MZ_EXPORT int mz_fill_in(double *cells, int32_t *more, const double *spare, const int32_t *spare_more, const uint8_t *touched,
+                         int64_t planes, int64_t stride, int64_t first, int64_t stop, double enough)
+{
+    if (first < 0 || planes < 0)
         return 1;
-    for (int64_t k = 0; k < count; k++) {
-        if (!(spare_sums[2 * k + 1] > 0.0) || !(sums[2 * k + 1] < enough))
+    for (int64_t at = first, end; at < stop; at = end) {
+        end = (at / MZ_TOGETHER + 1) * MZ_TOGETHER;
+        if (touched && !touched[at / MZ_TOGETHER])
             continue;
-        sums[2 * k] += spare_sums[2 * k];
-        sums[2 * k + 1] += spare_sums[2 * k + 1];
-        variance[k] += spare_variance[k];
-        for (int64_t p = 0; p < planes; p++)
-            context[p * stride + k] |= spare_context[p * stride + k];
+        for (int64_t k = at; k < end && k < stop; k++) {
+            if (!(spare[4 * k + 1] > 0.0) || !(cells[4 * k + 1] < enough))
+                continue;
+            mz_join(cells + 4 * k, spare + 4 * k);
+            for (int64_t p = 0; p < planes; p++)
+                more[p * stride + k] |= spare_more[p * stride + k];
+        }
     }
     return 0;
 }

@@ -26,6 +26,9 @@
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
 
+/* Cells that `touched` speaks of together. */
+#define MZ_TOGETHER 64
+
 /* A point of the frame beyond this is outside whatever the frame is (and fits an int32). */
 #define MZ_FAR 1e9
 
@@ -66,10 +69,12 @@ typedef struct {
     double pixfrac, ratio;
     double multiply, subtract, weight, v0, v1;
     int64_t out_ny, out_nx;
-    double *sums;             /* (out_ny, out_nx, 2): weight * value, weight */
-    double *variance;         /* (out_ny, out_nx): weight**2 * variance, or NULL */
-    int32_t *context;         /* (out_ny, out_nx) plane, or NULL */
-    int32_t bit;
+    double *cells;            /* (out_ny, out_nx, lanes): weight * value, weight, and with 4 lanes weight**2 * variance
+                                 and two words of context */
+    int64_t lanes;            /* 2 or 4 */
+    int32_t *context;         /* (out_ny, out_nx) plane of an input beyond the 64th, or NULL */
+    uint8_t *touched;         /* set for each MZ_TOGETHER cells that anything falls into, or NULL */
+    int32_t bits[2], bit;     /* of this input: in the cells' words, and in the plane */
     int64_t row0, row1;       /* output rows that may be written */
 } mz_job;
 

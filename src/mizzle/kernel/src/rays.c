@@ -86,12 +86,14 @@ MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *
     return 0;
 }
 
-/* Means of sums (count, 2) of weighted value and weight; not a number below `least` weight. */
-MZ_EXPORT int mz_means(const double *sums, int64_t count, double least, float *out)
+/* Means of cells of two lanes, weighted value and weight; not a number below `least` weight. The cells are left empty: they
+ * are at hand now, and serve the next exposure. */
+MZ_EXPORT int mz_means(double *cells, int64_t count, double least, float *out)
 {
     for (int64_t k = 0; k < count; k++) {
-        const double weight = sums[2 * k + 1];
-        out[k] = weight >= least ? (float)(sums[2 * k] / weight) : NAN;
+        const double weight = cells[2 * k + 1], mean = cells[2 * k] / weight;
+        out[k] = weight >= least ? (float)mean : NAN;
+        cells[2 * k] = cells[2 * k + 1] = 0.0;
     }
     return 0;
 }

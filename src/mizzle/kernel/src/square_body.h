@@ -15,9 +15,8 @@ typedef struct {
     double x[4][MZ_CHUNK], y[4][MZ_CHUNK]; /* corners, in order around the drop; cell k is [k, k + 1) */
     double share[MZ_MAX_SPAN * MZ_MAX_SPAN][MZ_CHUNK];
     double left[MZ_CHUNK], below[MZ_CHUNK]; /* lower left cell */
-    double least[MZ_CHUNK], most[MZ_CHUNK], area[MZ_CHUNK];
     double wide[MZ_CHUNK], high[MZ_CHUNK];  /* how far it reaches from that cell's lower left corner */
-    int fits[MZ_CHUNK];                     /* convex, finite, and within span x span cells */
+    double fits[MZ_CHUNK];                  /* not 0: convex, finite, and within span x span cells */
 } MZ(drops);
 
 /* Largest whole number <= v as int32, for any v (NaN included). */
@@ -59,13 +58,12 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
         const MZ_V t3 = (x[1] - x[0]) * (y[3] - y[0]) - (x[3] - x[0]) * (y[1] - y[0]);
         const MZ_V t4 = (t1 + t2) - t3;
         const MZ_V area = MZ_ALL(0.5) * (t1 + t2);
-        MZ_STORE(&d->least[k], MZ_VMIN(MZ_VMIN(t1, t2), MZ_VMIN(t3, t4)));
-        MZ_STORE(&d->most[k], MZ_VMAX(MZ_VMAX(t1, t2), MZ_VMAX(t3, t4)));
-        MZ_STORE(&d->area[k], area);
+        const MZ_V least = MZ_VMIN(MZ_VMIN(t1, t2), MZ_VMIN(t3, t4)), most = MZ_VMAX(MZ_VMAX(t1, t2), MZ_VMAX(t3, t4));
+        const MZ_V wide = x1 - bx, high = y1 - by;
         MZ_STORE(&d->left[k], bx);
         MZ_STORE(&d->below[k], by);
-        MZ_STORE(&d->wide[k], x1 - bx);
-        MZ_STORE(&d->high[k], y1 - by);
+        MZ_STORE(&d->wide[k], wide);
+        MZ_STORE(&d->high[k], high);
         MZ_V s[MZ_MAX_SPAN + 1][MZ_MAX_SPAN + 1];
 #pragma GCC unroll 8
         for (int r = 0; r <= n; r++)
@@ -103,6 +101,12 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
                 }
             }
         }
+        /* A corner that is no number makes an area none, which is not above the least one. */
+        MZ_V fits = MZ_IF_LESS(zero, MZ_VMAX(least, zero - most), MZ_ALL(1.0), zero);
+        fits = MZ_IF_LESS(MZ_ALL(1e-12), MZ_VABS(area), fits, zero);
+        fits = MZ_IF_LESS(MZ_ALL((double)n), MZ_VMAX(wide, high), zero, fits);
+        fits = MZ_IF_LESS(MZ_VMAX(MZ_VABS(bx), MZ_VABS(by)), MZ_ALL(MZ_FAR), fits, zero);
+        MZ_STORE(&d->fits[k], fits);
         const MZ_V inverse = MZ_ALL(1.0) / area;
 #pragma GCC unroll 8
         for (int r = 0; r < n; r++)
@@ -111,11 +115,6 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
                 const MZ_V part = ((s[r][c] - s[r + 1][c]) - (s[r][c + 1] - s[r + 1][c + 1])) * inverse;
                 MZ_STORE(&d->share[r * n + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
             }
-    }
-    for (int k = from; k < to; k++) {
-        /* A corner that is no number makes an area none, which fails every comparison. */
-        d->fits[k] = ((d->least[k] > 0.0) | (d->most[k] < 0.0)) & (fabs(d->area[k]) > 1e-12) &
-                     (d->wide[k] <= (double)n) & (d->high[k] <= (double)n) & (fabs(d->left[k]) < MZ_FAR) & (fabs(d->below[k]) < MZ_FAR);
     }
 }
 

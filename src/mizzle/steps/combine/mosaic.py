@@ -176,8 +176,8 @@ Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], ND
 def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
     """Turn sums into SCI, ERR, WHT and CTX."""
     sci, err, wht = (np.empty(sums.shape, np.float32) for _ in range(3))
-    runner.map(lambda rows: finish(sums, rows, (sci, err, wht)), bands)
-    context = sums.context if sums.context is not None else np.zeros((1, *sums.shape), np.int32)
+    context = np.empty((sums.planes, *sums.shape), np.int32)
+    runner.map(lambda rows: finish(sums, rows, (sci, err, wht), context), bands)
     return sci, err, wht, context[0] if context.shape[0] == 1 else context
 
 

@@ -263,7 +263,7 @@ def _dropped(
             kernel="square" if settings.kernel == "linear" else settings.kernel,
             pixel_scale_ratio=ratio,
         )
-    rays.means(accumulator, least, out)
+    rays.take_means(accumulator, least, out)
 
 
 def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:
