@@ -117,7 +117,7 @@ MZ_INLINE uint8_t MZ(chance)(const mz_judge *q, float bright, float dn, float lo
     const float excess = dn * q->gain - q->sky - least + slack;
     /* What is not a number is never shown to be harmless. */
     const int maybe = !(excess <= q->seed_sigma * sigma), beside = !(excess <= q->near_sigma * sigma);
-    const int lit = !blind & (!(most <= bright) | (asked & !(excess <= 0.0f)));
+    const int glows = !(most <= bright), above = !(excess <= 0.0f), lit = blind ? 0 : glows | (asked & above);
     return (uint8_t)((maybe & !skip) | (beside & !skip) << 1 | lit << 2);
 }
 

@@ -72,12 +72,12 @@ MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int
 }
 
 /* Add one share to a cell of four lanes: the same roundings as `put`. */
-MZ_INLINE void MZ(put_four)(double *cell, double share, mz_four all, mz_four last, mz_bits bits)
+MZ_INLINE void MZ(put_four)(double *cell, double share, const mz_four *all, const mz_four *last, const mz_bits *bits)
 {
     const mz_bits third = {0, 0, -1, 0}, fourth = {0, 0, 0, -1};
-    const mz_four ones = {1.0, 1.0, 0.0, 1.0}, parts = share * all, before = *(mz_four *)cell;
+    const mz_four ones = {1.0, 1.0, 0.0, 1.0}, parts = share * *all, before = *(mz_four *)cell;
     const mz_four square = (mz_four)(((mz_bits)parts & third) | (mz_bits)ones);
-    const mz_bits sum = (mz_bits)(before + parts * square * last), marked = bits & -(int64_t)(share > 0.0);
+    const mz_bits sum = (mz_bits)(before + parts * square * *last), marked = *bits & -(int64_t)(share > 0.0);
     *(mz_four *)cell = (mz_four)((sum & ~fourth) | (((mz_bits)before | marked) & fourth));
 }
 
@@ -96,7 +96,7 @@ MZ_INLINE void MZ(add_inside)(const mz_job *job, const MZ(drops) *d, const MZ(pi
         for (int c = 0; c < columns; c++) {
             const double share = d->share[r * n + c][k];
             if (full)
-                MZ(put_four)(row + 4 * c, share, all, last, bits);
+                MZ(put_four)(row + 4 * c, share, &all, &last, &bits);
             else
                 *(mz_pair *)(row + 2 * c) += share * both;
         }

@@ -122,13 +122,14 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     rays.fill_holes(rays.fill_holes(image, image), image)
     trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
-    picture = _picture(image, settings, runner)
+    # Where few know a place, all its light is asked for.
+    picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
     return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
 
 
-def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner) -> Picture:
-    """Return the reference as chips are compared with it."""
-    if settings.negative:  # every pixel is looked at then
+def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner, *, bounded: bool) -> Picture:
+    """Return the reference as chips are compared with it; with bounds, where not every pixel is looked at anyway."""
+    if not bounded:
         return Picture(image, settings.interpolation)
     ny, nx = image.shape
     edges = np.empty((ny, nx), np.uint32)
