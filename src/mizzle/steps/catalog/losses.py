@@ -21,6 +21,9 @@ from mizzle.model import InputChip, Mosaic
 FloatArray = NDArray[np.float64]
 
 CORE_ARCSEC = 0.2  # farther out neighboring pixels hold nearly the same
+#: Where a chip ends, or a track passes, pixels are lost in a body, and those outside the core do not average out: they
+#: hold less than the product, whose cells spread the star, as those inside hold more.
+WIDE_ARCSEC = 0.4
 _POINTS = 3  # points along each side of a dropped pixel
 _RING = {"PC": 0.01, "WF": 0.02}  # arcsec
 CLASSES = {"PC": "PC", "WF2": "WF", "WF3": "WF", "WF4": "WF"}
@@ -125,6 +128,14 @@ def lost_pixels(
         return None
     u, v = around.u[star, row, column], around.v[star, row, column]
     return LostPixels(one.chip, one.weight, jacobian, index[star], u, v, np.hypot(u, v) * scale)
+
+
+def sees_core(around: Window, bad: NDArray[np.bool_], scale: float) -> NDArray[np.bool_]:
+    """Tell of which stars a chip has any good pixel within the core: of the others it has lost nothing."""
+    seen = np.ones(len(bad), dtype=np.bool_)
+    poor = np.flatnonzero(3 * bad.sum(axis=(1, 2)) > bad[:1].size)  # the core is half of the window
+    seen[poor] = (~bad[poor] & (around.of(poor).distance * scale < CORE_ARCSEC)).any(axis=(1, 2))
+    return seen
 
 
 def measure_profiles(samples: Sequence[Samples]) -> dict[str, RadialProfile]:
