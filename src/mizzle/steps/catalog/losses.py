@@ -158,6 +158,7 @@ def mend(
     where: tuple[FloatArray, FloatArray, FloatArray],
     light: tuple[FloatArray, FloatArray],
     radius: float,
+    relative: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what lost pixels took from each star's aperture, and the variance of that.
 
@@ -180,6 +181,8 @@ def mend(
         In the aperture, and per product pixel.
     radius : float
         Of the aperture [product pixel].
+    relative : float
+        Error of what one pixel took, relative to that; where pixels gave and took their errors remain.
     """
     flux, sky = light
     taken, variance = np.zeros(flux.size), np.zeros(flux.size)
@@ -193,7 +196,7 @@ def mend(
         if profile is None:
             scatter, missing = held / np.maximum(share * np.abs(flux[star]), 1e-300), np.zeros(star.size)
         np.add.at(taken, star, missing)
-        np.add.at(variance, star, (share * scatter * flux[star]) ** 2)
+        np.add.at(variance, star, (share * scatter * flux[star]) ** 2 + (relative * missing) ** 2)
     return taken, variance
 
 

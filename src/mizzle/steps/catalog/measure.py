@@ -108,11 +108,13 @@ def measure_catalog(
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
     radius = options.aperture / mosaic.grid.scale
-    taken, doubt = mend(mosaic, known.lost, known.profiles, (x, y, known.weight), (measured.flux, measured.sky), radius)
+    light_there = (measured.flux, measured.sky)
+    where = (x, y, known.weight)
+    taken, doubt = mend(mosaic, known.lost, known.profiles, where, light_there, radius, options.mend_error)
     missed, spread = hidden_rays(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
     flux = measured.flux + taken - missed
     relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2 + _sampling(mosaic, known, grown, options) ** 2
-    variance = measured.variance + spread + doubt + (options.mend_error * taken) ** 2 + relative * flux**2
+    variance = measured.variance + spread + doubt + relative * flux**2
     columns = _columns(replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
