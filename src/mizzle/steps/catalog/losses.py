@@ -159,8 +159,8 @@ def mend(
     light: tuple[FloatArray, FloatArray],
     radius: float,
     relative: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Return what lost pixels took from each star's aperture, and the variance of that.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what lost pixels took from each star's aperture, the variance of that, and their share of its weight.
 
     A cell j holds the mean SCI_j of what fell on it. Had the lost pixels p, of weight w and overlap a_pj, fallen there
     too, its weight would be W, that of all exposures, and the mean larger by ``sum_p a_pj w (v_p - SCI_j) / W``: a sum
@@ -185,7 +185,7 @@ def mend(
         Error of what one pixel took, relative to that; where pixels gave and took their errors remain.
     """
     flux, sky = light
-    taken, variance = np.zeros(flux.size), np.zeros(flux.size)
+    taken, variance, gone = (np.zeros(flux.size) for _ in range(3))
     for one in lost:
         profile = profiles.get(CLASSES[one.chip])
         value, scatter = _expected(profile, one.distance)
@@ -197,7 +197,8 @@ def mend(
             scatter, missing = held / np.maximum(share * np.abs(flux[star]), 1e-300), np.zeros(star.size)
         np.add.at(taken, star, missing)
         np.add.at(variance, star, (share * scatter * flux[star]) ** 2 + (relative * missing) ** 2)
-    return taken, variance
+        np.add.at(gone, star, share)
+    return taken, variance, np.clip(gone / (np.pi * radius**2), 0.0, 0.9)
 
 
 def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[FloatArray, FloatArray]:

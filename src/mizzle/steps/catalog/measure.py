@@ -110,10 +110,12 @@ def measure_catalog(
     radius = options.aperture / mosaic.grid.scale
     light_there = (measured.flux, measured.sky)
     where = (x, y, known.weight)
-    taken, doubt = mend(mosaic, known.lost, known.profiles, where, light_there, radius, options.mend_error)
+    taken, doubt, gone = mend(mosaic, known.lost, known.profiles, where, light_there, radius, options.mend_error)
     missed, spread = hidden_rays(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
     flux = measured.flux + taken - missed
-    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2 + _sampling(mosaic, known, grown, options) ** 2
+    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
+    # What is lost of a star's exposures samples it no more.
+    relative += _sampling(mosaic, known, grown, options) ** 2 / (1.0 - gone)
     variance = measured.variance + spread + doubt + relative * flux**2
     columns = _columns(replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
