@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from combine_tools import blank_stack, drizzled
-from mizzle.kernel.correlation import aperture_factor, drop_correlation, large_area_factor, sum_weights
+from mizzle.kernel.correlation import (
+    aperture_factor,
+    drop_correlation,
+    large_area_factor,
+    small_sum_weights,
+    sum_weights,
+)
 
 
 def test_published_numbers():
@@ -44,6 +50,42 @@ def test_weights_of_a_sum():
         assert np.sqrt(mine.sum() / (one**2).sum()) == pytest.approx(aperture_factor(correlation, one))
     wide = sum_weights(correlation, np.ones((1, 15, 15)))[0]
     assert np.sqrt(wide[7, 7]) == pytest.approx(large_area_factor(correlation))
+
+
+def test_weights_of_a_small_sum():
+    """Even noise: as the other weights. A row's pairs are told in their middles; off the stamp is on its edge."""
+    correlation = drop_correlation(np.array([[0.98, 0.2], [-0.2, 0.98]]))
+    for shape in ((2, 9, 11), (1, 3, 3), (1, 1, 1), (1, 2, 1)):
+        shares = np.random.default_rng(3).uniform(size=shape)
+        weights = small_sum_weights(correlation, shares)
+        np.testing.assert_allclose(weights.sum(axis=(1, 2)), sum_weights(correlation, shares).sum(axis=(1, 2)))
+    wide = small_sum_weights(correlation, np.ones((1, 15, 15)))[0]
+    assert np.sqrt(wide[7, 7]) == pytest.approx(large_area_factor(correlation))
+    line = np.zeros((3, 3))
+    line[1] = 0.25, 1.0, 0.25
+    pair = np.array([[[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]]])
+    told = small_sum_weights(line, pair)[0, 0]
+    np.testing.assert_allclose(told, [0.0, -0.0375, 1.2875, 1.2875, -0.0375, 0.0])
+
+
+def test_noise_of_a_star_that_fills_its_aperture():
+    """A drop of a cell's size, at all its places: the noise of apertures of 1.5 pixels, in which it has its peak."""
+    from mizzle.kernel.apertures import circle_overlap
+
+    phases = np.array([[0.0, 0.0], [0.5, 0.5], [0.3, -0.2], [0.5, 0.0], [0.1, 0.4], [-0.25, -0.25]])
+    shares = circle_overlap(phases[:, 0], phases[:, 1], 1.5, 5)
+    places = np.stack(np.meshgrid(np.arange(-3, 3, 0.1), np.arange(-3, 3, 0.1)), axis=-1).reshape(-1, 2) + 0.05
+    x, y = (np.maximum(1.0 - np.abs(np.arange(-5, 6) - place[:, None]), 0.0) for place in places.T)
+    held = y[:, :, None] * x[:, None, :]
+    noise = np.exp(-((np.hypot(*(places - phases[:, None]).T).T / 0.75) ** 2))
+    true = (noise * np.einsum("pyx,syx->sp", held, shares) ** 2).sum()
+    variance = np.einsum("sp,pyx->syx", noise, held**2)
+    ends, middle = (
+        (weigh(drop_correlation(np.eye(2)), shares) * variance).sum() / true
+        for weigh in (sum_weights, small_sum_weights)
+    )
+    assert middle == pytest.approx(1.0, abs=0.05)
+    assert abs(middle - 1.0) < 0.7 * abs(ends - 1.0)
 
 
 #: Narrow gaussians and lanczos leave a weight so uneven that one factor means little: they are left out.

@@ -185,14 +185,18 @@ def test_growth_by_class_and_its_fallbacks():
     true = np.where(chip == "PC", 1.04, 1.06)
     outer = inner * true * rng.normal(1, 0.005, 60)
     outer[::10] *= 1.5  # neighbors
-    found = growth(inner, outer, np.full(60, 100.0), chip)
+    whole = np.ones(60, np.bool_)
+    found = growth(inner, outer, np.full(60, 100.0), chip, whole)
     assert found["PC"][0] == pytest.approx(1.04, abs=0.005)
     assert found["WF2"] == found["WF3"]
     assert found["WF3"][0] == pytest.approx(1.06, abs=0.003)
-    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip[17:])
+    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip[17:], whole[17:])
     assert few["PC"][0] == pytest.approx(1.06, abs=0.01)  # 3 PC stars are too few: all stars serve
     assert few["PC"][1] > 0.015 > few["WF2"][1]  # and are not quite trusted
-    assert growth(inner[:0], outer[:0], inner[:0], chip[:0])["PC"][0] == 1.0
+    assert growth(inner[:0], outer[:0], inner[:0], chip[:0], whole[:0])["PC"][0] == 1.0
+    whole[20:30] = False
+    outer[20:30] *= 0.98  # lost pixels
+    assert growth(inner, outer, np.full(60, 100.0), chip, whole)["WF3"][0] == pytest.approx(1.06, abs=0.003)
 
 
 def test_blends_by_distance_and_brightness():

@@ -36,6 +36,8 @@ def test_scatter_beyond_noise_is_found():
     assert found["WF4", 6] == pytest.approx(0.008, rel=0.1)
     assert found["WF4", 3] == pytest.approx(0.015, rel=0.1)
     assert not any(name == "PC" for name, _ in found)
+    alone = Growth(scatter={("WF2", 0): 0.02}).sampling(["WF2", "PC"], [4, 4], np.array([0.1, 0.1]))
+    np.testing.assert_allclose(alone, [0.01, 0.05])
 
 
 def test_a_star_on_two_chips_grows_by_both():
@@ -69,6 +71,7 @@ def test_rays_are_counted_by_their_charge():
     np.testing.assert_allclose(rays.peak, 700.0)
     assert rays.charge[-1] == pytest.approx(3000 * 980.0 / 800**2, rel=0.3)
     assert rays.square[-1] / rays.charge[-1] == pytest.approx(980.0, rel=0.15)
+    assert rays.density == pytest.approx(3000 / 800**2, rel=0.3)
     assert count_rays(sci, np.zeros_like(mask), 7.0).peak.size == 0
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mizzle.kernel.correlation import sum_weights
+from mizzle.kernel.correlation import small_sum_weights, sum_weights
 
 FloatArray = NDArray[np.float64]
 
+_SMALL = 2.5  # pixels: in wider circles stars lie whole, and both ways to weigh variances agree
 _STAMP_PIXELS = 1_000_000  # pixels in work at once: stays inside the cache's reach
 
 
@@ -168,7 +169,8 @@ def aperture_sums(
             of_variance = weight**2
             if correlation is not None:
                 stamps = weight.reshape(-1, 2 * half + 1, 2 * half + 1)
-                of_variance = sum_weights(correlation, stamps).reshape(weight.shape)
+                weigh = small_sum_weights if radius < _SMALL else sum_weights
+                of_variance = weigh(correlation, stamps).reshape(weight.shape)
             var[part] = np.einsum("ij,ij->i", of_variance, np.where(usable, variance.ravel()[index], 0.0))
     return ApertureSums(flux, var, area, lost)
 

@@ -27,11 +27,11 @@ class CatalogSettings(Section):
     sky_statistic: Literal["median", "mean", "mode"] = setting(
         "median", "What represents the clipped pixels of the ring."
     )
-    floor: float = setting(0.001, "Relative error of every flux.", ge=0, le=0.2)
+    floor: float = setting(0.0006, "Relative error of every flux.", ge=0, le=0.2)
     sampling: float = setting(
-        0.01,
-        "Relative error of a flux within 0.15 arcsec by how WF pixels sample a star; goes with the root of the chip's"
-        " pixel side and one over the cube of the aperture.",
+        0.02,
+        "Relative error of a flux within 0.15 arcsec by how the WF pixels of one exposure sample a star; goes with the"
+        " chip's pixel side, one over the cube of the aperture and one over the root of the number of exposures.",
         ge=0,
         le=1,
     )

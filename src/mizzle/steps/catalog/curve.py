@@ -31,7 +31,7 @@ class Growth:
         Share of the light that drizzling spreads beyond 0.5 arcsec, by chip name.
     scatter : mapping
         Relative scatter of single stars about the ratio, noise taken out, by chip name and number of exposures;
-        number 0 stands for all.
+        number 0 stands for what one exposure has, of which n have a root-n-th.
     """
 
     ratio: Mapping[str, tuple[float, float, int]] = field(default_factory=dict)
@@ -63,13 +63,16 @@ class Growth:
         return np.array([table.get(name, 0.0) for name in names], dtype=np.float64)
 
     def sampling(self, names: Sequence[str], exposures: Sequence[int], otherwise: FloatArray) -> FloatArray:
-        """Return the scatter that stars of that chip and number of exposures show, or `otherwise`."""
-        found = [self.scatter.get((a, b), self.scatter.get((a, 0))) for a, b in zip(names, exposures, strict=True)]
-        return np.array([w if s is None else s for s, w in zip(found, otherwise, strict=True)], dtype=np.float64)
+        """Return the scatter that stars of that chip and number of exposures show, or `otherwise` of one exposure."""
+        found = [
+            self.scatter.get((name, n), self.scatter.get((name, 0), usual) / max(n, 1) ** 0.5)
+            for name, n, usual in zip(names, exposures, otherwise.tolist(), strict=True)
+        ]
+        return np.array(found, dtype=np.float64)
 
 
 def growth(
-    inner: FloatArray, outer: FloatArray, weight: FloatArray, chip: NDArray[np.str_]
+    inner: FloatArray, outer: FloatArray, weight: FloatArray, chip: NDArray[np.str_], whole: NDArray[np.bool_]
 ) -> dict[str, tuple[float, float, int]]:
     """Measure the growth from one aperture to another on bright, clean stars, for PC and WF by themselves.
 
@@ -81,6 +84,8 @@ def growth(
         Signal-to-noise ratios.
     chip : (n,) str array
         Their chips.
+    whole : (n,) bool array
+        Stars that lost no pixel: where a class has 8 of them, they alone count.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def growth(
     found = {}
     for members in _CLASSES:
         mine = usable & np.isin(chip, members)
+        if np.count_nonzero(mine & whole) >= _FEWEST_STARS:
+            mine &= whole
         if np.count_nonzero(mine) >= _FEWEST_RATIOS:
             answer = _robust_ratio(outer[mine] / inner[mine], weight[mine])
         else:
@@ -142,13 +149,16 @@ def sampling_scatter(
         mine = np.isin(chip, members)
         if np.count_nonzero(mine) < _FEWEST_STARS:
             continue
-        usual = _excess(deviation[mine], variance[mine])
-        found.update({(name, 0): usual for name in members})
-        for count in np.unique(n_exposures[mine]).tolist():
+        # Exposures see a star at phases of their own.
+        n = np.maximum(n_exposures[mine], 1)
+        single = _excess(deviation[mine] * np.sqrt(n), variance[mine] * n)
+        found.update({(name, 0): single for name in members})
+        for count in np.unique(n).tolist():
             some = mine & (n_exposures == count)
-            n = np.count_nonzero(some)
+            stars = np.count_nonzero(some)
             # A few stars may agree by chance: each group leans on its class as on so many more.
-            square = (n * _excess(deviation[some], variance[some]) ** 2 + _PRIOR * usual**2) / (n + _PRIOR)
+            square = stars * _excess(deviation[some], variance[some]) ** 2 if stars else 0.0
+            square = (square + _PRIOR * single**2 / count) / (stars + _PRIOR)
             found.update({(name, count): float(np.sqrt(square)) for name in members})
     return found
 

@@ -19,9 +19,13 @@ from mizzle.steps.catalog.losses import CLASSES, CORE_ARCSEC
 FloatArray = NDArray[np.float64]
 
 _EVERY = 23  # rows: the exposures together show some hundred rays at the real rate
-#: A ray at the second look's threshold is found every other time, and some stars have few other exposures: rays of this
-#: many thresholds are found for sure. Chosen on simulated visits (seeds 2001-2006).
-_SURELY = 2.0
+#: A ray at the second look's threshold is found every other time, some stars have few other exposures, and beside a
+#: ray's brightest pixel others may hide: rays of this many thresholds are found for sure. Counted on simulated visits
+#: (seeds 700-719).
+_SURELY = 1.5
+#: What a ray that was found leaves in pixels too faint to be flagged: rms over the noise of a pixel and over
+#: ``reject.neighbor_sigma`` (the same seeds: 31 electrons on the sky of WF, 24 on the PC's).
+_REMAINS = 4.0
 _BLOCKS = 2  # pixels to each side of a ray's brightest that hold its charge
 
 
@@ -36,11 +40,14 @@ class Rays:
     charge, square : (m + 1,) array
         Sum of the charges, and of their squares, of the rays before each, per pixel of the chip [electron,
         electron**2].
+    density : float
+        All of them, per pixel of the chip.
     """
 
     peak: FloatArray
     charge: FloatArray
     square: FloatArray
+    density: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +118,7 @@ def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -
     peak, total = charge[first, center], charge[first].sum(axis=1)
     order = np.argsort(peak)
     charge, square = (np.concatenate([[0.0], np.cumsum(total[order] ** power)]) / max(looked, 1) for power in (1, 2))
-    return Rays(peak[order], charge, square)
+    return Rays(peak[order], charge, square, peak.size / max(looked, 1))
 
 
 def hidden_rays(
@@ -121,7 +128,7 @@ def hidden_rays(
     radius: float,
     settings: RejectSettings,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return what hidden rays add to each star's mean over the exposures, and its variance.
+    """Return what hidden rays add to each star's mean, and the variance of that and of found rays' rims.
 
     A ray hides in pixel k where its peak stays below ``seed_sigma * sigma_k + seed_slope * D_k``, D the step of the
     star's light to the next pixel; and, where the other exposures were asked, below the second look's threshold too.
@@ -149,10 +156,14 @@ def hidden_rays(
         charge, square = np.zeros(light.size), np.zeros(light.size)
         for distance, count, share, step in _pixels(one, profile):
             inside = np.clip(radius / one.scale + 0.5 - distance, 0.0, 1.0)
-            limit = _hides_below(np.sqrt(light * share + one.floor), light * step, one.doubt, settings)
+            noise = np.sqrt(light * max(share, 0.0) + one.floor)
+            limit = _hides_below(noise, light * step, one.doubt, settings)
             below = np.searchsorted(one.rays.peak, limit)
             charge += count * inside * one.rays.charge[below]
             square += count * inside**2 * one.rays.square[below]
+        # The mean of what found rays leave is made up for by the upward noise that is flagged beside them.
+        shot = np.pi * (radius / one.scale) ** 2 * one.floor + light
+        square += one.rays.density * (_REMAINS * settings.neighbor_sigma) ** 2 * shot
         mean[one.star] += one.weight / one.electrons * charge
         variance[one.star] += (one.weight / one.electrons) ** 2 * square
     weight = np.maximum(weight, 1e-150)

@@ -18,11 +18,13 @@ from mizzle.settings import Settings
 from mizzle.steps.catalog.hidden import RayCensus, count_rays
 from mizzle.steps.catalog.losses import (
     CORE_ARCSEC,
+    WIDE_ARCSEC,
     LostPixels,
     Samples,
     Window,
     lost_pixels,
     measure_profiles,
+    sees_core,
 )
 
 FloatArray = NDArray[np.float64]
@@ -31,6 +33,7 @@ _CORE = 2  # pixels around the center that make a star saturated
 _SIDE = 800.0
 _SAMPLES = 25  # stars of a chip that measure the profile
 _SAMPLE_SNR = 50.0
+_WIDE_SNR = 20.0  # what fainter stars lose outside the core is far below their noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +173,7 @@ def facts(
     for (one, index), mine, answer in zip(items, member, answers, strict=True):
         on = mine[index]
         saturated[index] |= answer.saturated
-        whole[index] += one.weight
+        whole[index] += one.weight * answer.core
         star = index[on]
         seen[roots.index(one.root), star] = True
         hits[star] += answer.hit[on]
@@ -186,7 +189,7 @@ def facts(
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
         weight=whole,
-        lost=tuple(answer.lost for answer in answers if answer.lost is not None),
+        lost=tuple(lost for answer in answers for lost in answer.lost),
         rays=tuple(answer.rays for answer in answers if answer.rays is not None),
         profiles=measure_profiles([answer.samples for answer in answers if answer.samples is not None]),
     )
@@ -194,12 +197,13 @@ def facts(
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """What one chip of one exposure says of its stars, ``(n,)`` each; lost pixels and samples by themselves."""
+    """What one chip of one exposure says of its stars, ``(n,)`` each, as `core`: whether it sees any of their cores."""
 
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
     cte: FloatArray
-    lost: LostPixels | None = None
+    core: NDArray[np.bool_]
+    lost: tuple[LostPixels, ...] = ()
     rays: RayCensus | None = None
     samples: Samples | None = None
 
@@ -216,7 +220,8 @@ def _ask(
     """Ask one chip of one exposure about the stars `index`."""
     alignment, _, sky, rays = solutions
     if index.size == 0:
-        return _Answer(np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(0))
+        nothing = np.zeros(0, np.bool_)
+        return _Answer(nothing, nothing, np.zeros(0), nothing)
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
@@ -225,7 +230,9 @@ def _ask(
     mask, sci = rays.mask(one.root, one.chip, chip.shape), chip.sci
     rayed = around.cut(mask)
     bits = around.cut(chip.dq)
-    bad = rayed | ((bits & np.uint16(ALL_BITS & ~good_bits(settings.dq.good))) != 0) | ~around.inside
+    refused = np.uint16(ALL_BITS & ~good_bits(settings.dq.good))
+    bad = rayed | ((bits & refused) != 0) | ~around.inside
+    core_seen = sees_core(around, bad, frame.scale)
     core = slice(reach - 1, reach + 2)
     two = slice(reach - _CORE, reach + _CORE + 1)
     noise = noise_model(exposure, chip, settings.noise)
@@ -246,7 +253,15 @@ def _ask(
         saturated=saturated,
         hit=np.any(rayed[:, core, core], axis=(1, 2)),
         cte=_cte(exposure, chip.shape, (x, y), (stars.flux[index] * electrons, background), settings),
-        lost=lost_pixels(one, index, around, bad, jacobian, frame.scale),
+        core=core_seen,
+        lost=_lost(
+            one,
+            (index, x, y, stars.snr[index] > _WIDE_SNR),
+            (around, bad & core_seen[:, None, None]),
+            (mask, chip.dq, refused),
+            jacobian,
+            frame.scale,
+        ),
         rays=RayCensus(
             chip=one.chip,
             rays=count_rays(sci, mask, noise.gain),
@@ -265,6 +280,27 @@ def _ask(
             (noise.variance(dn) * (unit / flux) ** 2).ravel(),
         ),
     )
+
+
+def _lost(
+    one: InputChip,
+    stars: tuple[NDArray[np.intp], FloatArray, FloatArray, NDArray[np.bool_]],
+    near: tuple[Window, NDArray[np.bool_]],
+    planes: tuple[NDArray[np.bool_], NDArray[np.uint16], np.uint16],
+    jacobian: FloatArray,
+    scale: float,
+) -> tuple[LostPixels, ...]:
+    """List what stars (index, x, y, bright) lost: in the core; farther out, too, where bright ones lost a line."""
+    index, x, y, bright = stars
+    around, bad = near
+    mask, dq, refused = planes
+    many = bright & (bad.sum(axis=(1, 2)) >= bad.shape[1])
+    parts = [lost_pixels(one, index, around, bad & ~many[:, None, None], jacobian, scale)]
+    if many.any():
+        wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), mask.shape)
+        lost = wide.cut(mask) | ((wide.cut(dq) & refused) != 0) | ~wide.inside
+        parts.append(lost_pixels(one, index[many], wide, lost & (wide.distance * scale < WIDE_ARCSEC), jacobian, scale))
+    return tuple(part for part in parts if part is not None)
 
 
 def _cte(

@@ -21,6 +21,9 @@ from mizzle.model import InputChip, Mosaic
 FloatArray = NDArray[np.float64]
 
 CORE_ARCSEC = 0.2  # farther out neighboring pixels hold nearly the same
+#: Where a chip ends, or a track passes, pixels are lost in a body, and those outside the core do not average out: they
+#: hold less than the product, whose cells spread the star, as those inside hold more.
+WIDE_ARCSEC = 0.4
 _POINTS = 3  # points along each side of a dropped pixel
 _RING = {"PC": 0.01, "WF": 0.02}  # arcsec
 CLASSES = {"PC": "PC", "WF2": "WF", "WF3": "WF", "WF4": "WF"}
@@ -127,6 +130,14 @@ def lost_pixels(
     return LostPixels(one.chip, one.weight, jacobian, index[star], u, v, np.hypot(u, v) * scale)
 
 
+def sees_core(around: Window, bad: NDArray[np.bool_], scale: float) -> NDArray[np.bool_]:
+    """Tell of which stars a chip has any good pixel within the core: of the others it has lost nothing."""
+    seen = np.ones(len(bad), dtype=np.bool_)
+    poor = np.flatnonzero(3 * bad.sum(axis=(1, 2)) > bad[:1].size)  # the core is half of the window
+    seen[poor] = (~bad[poor] & (around.of(poor).distance * scale < CORE_ARCSEC)).any(axis=(1, 2))
+    return seen
+
+
 def measure_profiles(samples: Sequence[Samples]) -> dict[str, RadialProfile]:
     """Measure what share of a star's flux a pixel holds, per product pixel's area, for PC and WF by themselves."""
     profiles = {}
@@ -147,8 +158,9 @@ def mend(
     where: tuple[FloatArray, FloatArray, FloatArray],
     light: tuple[FloatArray, FloatArray],
     radius: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Return what lost pixels took from each star's aperture, and the variance of that.
+    relative: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what lost pixels took from each star's aperture, the variance of that, and their share of its weight.
 
     A cell j holds the mean SCI_j of what fell on it. Had the lost pixels p, of weight w and overlap a_pj, fallen there
     too, its weight would be W, that of all exposures, and the mean larger by ``sum_p a_pj w (v_p - SCI_j) / W``: a sum
@@ -169,9 +181,11 @@ def mend(
         In the aperture, and per product pixel.
     radius : float
         Of the aperture [product pixel].
+    relative : float
+        Error of what one pixel took, relative to that; where pixels gave and took their errors remain.
     """
     flux, sky = light
-    taken, variance = np.zeros(flux.size), np.zeros(flux.size)
+    taken, variance, gone = (np.zeros(flux.size) for _ in range(3))
     for one in lost:
         profile = profiles.get(CLASSES[one.chip])
         value, scatter = _expected(profile, one.distance)
@@ -182,8 +196,9 @@ def mend(
         if profile is None:
             scatter, missing = held / np.maximum(share * np.abs(flux[star]), 1e-300), np.zeros(star.size)
         np.add.at(taken, star, missing)
-        np.add.at(variance, star, (share * scatter * flux[star]) ** 2)
-    return taken, variance
+        np.add.at(variance, star, (share * scatter * flux[star]) ** 2 + (relative * missing) ** 2)
+        np.add.at(gone, star, share)
+    return taken, variance, np.clip(gone / (np.pi * radius**2), 0.0, 0.9)
 
 
 def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[FloatArray, FloatArray]:

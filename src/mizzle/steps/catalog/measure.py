@@ -108,11 +108,15 @@ def measure_catalog(
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
     radius = options.aperture / mosaic.grid.scale
-    taken, doubt = mend(mosaic, known.lost, known.profiles, (x, y, known.weight), (measured.flux, measured.sky), radius)
+    light_there = (measured.flux, measured.sky)
+    where = (x, y, known.weight)
+    taken, doubt, gone = mend(mosaic, known.lost, known.profiles, where, light_there, radius, options.mend_error)
     missed, spread = hidden_rays(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
     flux = measured.flux + taken - missed
-    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2 + _sampling(mosaic, known, grown, options) ** 2
-    variance = measured.variance + spread + doubt + (options.mend_error * taken) ** 2 + relative * flux**2
+    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
+    # What is lost of a star's exposures samples it no more.
+    relative += _sampling(mosaic, known, grown, options) ** 2 / (1.0 - gone)
+    variance = measured.variance + spread + doubt + relative * flux**2
     columns = _columns(replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter)
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
@@ -142,7 +146,7 @@ def _sampling(mosaic: Mosaic, known: InputFacts, grown: Growth, options: Catalog
         return np.zeros(known.chip.size)
     scales = {one.chip: one.frame_scale for one in mosaic.inputs}
     pixel = np.array([scales.get(name, _WF_PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _WF_PIXEL
-    usual = options.sampling * np.sqrt(pixel) * (_SMALL_APERTURE / options.aperture) ** 3
+    usual = options.sampling * pixel * (_SMALL_APERTURE / options.aperture) ** 3
     return grown.sampling(known.chip.tolist(), known.n_exposures.tolist(), usual)
 
 
@@ -215,9 +219,12 @@ def _growth(
     if options.aperture == standard:
         return Growth(spread_loss=_spread_loss(mosaic, position, (index, inner, snr[index]), known.chip, options))
     wide = within(standard)
-    ratio = growth(inner, wide.flux, snr[index], chip)
+    spoiled = np.zeros(known.chip.size, dtype=np.bool_)
+    for one in known.lost:
+        spoiled[one.star] = True
+    whole = ~spoiled[index] & (inner > 0)
+    ratio = growth(inner, wide.flux, snr[index], chip, whole)
     expected = np.array([ratio[name][0] for name in chip.tolist()])
-    whole = np.isin(index, [star for one in known.lost for star in one.star.tolist()], invert=True) & (inner > 0)
     deviation = (wide.flux / np.where(inner > 0, inner, np.inf) / np.maximum(expected, 1e-9) - 1.0)[whole]
     noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
     scatter = sampling_scatter(deviation, noise, chip[whole], known.n_exposures[index][whole])

@@ -1,0 +1,57 @@
+"""What stars lost to rays and edges, and what rays left."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mizzle.kernel.radial import RadialProfile
+from mizzle.settings import RejectSettings
+from mizzle.steps.catalog.hidden import RayCensus, Rays, hidden_rays
+from mizzle.steps.catalog.losses import Window, sees_core
+
+SCALE = 0.0996  # arcsec
+
+
+def test_a_chip_without_a_good_pixel_in_the_core_has_lost_nothing_of_it():
+    around = Window.around(np.full(3, 50.2), np.full(3, 49.9), 2, (100, 100))
+    near = around.distance * SCALE < 0.2
+    bad = np.zeros(near.shape, np.bool_)
+    bad[0] = near[0]  # the whole core, though corners of the window are good
+    bad[1] = around.columns[1] < 51  # half of it
+    assert sees_core(around, bad, SCALE).tolist() == [False, True, True]
+
+
+def census(density):
+    return RayCensus(
+        chip="WF3",
+        rays=Rays(np.array([1e5]), np.zeros(2), np.zeros(2), density),
+        star=np.array([0, 1]),
+        weight=1.0,
+        electrons=3500.0,
+        floor=60.0,
+        pixel=1.0,
+        scale=SCALE,
+        doubt=math.nan,
+    )
+
+
+def test_found_rays_leave_noise_in_proportion_to_their_number_and_the_light():
+    """Rays too large to hide add no mean; their rims add variance, more where a star's own noise is larger."""
+    profile = {"WF": RadialProfile(np.array([0.0, 0.3]), np.array([0.3, 0.0]), np.zeros(2))}
+    flux = np.array([0.0, 10.0])
+
+    def told(density, count=1, radius=0.5):
+        mean, variance = hidden_rays([census(density)] * count, profile, flux, radius, RejectSettings())
+        np.testing.assert_array_equal(mean, 0.0)
+        return variance
+
+    one = told(1e-3)
+    area = math.pi * (0.5 / SCALE) ** 2
+    assert one[0] == pytest.approx(1e-3 * 16.0 * area * 60.0 / 3500.0**2)
+    assert one[1] / one[0] == pytest.approx(1.0 + 35_000.0 / (area * 60.0))
+    np.testing.assert_allclose(told(2e-3), 2.0 * one)
+    np.testing.assert_allclose(told(1e-3, count=4), one / 4.0)
+    assert told(1e-3, radius=0.25)[0] == pytest.approx(one[0] / 4.0)
