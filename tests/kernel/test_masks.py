@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from mizzle.kernel import masks, native
+from mizzle.kernel import masks, native, swapping
 
 SHAPE = (7, 13)
 
@@ -46,3 +46,18 @@ def test_one_odd_value_is_found_anywhere(odd, place):
     values[place] = odd
     assert not masks.all_finite(values)
     assert masks.flagged(values, np.zeros(10_000, np.uint16), 1).nonzero()[0].tolist() == [place]
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "u2", "i4", "f4", "f8", "i8"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_bytes_turned_around_hold_the_same_numbers(kind, order):
+    values = np.random.default_rng(1).integers(-100, 100, (5, 67)).astype(kind)
+    for patched in (False, True):
+        given = values.astype(np.dtype(kind).newbyteorder(order))
+        with pytest.MonkeyPatch.context() as patch:
+            if patched:
+                patch.setattr(native, "library", lambda: None)
+            turned = swapping.to_native(given)
+        assert turned.dtype.isnative
+        assert np.shares_memory(turned, given)
+        np.testing.assert_array_equal(turned, values)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.kernel.masks import all_finite
+from mizzle.kernel.swapping import to_native
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class Plane:
         values : array of `stored` kind
             Given away: turned around in place, for a copy costs more than the rest of reading.
         """
-        values = values.reshape(self.shape)
-        if not values.dtype.isnative:
-            values = values.byteswap(inplace=True).view(values.dtype.newbyteorder("="))
+        values = to_native(values.reshape(self.shape))
         if (self.bscale, self.bzero) != (1.0, 0.0):
             return np.asarray((values * self.bscale + self.bzero).astype(np.float32))
         return values.astype(np.float32, copy=False) if self.bitpix < 0 else values

@@ -1,4 +1,4 @@
-/* Masks of pixels. The NumPy twin in masks.py is the definition. */
+/* Masks of pixels, and their bytes. The NumPy twins in masks.py and swapping.py are the definition. */
 #include "mizzle.h"
 
 /* Mark pixels that have one of `bits`, or are not finite; returns how many. */
@@ -41,4 +41,31 @@ MZ_EXPORT int mz_all_finite(const float *values, int64_t count)
             return 0;
     }
     return 1;
+}
+
+/* Turn the bytes of `count` numbers of `width` bytes around, in place. Returns 1 for a width no number has. */
+MZ_EXPORT int mz_swap(void *values, int64_t count, int64_t width)
+{
+    uint16_t *two = values;
+    uint32_t *four = values;
+    uint64_t *eight = values;
+    if (width == 2) {
+        for (int64_t k = 0; k < count; k++)
+            two[k] = (uint16_t)(two[k] << 8 | two[k] >> 8);
+    } else if (width == 4) {
+        for (int64_t k = 0; k < count; k++) {
+            const uint32_t v = four[k];
+            four[k] = v << 24 | (v & 0xFF00u) << 8 | (v >> 8 & 0xFF00u) | v >> 24;
+        }
+    } else if (width == 8) {
+        for (int64_t k = 0; k < count; k++) {
+            uint64_t v = eight[k];
+            v = (v & 0x00FF00FF00FF00FFull) << 8 | (v >> 8 & 0x00FF00FF00FF00FFull);
+            v = (v & 0x0000FFFF0000FFFFull) << 16 | (v >> 16 & 0x0000FFFF0000FFFFull);
+            eight[k] = v << 32 | v >> 32;
+        }
+    } else {
+        return width != 1;
+    }
+    return 0;
 }

@@ -74,8 +74,8 @@ def chip_sky(
     options, chip = settings.sky, exposure.chips[name]
     # A short subarray has few rows: all of them are used when a step would leave too few pixels.
     step = options.step if chip.shape[0] * chip.shape[1] >= 4 * options.step * options.min_pixels else 1
-    sci, dq = chip.sci[::step], chip.dq[::step]
-    bad = bad_pixels(sci, dq, good_bits(settings.dq.good))
+    sci = chip.sci[::step]
+    bad = bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good))[::step]
     if regions:
         bad = bad | region_mask(regions, exposure.root, name, frame)[::step]
     noise = noise_model(exposure, chip, settings.noise)
