@@ -107,7 +107,7 @@ class Delivery:
         """
         with self._clock("report"):
             self._hash(result, runner)
-            report = self._report(result, command)
+            report = self._report(result, runner, command)
         result = replace(result, report=report)
         if self._out is None:
             return result
@@ -120,7 +120,7 @@ class Delivery:
         pairs = [(exposure.files, name) for exposure in result.exposures for name in exposure.files]
         runner.map(lambda pair: pair[0][pair[1]], pairs)
 
-    def _report(self, result: Result, command: str) -> dict[str, Any]:
+    def _report(self, result: Result, runner: Runner, command: str) -> dict[str, Any]:
         """Collect the numbers."""
         from mizzle.report.evidence import gather
         from mizzle.report.metrics import build_report
@@ -138,7 +138,7 @@ class Delivery:
             command=command,
             settings_changed=changed,
             provenance=provenance(),
-            evidence=gather(result) if self._settings.report.page else {},
+            evidence=gather(result, runner) if self._settings.report.page else {},
         )
 
     def _write(self, result: Result, folder: Path, runner: Runner) -> list[Path]:

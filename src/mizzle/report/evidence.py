@@ -7,7 +7,7 @@ be drawn elsewhere and again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mizzle.geometry.frames import binning_of
 from mizzle.instrument.wfpc2 import CHIP_SIDE
-from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, project
+from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.stretch import encode, percentile
 
@@ -32,30 +32,35 @@ VOTE_LIMIT = 12  # offset histograms kept
 _BAD = np.uint16(0xFFFF & ~1024)
 
 
-def gather(result: Result) -> dict[str, Any]:
+def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
     """Collect what the figures need.
 
     Parameters
     ----------
     result : Result
         A finished run, its exposures' pixels still at hand.
+    runner : Runner, optional
+        Threads, by kind of evidence.
 
     Returns
     -------
     evidence : dict
-        ``center footprints dithers residuals votes widths stamps``: plain values.
+        ``center widths stamps residuals votes dithers footprints``: plain values.
     """
     center = next(iter(result.mosaics.values())).grid.center
     frames = {e.root: {name: result.alignment.frame(e, name) for name in e.chips} for e in result.exposures}
-    return {
-        "center": list(center),
-        "footprints": {root: {n: outline(f, center) for n, f in chips.items()} for root, chips in frames.items()},
-        "dithers": _dithers(frames),
-        "residuals": _residuals(result, frames, center),
-        "votes": _votes(result.alignment),
-        "widths": _widths(result, frames),
-        "stamps": _stamps(result, frames),
+    kinds: dict[str, Callable[[], Any]] = {
+        "widths": lambda: _widths(result, frames),
+        "stamps": lambda: _stamps(result, frames),
+        "residuals": lambda: _residuals(result, frames, center),
+        "votes": lambda: _votes(result.alignment),
+        "dithers": lambda: _dithers(frames),
+        "footprints": lambda: {
+            root: {name: outline(frame, center) for name, frame in chips.items()} for root, chips in frames.items()
+        },
     }
+    answers = (runner or Serial()).map(lambda kind: kinds[kind](), kinds)
+    return {"center": list(center), **dict(zip(kinds, answers, strict=True))}
 
 
 def outline(frame: ChipFrame, center: tuple[float, float]) -> list[list[float]]:
