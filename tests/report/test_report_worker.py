@@ -197,3 +197,14 @@ def test_two_filters_make_a_color_picture(tmp_path):
         "m2_color.png",
         "m2_report.html",
     ]
+
+
+@pytest.mark.skipif(not hasattr(subprocess, "fcntl"), reason="pipes have one size here")
+def test_a_system_that_grants_no_larger_pipes_gets_a_worker_all_the_same(monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(subprocess.fcntl, "fcntl", refuse)
+    job = start_worker()
+    assert job._process is not None
+    job.close()

@@ -30,6 +30,9 @@ Payload = Mapping[str, Any]
 #: Longest time a drawing may take [s]; a page of 100 exposures takes one or two.
 PATIENCE = 120.0
 
+#: Size of the pipes, where the system lets us choose: pixels go over in few turns [byte].
+PIPE = 2**20
+
 #: Columns of the catalog that the page uses.
 STAR_COLUMNS = ("ra", "dec", "x", "y", "flux", "flux_err", "mag_st", "mag_err", "chip", "n_exp", "flags")
 
@@ -210,18 +213,21 @@ def start_worker() -> ReportJob:
     # -P: the folder the user stands in may hold a numpy.py of their own.
     command = [sys.executable, "-P", "-m", "mizzle.report.worker"]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            creationflags=hidden,
-        )
-    except OSError:
-        return ReportJob()
-    return ReportJob(process)
+    for size in (PIPE, -1):  # many runs together may use up what the system grants to larger pipes
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pipesize=size,
+                env=environment,
+                creationflags=hidden,
+            )
+        except OSError:
+            continue
+        return ReportJob(process)
+    return ReportJob()
 
 
 def _leave_with_the_parent(done: threading.Event) -> None:
