@@ -10,7 +10,6 @@
 
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
-#define MZ_FMA(a, b, c) ((a) * (b) + (c))
 /* Bits of a plan: may be a seed or suspect; may be a neighbor; its light is asked for. */
 enum { MZ_MAYBE = 1, MZ_BESIDE = 2, MZ_ASKED = 4 };
 /* What 32 bits may lose, with room to spare: of a bound, and of a pixel's excess. */
@@ -93,29 +92,8 @@ static void mz_skip(const mz_judge *q, const uint8_t *restrict bad, int64_t rim,
     }
 }
 
-#define MZ(name) mz_base_##name
-#include "map_body.h"
-#include "plan_body.h"
-#undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
-#undef MZ_FMA
-#define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define MZ(name) mz_avx2_##name
-#include "map_body.h"
-#include "plan_body.h"
-#undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
-#define MZ(name) mz_avx512_##name
-#include "map_body.h"
-#include "plan_body.h"
-#undef MZ
-#pragma GCC pop_options
-#endif
+#define MZ_BODY "plan_body.h"
+#include "every_set.h"
 
 /* Bounds of the cells row0 .. row1 - 1 of an image: `out` (ny, nx) gets the least (lower half) and the greatest value
  * that can be read from x to x + 1, y to y + 1. Returns 2 without memory. */
@@ -127,18 +105,7 @@ MZ_EXPORT int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t inte
     float *room = malloc((size_t)(row1 - row0 + 5) * (size_t)nx * 2 * sizeof(float));
     if (!room)
         return 2;
-    switch (mz_level(-1)) {
-#ifdef MZ_MANY_ISA
-    case 2:
-        mz_avx512_bounds(image, ny, nx, mz_overshoot[interp], row0, row1, room, out);
-        break;
-    case 1:
-        mz_avx2_bounds(image, ny, nx, mz_overshoot[interp], row0, row1, room, out);
-        break;
-#endif
-    default:
-        mz_base_bounds(image, ny, nx, mz_overshoot[interp], row0, row1, room, out);
-    }
+    MZ_BEST(mz_level(-1), bounds(image, ny, nx, mz_overshoot[interp], row0, row1, room, out))
     free(room);
     return 0;
 }
@@ -159,18 +126,7 @@ MZ_EXPORT int mz_plan(const mz_judge *q, const mz_map *map, const mz_view *view,
     const int status = rows && cells && planes ? 0 : 2;
     if (!status) {
         const mz_room room = {{cells, cells + wide}, rows, planes, planes + count};
-        switch (mz_level(-1)) {
-#ifdef MZ_MANY_ISA
-        case 2:
-            mz_avx512_plan(q, map, view, &room, skip, wanted);
-            break;
-        case 1:
-            mz_avx2_plan(q, map, view, &room, skip, wanted);
-            break;
-#endif
-        default:
-            mz_base_plan(q, map, view, &room, skip, wanted);
-        }
+        MZ_BEST(mz_level(-1), plan(q, map, view, &room, skip, wanted))
         mz_skip(q, view->bad, rim, (uint8_t)unsure, skip, known);
     }
     free(rows);

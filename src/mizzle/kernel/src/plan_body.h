@@ -1,5 +1,7 @@
 /* Plans: the loops, included once per instruction set. */
 
+#include "map_body.h"
+
 static void MZ(bounds)(const float *image, int64_t ny, int64_t nx, const float *overshoot, int64_t row0, int64_t row1,
                        float *restrict room, uint32_t *restrict out)
 {

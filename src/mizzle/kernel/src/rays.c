@@ -15,24 +15,8 @@ typedef struct {
     float sigma, structure, ratio, worst_slope;
 } mz_stack;
 
-#define MZ(name) mz_base_##name
-#include "rays_body.h"
-#undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define MZ(name) mz_avx2_##name
-#include "rays_body.h"
-#undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
-#define MZ(name) mz_avx512_##name
-#include "rays_body.h"
-#undef MZ
-#pragma GCC pop_options
-#endif
+#define MZ_BODY "rays_body.h"
+#include "every_set.h"
 
 /* Reduce pixels 0 .. count - 1. Returns 1 when the job makes no sense, 2 without memory. */
 MZ_EXPORT int mz_reduce_stack(const mz_stack *s, int64_t count, float *out)
@@ -45,17 +29,9 @@ MZ_EXPORT int mz_reduce_stack(const mz_stack *s, int64_t count, float *out)
     const int level = mz_level(-1);
     for (int64_t at = 0; at < count; at += 64) {
         const int size = count - at < 64 ? (int)(count - at) : 64;
-#ifdef MZ_MANY_ISA
-        if (level == 2)
-            mz_avx512_reduce_block(s, at, size, room, out);
-        else if (level == 1)
-            mz_avx2_reduce_block(s, at, size, room, out);
-        else
-#endif
-            mz_base_reduce_block(s, at, size, room, out);
+        MZ_BEST(level, reduce_block(s, at, size, room, out))
     }
     free(room);
-    (void)level;
     return 0;
 }
 
@@ -65,24 +41,10 @@ MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *
 {
     if (q->ny < 1 || q->nx < 1)
         return 1;
-    switch (mz_level(-1)) {
-#ifdef MZ_MANY_ISA
-    case 2:
-        mz_avx512_sharpen(q, expected, light);
-        mz_avx512_mark(q, sci, bad, expected, light, marks);
-        mz_avx512_join(q, marks, out);
-        break;
-    case 1:
-        mz_avx2_sharpen(q, expected, light);
-        mz_avx2_mark(q, sci, bad, expected, light, marks);
-        mz_avx2_join(q, marks, out);
-        break;
-#endif
-    default:
-        mz_base_sharpen(q, expected, light);
-        mz_base_mark(q, sci, bad, expected, light, marks);
-        mz_base_join(q, marks, out);
-    }
+    const int level = mz_level(-1);
+    MZ_BEST(level, sharpen(q, expected, light))
+    MZ_BEST(level, mark(q, sci, bad, expected, light, marks))
+    MZ_BEST(level, join(q, marks, out))
     return 0;
 }
 

@@ -7,32 +7,10 @@
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
 #define MZ_NO_CENTERS
-#define MZ_FMA(a, b, c) ((a) * (b) + (c))
 #define MZ_BELOW_ONE 0.9999999 /* still below one as a float */
 
-#define MZ(name) mz_base_##name
-#include "map_body.h"
-#include "read_body.h"
-#undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
-#undef MZ_FMA
-#define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define MZ(name) mz_avx2_##name
-#include "map_body.h"
-#include "read_body.h"
-#undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
-#define MZ(name) mz_avx512_##name
-#include "map_body.h"
-#include "read_body.h"
-#undef MZ
-#pragma GCC pop_options
-#endif
+#define MZ_BODY "read_body.h"
+#include "every_set.h"
 
 /* Scale a chip, and frame it with one row or column of unknowns; bad pixels become unknown. */
 MZ_EXPORT int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double multiply, double subtract,
@@ -75,19 +53,7 @@ MZ_EXPORT int mz_read_means(const mz_source *sources, int64_t n, int64_t top, in
     float *weight = sum + nx;
     const int level = mz_level(-1);
     for (int64_t j = 0; j < rows; j++) {
-        float *row = out + j * nx;
-        switch (level) {
-#ifdef MZ_MANY_ISA
-        case 2:
-            mz_avx512_read_row(sources, n, top + j, nx, (float)least, sum, weight, row);
-            break;
-        case 1:
-            mz_avx2_read_row(sources, n, top + j, nx, (float)least, sum, weight, row);
-            break;
-#endif
-        default:
-            mz_base_read_row(sources, n, top + j, nx, (float)least, sum, weight, row);
-        }
+        MZ_BEST(level, read_row(sources, n, top + j, nx, (float)least, sum, weight, out + j * nx))
     }
     free(sum);
     return 0;

@@ -1,5 +1,7 @@
 /* Reading chips at the places of a frame's cells, a row at a time: included once per instruction set. */
 
+#include "map_body.h"
+
 /* Add one chunk of a row: sums of weight * value and of weight over the four nearest pixels that are known.
  *
  * Places beyond the chip fall on its frame of unknowns: what is known of their four pixels has no weight. */

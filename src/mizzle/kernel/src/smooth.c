@@ -19,24 +19,8 @@ typedef double mz_lanes;
 /* One of the lanes. */
 #define LANE(v, l) (((double *)&(v))[l])
 
-#define MZ(name) mz_base_##name
-#include "smooth_body.h"
-#undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define MZ(name) mz_avx2_##name
-#include "smooth_body.h"
-#undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
-#define MZ(name) mz_avx512_##name
-#include "smooth_body.h"
-#undef MZ
-#pragma GCC pop_options
-#endif
+#define MZ_BODY "smooth_body.h"
+#include "every_set.h"
 
 MZ_EXPORT int mz_predict(const double *dx, const double *dy, const double *value, const double *noise, int64_t count,
                          int64_t most, const double *amplitude, double length, double *mean, double *variance,
@@ -49,14 +33,7 @@ MZ_EXPORT int mz_predict(const double *dx, const double *dy, const double *value
         const int size = count - first < LANES ? (int)(count - first) : LANES;
         const int64_t at = first * most;
         const double *tables[4] = {dx + at, dy + at, value + at, noise + at}, *bright = amplitude + first;
-#ifdef MZ_MANY_ISA
-        if (level == 2)
-            mz_avx512_predict(tables, size, (int)most, bright, length, mean + first, variance + first);
-        else if (level == 1)
-            mz_avx2_predict(tables, size, (int)most, bright, length, mean + first, variance + first);
-        else
-#endif
-            mz_base_predict(tables, size, (int)most, bright, length, mean + first, variance + first);
+        MZ_BEST(level, predict(tables, size, (int)most, bright, length, mean + first, variance + first))
     }
     (void)level;
     return 0;
