@@ -33,8 +33,8 @@ def read_places(
     code = native.INTERPOLATIONS[interp]
     ny, nx = image.shape
     marked, to = native.pointer(wanted), native.pointer(out)
-    if library.mz_blot(ctypes.byref(struct), native.pointer(image), ny, nx, code, 0, where.shape[0], marked, to):
-        raise RuntimeError("the native kernel refused a job that was checked before")
+    image_at, rows = native.pointer(image), where.shape[0]
+    native.check(library.mz_blot(ctypes.byref(struct), image_at, ny, nx, code, 0, rows, marked, to))
     return out
 
 

@@ -109,7 +109,7 @@ def bounds(image: Image, interp: str, rows: slice, out: NDArray[np.uint32]) -> N
         return
     ny, nx = image.shape
     code = native.INTERPOLATIONS[check_interp(interp)]
-    rays.done(library.mz_bounds(native.pointer(image), ny, nx, code, rows.start, rows.stop, native.pointer(out)))
+    native.check(library.mz_bounds(native.pointer(image), ny, nx, code, rows.start, rows.stop, native.pointer(out)))
 
 
 def compare_chip(
@@ -182,7 +182,7 @@ def _some_read(
     known = np.empty(sci.shape, np.bool_)
     jobs = [ctypes.addressof(one) for one in (job, place, view)]
     planes = [native.pointer(one) for one in (skip, known, wanted)]
-    rays.done(library.mz_plan(*jobs, query.rim, query.unsure, *planes))
+    native.check(library.mz_plan(*jobs, query.rim, query.unsure, *planes))
     return skip, known, read_places(picture.image, where, picture.interp, wanted)
 
 

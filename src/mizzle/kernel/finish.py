@@ -47,8 +47,7 @@ def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, 
         native.pointer(cells), more, planes, stride, cells.shape[0] * cells.shape[1], float("nan"),
         *(native.pointer(image[part]) for image in images), native.pointer(context[0, part]),
     )  # fmt: skip
-    if status:
-        raise RuntimeError("the native kernel refused a job that was checked before")
+    native.check(status)
 
 
 def _check(acc: Accumulator) -> None:
@@ -95,5 +94,4 @@ def fill_in(acc: Accumulator, spare: Accumulator, enough: float, rows: tuple[int
     status = library.mz_fill_in(
         *(native.pointer(array) for array in arrays), spare.more.shape[0], ny * nx, rows[0] * nx, rows[1] * nx, enough
     )
-    if status:
-        raise RuntimeError("the native kernel refused a job that was checked before")
+    native.check(status)

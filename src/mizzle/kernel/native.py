@@ -60,6 +60,14 @@ def pointer(array: NDArray[Any] | None) -> int | None:
     return int(array.ctypes.data)
 
 
+def check(status: int) -> None:
+    """Raise what a status other than 0 means: 2 no memory, anything else a job that should have been refused before."""
+    if status == 2:
+        raise MemoryError("no memory for the native kernel")
+    if status:
+        raise RuntimeError("the native kernel refused a job that was checked before")
+
+
 def _declare(library: ctypes.CDLL) -> None:
     library.mz_job_size.restype = _I64
     library.mz_level.argtypes = (ctypes.c_int,)
@@ -128,5 +136,4 @@ def accumulate(library: ctypes.CDLL, acc: Accumulator, job: JobStruct, rows: tup
         else:
             job.context, job.bit = pointer(acc.plane(plane)), word
     job.row0, job.row1 = rows
-    if library.mz_accumulate(ctypes.byref(job), -1):
-        raise RuntimeError("the native kernel refused a job that was checked before")
+    check(library.mz_accumulate(ctypes.byref(job), -1))

@@ -152,12 +152,6 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
-def done(status: int) -> None:
-    """Raise what a status other than 0 means."""
-    if status:
-        raise MemoryError("no memory for a stack") if status == 2 else RuntimeError("the kernel refused a checked job")
-
-
 def take_means(acc: Accumulator, least: float, out: Image) -> None:
     """Write the mean of each cell to `out`, NaN where its weight is below `least` (more than 0), and empty the cells.
 
@@ -178,7 +172,7 @@ def take_means(acc: Accumulator, least: float, out: Image) -> None:
         return
     if acc.cells.shape[2] != 2:
         raise ValueError("means are taken of plain sums, without variance and context")
-    done(library.mz_means(native.pointer(acc.cells), out.size, least, native.pointer(out)))
+    native.check(library.mz_means(native.pointer(acc.cells), out.size, least, native.pointer(out)))
 
 
 def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None:
@@ -206,7 +200,7 @@ def reduce_stack(stack: Image, rows: slice, rule: StackRule, out: Image) -> None
         nlow=rule.nlow, nhigh=rule.nhigh, sigma=rule.sigma, structure=rule.structure,
         ratio=rule.ratio, worst_slope=float(rule.slope.max()),
     )  # fmt: skip
-    done(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
+    native.check(library.mz_reduce_stack(ctypes.addressof(job), first.size, native.pointer(out)))
 
 
 def fill_holes(image: Image, out: Image | None = None) -> Image:
@@ -227,7 +221,7 @@ def fill_holes(image: Image, out: Image | None = None) -> Image:
         out[...] = reference_rays.fill_holes(image)
         return out
     ny, nx = image.shape
-    done(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
+    native.check(library.mz_fill_holes(native.pointer(image), ny, nx, 0, ny, native.pointer(out)))
     return out
 
 
@@ -246,7 +240,7 @@ def grown(mask: Mask, radius: int) -> Mask:
         return reference_rays.grown(mask, radius)
     library.mz_grown.argtypes = (_PTR, _I64, _I64, _I64, _PTR)
     out, given = np.empty(mask.shape, np.bool_), np.ascontiguousarray(mask, np.bool_)
-    done(library.mz_grown(native.pointer(given), *mask.shape, max(0, radius), native.pointer(out)))
+    native.check(library.mz_grown(native.pointer(given), *mask.shape, max(0, radius), native.pointer(out)))
     return out
 
 
@@ -316,5 +310,5 @@ def judge_chip(sci: Image, bad: Mask | NDArray[np.uint8], expected: Image, judge
     arrays = [np.ascontiguousarray(sci), np.ascontiguousarray(bad), np.ascontiguousarray(expected)]
     light, marks, out = (np.empty(sci.shape, kind) for kind in (np.float32, np.uint8, np.bool_))
     pointers = [native.pointer(array) for array in (*arrays, light, marks, out)]
-    done(library.mz_judge_chip(ctypes.addressof(job), *pointers))
+    native.check(library.mz_judge_chip(ctypes.addressof(job), *pointers))
     return Judged(out, marks, light)

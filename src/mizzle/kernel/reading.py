@@ -122,5 +122,4 @@ def read_means(sources: Sequence[Source], top: int, least: float, out: Image) ->
         entry.ny, entry.nx = (side - 2 for side in source.padded.shape)
         entry.shift, entry.padded = native.pointer(source.shift), native.pointer(source.padded)
     status = library.mz_read_means(ctypes.addressof(table), len(sources), top, rows, nx, least, native.pointer(out))
-    if status:
-        raise MemoryError("no memory for a row") if status == 2 else RuntimeError("the kernel refused a checked job")
+    native.check(status)

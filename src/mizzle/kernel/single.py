@@ -116,7 +116,5 @@ def find_rays(
         np.ascontiguousarray(templates, np.float64),
     )  # fmt: skip
     follow = None if track is None else np.ascontiguousarray(track, np.bool_)
-    status = library.mz_find_single(ctypes.addressof(job), *map(native.pointer, (*given, follow, out)))
-    if status:
-        raise MemoryError("no memory for a chip") if status == 2 else RuntimeError("the kernel refused a checked job")
+    native.check(library.mz_find_single(ctypes.addressof(job), *map(native.pointer, (*given, follow, out))))
     return out

@@ -66,8 +66,7 @@ def nearest(parts: Sequence[Seen], some: slice, most: int) -> Samples:
     status = library.mz_nearest(
         ctypes.addressof(rows), len(whole), some.start, some.stop, most, native.pointer(tables)
     )  # fmt: skip
-    if status:
-        raise MemoryError("no memory for samples") if status == 2 else RuntimeError("the kernel refused a checked job")
+    native.check(status)
     return Samples(*tables)
 
 
@@ -112,6 +111,5 @@ def predict(samples: Samples, amplitude: FloatArray, length: float) -> tuple[Flo
     given = [np.ascontiguousarray(array, np.float64) for array in (*samples, amplitude)]
     mean, variance = np.empty(count), np.empty(count)
     *tables, bright, out, spread = map(native.pointer, (*given, mean, variance))
-    if library.mz_predict(*tables, count, most, bright, length, out, spread, -1):
-        raise RuntimeError("the kernel refused a checked job")
+    native.check(library.mz_predict(*tables, count, most, bright, length, out, spread, -1))
     return mean, variance

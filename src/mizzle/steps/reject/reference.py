@@ -99,9 +99,8 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         Threads: by exposure, then by rows of the stack.
     """
     grid = class_grid(sensors)
-    maps = tuple(runner.map(lambda sensor: chip_map(sensor.frame, grid), sensors))
-    backs = runner.map(lambda n: _back(sensors[n], maps[n], grid, settings), range(len(sensors)))
-    groups = _by_exposure(sensors, maps, backs)
+    placed = runner.map(lambda sensor: _placed(sensor, grid, settings), sensors)
+    groups = _by_exposure(placed)
     ny, nx = grid.shape
     image = np.empty((ny, nx), np.float32)
     rule = _rule(groups, settings)
@@ -124,6 +123,7 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
+    maps = tuple(chip.map for chip in placed)
     return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
 
 
@@ -175,13 +175,17 @@ class Placed:
 Group = list[Placed]
 
 
-def _by_exposure(
-    sensors: Sequence[Sensor], maps: Sequence[kernel.ChipMap], backs: Sequence[Back | None]
-) -> list[Group]:
+def _by_exposure(placed: Sequence[Placed]) -> list[Group]:
     groups: dict[int, Group] = {}
-    for placed in map(Placed, sensors, maps, backs):
-        groups.setdefault(placed.sensor.index, []).append(placed)
+    for chip in placed:
+        groups.setdefault(chip.sensor.index, []).append(chip)
     return list(groups.values())
+
+
+def _placed(sensor: Sensor, grid: Grid, settings: RejectSettings) -> Placed:
+    """Fit a chip's maps to the grid and back."""
+    own = chip_map(sensor.frame, grid)
+    return Placed(sensor, own, _back(sensor, own, grid, settings))
 
 
 def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSettings) -> Back | None:
@@ -200,11 +204,10 @@ def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
     """Return how to reduce the stack, with each exposure's noise: the mean over its chips, sky in the floor."""
     floor, slope = [], []
     for group in groups:
-        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s in (placed.sensor for placed in group)]))
+        chips = [placed.sensor for placed in group]
+        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s in chips]))
         # v1 is per DN, the images hold multiply * DN.
-        slope.append(
-            np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s in (placed.sensor for placed in group)])
-        )
+        slope.append(np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s in chips]))
     return rays.StackRule(
         method=settings.combine,
         floor=np.array(floor, np.float32),
