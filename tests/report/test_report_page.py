@@ -14,7 +14,7 @@ import pytest
 
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
-from mizzle.model import Catalog, CosmicRays, Result, Zeropoint
+from mizzle.model import Catalog, CosmicRays, Finding, Result, Verdict, Zeropoint
 from mizzle.report import payload, rebuild, to_json
 from mizzle.report.draw import color_raster, draw
 from mizzle.report.metrics import build_report
@@ -96,7 +96,8 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_header_text_shows_as_text(text, tmp_path):
     result = make_result(SMALL, header={"TARGNAME": text, "PROPOSID": text, "PA_V3": text})
-    exposure = replace(result.exposures[0], notes=(text,), filter=result.exposures[0].filter)
+    finding = Finding(text, Verdict.WARN, text)
+    exposure = replace(result.exposures[0], findings=(finding,), filter=result.exposures[0].filter)
     entry = replace(result.alignment.exposures[exposure.root], note=text)
     alignment = replace(result.alignment, exposures={**result.alignment.exposures, exposure.root: entry})
     result = replace(

@@ -22,7 +22,7 @@ from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
 from mizzle.io.reference_tables import geometry_inputs
 from mizzle.kernel.masks import all_finite
-from mizzle.model import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
+from mizzle.model import ArrayPixels, Chip, Exposure, Finding, HeaderValue, Pixels, Verdict
 from mizzle.settings import Settings
 
 #: A chip smaller than this cannot hold a star and its sky.
@@ -288,15 +288,16 @@ def _assemble(
         header=primary,
         chips=MappingProxyType(chips),
         files=hashes,
-        notes=(*_remarks(science), *notes, *more.notes),
+        findings=(*_remarks(science), *(Finding("geometry", Verdict.PASS, note) for note in (*notes, *more.notes))),
     )
 
 
-def _remarks(science: _Opened) -> list[str]:
+def _remarks(science: _Opened) -> list[Finding]:
     """Say what is odd but can be lived with."""
     stated = science.headers[0].get("NEXTEND")
     if isinstance(stated, int) and stated > len(science.headers) - 1:
-        return [f"NEXTEND says {stated} extensions, the file has {len(science.headers) - 1}"]
+        sentence = f"NEXTEND says {stated} extensions, the file has {len(science.headers) - 1}"
+        return [Finding("file", Verdict.PASS, sentence)]
     return []
 
 

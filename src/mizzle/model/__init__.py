@@ -14,7 +14,7 @@ from mizzle.model.solutions import (
     SkyLevels,
     Zeropoint,
 )
-from mizzle.model.verdict import Verdict, worst
+from mizzle.model.verdict import Finding, Verdict, worst
 
 __all__ = [
     "Alignment",
@@ -26,6 +26,7 @@ __all__ = [
     "CosmicRays",
     "Exposure",
     "ExposureAlignment",
+    "Finding",
     "FluxReference",
     "FluxScales",
     "Grid",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mizzle.model.arrays import locked
 from mizzle.model.frame import ChipFrame
+from mizzle.model.verdict import Finding, Verdict, worst
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -163,8 +164,8 @@ class Exposure:
         Chip by name, in the order PC, WF2, WF3, WF4; absent chips are absent.
     files : mapping
         Each file read (science, data quality) and its SHA-256.
-    notes : tuple of str
-        What the reader noticed and how it decided (no VAFACTOR, PHOTFLAM taken from the primary).
+    findings : tuple of Finding
+        What the reader noticed and how it decided (no VAFACTOR, counts per second made counts, guiding lost).
     """
 
     root: str
@@ -180,7 +181,17 @@ class Exposure:
     header: Mapping[str, HeaderValue]
     chips: Mapping[str, Chip]
     files: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The findings' sentences, each with its verdict where that is more than a note."""
+        return tuple(f.sentence if f.verdict is Verdict.PASS else f"{f.verdict}: {f.sentence}" for f in self.findings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings; ``PASS`` where there is none."""
+        return worst([Verdict.PASS, *(finding.verdict for finding in self.findings)])
 
     def keyword(self, name: str, default: Any = None) -> Any:
         """Return a primary-header keyword, or `default`."""

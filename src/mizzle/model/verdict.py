@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -32,3 +33,26 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
         ``NONE`` for an empty iterable.
     """
     return max(verdicts, key=_ORDER.index, default=Verdict.NONE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about an input that its reader should know, and how much it matters.
+
+    Parameters
+    ----------
+    part : str
+        What it is about, one or two words: ``units``, ``calibration``, ``kind of image``, ``guiding``, ``quality``,
+        ``target``, ``readout``, ``fill``, ``light``, ``data quality``, ``geometry``, ``file``.
+    verdict : Verdict
+        ``PASS`` is a note: it is worth saying, and does no harm. ``WARN`` and ``FAIL`` count in the verdict.
+    sentence : str
+        What was found and what was done about it, in one line of words.
+    chips : tuple of str
+        The chips concerned; empty where it is the exposure as a whole.
+    """
+
+    part: str
+    verdict: Verdict
+    sentence: str
+    chips: tuple[str, ...] = ()

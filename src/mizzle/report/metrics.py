@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -186,6 +186,7 @@ def _input(exposure: Exposure, alignment: Alignment) -> dict[str, Any]:
         "proposal": exposure.keyword("PROPOSID"),
         "pa_v3": exposure.keyword("PA_V3"),
         "chips": list(exposure.chips),
+        "findings": [asdict(finding) for finding in exposure.findings],
         "notes": list(exposure.notes),
     }
 
