@@ -1,0 +1,148 @@
+"""Optics: from the pupil of a telescope and a pixel to the transfer function of a star's image.
+
+The light's field over the pupil is one inside the annulus between mirror and obscuration, zero behind the vanes, with a
+phase where the focus is off. The autocorrelation of the field is the optical transfer function (Goodman 2005,
+Introduction to Fourier Optics, section 6.3). Jitter, the pixel's area, and the diffusion of charge between pixels each
+multiply it, so the image of a star *as pixels record it* needs one inverse Fourier transform.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+ARCSEC = math.radians(1.0 / 3600.0)
+#: Samples across the pupil, each the mean of `_FINE` squared points; wavelengths across a band.
+_SAMPLES, _FINE, _WAVELENGTHS = 64, 8, 5
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What decides the image of a star in the middle of the field.
+
+    Parameters
+    ----------
+    pixel : float
+        Side of a pixel [arcsec].
+    pivot : float
+        Pivot wavelength of the band [Angstrom] (PHOTPLAM).
+    bandwidth : float
+        Its rms width [Angstrom] (PHOTBW); the band is taken for a rectangle of that rms.
+    diameter : float
+        Of the primary mirror [m].
+    obscuration : float
+        Diameter of what blocks the middle, over that of the mirror; the relay optics of a camera may block more than
+        the telescope.
+    vane : float
+        Width of the vanes that hold the secondary mirror, over the mirror's diameter; 45 degrees to the axes.
+    jitter : float
+        Of the pointing during an exposure, 1 sigma per axis [arcsec].
+    diffusion : (float, float, float)
+        Charge that a pixel keeps, and that each of its four neighbors and four corners gets, of light on it.
+    defocus : float
+        Error of the wavefront by focus, rms [micrometer].
+    """
+
+    pixel: float
+    pivot: float
+    bandwidth: float = 0.0
+    diameter: float = 2.4
+    obscuration: float = 0.33
+    vane: float = 0.011
+    jitter: float = 0.005
+    diffusion: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    defocus: float = 0.0
+
+
+def wavelengths(optics: Optics) -> tuple[FloatArray, FloatArray]:
+    """Return wavelengths over the band [m], and their weights: Gauss and Legendre's over a rectangle."""
+    if optics.bandwidth <= 0.0:
+        return np.array([1e-10 * optics.pivot]), np.ones(1)
+    nodes, weights = np.polynomial.legendre.leggauss(_WAVELENGTHS)
+    # No more than to half the pivot, whatever a header says.
+    half = min(math.sqrt(3.0) * optics.bandwidth, 0.5 * optics.pivot)
+    return 1e-10 * (optics.pivot + half * nodes), 0.5 * weights
+
+
+def pupil(optics: Optics) -> tuple[FloatArray, FloatArray]:
+    """Return transmission and defocus over the pupil, ``(n, n)``: the latter with mean 0 and rms 1 over the light."""
+    side = _SAMPLES * _FINE
+    fine = (2.0 * np.arange(side) + 1.0) / side - 1.0
+    x, y = fine[None, :], fine[:, None]
+    radius2 = x * x + y * y
+    lit = (radius2 < 1.0) & (radius2 > optics.obscuration**2)
+    half = optics.vane * math.sqrt(2.0)  # of a vane, along an axis, in radii of the mirror
+    lit &= (np.abs(x + y) > half) & (np.abs(x - y) > half)
+    blocks = (_SAMPLES, _FINE, _SAMPLES, _FINE)
+    light = lit.reshape(blocks).mean(axis=(1, 3))
+    focus = radius2.reshape(blocks).mean(axis=(1, 3))
+    focus -= np.average(focus, weights=light)
+    return light, focus / math.sqrt(np.average(focus**2, weights=light))
+
+
+def autocorrelation(light: FloatArray, phase: FloatArray) -> FloatArray:
+    """Return the optical transfer function, 1 at the middle ``[n, n]`` of its ``(2 n, 2 n)`` samples.
+
+    The image of an even pupil is symmetric and the function real; an odd phase would make it complex.
+    """
+    n = light.shape[0]
+    field = np.fft.fft2(light * np.exp(1j * phase), (2 * n, 2 * n))
+    result = np.fft.fftshift(np.fft.ifft2(np.abs(field) ** 2).real)
+    return np.asarray(result / result[n, n])
+
+
+def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
+    """Read a table between its samples, linearly; 0 outside.
+
+    Parameters
+    ----------
+    table : (m, m) array
+        Samples.
+    y, x : (ny,) and (nx,) arrays
+        Rows and columns to read.
+    """
+
+    def weights(at: FloatArray) -> FloatArray:
+        low = np.clip(np.floor(at).astype(np.intp), 0, table.shape[0] - 2)
+        share = at - low
+        inside = (at >= 0) & (at <= table.shape[0] - 1)
+        matrix = np.zeros((at.size, table.shape[0]))
+        rows = np.arange(at.size)
+        matrix[rows, low], matrix[rows, low + 1] = inside * (1.0 - share), inside * share
+        return matrix
+
+    return np.asarray(weights(y) @ table @ weights(x).T)
+
+
+def transfer_function(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
+    """Return the transfer function of the image that pixels record, ``(ny, nx)``; 1 at frequency 0.
+
+    Parameters
+    ----------
+    optics : Optics
+        Telescope, band, pixel.
+    fy, fx : (ny,) and (nx,) arrays
+        Frequencies [1 / pixel].
+
+    Returns
+    -------
+    transfer : (ny, nx) array
+        Optics, jitter, pixel area and diffusion; real, for the image is symmetric.
+    """
+    light, focus = pupil(optics)
+    total = np.zeros((fy.size, fx.size))
+    for wavelength, weight in zip(*wavelengths(optics), strict=True):
+        table = autocorrelation(light, 2e-6 * math.pi * optics.defocus / wavelength * focus)
+        # Frequency of one sample: that of two points of the mirror so far apart [1 / pixel].
+        step = optics.diameter / _SAMPLES / wavelength * ARCSEC * optics.pixel
+        total += weight * _read(table, fy / step + _SAMPLES, fx / step + _SAMPLES)
+    blur = 2.0 * (math.pi * optics.jitter / optics.pixel) ** 2
+    sides = [np.sinc(f) * np.exp(-blur * f * f) for f in (fy, fx)]
+    keep, edge, corner = optics.diffusion
+    cy, cx = 2.0 * np.cos(2.0 * math.pi * fy)[:, None], 2.0 * np.cos(2.0 * math.pi * fx)[None, :]
+    return np.asarray(total * sides[0][:, None] * sides[1][None, :] * (keep + edge * (cy + cx) + corner * cy * cx))
