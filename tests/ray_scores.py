@@ -8,7 +8,7 @@ import numpy as np
 
 from mizzle.execution import make_runner
 from mizzle.instrument.dq import bad_mask
-from mizzle.kernel.rays import grown
+from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, SkyLevels
 from mizzle.settings import load_settings
 from mizzle.simulate import visit
@@ -63,7 +63,7 @@ def scores(made, rays, *, border=0):
                 rayed = good & (charge > least)
                 hit[least][0] += int((rayed & mask).sum())
                 hit[least][1] += int(rayed.sum())
-            clean = good & ~grown(charge > 1e-3, 1)
+            clean = good & ~grow(charge > 1e-3, 1)
             star[0] += int((clean & (light > 10) & mask).sum())
             star[1] += int((clean & (light > 10)).sum())
             counts = sky.setdefault(name, [0, 0])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.kernel import native, reference_sources, sources
-from mizzle.kernel.sources import Detection, Profile, background, detect, profile_stamps
+from mizzle.kernel import native
+from mizzle.kernel.detect import Detection, Profile, background, detect, front, numpy_twin, profile_stamps
 
 WF = Profile(sigma=0.40, halo_sigma=1.0, halo=0.3, radius=2)
 PC = Profile(sigma=0.64, halo_sigma=1.28, halo=0.35, radius=3)
@@ -44,8 +44,8 @@ def matched(found, x, y, reach=1.0):
 @pytest.fixture(params=["native", "reference"])
 def twin(request, monkeypatch):
     if request.param == "reference":
-        monkeypatch.setattr(sources.native, "library", lambda: None)
-    elif sources._library() is None:
+        monkeypatch.setattr(native, "library", lambda: None)
+    elif native.library() is None:
         pytest.skip("the compiled kernel is not there")
     return request.param
 
@@ -165,7 +165,7 @@ def test_background_ignores_stars_and_reports_the_scatter(twin):
 @given(seed=st.integers(0, 10_000), share=st.floats(0.0, 0.3))
 @settings(max_examples=15, deadline=None)
 def test_twins_agree(seed, share):
-    if sources._library() is None:
+    if native.library() is None:
         pytest.skip("the compiled kernel is not there")
     rng = np.random.default_rng(seed)
     image, *_ = field(seed, n=30, shape=(120, 150))
@@ -173,11 +173,11 @@ def test_twins_agree(seed, share):
     image[rng.random(image.shape) < 0.002] = np.nan
     fast = detect(image, mask, choice())
     original = native.library
-    sources.native.library = lambda: None
+    native.library = lambda: None
     try:
         slow = detect(image, mask, choice())
     finally:
-        sources.native.library = original
+        native.library = original
     assert len(fast) == len(slow)
     for name in ("x", "y", "x_err", "flux", "chi2", "sharpness", "roundness"):
         np.testing.assert_allclose(fast[name], slow[name], rtol=1e-5, atol=1e-5)
@@ -186,17 +186,17 @@ def test_twins_agree(seed, share):
 @pytest.mark.parametrize("sigma", [0.02, 0.05, 0.1, 0.2, 0.3, 3.0])
 def test_twins_agree_on_needles_and_clouds(sigma, monkeypatch):
     """A star far narrower than a pixel: its profile's edges lie hundreds of sigma away."""
-    if sources._library() is None:
+    if native.library() is None:
         pytest.skip("the compiled kernel is not there")
     profile = Profile(sigma=sigma, halo_sigma=2 * sigma, halo=0.3, radius=3)
     image, x, y, _ = field(3, n=30, shape=(120, 150), truth=profile)
     index = np.rint(y).astype(np.int64) * 150 + np.rint(x).astype(np.int64)
     arrays = (image - np.float32(3.0), np.ones_like(image), np.zeros(image.shape, np.uint8), index)
-    fast = sources._fit(*arrays, choice(profile))
+    fast = front._fit(*arrays, choice(profile))
     assert np.isfinite(fast[:, :4]).all()
     if sigma >= 0.2:  # below, a shift changes nothing and the place is anybody's guess
-        monkeypatch.setattr(sources.native, "library", lambda: None)
-        np.testing.assert_allclose(fast, sources._fit(*arrays, choice(profile)), rtol=1e-5, atol=1e-6)
+        monkeypatch.setattr(native, "library", lambda: None)
+        np.testing.assert_allclose(fast, front._fit(*arrays, choice(profile)), rtol=1e-5, atol=1e-6)
 
 
 def test_profile_sums_to_one_and_its_slopes_are_slopes():
@@ -211,7 +211,7 @@ def test_profile_sums_to_one_and_its_slopes_are_slopes():
 
 
 def test_reference_says_what_its_columns_are():
-    assert len(reference_sources.FIT_COLUMNS) == 11
+    assert len(numpy_twin.FIT_COLUMNS) == 11
 
 
 @given(seed=st.integers(0, 100_000))

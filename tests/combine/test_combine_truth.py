@@ -8,7 +8,7 @@ import pytest
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.instrument.wfpc2 import CHIP_NAMES
-from mizzle.kernel.correlation import aperture_factor, drop_correlation
+from mizzle.kernel.drop.correlation import aperture_factor, drop_correlation
 from mizzle.model import Alignment, CosmicRays, SkyLevels
 from mizzle.settings import load_settings
 from mizzle.simulate.plan import Effects

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from combine_tools import blank_stack, drizzled
-from mizzle.kernel.correlation import (
+from mizzle.kernel.drop.correlation import (
     aperture_factor,
     drop_correlation,
     large_area_factor,
@@ -70,7 +70,7 @@ def test_weights_of_a_small_sum():
 
 def test_noise_of_a_star_that_fills_its_aperture():
     """A drop of a cell's size, at all its places: the noise of apertures of 1.5 pixels, in which it has its peak."""
-    from mizzle.kernel.apertures import circle_overlap
+    from mizzle.stars.apertures import circle_overlap
 
     phases = np.array([[0.0, 0.0], [0.5, 0.5], [0.3, -0.2], [0.5, 0.0], [0.1, 0.4], [-0.25, -0.25]])
     shares = circle_overlap(phases[:, 0], phases[:, 1], 1.5, 5)

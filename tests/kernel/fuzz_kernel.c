@@ -4,18 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "judge.h"
+#include "compare.h"
 #include "mizzle.h"
-#include "second.h"
+#include "predict.h"
 #include "single.h"
 
 int mz_accumulate(const mz_job *job, int level);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
             const uint8_t *wanted, float *out);
 int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1, uint32_t *out);
-int mz_plan(const mz_judge *q, const mz_map *map, const mz_view *view, int64_t rim, int64_t unsure, uint8_t *skip,
+int mz_plan(const mz_thresholds *q, const mz_map *map, const mz_view *view, int64_t rim, int64_t unsure, uint8_t *skip,
             uint8_t *known, uint8_t *wanted);
-int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
+int mz_flag_rays(const mz_thresholds *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
                   uint8_t *marks, uint8_t *out);
 int mz_read_means(const mz_source *sources, int64_t n, int64_t top, int64_t rows, int64_t nx, double least, float *out);
 int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t nx, double multiply, double subtract, float *out);
@@ -121,10 +121,10 @@ static void holes(void)
 }
 
 /* A chip that looks at places on a grid. */
-static mz_seen look(int wild, int64_t places)
+static mz_samples look(int wild, int64_t places)
 {
     const int64_t ny = 1 + below(9), nx = 1 + below(30), n = ny * nx, d = below(2) ? 1 : below(MZ_MAX_DEGREE + 1);
-    mz_sight q;
+    mz_sampler q;
     memset(&q, 0, sizeof q);
     double *cx = numbers((d + 1) * (d + 1), 3.0, wild), *cy = numbers((d + 1) * (d + 1), 3.0, wild);
     double *edges = numbers(ny + 1, 0.3, wild), *x = numbers(places, 20.0, wild), *y = numbers(places, 20.0, wild);
@@ -147,7 +147,7 @@ static mz_seen look(int wild, int64_t places)
         dq[k] = (uint16_t)(below(5) == 0);
     for (int64_t k = 0; k < places; k++)
         which[k] = wild ? below(2 * places) : 2 * k;
-    const mz_seen seen = {owner, samples, mz_look(&q, sci, dq, hit, places, which, x, y, owner, samples)};
+    const mz_samples seen = {owner, samples, mz_sample(&q, sci, dq, hit, places, which, x, y, owner, samples)};
     if (seen.count < 0 || seen.count > 9 * places) {
         fprintf(stderr, "more samples than there is room\n");
         abort();
@@ -162,7 +162,7 @@ static void second(void)
     const int wild = below(2) == 0;
     const int64_t n = below(5), places = below(12), most = 1 + below(MZ_MAX_SAMPLES), first = (int64_t)number(9.0, 0);
     const int64_t size = below(30), marks = below(40), room = below(9);
-    mz_seen parts[4];
+    mz_samples parts[4];
     for (int64_t p = 0; p < n; p++)
         parts[p] = look(wild, places);
     double *tables = malloc((size_t)(4 * size * most + 1) * sizeof *tables), *amplitude = numbers(size, 99.0, wild);
@@ -199,12 +199,12 @@ static void compare(const mz_map *map, const float *image, int64_t oy, int64_t o
     uint8_t *skip = malloc((size_t)(ny * nx)), *known = malloc((size_t)(ny * nx)), *wanted = malloc((size_t)(ny * nx));
     float *expected = malloc((size_t)(ny * nx) * 4), *light = malloc((size_t)(ny * nx) * 4);
     uint8_t *marks = malloc((size_t)(ny * nx)), *out = malloc((size_t)(ny * nx));
-    const mz_judge q = {ny, nx, below(2), factors[0], factors[1], factors[2], factors[3], factors[4], factors[5],
+    const mz_thresholds q = {ny, nx, below(2), factors[0], factors[1], factors[2], factors[3], factors[4], factors[5],
                         factors[6], factors[7], factors[8], factors[9], factors[10], factors[11], factors[12], factors[13]};
     const mz_view view = {image, bounds, oy, ox, sci, bad, asked, (float)number(100.0, 0)};
     mz_plan(&q, map, &view, below(4), 1 + below(2), skip, known, wanted);
     mz_blot(map, image, oy, ox, interp, 0, ny, wanted, expected);
-    mz_judge_chip(&q, sci, skip, expected, light, marks, out);
+    mz_flag_rays(&q, sci, skip, expected, light, marks, out);
     free(bounds), free(sci), free(factors), free(bad), free(asked), free(skip), free(known), free(wanted);
     free(expected), free(light), free(marks), free(out);
 }

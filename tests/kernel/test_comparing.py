@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle.errors import SettingsError
-from mizzle.kernel import ChipMap, blot_chip, comparing, native, rays
-from mizzle.kernel.comparing import Picture, Query, compare_chip
+from mizzle.kernel import ChipMap, blot_chip, native
+from mizzle.kernel.compare import (
+    SEED,
+    SUSPECT,
+    CompareOptions,
+    RayThresholds,
+    ReferenceImage,
+    compare_chip,
+    reading_bounds,
+)
+from mizzle.kernel.pixels import grow
 
 F32 = np.float32
 INTERPOLATIONS = tuple(native.INTERPOLATIONS)
@@ -41,19 +50,19 @@ def judge(**more):
         "seed_sigma": 3.4, "seed_slope": 0.6, "neighbor_sigma": 1.0, "neighbor_slope": 0.1, "doubt": 0.5,
         "suspect_slope": 0.05, "trust": 400.0,
     }  # fmt: skip
-    return rays.Judge(**{**known, **more})
+    return RayThresholds(**{**known, **more})
 
 
 def bounded(image, interp="poly5"):
     edges = np.empty(image.shape, np.uint32)
     cut = image.shape[0] // 3
-    comparing.bounds(image, interp, slice(0, cut), edges)
-    comparing.bounds(image, interp, slice(cut, image.shape[0]), edges)
-    return Picture(image, interp, edges)
+    reading_bounds(image, interp, slice(0, cut), edges)
+    reading_bounds(image, interp, slice(cut, image.shape[0]), edges)
+    return ReferenceImage(image, interp, edges)
 
 
 def around(mask):
-    return rays.grown(mask, 1)
+    return grow(mask, 1)
 
 
 def assert_same(one, other, bright, asked, excess):
@@ -62,7 +71,7 @@ def assert_same(one, other, bright, asked, excess):
     np.testing.assert_array_equal(first_known, second_known)
     np.testing.assert_array_equal(first.mask, second.mask)
     np.testing.assert_array_equal(first.marks, second.marks)
-    told = around(second.marks & (rays.SEED | rays.SUSPECT) != 0) | around(second.light > bright)
+    told = around(second.marks & (SEED | SUSPECT) != 0) | around(second.light > bright)
     told |= asked & (second.light < excess)
     np.testing.assert_allclose(first.light[told], second.light[told], rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(first.light > bright, second.light > bright)
@@ -82,10 +91,10 @@ def test_verdicts_do_not_depend_on_where_the_picture_was_read(seed, interp, crow
     shape = (int(rng.integers(1, 30)), int(rng.integers(1, 140)))
     image, where, sci, bad = scene(rng, shape, crowd)
     asked = rng.random(sci.shape) < 0.1
-    query = Query(rim=2, unsure=unsure, bright=80.0, asked=asked)
+    query = CompareOptions(edge=2, edge_rule=unsure, probe_level=80.0, extra_pixels=asked)
     how = judge(wing=wing, peak=4 * wing)
     some = compare_chip(sci, bad, bounded(image, interp), where, how, query)
-    everything = compare_chip(sci, bad, Picture(image, interp), where, how, query)
+    everything = compare_chip(sci, bad, ReferenceImage(image, interp), where, how, query)
     assert_same(some, everything, 80.0, asked, sci * F32(7) - F32(20))
 
 
@@ -94,7 +103,7 @@ def test_verdicts_do_not_depend_on_where_the_picture_was_read(seed, interp, crow
 def test_twins_compare_alike(seed, monkeypatch):
     image, where, sci, bad = scene(np.random.default_rng(seed))
     nothing = np.zeros(sci.shape, np.bool_)
-    query, how = Query(rim=2, unsure=2, bright=80.0), judge()
+    query, how = CompareOptions(edge=2, edge_rule=2, probe_level=80.0), judge()
     fast = compare_chip(sci, bad, bounded(image), where, how, query)
     monkeypatch.setattr(native, "library", lambda: None)
     assert_same(fast, compare_chip(sci, bad, bounded(image), where, how, query), 80.0, nothing, sci)
@@ -103,8 +112,8 @@ def test_twins_compare_alike(seed, monkeypatch):
 @native_only
 def test_little_is_read_where_little_matters():
     image, where, sci, bad = scene(np.random.default_rng(1), (200, 200), crowd=0.0, holes=0.0)
-    judged, _ = compare_chip(sci, bad, bounded(image), where, judge(), Query(bright=80.0))
-    everything, known = compare_chip(sci, bad, Picture(image), where, judge(), Query(bright=80.0))
+    judged, _ = compare_chip(sci, bad, bounded(image), where, judge(), CompareOptions(probe_level=80.0))
+    everything, known = compare_chip(sci, bad, ReferenceImage(image), where, judge(), CompareOptions(probe_level=80.0))
     assert known.any()
     assert everything.mask.any()
     assert np.isfinite(judged.light).sum() < 0.6 * np.isfinite(everything.light).sum()
@@ -132,8 +141,8 @@ def test_readings_lie_within_their_bounds(seed, interp):
 def test_what_lies_below_is_flagged_too_where_asked():
     image, where, sci, bad = scene(np.random.default_rng(3))
     how = judge(negative=True)
-    some = compare_chip(sci - F32(9), bad, bounded(image), where, how, Query())
-    everything = compare_chip(sci - F32(9), bad, Picture(image), where, how, Query())
+    some = compare_chip(sci - F32(9), bad, bounded(image), where, how, CompareOptions())
+    everything = compare_chip(sci - F32(9), bad, ReferenceImage(image), where, how, CompareOptions())
     assert some[0].mask.any()
     np.testing.assert_array_equal(some[0].mask, everything[0].mask)
 
@@ -141,4 +150,4 @@ def test_what_lies_below_is_flagged_too_where_asked():
 def test_shapes_must_agree():
     image, where, sci, bad = scene(np.random.default_rng(4))
     with pytest.raises(SettingsError, match="must be equal"):
-        compare_chip(sci[1:], bad, Picture(image), where, judge(), Query())
+        compare_chip(sci[1:], bad, ReferenceImage(image), where, judge(), CompareOptions())

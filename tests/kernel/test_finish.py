@@ -7,8 +7,8 @@ import pytest
 
 from kernel.twins import TWINS, bent_chip, frame_of_chip, using
 from mizzle.errors import SettingsError
-from mizzle.kernel import Accumulator, accumulate, rays
-from mizzle.kernel.finish import fill_in, finish
+from mizzle.kernel import Accumulator, accumulate
+from mizzle.kernel.drop import fill_in, finish, take_means
 
 BITS = (3, 40, 64, 99)
 twin = pytest.mark.parametrize("twin", TWINS)
@@ -80,7 +80,7 @@ def test_means_leave_the_cells_empty(twin):
         for _ in range(2):
             accumulate(acc, np.full(chip_map.shape, 7.0, np.float32), chip_map)
             out.append(np.empty(acc.shape, np.float32))
-            rays.take_means(acc, 0.5, out[-1])
+            take_means(acc, 0.5, out[-1])
             assert not acc.cells.any()
     np.testing.assert_array_equal(out[0], out[1])
     np.testing.assert_allclose(out[0][np.isfinite(out[0])], 7.0, rtol=1e-6)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle import kernel
-from mizzle.kernel import ChipMap, native, reading, reference_reading
+from mizzle.kernel import ChipMap, native
+from mizzle.kernel.resample import ChipSource, numpy_twin, padded, read_means
 
 F32 = np.float32
 
@@ -16,7 +17,7 @@ F32 = np.float32
 @pytest.fixture(params=["native", "reference"])
 def twin(request, monkeypatch):
     if request.param == "reference":
-        monkeypatch.setattr(reading, "_library", lambda: None)
+        monkeypatch.setattr(native, "library", lambda: None)
     elif native.library() is None:
         pytest.skip("no compiled kernel")
     return request.param
@@ -29,12 +30,12 @@ def source(
     image = np.asarray(image, F32)
     bad = np.zeros(image.shape, np.bool_) if bad is None else bad
     shift = np.zeros(image.shape[0], F32) if shift is None else np.asarray(shift, F32)
-    return reading.Source(ChipMap.affine(box, matrix, place), corner, shift, reading.padded(image, bad, 1.0, 0.0))
+    return ChipSource(ChipMap.affine(box, matrix, place), corner, shift, padded(image, bad, 1.0, 0.0))
 
 
 def read(sources, shape=(12, 15), *, top=0, least=0.5):
     out = np.empty(shape, F32)
-    reading.read_means(sources, top, least, out)
+    read_means(sources, top, least, out)
     return out
 
 
@@ -116,7 +117,7 @@ def test_twins_read_alike(seed, ny, nx, top):
         shift=rng.uniform(-0.05, 0.05, ny),
     )  # fmt: skip
     wanted = np.empty((11, 100), F32)
-    reference_reading.read_means([where], top, 0.4, wanted)
+    numpy_twin.read_means([where], top, 0.4, wanted)
     out = read([where], (11, 100), top=top, least=0.4)
     clear = np.isfinite(out) & np.isfinite(wanted)
     # Where the weights sum to just the least, either may be right.

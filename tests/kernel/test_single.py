@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.twins import TWINS, using
-from mizzle.kernel import native, reference_single
-from mizzle.kernel.single import SingleRule, find_rays
+from mizzle.kernel import native
+from mizzle.kernel.single import SingleRule, find_rays, numpy_twin
 from mizzle.steps.reject.single import star_templates
 
 RULE = SingleRule(floor=36.0, structure=0.1, sigma=5.0, neighbor_sigma=2.0, deficit=1.5, doubt=0.15, track=3, grow=1)
@@ -58,7 +58,7 @@ def test_twins_find_the_same_rays(seed, shape, bad, odd, whole, follow, reach):
     track = rng.random(shape) < 0.3 if follow else None
     rule = replace(RULE, track=reach[0], grow=reach[1])
     with np.errstate(all="ignore"):
-        expected = reference_single.find_rays(image, mask, TEMPLATES, rule, track)
+        expected = numpy_twin.find_rays(image, mask, TEMPLATES, rule, track)
     np.testing.assert_array_equal(find_rays(image, mask, TEMPLATES, rule, track), expected)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.kernel.apertures import aperture_sums, circle_overlap, ring_sky
+from mizzle.stars.apertures import aperture_sums, circle_overlap, ring_sky
 
 fractions = st.floats(-0.5, 0.5)
 

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mizzle.kernel.neighbors import close_pairs
 from mizzle.model import FluxReference, Serial
 from mizzle.scores import match_stars
 from mizzle.settings import CatalogSettings, Settings
+from mizzle.stars.neighbors import close_pairs
 from mizzle.steps.catalog import Flag, measure_catalog
 from mizzle.steps.catalog.curve import growth
 from mizzle.steps.catalog.flags import blended

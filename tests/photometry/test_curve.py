@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mizzle.kernel.radial import radial_profile
+from mizzle.stars.radial import radial_profile
 from mizzle.steps.catalog.curve import Growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.hidden import count_rays
 from mizzle.steps.verify.rings import ring_levels

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mizzle.geometry.grid import common_grid
-from mizzle.kernel.apertures import aperture_sums
 from mizzle.model import Alignment, CosmicRays, Serial
 from mizzle.scores import match_stars
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.simulate import Effects, make_plan, visit
+from mizzle.stars.apertures import aperture_sums
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.catalog.inputs import main_chip, members
 from mizzle.steps.combine import combine

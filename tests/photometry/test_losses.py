@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from mizzle.kernel.radial import RadialProfile
 from mizzle.settings import RejectSettings
+from mizzle.stars.radial import RadialProfile
 from mizzle.steps.catalog.hidden import RayCensus, Rays, hidden_rays
 from mizzle.steps.catalog.losses import Window, sees_core
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.kernel.skystats import sky_statistic
+from mizzle.stars.sky_statistics import sky_statistic
 
 GAIN, READ_NOISE = 7.0, 5.3
 

@@ -8,19 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mizzle.kernel import native, rays, reference_rays
+from mizzle.kernel import compare, native, pixels
+from mizzle.kernel import stack as stacks
 
 F32 = np.float32
 METHODS = ("clipped", "minmed", "median", "mean")
 
 
 def rule(n, method="clipped", **more):
-    return rays.StackRule(method, np.full(n, 1.0, F32), np.full(n, 0.1, F32), **more)
+    return stacks.StackRule(method, np.full(n, 1.0, F32), np.full(n, 0.1, F32), **more)
 
 
 def reduce(stack, how):
     out = np.empty(stack.shape[1:], F32)
-    rays.reduce_stack(np.ascontiguousarray(stack, F32), slice(0, stack.shape[1]), how, out)
+    stacks.reduce_stack(np.ascontiguousarray(stack, F32), slice(0, stack.shape[1]), how, out)
     return out
 
 
@@ -46,7 +47,7 @@ def test_twins_reduce_alike(data, n, method, nlow, nhigh):
     values = st.one_of(st.floats(-50, 500, width=32), st.just(np.nan))
     stack = data.draw(arrays(F32, (n, 3, 70), elements=values, fill=values))
     how = rule(n, method, sigma=3.0, structure=0.2, nlow=nlow, nhigh=nhigh)
-    np.testing.assert_allclose(reduce(stack, how), reference_rays.reduce_stack(stack, how), rtol=2e-6, atol=1e-4)
+    np.testing.assert_allclose(reduce(stack, how), stacks.numpy_twin.reduce_stack(stack, how), rtol=2e-6, atol=1e-4)
 
 
 @pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
@@ -58,8 +59,8 @@ def test_twins_judge_alike(seed, ny, nx, negative):
     expected[rng.random((ny, nx)) < 0.1] = np.nan
     sci = rng.normal(0, 3, (ny, nx)).astype(F32)
     bad = rng.choice(np.array([0, 1, 2], np.uint8), (ny, nx), p=[0.8, 0.1, 0.1])
-    how = rays.Judge(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative, 0.2, 9.0)
-    one, other = rays.judge_chip(sci, bad, expected, how), reference_rays.judge_chip(sci, bad, expected, how)
+    how = compare.RayThresholds(7.0, 6.5, 20.0, 30.0, 1.5, 0.16, 0.04, 2.0, 0.6, 1.0, 0.3, 0.5, negative, 0.2, 9.0)
+    one, other = compare.flag_rays(sci, bad, expected, how), compare.numpy_twin.flag_rays(sci, bad, expected, how)
     np.testing.assert_array_equal(one.mask, other[0])
     np.testing.assert_array_equal(one.marks, other[1])
     np.testing.assert_allclose(one.light, other[2], rtol=1e-5, atol=1e-5)
@@ -74,9 +75,9 @@ def test_twins_fill_holes_alike(seed, ny, nx, share):
     image = rng.normal(0, 1, (ny, nx)).astype(F32)
     image[rng.random((ny, nx)) < share] = np.nan
     image[:, rng.integers(0, nx + 1) :] = np.nan
-    expected = reference_rays.fill_holes(image)
-    np.testing.assert_array_equal(rays.fill_holes(image), expected)
-    assert rays.fill_holes(image, image) is image
+    expected = stacks.numpy_twin.fill_holes(image)
+    np.testing.assert_array_equal(stacks.fill_holes(image), expected)
+    assert stacks.fill_holes(image, image) is image
     np.testing.assert_array_equal(image, expected)
 
 
@@ -124,12 +125,12 @@ def test_high_and_low_values_are_left_out_where_others_remain(twin):
 
 
 def test_long_exposures_outweigh_short_ones(twin):
-    how = rays.StackRule("clipped", np.array([1.0, 9.0], F32), np.zeros(2, F32), sigma=50.0)
+    how = stacks.StackRule("clipped", np.array([1.0, 9.0], F32), np.zeros(2, F32), sigma=50.0)
     stack = np.array([0.0, 1.0], F32)[:, None, None] * np.ones((1, 1, 3), F32)
     assert reduce(stack, how)[0, 0] == pytest.approx(0.1, rel=1e-5)
 
 
-JUDGE = rays.Judge(
+JUDGE = compare.RayThresholds(
     gain=7.0, rate=7.0, sky=20.0, floor=40.0, quiet=0.0, peak=0.0, wing=0.0, seed_sigma=4.0, seed_slope=1.0,
     neighbor_sigma=2.0, neighbor_slope=0.5,
 )  # fmt: skip
@@ -145,7 +146,7 @@ def flat(height):
 def judged(sci, bad=None, expected=None, how=JUDGE):
     empty = np.zeros((9, 9), F32)
     bad = np.zeros((9, 9), bool) if bad is None else bad
-    return rays.judge_chip(sci, bad, empty if expected is None else expected, how).mask
+    return compare.flag_rays(sci, bad, empty if expected is None else expected, how).mask
 
 
 def test_thresholds_are_true_sigma(twin):
@@ -195,7 +196,7 @@ def test_low_pixels_count_on_request_only(twin):
 def test_growth_is_a_radius(twin):
     mask = np.zeros((9, 9), bool)
     mask[4, 4] = True
-    assert [rays.grown(mask, r).sum() for r in range(3)] == [1, 9, 25]
+    assert [pixels.grow(mask, r).sum() for r in range(3)] == [1, 9, 25]
     assert mask.sum() == 1
 
 
@@ -204,15 +205,15 @@ def test_growth_reaches_all_that_is_near(seed, ny, nx, radius):
     mask = np.random.default_rng(seed).random((ny, nx)) < 0.05
     there = np.argwhere(mask)
     expected = [np.any(np.abs(there - place).max(axis=1) <= radius) for place in np.ndindex(ny, nx)]
-    np.testing.assert_array_equal(rays.grown(mask, radius).ravel(), expected)
-    np.testing.assert_array_equal(reference_rays.grown(mask, radius).ravel(), expected)
+    np.testing.assert_array_equal(pixels.grow(mask, radius).ravel(), expected)
+    np.testing.assert_array_equal(pixels.numpy_twin.grow(mask, radius).ravel(), expected)
 
 
 def test_a_hole_is_filled_and_an_edge_is_not(twin):
     image = np.ones((7, 7), F32)
     image[3, 3] = np.nan
     image[:, 0] = np.nan
-    filled = rays.fill_holes(image)
+    filled = stacks.fill_holes(image)
     assert filled[3, 3] == 1.0
     assert np.isnan(filled[:, 0]).all()
 
@@ -223,11 +224,11 @@ def test_where_the_expectation_is_not_sure_seeds_are_only_suspect(twin):
     unsure = np.zeros((9, 9), np.uint8)
     unsure[4, 4] = 2
     how = replace(JUDGE, suspect_slope=0.5)
-    told = rays.judge_chip(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how)
+    told = compare.flag_rays(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how)
     assert not told.mask.any()
-    assert told.marks[4, 4] == rays.NEAR | rays.SUSPECT
+    assert told.marks[4, 4] == compare.NEAR | compare.SUSPECT
     unsure[4, 4] = 1
-    assert not rays.judge_chip(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how).marks.any()
+    assert not compare.flag_rays(flat(9 * SIGMA), unsure, np.zeros((9, 9), F32), how).marks.any()
 
 
 def test_beside_what_may_be_saturated_seeds_are_only_suspect(twin):
@@ -238,10 +239,10 @@ def test_beside_what_may_be_saturated_seeds_are_only_suspect(twin):
     sci = flat(0.0)
     sci[4, 4:6] += 1000.0
     how = replace(JUDGE, suspect_slope=0.5)
-    assert rays.judge_chip(sci, np.zeros((9, 9), bool), expected, how).mask[4, 4:6].all()
-    told = rays.judge_chip(sci, np.zeros((9, 9), bool), expected, replace(how, trust=600.0))
+    assert compare.flag_rays(sci, np.zeros((9, 9), bool), expected, how).mask[4, 4:6].all()
+    told = compare.flag_rays(sci, np.zeros((9, 9), bool), expected, replace(how, trust=600.0))
     assert not told.mask.any()
-    assert (told.marks[4, 4:6] & rays.SUSPECT).all()
+    assert (told.marks[4, 4:6] & compare.SUSPECT).all()
 
 
 def test_suspects_have_a_slope_of_their_own(twin):
@@ -252,7 +253,7 @@ def test_suspects_have_a_slope_of_their_own(twin):
     sci = flat(7 * SIGMA)
     sci[4, 5] += 5 * SIGMA
     how = replace(JUDGE, suspect_slope=0.2)
-    told = rays.judge_chip(sci, np.zeros((9, 9), bool), expected, how)
+    told = compare.flag_rays(sci, np.zeros((9, 9), bool), expected, how)
     assert not told.mask.any()
-    assert np.argwhere(told.marks & rays.SUSPECT).tolist() == [[4, 4]]
-    assert not rays.judge_chip(sci, np.zeros((9, 9), bool), expected, JUDGE).marks[4, 4] & rays.SUSPECT
+    assert np.argwhere(told.marks & compare.SUSPECT).tolist() == [[4, 4]]
+    assert not compare.flag_rays(sci, np.zeros((9, 9), bool), expected, JUDGE).marks[4, 4] & compare.SUSPECT

@@ -7,8 +7,8 @@ import pytest
 
 from mizzle.geometry.mapping import chip_map
 from mizzle.kernel import ChipMap
-from mizzle.kernel.inverse import Inverse
-from mizzle.kernel.smooth import Samples, predict
+from mizzle.kernel.maps import InverseMap
+from mizzle.kernel.predict import Samples, predict_light
 from mizzle.model import Alignment, Serial
 from mizzle.settings import load_settings
 from mizzle.settings.reject import RejectSettings
@@ -43,7 +43,7 @@ def all_sensors(made):
 
 def test_a_star_is_predicted_within_what_is_promised():
     seen, truth = samples(np.random.default_rng(1))
-    mean, variance = predict(seen, np.full(truth.size, 1000.0), LENGTH)
+    mean, variance = predict_light(seen, np.full(truth.size, 1000.0), LENGTH)
     pull = (mean - truth) / np.sqrt(variance)
     assert np.abs(mean - truth).mean() < 25.0, "2.5 per cent of the star, sixteen samples at random"
     assert np.mean(np.abs(pull) < 2) > 0.95
@@ -55,13 +55,13 @@ def test_what_is_no_sample_is_invisible():
     loud.value[:, 12:] = np.nan
     loud.variance[:, 12:] = np.inf
     some = np.full(truth.size, 1000.0)
-    for one, other in zip(predict(seen, some, LENGTH), predict(loud, some, LENGTH), strict=True):
+    for one, other in zip(predict_light(seen, some, LENGTH), predict_light(loud, some, LENGTH), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
 
 
 def test_without_samples_nothing_is_known():
     nothing = Samples(*np.zeros((3, 2, 4)), np.full((2, 4), np.inf))
-    mean, variance = predict(nothing, np.array([3.0, 5.0]), LENGTH)
+    mean, variance = predict_light(nothing, np.array([3.0, 5.0]), LENGTH)
     np.testing.assert_array_equal(mean, 0.0)
     np.testing.assert_allclose(variance, [9.0, 25.0])
 
@@ -76,18 +76,18 @@ def test_a_pixel_is_found_again():
         own = chip_map(sensor.frame, grid)
         i, j = rng.integers(1, 799, (2, 500))
         away = rng.uniform(-0.45, 0.45, (2, 500))
-        x, y, near = Inverse(own).nearest_pixels(*own(i + away[0], j + away[1]))
+        x, y, near = InverseMap(own).nearest_pixels(*own(i + away[0], j + away[1]))
         assert near.size == i.size
         assert np.mean((x == i) & (y == j)) > 0.99
-        assert Inverse(own).covers(*own(i, j))[(i > 9) & (i < 790) & (j > 9) & (j < 790)].all()
-        outside = Inverse(own).nearest_pixels(*own(np.array([-0.9, 799.9]), np.array([400.0, 400.0])))
+        assert InverseMap(own).covers(*own(i, j))[(i > 9) & (i < 790) & (j > 9) & (j < 790)].all()
+        outside = InverseMap(own).nearest_pixels(*own(np.array([-0.9, 799.9]), np.array([400.0, 400.0])))
         assert outside[2].size == 0
 
 
 def test_inverse_of_a_straight_map():
     own = ChipMap.affine((50, 40), [[0.0, -2.0], [2.0, 0.0]], [300.0, 10.0])
     gx, gy = own(np.array([12.0, 35.0]), np.array([20.0, 3.0]))
-    x, y, near = Inverse(own).nearest_pixels(gx, gy)
+    x, y, near = InverseMap(own).nearest_pixels(gx, gy)
     assert (x.tolist(), y.tolist(), near.tolist()) == ([12, 35], [20, 3], [0, 1])
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import DQ_BITS
-from mizzle.kernel.masks import flagged, has_bits
+from mizzle.kernel.pixels import flagged, has_bits
 from mizzle.model import Chip
 from mizzle.settings.dq import DataQualitySettings
 

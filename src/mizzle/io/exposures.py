@@ -21,7 +21,7 @@ from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
 from mizzle.io.reference_tables import geometry_inputs
-from mizzle.kernel.masks import all_finite
+from mizzle.kernel.pixels import all_finite
 from mizzle.model import ArrayPixels, Chip, Exposure, Finding, HeaderValue, Pixels, Verdict
 from mizzle.settings import Settings
 

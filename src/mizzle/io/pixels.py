@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import DQ_BITS
-from mizzle.kernel.masks import all_finite
-from mizzle.kernel.swapping import to_native
+from mizzle.kernel.pixels import all_finite, to_native
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,6 @@ static void mz_lanczos3_table(double *table)
 #pragma GCC pop_options
 #endif
 
-MZ_EXPORT int mz_abi(void) { return MZ_ABI; }
-
-MZ_EXPORT int64_t mz_job_size(void) { return (int64_t)sizeof(mz_job); }
-
 /* 0 base, 1 AVX2, 2 AVX-512; negative `level` = the best this processor has. */
 static int level_of(int level)
 {

@@ -1,4 +1,4 @@
-/* Sums to images: one pass. The NumPy twin in finish.py is the definition. */
+/* Sums to images: one pass. The NumPy twin in drop/finish.py is the definition. */
 #include "mizzle.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Masks that grow to all sides. The NumPy twin in reference_rays.py is the definition. */
+/* Masks that grow to all sides. The NumPy twin in pixels/ is the definition. */
 #include "mizzle.h"
 
 #include <stdlib.h>

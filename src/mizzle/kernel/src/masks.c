@@ -1,4 +1,4 @@
-/* Masks of pixels, and their bytes. The NumPy twins in masks.py and swapping.py are the definition. */
+/* Masks of pixels, and their bytes. The NumPy twins in pixels/ are the definition. */
 #include "mizzle.h"
 
 /* Mark pixels that have one of `bits`, or are not finite; returns how many. */

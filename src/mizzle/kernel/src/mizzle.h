@@ -21,7 +21,7 @@
 #endif
 
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
-#define MZ_ABI 3
+#define MZ_ABI 4
 
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
@@ -48,7 +48,7 @@ typedef struct {
     double step;             /* output pixels per input pixel, where a stored map has one row or column */
 } mz_map;
 
-/* A chip, and where the cells of a box of the frame fall on it: `SourceStruct` in reading.py. */
+/* A chip, and where the cells of a box of the frame fall on it: `SourceStruct` in native.py. */
 typedef struct {
     mz_map back;         /* from the box's cells to pixels; no row term */
     int64_t i0, j0;      /* first cell of the box */

@@ -1,19 +1,11 @@
-/* Cosmic rays: stacks to a reference, and a chip against it. The NumPy twin in reference_rays.py is the definition. */
-#include "judge.h"
+/* Cosmic rays: stacks to a reference, and a chip against it. The NumPy twins in stack/ and compare/ are the definition. */
+#include "compare.h"
+#include "stack.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { MZ_CLIPPED = 0, MZ_MINMED = 1, MZ_MEDIAN = 2, MZ_MEAN = 3 };
-
-/* A stack and how to reduce it: `StackStruct` in rays.py. */
-typedef struct {
-    const float *images; /* n images, `stride` apart */
-    int64_t n, stride;
-    const float *floor, *slope; /* (n) noise of each image */
-    int64_t method, nlow, nhigh;
-    float sigma, structure, ratio, worst_slope;
-} mz_stack;
 
 #define MZ_BODY "rays_body.h"
 #include "every_set.h"
@@ -36,7 +28,7 @@ MZ_EXPORT int mz_reduce_stack(const mz_stack *s, int64_t count, float *out)
 }
 
 /* Flag a chip: the sharpened expectation to `light`, what each pixel exceeds to `marks`, the answer to `out`. */
-MZ_EXPORT int mz_judge_chip(const mz_judge *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
+MZ_EXPORT int mz_flag_rays(const mz_thresholds *q, const float *sci, const uint8_t *bad, const float *expected, float *light,
                             uint8_t *marks, uint8_t *out)
 {
     if (q->ny < 1 || q->nx < 1)

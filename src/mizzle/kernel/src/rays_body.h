@@ -95,16 +95,16 @@ static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *re
 }
 
 /* A pixel, sharpened: half the lost variance times the Laplacian, more where it raises, less where it lowers. */
-MZ_INLINE float MZ(sharp)(const mz_judge *q, float here, float left, float right, float below, float above)
+MZ_INLINE float MZ(sharp)(const mz_thresholds *q, float here, float left, float right, float below, float above)
 {
     const float lost = 4.0f * here - (below + above + left + right);
     const float value = here + (lost > 0.0f ? q->peak : q->wing) * lost;
     return q->rate * (value - value == 0.0f ? value : here);
 }
 
-static void MZ(sharpen)(const mz_judge *job, const float *image, float *restrict out)
+static void MZ(sharpen)(const mz_thresholds *job, const float *image, float *restrict out)
 {
-    const mz_judge q = *job;
+    const mz_thresholds q = *job;
     const int64_t ny = q.ny, last = q.nx - 1;
     for (int64_t j = 0; j < ny; j++) {
         const float *here = image + j * q.nx, *below = j > 0 ? here - q.nx : here, *above = j < ny - 1 ? here + q.nx : here;
@@ -119,7 +119,7 @@ static void MZ(sharpen)(const mz_judge *job, const float *image, float *restrict
 }
 
 /* Marks of a pixel that expects `e` among its neighbors, `plain` unsharpened; what is not known makes no step. */
-MZ_INLINE uint8_t MZ(verdict)(const mz_judge *q, float dn, float plain, float e, float left, float right, float below,
+MZ_INLINE uint8_t MZ(verdict)(const mz_thresholds *q, float dn, float plain, float e, float left, float right, float below,
                               float above, uint8_t skip)
 {
     const float a = fabsf(e - left), b = fabsf(e - right), c = fabsf(e - below), d = fabsf(e - above);
@@ -142,10 +142,10 @@ MZ_INLINE uint8_t MZ(verdict)(const mz_judge *q, float dn, float plain, float e,
 }
 
 /* Bit 1: above the seeds' threshold, bit 2: above the neighbors', bit 4: suspect. */
-static void MZ(mark)(const mz_judge *job, const float *sci, const uint8_t *bad, const float *plain, const float *light,
+static void MZ(mark)(const mz_thresholds *job, const float *sci, const uint8_t *bad, const float *plain, const float *light,
                      uint8_t *restrict out)
 {
-    const mz_judge q = *job;
+    const mz_thresholds q = *job;
     const int64_t ny = q.ny, last = q.nx - 1;
     for (int64_t j = 0; j < ny; j++) {
         const float *here = light + j * q.nx, *below = j > 0 ? here - q.nx : here, *above = j < ny - 1 ? here + q.nx : here;
@@ -169,7 +169,7 @@ MZ_INLINE uint8_t MZ(beside)(uint8_t here, uint8_t around)
 }
 
 /* The answer; and neighbors that have nothing beside them lose their mark. */
-static void MZ(join)(const mz_judge *q, uint8_t *marks, uint8_t *restrict out)
+static void MZ(join)(const mz_thresholds *q, uint8_t *marks, uint8_t *restrict out)
 {
     const int64_t ny = q->ny, nx = q->nx;
     for (int64_t j = 0; j < ny; j++) {

@@ -1,4 +1,4 @@
-/* Cosmic rays of a single exposure: peaks too sharp for a star. The NumPy twin in reference_single.py is the definition. */
+/* Cosmic rays of a single exposure: peaks too sharp for a star. The NumPy twin in single/ is the definition. */
 #include "single.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "mizzle.h"
 
-/* What is a peak, and how it is judged: `SingleStruct` in single.py. */
+/* What is a peak, and how it is judged: `SingleStruct` in native.py. */
 typedef struct {
     int64_t ny, nx, templates, track, grow;
     double doubt, deficit;

@@ -1,5 +1,5 @@
-/* What smooth light is at a place, from samples around it. The NumPy twin in reference_smooth.py is the definition. */
-#include "second.h"
+/* What smooth light is at a place, from samples around it. The NumPy twin in predict/ is the definition. */
+#include "predict.h"
 
 #include <string.h>
 

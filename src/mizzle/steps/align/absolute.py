@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mizzle.kernel.sources import Detection, Profile, detect
+from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import project
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences, ReferenceImage, SkyCatalog

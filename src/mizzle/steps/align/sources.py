@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import SATURATED, bad_mask
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS
-from mizzle.kernel.masks import has_bits
-from mizzle.kernel.sources import SOURCE_DTYPE, Detection, Profile, detect
+from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, detect
+from mizzle.kernel.pixels import has_bits
 from mizzle.model import Chip, Exposure, Runner, project
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences

@@ -7,7 +7,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.neighbors import close_pairs
+from mizzle.stars.neighbors import close_pairs
 
 FloatArray = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.radial import RadialProfile
 from mizzle.settings import RejectSettings
+from mizzle.stars.radial import RadialProfile
 from mizzle.steps.catalog.losses import CLASSES, CORE_ARCSEC
 
 FloatArray = NDArray[np.float64]
@@ -171,7 +171,7 @@ def hidden_rays(
 
 
 def _hides_below(noise: FloatArray, step: FloatArray, doubt: float, settings: RejectSettings) -> FloatArray:
-    """Return the greatest peak that is not flagged: see `mizzle.kernel.rays.judge_chip` and `steps.reject.second`."""
+    """Return the greatest peak that is not flagged: see `mizzle.kernel.compare.flag_rays` and `steps.reject.second`."""
     seed = settings.seed_sigma * noise + settings.seed_slope * step
     if not np.isfinite(doubt):
         return seed

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mizzle.instrument.cte import dolphin_2009
 from mizzle.instrument.dq import ALL_BITS, SATURATED, good_bits
 from mizzle.instrument.noise import noise_model
-from mizzle.kernel.radial import RadialProfile
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
 from mizzle.settings import Settings
+from mizzle.stars.radial import RadialProfile
 from mizzle.steps.catalog.hidden import RayCensus, count_rays
 from mizzle.steps.catalog.losses import (
     CORE_ARCSEC,

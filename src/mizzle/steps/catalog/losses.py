@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.radial import RadialProfile, radial_profile
 from mizzle.model import InputChip, Mosaic
+from mizzle.stars.radial import RadialProfile, radial_profile
 
 FloatArray = NDArray[np.float64]
 

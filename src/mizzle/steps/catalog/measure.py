@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC, VEGA_ZEROPOINTS
-from mizzle.kernel.apertures import aperture_sums, ring_sky
-from mizzle.kernel.sources import Detection, Profile, detect
+from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -24,6 +23,7 @@ from mizzle.model import (
     SkyLevels,
 )
 from mizzle.settings import CatalogSettings, Settings
+from mizzle.stars.apertures import aperture_sums, ring_sky
 from mizzle.steps.catalog.curve import Growth, growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
 from mizzle.steps.catalog.hidden import hidden_rays
@@ -151,7 +151,7 @@ def _sampling(mosaic: Mosaic, known: InputFacts, grown: Growth, options: Catalog
 
 
 def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
-    """Detect sources on the product; see `mizzle.kernel.sources.detect`."""
+    """Detect sources on the product; see `mizzle.kernel.detect.detect`."""
     scale = mosaic.grid.scale
     sigma = options.fwhm / _FWHM / scale
     detection = Detection(

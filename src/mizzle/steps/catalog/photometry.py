@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.apertures import aperture_sums, ring_sky
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
+from mizzle.stars.apertures import aperture_sums, ring_sky
 
 FloatArray = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mizzle import kernel
 from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits, saturated_pixels
-from mizzle.kernel.correlation import drop_correlation, large_area_factor
-from mizzle.kernel.finish import fill_in, finish
+from mizzle.kernel.drop import fill_in, finish
+from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.model import (
     Alignment,
     CosmicRays,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel import rays
-from mizzle.kernel.comparing import Query, compare_chip
+from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
+from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
@@ -128,14 +128,14 @@ def _judge(sensor: Sensor, number: int, reference: Reference | None, settings: R
     else:
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         few = reference.few(number)
-        judged, known = _compared(sensor, sci, bad, few, reference, number, settings)
-        mask, alone = judged.mask, ~(known | bad)
+        marks, known = _compared(sensor, sci, bad, few, reference, number, settings)
+        mask, alone = marks.mask, ~(known | bad)
         for box in boxes(few):
-            few[box] &= (sci[box] - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > judged.light[box]
+            few[box] &= (sci[box] - np.float32(sensor.sky)) * np.float32(sensor.noise.gain) > marks.light[box]
         few |= alone
         if settings.second_look:
             trust = reference.trust / reference.unit(sensor)
-            suspects = find_suspects(sensor, sci, bad, judged, trust, settings)
+            suspects = find_suspects(sensor, sci, bad, marks, trust, settings)
     if settings.method != "compare" and few.any():
         _add_single(mask, sensor, sci, bad, few, settings, lonely=reference is None)
     good = int(bad.size - np.count_nonzero(bad))
@@ -179,7 +179,7 @@ def _with_pixels(packed: NDArray[np.uint8], where: NDArray[np.intp]) -> tuple[ND
 def _grown(sensor: Sensor, one: Found, settings: RejectSettings) -> Found:
     """Widen a chip's mask."""
     _, bad = sensor.pixels()
-    mask = _trailed(rays.grown(_unpacked(sensor, one.packed), settings.grow), settings.cte_grow) & ~bad
+    mask = _trailed(grow(_unpacked(sensor, one.packed), settings.grow), settings.cte_grow) & ~bad
     share = float(np.count_nonzero(mask)) / max(int(bad.size - np.count_nonzero(bad)), 1)
     return replace(one, packed=np.packbits(mask), fraction=share)
 
@@ -197,12 +197,12 @@ def _compared(
     reference: Reference,
     number: int,
     settings: RejectSettings,
-) -> tuple[rays.Judged, Mask]:
+) -> tuple[RayMarks, Mask]:
     """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
     electrons = sensor.noise.gain
     floor, sky = sensor.noise.floor, sensor.sky * electrons
     unit = (1.0 + settings.pixfrac**2) / 24.0
-    judge = rays.Judge(
+    thresholds = RayThresholds(
         gain=electrons,
         rate=1.0 / reference.unit(sensor),
         sky=sky,
@@ -221,13 +221,13 @@ def _compared(
     )
     # Close to where the reference ends it is read from too few of its pixels: nothing is flagged there at first sight,
     # but the second look needs no reference.
-    query = Query(
-        rim=RIM,
-        unsure=2 if settings.second_look else 1,
-        bright=probe_light(sensor) if settings.second_look else np.inf,
-        asked=few if settings.method != "compare" and few.any() else None,
+    options = CompareOptions(
+        edge=RIM,
+        edge_rule=2 if settings.second_look else 1,
+        probe_level=probe_light(sensor) if settings.second_look else np.inf,
+        extra_pixels=few if settings.method != "compare" and few.any() else None,
     )
-    return compare_chip(sci, bad, reference.picture, reference.maps[number], judge, query)
+    return compare_chip(sci, bad, reference.picture, reference.maps[number], thresholds, options)
 
 
 def _trailed(mask: Mask, length: int) -> Mask:

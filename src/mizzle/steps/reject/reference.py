@@ -18,9 +18,11 @@ from mizzle import kernel
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.instrument.dq import SATURATED
-from mizzle.kernel import rays, reading
-from mizzle.kernel.comparing import Picture, bounds
-from mizzle.kernel.inverse import Inverse
+from mizzle.kernel.compare import ReferenceImage, reading_bounds
+from mizzle.kernel.drop import take_means
+from mizzle.kernel.maps import InverseMap
+from mizzle.kernel.resample import ChipSource, padded, read_means
+from mizzle.kernel.stack import StackRule, fill_holes, reduce_stack
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
@@ -44,7 +46,7 @@ class Reference:
     ----------
     grid : Grid
         Its pixels.
-    picture : Picture
+    picture : ReferenceImage
         Equalized DN/s per reference pixel, sky subtracted; NaN where fewer than two exposures know.
     exposures : int
         Exposures of the class.
@@ -57,7 +59,7 @@ class Reference:
     """
 
     grid: Grid
-    picture: Picture
+    picture: ReferenceImage
     exposures: int
     maps: tuple[kernel.ChipMap, ...]
     trust: float
@@ -114,12 +116,12 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
 
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
             stop = min(start + PIECE, stack.shape[1])
-            rays.reduce_stack(stack, slice(start, stop), rule, image[top + start : top + stop])
+            reduce_stack(stack, slice(start, stop), rule, image[top + start : top + stop])
 
         runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
-    rays.fill_holes(rays.fill_holes(image, image), image)
+    fill_holes(fill_holes(image, image), image)
     trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
@@ -127,18 +129,18 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
     return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
 
 
-def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner, *, bounded: bool) -> Picture:
+def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner, *, bounded: bool) -> ReferenceImage:
     """Return the reference as chips are compared with it; with bounds, where not every pixel is looked at anyway."""
     if not bounded:
-        return Picture(image, settings.interpolation)
+        return ReferenceImage(image, settings.interpolation)
     ny, nx = image.shape
     edges = np.empty((ny, nx), np.uint32)
 
     def some(start: int) -> None:
-        bounds(image, settings.interpolation, slice(start, min(start + PIECE, ny)), edges)
+        reading_bounds(image, settings.interpolation, slice(start, min(start + PIECE, ny)), edges)
 
     runner.map(some, range(0, ny, PIECE))
-    return Picture(image, settings.interpolation, edges)
+    return ReferenceImage(image, settings.interpolation, edges)
 
 
 def _counts(groups: Sequence[Group], shape: tuple[int, int]) -> NDArray[np.intp]:
@@ -147,7 +149,7 @@ def _counts(groups: Sequence[Group], shape: tuple[int, int]) -> NDArray[np.intp]
     gx, gy = np.meshgrid(x, y)
     total = np.zeros(gx.shape, np.intp)
     for group in groups:
-        total += np.any([Inverse(chip.map).covers(gx, gy) for chip in group], axis=0)
+        total += np.any([InverseMap(chip.map).covers(gx, gy) for chip in group], axis=0)
     return total
 
 
@@ -192,7 +194,7 @@ def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSetti
     """Return the map from the cells to a chip; None where the chip has to be dropped onto them."""
     if settings.kernel != "linear" or settings.pixfrac < 1.0:
         return None
-    matrix = np.abs(Inverse(own).matrix)
+    matrix = np.abs(InverseMap(own).matrix)
     along, across = (np.diag(m) for m in (matrix, matrix[::-1]))
     straight, turned = (along, across) if along.sum() > across.sum() else (across, along)
     if turned.max() > ALIKE_TURN or np.abs(straight - 1.0).max() > ALIKE_SIZE:
@@ -200,7 +202,7 @@ def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSetti
     return back_map(sensor.frame, grid, own)
 
 
-def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
+def _rule(groups: Sequence[Group], settings: RejectSettings) -> StackRule:
     """Return how to reduce the stack, with each exposure's noise: the mean over its chips, sky in the floor."""
     floor, slope = [], []
     for group in groups:
@@ -208,7 +210,7 @@ def _rule(groups: Sequence[Group], settings: RejectSettings) -> rays.StackRule:
         floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s in chips]))
         # v1 is per DN, the images hold multiply * DN.
         slope.append(np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s in chips]))
-    return rays.StackRule(
+    return StackRule(
         method=settings.combine,
         floor=np.array(floor, np.float32),
         slope=np.array(slope, np.float32),
@@ -224,7 +226,7 @@ def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], sett
     near = [chip for chip in group if _touches(chip.map, top, top + out.shape[0])]
     least = max(settings.min_coverage, 1e-6)
     if all(chip.back is not None for chip in near):
-        reading.read_means([_source(chip, grid) for chip in near], top, least, out)
+        read_means([_source(chip, grid) for chip in near], top, least, out)
     else:
         _dropped(near, grid, top, out, settings, least)
 
@@ -236,14 +238,14 @@ def _scaled(sensor: Sensor, grid: Grid) -> tuple[float, float]:
     return multiply, sensor.sky * multiply
 
 
-def _source(chip: Placed, grid: Grid) -> reading.Source:
+def _source(chip: Placed, grid: Grid) -> ChipSource:
     """Return a chip as cells read it."""
     assert chip.back is not None
     # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
     sci, bad = chip.sensor.pixels(SATURATED)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-    return reading.Source(*chip.back, shift, reading.padded(sci, bad, *_scaled(chip.sensor, grid)))
+    return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.sensor, grid)))
 
 
 def _dropped(
@@ -267,7 +269,7 @@ def _dropped(
             kernel="square" if settings.kernel == "linear" else settings.kernel,
             pixel_scale_ratio=ratio,
         )
-    rays.take_means(accumulator, least, out)
+    take_means(accumulator, least, out)
 
 
 def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:

@@ -19,10 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.dq import ALL_BITS
-from mizzle.kernel import ChipMap, rays
-from mizzle.kernel.inverse import Inverse
-from mizzle.kernel.sight import Pixels, Places, Sight, marked, seen
-from mizzle.kernel.smooth import Seen, nearest, predict
+from mizzle.kernel import ChipMap
+from mizzle.kernel.compare import NEAR, SUSPECT, RayMarks
+from mizzle.kernel.maps import InverseMap
+from mizzle.kernel.pixels import pixels_with_bits
+from mizzle.kernel.predict import (
+    ChipSampler,
+    GridPlaces,
+    NeighborSamples,
+    RecordedPixels,
+    nearest_samples,
+    predict_light,
+    sample_neighbors,
+)
 from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.sensor import Sensor
@@ -86,7 +95,7 @@ class Suspects:
 
 
 def find_suspects(
-    sensor: Sensor, sci: NDArray[np.float32], bad: Mask, judged: rays.Judged, trust: float, settings: RejectSettings
+    sensor: Sensor, sci: NDArray[np.float32], bad: Mask, marks: RayMarks, trust: float, settings: RejectSettings
 ) -> Suspects:
     """Return the suspects of a chip that stand out among their neighbors or by far; and its probes.
 
@@ -94,29 +103,29 @@ def find_suspects(
     ----------
     sensor : Sensor
         The chip; `sci` and `bad` its pixels [DN].
-    judged : Judged
+    marks : RayMarks
         What the comparison with the reference said.
     trust : float
         Above this expectation the reference rests on saturated pixels [electron].
     settings : RejectSettings
         ``second_structure``, ``seed_sigma``.
     """
-    gain, light = sensor.noise.gain, judged.light
-    where = _inside(marked(judged.marks, rays.SUSPECT), light.shape)
+    gain, light = sensor.noise.gain, marks.light
+    where = _inside(pixels_with_bits(marks.marks, SUSPECT), light.shape)
     around = _around(where, light)
     excess = _around(where, sci) * gain - around
     top = ~(excess > excess[:, 4:5]).any(axis=1)
     sky = sensor.sky * gain
     noise = np.sqrt(np.maximum(around[:, 4] + sky, 0.0) + sensor.noise.floor)
     top |= excess[:, 4] - sky > settings.seed_sigma * noise + STRONG * _steepest(around)
-    probes = _probes(sensor, judged, bad)
+    probes = _probes(sensor, marks, bad)
     probe = np.arange(np.count_nonzero(top) + probes.size) >= np.count_nonzero(top)
     where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], _around(probes, light)])
     value = gain * (sci.ravel()[where].astype(np.float64) - sensor.sky)
     most = np.fmax.reduce(around, axis=1).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
     amplitude = np.where(most > trust, np.maximum(most, value), most)
-    near = _around(where, judged.marks) & rays.NEAR != 0
+    near = _around(where, marks.marks) & NEAR != 0
     near[:, 4] = True
     faint = 1e-3 * math.sqrt(sensor.noise.floor)
     amplitude = np.maximum(settings.second_structure * amplitude, faint)
@@ -152,12 +161,12 @@ def probe_light(sensor: Sensor) -> float:
     return PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
 
 
-def _probes(sensor: Sensor, judged: rays.Judged, bad: Mask) -> Indices:
+def _probes(sensor: Sensor, marks: RayMarks, bad: Mask) -> Indices:
     """Return some bright pixels that are not flagged, spread over the chip."""
     nx = bad.shape[1]
-    y, x = np.divmod(np.flatnonzero(judged.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(sensor)), nx - 2)
+    y, x = np.divmod(np.flatnonzero(marks.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(sensor)), nx - 2)
     found = (PROBE_ROWS * y + 1) * nx + x + 1
-    found = found[~(judged.mask.ravel()[found] | bad.ravel()[found])]
+    found = found[~(marks.mask.ravel()[found] | bad.ravel()[found])]
     wanted = PROBES if sensor.kind == "PC" else PROBES // 3
     return np.asarray(found[:: max(1, found.size // wanted)])
 
@@ -219,10 +228,12 @@ def second_look(
     count = 1 + max(sensor.index for sensor in sensors)
     length = covariance_length(sensors[0])
 
-    def look(number: int) -> Seen:
+    def look(number: int) -> NeighborSamples:
         sensor = sensors[number]
-        pixels = Pixels(sensor.chip.sci, sensor.chip.dq, masks[number])
-        return seen(pixels, _others(asked, sensor, count), _sight(sensor, maps[number], units[number], length))
+        pixels = RecordedPixels(sensor.chip.sci, sensor.chip.dq, masks[number])
+        return sample_neighbors(
+            pixels, _others(asked, sensor, count), _sampler(sensor, maps[number], units[number], length)
+        )
 
     parts = runner.map(look, range(len(sensors)))
     unit = np.repeat(np.array(units), sizes)
@@ -233,7 +244,7 @@ def second_look(
 
     def told(first: int) -> tuple[FloatArray, FloatArray]:
         some = slice(first, min(first + TOGETHER, most.size))
-        return predict(nearest(parts, some, NEAREST), most[some], length)
+        return predict_light(nearest_samples(parts, some, NEAREST), most[some], length)
 
     answers = runner.map(told, range(0, most.size, TOGETHER))
     mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
@@ -266,14 +277,14 @@ def _asked(sensors: Sequence[Sensor], maps: Sequence[ChipMap], suspects: Sequenc
     return _Asked(np.concatenate(index), *(np.concatenate(axis) for axis in zip(*places, strict=True)))
 
 
-def _others(asked: _Asked, sensor: Sensor, count: int) -> Places:
+def _others(asked: _Asked, sensor: Sensor, count: int) -> GridPlaces:
     """Return number and place of the suspects that this exposure is asked about."""
     behind = (sensor.index - asked.exposure) % count
     which = np.flatnonzero((behind > 0) & (behind <= PARTNERS))
-    return Places(which, asked.x[which], asked.y[which])
+    return GridPlaces(which, asked.x[which], asked.y[which])
 
 
-def _sight(sensor: Sensor, own: ChipMap, unit: float, length: float) -> Sight:
-    """Return how a chip sees the class's grid, on which its electron is `unit`."""
+def _sampler(sensor: Sensor, own: ChipMap, unit: float, length: float) -> ChipSampler:
+    """Return how a chip samples the class's grid, on which its electron is `unit`."""
     noise, bits = sensor.noise, ALL_BITS & ~sensor.good
-    return Sight(Inverse(own), noise.gain, sensor.sky, noise.floor, unit, REACH * length, bits)
+    return ChipSampler(InverseMap(own), noise.gain, sensor.sky, noise.floor, unit, REACH * length, bits)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
-from mizzle.kernel.skystats import SkyStatistic, sky_statistic
 from mizzle.model import ChipFrame, Exposure
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
+from mizzle.stars.sky_statistics import SkyStatistic, sky_statistic
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.apertures import RingSky, ring_sky
 from mizzle.model import Chip
+from mizzle.stars.apertures import RingSky, ring_sky
 
 FloatArray = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
-from mizzle.kernel.skystats import sky_statistic
 from mizzle.model import Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
+from mizzle.stars.sky_statistics import sky_statistic
 
 _UNIFORM = 0.03  # quadrants of a chip agree to this, noise aside
 _STEP = 4

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import CHIP_SIDE, SHADOW_X, SHADOW_Y, STANDARD_APERTURE_ARCSEC
-from mizzle.kernel.apertures import circle_overlap
 from mizzle.model import ChipFrame, CosmicRays, Exposure
 from mizzle.settings import Settings
+from mizzle.stars.apertures import circle_overlap
 from mizzle.steps.verify.rings import ring_levels
 
 FloatArray = NDArray[np.float64]

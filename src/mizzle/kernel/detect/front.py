@@ -1,0 +1,257 @@
+"""Finding stars on undersampled images: background, peaks, and pixel-integrated profile fits.
+
+Arrays in, arrays out. The work is done by src/detect.c or its NumPy twin, which is the definition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel import native
+from mizzle.kernel.arrays import FloatArray, Image
+from mizzle.kernel.arrays import Marks as FlagArray
+from mizzle.kernel.detect import numpy_twin
+from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
+from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection
+from mizzle.kernel.pixels import all_finite
+
+#: Fits are made for this many times the sources wanted: what fails them is not a star.
+CANDIDATES = 3
+
+
+def _flags(image: Image, mask: NDArray[Any], saturated: NDArray[Any] | None) -> FlagArray:
+    """Pack bad (1) and saturated (2) pixels."""
+    flags: FlagArray = (np.asarray(mask) != 0).view(np.uint8)
+    if not all_finite(image):
+        flags |= ~np.isfinite(image)
+    if saturated is not None:
+        full = (np.asarray(saturated) != 0).view(np.uint8)
+        flags |= full + full
+    return flags
+
+
+def background(
+    sci: NDArray[Any], mask: NDArray[Any], cell: int = 50, floor: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Measure sky level and noise on a mesh, from every second pixel in x and y.
+
+    Parameters
+    ----------
+    sci : (ny, nx) array
+        Image [DN].
+    mask : (ny, nx) array
+        Nonzero where a pixel is not to be used.
+    cell : int
+        Side of a cell [pixel].
+    floor : float
+        Smallest noise returned [DN].
+
+    Returns
+    -------
+    level, noise : (my, mx) array
+        Median, and scatter from the 15.9th percentile upward to the median: the side that stars and cosmic rays
+        leave alone. Cells with too few good pixels take the median of the others.
+    """
+    image = np.ascontiguousarray(sci, dtype=np.float32)
+    return _mesh(image, _flags(image, mask, None), cell, floor)
+
+
+def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> tuple[FloatArray, FloatArray]:
+    """Measure the mesh; flagged pixels do not count."""
+    ny, nx = image.shape
+    edges = (
+        np.linspace(0, ny, max(1, round(ny / cell)) + 1).astype(np.int64),
+        np.linspace(0, nx, max(1, round(nx / cell)) + 1).astype(np.int64),
+    )
+    library = native.library()
+    if library is None:
+        level, noise = numpy_twin.background(image, flags, edges)
+    else:
+        shape = (edges[0].size - 1, edges[1].size - 1)
+        level, noise = np.empty(shape), np.empty(shape)
+        largest = int(np.diff(edges[0]).max() + 1) * int(np.diff(edges[1]).max() + 1)
+        scratch = np.empty(largest, dtype=np.float32)
+        sizes = (nx, shape[0], shape[1])
+        arrays: tuple[NDArray[Any], ...] = (edges[0], edges[1], scratch, level, noise)
+        library.mz_background(
+            native.pointer(image), native.pointer(flags), *sizes, *(native.pointer(a) for a in arrays)
+        )
+    usable = np.isfinite(level)
+    if not usable.any():
+        return np.zeros(level.shape), np.full(level.shape, max(floor, 1.0))
+    level[~usable], noise[~usable] = np.median(level[usable]), np.median(noise[usable])
+    return level, np.maximum(noise, max(floor, 1e-6))
+
+
+def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> tuple[Image, Image]:
+    """Return the image less its background, and the noise of every pixel."""
+    library = native.library()
+    if library is None:
+        return numpy_twin.excess(image, flags, level, noise)
+    ny, nx = image.shape
+    above, noise_image = np.empty_like(image), np.empty_like(image)
+    status = library.mz_excess(
+        native.pointer(image), native.pointer(flags), ny, nx, native.pointer(level), native.pointer(noise),
+        level.shape[0], level.shape[1], native.pointer(above), native.pointer(noise_image),
+    )  # fmt: skip
+    native.raise_on_status(status)
+    return above, noise_image
+
+
+def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> tuple[NDArray[np.int64], FloatArray]:
+    """Return the peaks that could be stars, and their matched-filter signal."""
+    library = native.library()
+    if library is None:
+        return numpy_twin.peaks(above, noise, flags, detection)
+    ny, nx = above.shape
+    radius = detection.profile.radius
+    tilt, power, cross = matched_filter(detection)
+    capacity = (ny * nx) // 4 + 1  # two local maxima are never neighbors
+    index, signal = np.empty(capacity, dtype=np.int64), np.empty(capacity)
+    found = library.mz_peaks(
+        native.pointer(above), native.pointer(noise), native.pointer(flags), ny, nx, max(detection.edge, radius),
+        radius, native.pointer(tilt), power, cross, detection.threshold, capacity,
+        native.pointer(index), native.pointer(signal),
+    )  # fmt: skip
+    return index[:found].copy(), signal[:found].copy()
+
+
+def _fit(above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64], detection: Detection) -> FloatArray:
+    """Fit the peaks; `FIT_COLUMNS`."""
+    library = native.library()
+    profile = detection.profile
+    if library is None or profile.radius > 8:
+        return numpy_twin.fit(above, noise, flags, index, detection)
+    star = native.StarStruct(
+        sigma=profile.sigma, halo_sigma=profile.halo_sigma, halo=profile.halo, gain=detection.gain,
+        mismatch=detection.mismatch, settled=SETTLED, radius=profile.radius, iterations=ITERATIONS,
+    )  # fmt: skip
+    out = np.empty((index.size, len(FIT_COLUMNS)))
+    library.mz_fit_stars(
+        native.pointer(above), native.pointer(noise), native.pointer(flags), above.shape[1], native.pointer(index),
+        index.size, native.by_reference(star), native.pointer(out),
+    )  # fmt: skip
+    return out
+
+
+def detect(
+    sci: NDArray[Any],
+    mask: NDArray[Any],
+    detection: Detection,
+    *,
+    saturated: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Find stars and fit their positions.
+
+    Local maxima above three times the local noise are fitted with the pixel-integrated profile, a flux and a
+    background of their own. Signal-to-noise, chi-square, sharpness and roundness then decide: a cosmic ray's
+    single pixel is too sharp, its track fits badly.
+
+    Parameters
+    ----------
+    sci : (ny, nx) array
+        Image [DN].
+    mask : (ny, nx) array
+        Nonzero where a pixel is bad. A source needs its 3 x 3 center good.
+    detection : Detection
+        What a star looks like, and the limits.
+    saturated : (ny, nx) array, optional
+        Nonzero where a pixel is saturated. Such pixels do not enter the fit; a source that holds some is
+        centered on its wings and marked.
+
+    Returns
+    -------
+    sources : (n,) structured array
+        `SOURCE_DTYPE`, brightest first.
+    """
+    image = np.ascontiguousarray(sci, dtype=np.float32)
+    if min(image.shape) <= 2 * max(detection.profile.radius, detection.edge) + 1:
+        return np.zeros(0, dtype=SOURCE_DTYPE)
+    flags = _flags(image, mask, saturated)
+    level, noise_mesh = _mesh(image, flags, detection.cell, detection.floor)
+    above, noise = _excess(image, flags, level, noise_mesh)
+    index, signal = _peaks(above, noise, flags, detection)
+    order = np.lexsort((index, -signal))[: CANDIDATES * detection.max_sources]
+    index = np.ascontiguousarray(index[order])
+    core = flags.ravel()[index[:, None] + numpy_twin.core_offsets(image.shape[1])[None, :]]
+    full = ((core & FULL) != 0).any(axis=1)
+    fit, passed = _fit_enough(above, noise, flags, index, full, detection)
+    count = passed.size
+    return _select(fit, passed, index[:count], above.ravel()[index[:count]], full[:count], image.shape[1], detection)
+
+
+def _fit_enough(
+    above: Image,
+    noise: Image,
+    flags: FlagArray,
+    index: NDArray[np.int64],
+    full: NDArray[np.bool_],
+    detection: Detection,
+) -> tuple[dict[str, FloatArray], NDArray[np.bool_]]:
+    """Fit peaks, the strongest first, until as many as are wanted pass; return the fits, and which passed."""
+    fits: list[FloatArray] = [np.empty((0, len(FIT_COLUMNS)))]
+    passed: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
+    for start in range(0, index.size, detection.max_sources):
+        some = slice(start, start + detection.max_sources)
+        fits.append(_fit(above, noise, flags, index[some], detection))
+        passed.append(_passes(_columns(fits[-1]), full[some], detection))
+        if sum(int(np.count_nonzero(one)) for one in passed) >= detection.max_sources:
+            break
+    return _columns(np.concatenate(fits)), np.concatenate(passed)
+
+
+def _columns(fit: FloatArray) -> dict[str, FloatArray]:
+    return dict(zip(FIT_COLUMNS, fit.T, strict=True))
+
+
+def _passes(fit: dict[str, FloatArray], full: NDArray[np.bool_], detection: Detection) -> NDArray[np.bool_]:
+    """Return which fits are within the limits."""
+    low, high = detection.sharpness
+    sharp = (fit["sharpness"] >= low) & (fit["sharpness"] <= high)
+    round_enough = np.abs(fit["roundness"]) <= detection.max_roundness
+    good = (_signal_to_noise(fit) >= detection.threshold) & (fit["chi2"] <= detection.max_chi2)
+    good &= (np.abs(fit["dx"]) < 1.0) & (np.abs(fit["dy"]) < 1.0) & ((sharp & round_enough) | full)
+    return good
+
+
+def _signal_to_noise(fit: dict[str, FloatArray]) -> FloatArray:
+    return np.asarray(fit["flux"] / np.maximum(fit["flux_err"], 1e-12))
+
+
+def _select(
+    fit: dict[str, FloatArray],
+    passed: NDArray[np.bool_],
+    index: NDArray[np.int64],
+    peak: Image,
+    full: NDArray[np.bool_],
+    nx: int,
+    detection: Detection,
+) -> NDArray[Any]:
+    """Build the list of what passed, brightest first."""
+    sources = np.zeros(index.size, dtype=SOURCE_DTYPE)
+    sources["x"], sources["y"] = index % nx + fit["dx"], index // nx + fit["dy"]
+    for name in ("flux", "sky", "chi2", "sharpness", "roundness", "x_err", "y_err", "flux_err"):
+        sources[name] = fit[name]
+    sources["peak"], sources["saturated"] = peak, full
+    sources["snr"] = _signal_to_noise(fit)
+    sources = sources[passed]
+    sources = sources[np.lexsort((sources["x"], sources["y"], -sources["flux"]))]
+    sources = sources[_isolated(sources["x"], sources["y"], 1.5)]
+    return sources[: detection.max_sources]
+
+
+def _isolated(x: FloatArray, y: FloatArray, separation: float) -> NDArray[np.bool_]:
+    """Return True for sources, sorted by importance, that no earlier one precedes within `separation`."""
+    keep = np.ones(x.size, dtype=np.bool_)
+    order = np.argsort(x, kind="stable")
+    sorted_x, sorted_y = x[order], y[order]
+    for lag in range(1, x.size):
+        close = sorted_x[lag:] - sorted_x[:-lag] < separation
+        if not close.any():
+            break
+        close &= np.hypot(sorted_x[lag:] - sorted_x[:-lag], sorted_y[lag:] - sorted_y[:-lag]) < separation
+        keep[np.maximum(order[lag:], order[:-lag])[close]] = False
+    return keep

@@ -1,0 +1,157 @@
+"""What a star looks like on an undersampled chip, and what a list of stars holds.
+
+The profile is the sum of two round Gaussians integrated over square pixels: a core and a halo of the same center. It
+follows the measured WFPC2 profile, whose brightest pixel may hold 45 % of the light, closely enough for centroids
+without a noticeable pixel-phase bias.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mizzle.kernel.arrays import FloatArray
+
+#: Columns of a list of sources: positions 0-based [pixel], fluxes [DN], 1-sigma errors, shape measures.
+SOURCE_DTYPE = np.dtype(
+    [
+        ("x", np.float64),
+        ("y", np.float64),
+        ("x_err", np.float64),
+        ("y_err", np.float64),
+        ("flux", np.float64),
+        ("flux_err", np.float64),
+        ("peak", np.float64),
+        ("snr", np.float64),
+        ("sky", np.float64),
+        ("chi2", np.float64),
+        ("sharpness", np.float64),
+        ("roundness", np.float64),
+        ("saturated", np.bool_),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A star's profile before it is integrated over pixels.
+
+    Parameters
+    ----------
+    sigma : float
+        Width of the core [pixel].
+    halo_sigma : float
+        Width of the halo [pixel].
+    halo : float
+        Share of the flux in the halo.
+    radius : int
+        Half-side of the fit window [pixel].
+    """
+
+    sigma: float
+    halo_sigma: float
+    halo: float
+    radius: int = 2
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How sources are found on one chip.
+
+    Parameters
+    ----------
+    profile : Profile
+        Expected shape of a star.
+    gain : float
+        Electrons per DN, for the sources' own noise.
+    floor : float
+        Smallest credible noise of a sky pixel [DN]: read noise over gain.
+    threshold : float
+        Least signal-to-noise ratio of the matched filter.
+    max_chi2 : float
+        Largest reduced chi-square of the profile fit.
+    sharpness : (float, float)
+        Allowed ratio of the brightest pixel to the fitted profile there.
+    max_roundness : float
+        Largest difference between the widths along x and y, relative to their mean.
+    max_sources : int
+        Keep the brightest.
+    cell : int
+        Side of the background cells [pixel].
+    edge : int
+        Peaks closer than this to a border are ignored [pixel].
+    mismatch : float
+        Relative error of the profile, part of the noise of the fit.
+    """
+
+    profile: Profile
+    gain: float = 7.0
+    floor: float = 0.0
+    threshold: float = 6.0
+    max_chi2: float = 4.0
+    sharpness: tuple[float, float] = (0.6, 1.25)
+    max_roundness: float = 0.8
+    max_sources: int = 500
+    cell: int = 50
+    edge: int = 5
+    mismatch: float = 0.05
+
+
+def _erf(z: FloatArray, gauss: FloatArray) -> FloatArray:
+    """Error function to 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26), given ``gauss = exp(-z**2)``."""
+    t = 1.0 / (1.0 + 0.3275911 * np.abs(z))
+    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return np.copysign(1.0 - poly * gauss, z)
+
+
+def _axis(offset: FloatArray, center: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Integrate a Gaussian over pixels along one axis.
+
+    Parameters
+    ----------
+    offset : (k,) array
+        Pixel centers.
+    center : (n,) array
+        Centers of the Gaussians.
+    sigma : float
+        Their width.
+
+    Returns
+    -------
+    integral, slope : (n, k) array
+        Share of the flux in each pixel, and its derivative by the center.
+    """
+    edges = np.concatenate([offset - 0.5, offset[-1:] + 0.5])
+    z = (edges[None, :] - center[:, None]) / (np.sqrt(2.0) * sigma)
+    gauss = np.exp(-z * z)
+    cumulative = 0.5 * _erf(z, gauss)
+    density = gauss / (np.sqrt(2.0 * np.pi) * sigma)
+    return np.diff(cumulative, axis=1), -np.diff(density, axis=1)
+
+
+def profile_stamps(profile: Profile, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the pixel-integrated profile of unit flux and its derivatives by the center.
+
+    Parameters
+    ----------
+    profile : Profile
+        The shape.
+    dx, dy : (n,) array
+        Center relative to the window's middle pixel.
+
+    Returns
+    -------
+    value, by_x, by_y : (n, k, k) array
+        ``k = 2 * profile.radius + 1``, indexed ``[star, y, x]``.
+    """
+    offset = np.arange(-profile.radius, profile.radius + 1, dtype=np.float64)
+    shape = (dx.size, offset.size, offset.size)
+    value, by_x, by_y = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for sigma, share in ((profile.sigma, 1.0 - profile.halo), (profile.halo_sigma, profile.halo)):
+        ix, sx = _axis(offset, dx, sigma)
+        iy, sy = _axis(offset, dy, sigma)
+        value += share * iy[:, :, None] * ix[:, None, :]
+        by_x += share * iy[:, :, None] * sx[:, None, :]
+        by_y += share * sy[:, :, None] * ix[:, None, :]
+    return value, by_x, by_y

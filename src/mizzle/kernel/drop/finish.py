@@ -1,0 +1,114 @@
+"""Sums to images: rate, error and weight in one pass over the cells."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import SettingsError
+from mizzle.kernel import native
+from mizzle.kernel.arrays import Image
+from mizzle.kernel.drop.accumulator import Accumulator
+
+Context = NDArray[np.int32]
+
+
+def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, Image], context: Context) -> None:
+    """Write the mean, its error, the weight and the context of some rows.
+
+    Where the weight is not above 0 (a kernel with negative lobes can leave such), mean and error are NaN, weight and
+    context 0.
+
+    Parameters
+    ----------
+    acc : Accumulator
+        With variance and context.
+    rows : (int, int)
+        First, and one past the last; workers may share the accumulator row by row.
+    images : three (ny, nx) float32 arrays
+        Mean, error and weight; written.
+    context : (planes, ny, nx) int32 array
+        Written.
+    """
+    _check(acc)
+    part = slice(*rows)
+    library = native.library()
+    if library is None:
+        _finish(acc, part, images, context)
+        return
+    cells, planes, stride = acc.cells[part], context.shape[0], acc.shape[0] * acc.shape[1]
+    more = native.pointer(acc.more[0, part]) if acc.more.size else None
+    status = library.mz_finish(
+        native.pointer(cells), more, planes, stride, cells.shape[0] * cells.shape[1], float("nan"),
+        *(native.pointer(image[part]) for image in images), native.pointer(context[0, part]),
+    )  # fmt: skip
+    native.raise_on_status(status)
+
+
+def _check(acc: Accumulator) -> None:
+    if acc.variance_sum is None or not acc.planes:
+        raise SettingsError("this accumulator lacks variance or context; make it with both")
+
+
+def _finish(acc: Accumulator, part: slice, images: tuple[Image, Image, Image], context: Context) -> None:
+    total, weight, variance = (acc.cells[part, :, lane] for lane in range(3))
+    covered = weight > 0
+    scale = 1.0 / np.where(covered, weight, 1.0)
+    images[0][part] = np.where(covered, total * scale, np.nan)
+    images[1][part] = np.where(covered, np.sqrt(variance) * scale, np.nan)
+    images[2][part] = np.where(covered, weight, 0.0)
+    for number in range(context.shape[0]):
+        context[number, part] = np.where(covered, acc.plane(number)[part], 0)
+
+
+def fill_in(acc: Accumulator, spare: Accumulator, enough: float, rows: tuple[int, int]) -> None:
+    """Add the sums of `spare` to the cells of `acc` that weigh less than `enough`, where the spare weighs anything.
+
+    Parameters
+    ----------
+    acc, spare : Accumulator
+        Of one shape, with variance and as many planes of context; `acc` is changed.
+    enough : float
+        Weight that needs no help.
+    rows : (int, int)
+        First, and one past the last; workers may share the accumulators row by row.
+    """
+    _check(acc)
+    _check(spare)
+    part = slice(*rows)
+    library = native.library()
+    if library is None:
+        lacking = (spare.weight[part] > 0) & (acc.weight[part] < enough)
+        acc.cells[part, :, :3][lacking] += spare.cells[part, :, :3][lacking]
+        for number in range(spare.planes):
+            acc.plane(number)[part][lacking] |= spare.plane(number)[part][lacking]
+        return
+    arrays = (acc.cells, acc.more, spare.cells, spare.more, spare.touched)
+    ny, nx = acc.shape
+    status = library.mz_fill_in(
+        *(native.pointer(array) for array in arrays), spare.more.shape[0], ny * nx, rows[0] * nx, rows[1] * nx, enough
+    )
+    native.raise_on_status(status)
+
+
+def take_means(acc: Accumulator, least: float, out: Image) -> None:
+    """Write the mean of each cell to `out`, NaN where its weight is below `least` (more than 0), and empty the cells.
+
+    Parameters
+    ----------
+    acc : Accumulator
+        Of plain sums; good for the next image afterwards, at no price: fresh memory has one.
+    least : float
+        Least weight.
+    out : (ny, nx) float32 array
+        Written.
+    """
+    library = native.library()
+    if library is None:
+        out[...] = np.nan
+        np.divide(acc.sums[..., 0], acc.weight, out=out, where=acc.weight >= least, casting="same_kind")
+        acc.cells[...] = 0.0
+        return
+    if acc.cells.shape[2] != 2:
+        raise ValueError("means are taken of plain sums, without variance and context")
+    native.raise_on_status(library.mz_means(native.pointer(acc.cells), out.size, least, native.pointer(out)))

@@ -1,0 +1,15 @@
+"""Smooth light predicted from the pixels around a place."""
+
+from mizzle.kernel.predict.front import nearest_samples, predict_light, sample_neighbors
+from mizzle.kernel.predict.types import ChipSampler, GridPlaces, NeighborSamples, RecordedPixels, Samples
+
+__all__ = [
+    "ChipSampler",
+    "GridPlaces",
+    "NeighborSamples",
+    "RecordedPixels",
+    "Samples",
+    "nearest_samples",
+    "predict_light",
+    "sample_neighbors",
+]

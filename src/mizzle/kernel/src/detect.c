@@ -1,0 +1,366 @@
+/* Finding stars: background mesh, peaks, profile fits. The NumPy twin in detect/ is the definition. */
+#include "detect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RADIUS 8
+#define MAX_SIDE (2 * MAX_RADIUS + 1)
+#define ROOT2 1.4142135623730951
+#define ROOT2PI 2.5066282746310002
+
+enum { BAD = 1, FULL = 2 };
+enum { N_COLUMNS = 11 }; /* dx dy flux sky chi2 x_err y_err flux_err sharpness roundness used */
+
+/* Move the values below `pivot` (or, with `equal`, not above it) to the front of a range; return where the others begin.
+ * No branch depends on a value: which side it falls to is a toss, and a wrong guess costs more than all the moves. */
+static int64_t parted(float *v, int64_t low, int64_t high, float pivot, int equal)
+{
+    int64_t to = low;
+    for (int64_t i = low; i <= high; i++) {
+        const float here = v[i];
+        v[i] = v[to];
+        v[to] = here;
+        to += equal ? here <= pivot : here < pivot;
+    }
+    return to;
+}
+
+/* Element k of the sorted values, by quickselect; afterwards the k least stand before it. */
+static float select_kth(float *v, int64_t n, int64_t k)
+{
+    int64_t low = 0, high = n - 1;
+    while (low < high) {
+        const float a = v[low], b = v[low + (high - low) / 2], c = v[high];
+        const float pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+        const int64_t middle = parted(v, low, high, pivot, 0);
+        if (k < middle) {
+            high = middle - 1;
+            continue;
+        }
+        const int64_t above = parted(v, middle, high, pivot, 1); /* the pivot's equals, itself among them */
+        if (k < above || above == low) break; /* found; or nothing can be compared */
+        low = above;
+    }
+    return v[k];
+}
+
+/* Median and upward scatter of the usable pixels of every second row and column, cell by cell. Cells with too few get
+ * NaN. `scratch` holds at least one cell. */
+MZ_EXPORT void mz_background(const float *sci, const uint8_t *flags, int64_t nx, int64_t my, int64_t mx,
+                             const int64_t *y_edges, const int64_t *x_edges, float *scratch, double *level,
+                             double *noise)
+{
+    for (int64_t j = 0; j < my; j++) {
+        for (int64_t i = 0; i < mx; i++) {
+            int64_t n = 0, all = 0;
+            for (int64_t y = y_edges[j] + (y_edges[j] & 1); y < y_edges[j + 1]; y += 2) {
+                for (int64_t x = x_edges[i] + (x_edges[i] & 1); x < x_edges[i + 1]; x += 2) {
+                    all++;
+                    if (!flags[y * nx + x]) scratch[n++] = sci[y * nx + x];
+                }
+            }
+            int64_t least = all / 5 > 8 ? all / 5 : 8;
+            double *to_level = level + j * mx + i, *to_noise = noise + j * mx + i;
+            *to_level = *to_noise = NAN;
+            if (n < least) continue;
+            double upper = select_kth(scratch, n, n / 2);
+            double lower = upper; /* of an even number: the greatest of the lower half */
+            if (n % 2 == 0) {
+                lower = scratch[0];
+                for (int64_t q = 1; q < n / 2; q++) lower = scratch[q] > lower ? scratch[q] : lower;
+            }
+            *to_level = 0.5 * (lower + upper);
+            *to_noise = *to_level - select_kth(scratch, n / 2, (int64_t)nearbyint(0.15866 * (double)(n - 1)));
+        }
+    }
+}
+
+/* Position of a pixel between the centers of two cells. */
+static int64_t between(int64_t at, int64_t size, int64_t cells, float *share)
+{
+    if (cells == 1) {
+        *share = 0.0f;
+        return 0;
+    }
+    double t = ((double)at + 0.5) * (double)cells / (double)size - 0.5;
+    t = t < 0.0 ? 0.0 : (t > (double)(cells - 1) ? (double)(cells - 1) : t);
+    int64_t low = (int64_t)t;
+    if (low > cells - 2) low = cells - 2;
+    *share = (float)(t - (double)low);
+    return low;
+}
+
+/* One row of a mesh, interpolated linearly. Between the centers of two cells (from `first[i]` on) the cells stay the
+ * same, so that the inner loop reads in a row. */
+static void spread_row(const double *mesh, int64_t my, int64_t mx, int64_t y, int64_t ny, const int64_t *first,
+                       const float *share, float *mixed, float *restrict row)
+{
+    float t;
+    int64_t j = between(y, ny, my, &t), next = my > 1 ? j + 1 : j;
+    for (int64_t i = 0; i < mx; i++)
+        mixed[i] = (1.0f - t) * (float)mesh[j * mx + i] + t * (float)mesh[next * mx + i];
+    mixed[mx] = mixed[mx - 1];
+    for (int64_t i = 0; i < mx; i++) {
+        const float left = mixed[i], right = mixed[i + 1];
+        for (int64_t x = first[i]; x < first[i + 1]; x++)
+            row[x] = (1.0f - share[x]) * left + share[x] * right;
+    }
+}
+
+/* Image less background (0 where bad), and the noise of every pixel. Returns 1 when memory is short. */
+MZ_EXPORT int mz_excess(const float *sci, const uint8_t *flags, int64_t ny, int64_t nx, const double *level,
+                        const double *noise, int64_t my, int64_t mx, float *excess, float *noise_image)
+{
+    int64_t *first = malloc((size_t)(mx + 1) * sizeof *first);
+    float *share = malloc((size_t)nx * sizeof *share);
+    float *mixed = malloc((size_t)(mx + 1) * sizeof *mixed);
+    if (!first || !share || !mixed) {
+        free(first), free(share), free(mixed);
+        return 1;
+    }
+    int64_t cell = 0;
+    first[0] = 0;
+    for (int64_t x = 0; x < nx; x++)
+        for (int64_t low = between(x, nx, mx, share + x); cell < low;) first[++cell] = x;
+    while (cell < mx) first[++cell] = nx;
+    for (int64_t y = 0; y < ny; y++) {
+        float *row = excess + y * nx;
+        const float *image = sci + y * nx;
+        const uint8_t *bad = flags + y * nx;
+        spread_row(noise, my, mx, y, ny, first, share, mixed, noise_image + y * nx);
+        spread_row(level, my, mx, y, ny, first, share, mixed, row);
+        for (int64_t x = 0; x < nx; x++) row[x] = (bad[x] & BAD) ? 0.0f : image[x] - row[x];
+    }
+    free(first), free(share), free(mixed);
+    return 0;
+}
+
+/* Peaks above three times the noise that could be stars. `tilt` is the profile less its mean, `power` its square summed,
+ * `cross` the least light of the four neighbors over the peak's. Returns how many were written. */
+MZ_EXPORT int64_t mz_peaks(const float *excess, const float *noise, const uint8_t *flags, int64_t ny, int64_t nx,
+                           int64_t edge, int64_t radius, const double *tilt, double power, double cross,
+                           double threshold, int64_t capacity, int64_t *index, double *signal)
+{
+    int64_t found = 0, side = 2 * radius + 1;
+    const int64_t steps[8] = {-nx - 1, -nx, -nx + 1, -1, 1, nx - 1, nx, nx + 1};
+    for (int64_t y = edge; y < ny - edge; y++) {
+        for (int64_t x = edge; x < nx - edge; x++) {
+            int64_t at = y * nx + x;
+            const float *p = excess + at;
+            float value = *p, sigma = noise[at];
+            if (!(value > 3.0f * sigma)) continue;
+            int top = 1;
+            for (int s = 0; s < 4 && top; s++) top = value >= p[steps[s]];
+            for (int s = 4; s < 8 && top; s++) top = value > p[steps[s]];
+            if (!top) continue;
+            int bad = flags[at] & BAD, core_full = flags[at] & FULL;
+            for (int s = 0; s < 8; s++) {
+                bad |= flags[at + steps[s]] & BAD;
+                core_full |= flags[at + steps[s]] & FULL;
+            }
+            if (bad) continue;
+            double sum = 0.0;
+            int64_t used = 0;
+            for (int64_t j = 0; j < side; j++) {
+                for (int64_t i = 0; i < side; i++) {
+                    int64_t q = at + (j - radius) * nx + (i - radius);
+                    if (flags[q]) continue;
+                    used++;
+                    sum += tilt[j * side + i] * (double)excess[q];
+                }
+            }
+            if ((double)used < 0.6 * (double)(side * side)) continue;
+            double strength = core_full ? (double)value : sum / power; /* a filter without its center says nothing */
+            if (!core_full && !(strength * sqrt(power) > 0.5 * threshold * (double)sigma)) continue;
+            double four = (double)p[-1] + (double)p[1] + (double)p[-nx] + (double)p[nx];
+            if (!core_full && !(four > cross * (double)value - 6.0 * (double)sigma)) continue;
+            if (found < capacity) {
+                index[found] = at;
+                signal[found] = strength;
+                found++;
+            }
+        }
+    }
+    return found;
+}
+
+/* Share of a Gaussian in each pixel along one axis, and its derivative by the center.
+ *
+ * The edges are evenly spaced, so that exp(-z * z) follows from that at the first edge by two products a step. */
+static void axis_integrals(double center, double sigma, int64_t radius, double *integral, double *slope)
+{
+    const double step = 1.0 / (ROOT2 * sigma), first = (-(double)radius - 0.5 - center) * step;
+    double gauss = exp(-first * first), ratio = exp(-step * (2.0 * first + step));
+    const double bend = exp(-2.0 * step * step);
+    const int steep = first * first > 300.0; /* the first product would be 0, and so all others */
+    double before = 0.0, density_before = 0.0;
+    for (int64_t k = 0; k <= 2 * radius + 1; k++) {
+        double z = first + (double)k * step;
+        if (steep) gauss = exp(-z * z);
+        double t = 1.0 / (1.0 + 0.3275911 * fabs(z));
+        double poly =
+            t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+        double cumulative = 0.5 * copysign(1.0 - poly * gauss, z), density = gauss / (ROOT2PI * sigma);
+        if (k > 0) {
+            integral[k - 1] = cumulative - before;
+            slope[k - 1] = density_before - density;
+        }
+        before = cumulative;
+        density_before = density;
+        gauss *= ratio;
+        ratio *= bend;
+    }
+}
+
+/* Profile of unit flux and its derivatives, `side * side` each. */
+static void stamp(const mz_star *star, double dx, double dy, double *value, double *by_x, double *by_y)
+{
+    int64_t side = 2 * star->radius + 1;
+    double ix[MAX_SIDE], sx[MAX_SIDE], iy[MAX_SIDE], sy[MAX_SIDE];
+    memset(value, 0, (size_t)(side * side) * sizeof *value);
+    memset(by_x, 0, (size_t)(side * side) * sizeof *by_x);
+    memset(by_y, 0, (size_t)(side * side) * sizeof *by_y);
+    for (int part = 0; part < 2; part++) {
+        double sigma = part ? star->halo_sigma : star->sigma, share = part ? star->halo : 1.0 - star->halo;
+        axis_integrals(dx, sigma, star->radius, ix, sx);
+        axis_integrals(dy, sigma, star->radius, iy, sy);
+        for (int64_t j = 0; j < side; j++) {
+            for (int64_t i = 0; i < side; i++) {
+                value[j * side + i] += share * iy[j] * ix[i];
+                by_x[j * side + i] += share * iy[j] * sx[i];
+                by_y[j * side + i] += share * sy[j] * ix[i];
+            }
+        }
+    }
+}
+
+/* Inverse of a symmetric 4 x 4 matrix with a unit diagonal (and a touch more), by Gauss-Jordan steps. */
+static void invert4(double a[4][4], double inverse[4][4])
+{
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) inverse[i][j] = i == j;
+    for (int i = 0; i < 4; i++) {
+        double pivot = 1.0 / a[i][i];
+        for (int j = 0; j < 4; j++) a[i][j] *= pivot, inverse[i][j] *= pivot;
+        for (int r = 0; r < 4; r++) {
+            if (r == i) continue;
+            double factor = a[r][i];
+            for (int j = 0; j < 4; j++) a[r][j] -= factor * a[i][j], inverse[r][j] -= factor * inverse[i][j];
+        }
+    }
+}
+
+/* One star: its cut-out, the current fit and the sums of the equations. */
+typedef struct {
+    int64_t n;
+    double data[MAX_SIDE * MAX_SIDE], use[MAX_SIDE * MAX_SIDE], model[MAX_SIDE * MAX_SIDE];
+    double value[MAX_SIDE * MAX_SIDE], by_x[MAX_SIDE * MAX_SIDE], by_y[MAX_SIDE * MAX_SIDE];
+    double noise2, dx, dy, flux, sky;
+    double inverse[4][4], right[4], meat[4][4], chi2;
+} fit_state;
+
+/* Build and invert the equations at the current fit. `last`: also the sums that the errors need. */
+static void equations(fit_state *f, const mz_star *star, int last)
+{
+    double normal[4][4] = {{0}}, scale[4];
+    memset(f->right, 0, sizeof f->right);
+    memset(f->meat, 0, sizeof f->meat);
+    f->chi2 = 0.0;
+    stamp(star, f->dx, f->dy, f->value, f->by_x, f->by_y);
+    for (int64_t q = 0; q < f->n; q++) {
+        f->model[q] = f->flux * f->value[q];
+        if (f->use[q] == 0.0) continue;
+        double photon = f->noise2 + (f->model[q] > 0.0 ? f->model[q] : 0.0) / star->gain;
+        double misfit = star->mismatch * f->model[q], weight = 1.0 / (photon + misfit * misfit);
+        double residual = f->data[q] - f->model[q] - f->sky;
+        double d[4] = {f->flux * f->by_x[q], f->flux * f->by_y[q], f->value[q], 1.0};
+        f->chi2 += weight * residual * residual;
+        for (int i = 0; i < 4; i++) {
+            f->right[i] += weight * d[i] * residual;
+            for (int j = i; j < 4; j++) {
+                normal[i][j] += weight * d[i] * d[j];
+                if (last) f->meat[i][j] += weight * weight * photon * d[i] * d[j];
+            }
+        }
+    }
+    for (int i = 0; i < 4; i++) scale[i] = 1.0 / sqrt(normal[i][i] > 1e-300 ? normal[i][i] : 1e-300);
+    for (int i = 0; i < 4; i++) {
+        for (int j = i; j < 4; j++) normal[i][j] = normal[j][i] = normal[i][j] * scale[i] * scale[j];
+        for (int j = 0; j < i; j++) f->meat[i][j] = f->meat[j][i];
+    }
+    for (int i = 0; i < 4; i++) normal[i][i] += 1e-9;
+    invert4(normal, f->inverse);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) f->inverse[i][j] *= scale[i] * scale[j];
+}
+
+static double clipped(double value, double limit) { return value > limit ? limit : (value < -limit ? -limit : value); }
+
+static double error_of(const fit_state *f, int k)
+{
+    double sum = 0.0;
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) sum += f->inverse[k][i] * f->meat[i][j] * f->inverse[j][k];
+    return sqrt(sum);
+}
+
+static double roundness(const fit_state *f, int64_t radius)
+{
+    int64_t side = 2 * radius + 1, middle = radius * side + radius;
+    double along_x = 0.0, along_y = 0.0;
+    for (int64_t k = -1; k <= 1; k++) {
+        const int64_t four[4] = {middle + k * side - 1, middle + k * side + 1, middle - side + k, middle + side + k};
+        for (int s = 0; s < 4; s++)
+            *(s < 2 ? &along_x : &along_y) += f->use[four[s]] * (f->data[four[s]] - f->sky);
+    }
+    double total = fabs(along_x) + fabs(along_y);
+    return 2.0 * (along_y - along_x) / (total > 1e-9 ? total : 1e-9);
+}
+
+/* Fit every peak; `out` is (n, N_COLUMNS). Returns 1 when the window is too large for this code. */
+MZ_EXPORT int mz_fit_stars(const float *excess, const float *noise, const uint8_t *flags, int64_t nx,
+                           const int64_t *index, int64_t n, const mz_star *star, double *out)
+{
+    int64_t radius = star->radius, side = 2 * radius + 1, middle = radius * side + radius;
+    if (radius < 1 || radius > MAX_RADIUS) return 1;
+    fit_state f;
+    f.n = side * side;
+    for (int64_t k = 0; k < n; k++) {
+        double used = 0.0;
+        for (int64_t j = 0; j < side; j++) {
+            for (int64_t i = 0; i < side; i++) {
+                int64_t q = index[k] + (j - radius) * nx + (i - radius);
+                f.data[j * side + i] = (double)excess[q];
+                f.use[j * side + i] = flags[q] ? 0.0 : 1.0;
+                used += f.use[j * side + i];
+            }
+        }
+        f.noise2 = (double)noise[index[k]] * (double)noise[index[k]];
+        f.dx = f.dy = f.sky = 0.0;
+        stamp(star, 0.0, 0.0, f.value, f.by_x, f.by_y);
+        f.flux = (f.data[middle] > 0.0 ? f.data[middle] : 0.0) / f.value[middle];
+        for (int64_t step = 0; step < star->iterations; step++) {
+            double change[4] = {0};
+            equations(&f, star, 0);
+            for (int i = 0; i < 4; i++)
+                for (int j = 0; j < 4; j++) change[i] += f.inverse[i][j] * f.right[j];
+            double old = f.flux;
+            f.dx = clipped(f.dx + clipped(change[0], 0.4), 1.2);
+            f.dy = clipped(f.dy + clipped(change[1], 0.4), 1.2);
+            f.flux = f.flux + change[2] > 0.1 * old ? f.flux + change[2] : 0.1 * old;
+            f.sky += change[3];
+            if (fabs(change[0]) < star->settled && fabs(change[1]) < star->settled) break;
+        }
+        equations(&f, star, 1);
+        double freedom = used - 4.0 > 1.0 ? used - 4.0 : 1.0;
+        double *row = out + k * N_COLUMNS;
+        row[0] = f.dx, row[1] = f.dy, row[2] = f.flux, row[3] = f.sky;
+        row[4] = f.chi2 / freedom;
+        row[5] = error_of(&f, 0), row[6] = error_of(&f, 1), row[7] = error_of(&f, 2);
+        row[8] = (f.data[middle] - f.sky) / (f.model[middle] > 1e-9 ? f.model[middle] : 1e-9);
+        row[9] = roundness(&f, radius);
+        row[10] = used;
+    }
+    return 0;
+}
