@@ -8,8 +8,9 @@ from astropy.table import Table
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS
-from mizzle.simulate.blank_sky import compare, level_table, owners, write_comparison
+from mizzle.simulate.blank_sky import compare, level_table, owners
 from mizzle.simulate.blank_sky_figure import block_mean, draw
+from mizzle.simulate.blank_sky_files import write_comparison
 from mizzle.simulate.photometry import photflam
 
 QUIET = {"photon_noise": False, "read_noise": 0.0, "quantize": False, "dark": False}

@@ -119,7 +119,8 @@ def _stars(path: Path) -> Any:
 def _compare(out: Path, changes: dict[str, Any], gain_fault: bool, runner: Any) -> int:
     """Run the blank-sky demonstration, and say the chips' levels."""
     from mizzle.cli.console import out as show
-    from mizzle.simulate.blank_sky import compare, level_table, write_comparison
+    from mizzle.simulate.blank_sky import compare, level_table
+    from mizzle.simulate.blank_sky_files import write_comparison
 
     result = compare(gain_fault=gain_fault, runner=runner, **changes)
     paths = write_comparison(result, out)

@@ -6,55 +6,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mizzle.model.frame import ChipFrame, Grid
+from mizzle.arrays import FloatArray
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
 
-def _tan(frame: ChipFrame | Grid, suffix: str, radesys: str) -> WCS:
-    """Return the linear part and the projection."""
+def tan_wcs(
+    crval: FloatArray, crpix: FloatArray, cd: FloatArray, *, shape: tuple[int, int], radesys: str, suffix: str = ""
+) -> WCS:
+    """Return a linear frame and its projection; `suffix` follows ``TAN`` in CTYPE."""
     from astropy.wcs import WCS
 
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [f"RA---TAN{suffix}", f"DEC--TAN{suffix}"]
     wcs.wcs.cunit = ["deg", "deg"]
-    wcs.wcs.crval = list(frame.crval)
-    wcs.wcs.crpix = list(frame.crpix)
-    wcs.wcs.cd = np.array(frame.cd)
+    wcs.wcs.crval = list(crval)
+    wcs.wcs.crpix = list(crpix)
+    wcs.wcs.cd = np.array(cd)
     wcs.wcs.radesys = radesys
     if radesys == "FK5":
         wcs.wcs.equinox = 2000.0
-    wcs.pixel_shape = (frame.shape[1], frame.shape[0])
+    wcs.pixel_shape = (shape[1], shape[0])
+    wcs.wcs.set()
     return wcs
 
 
-def chip_wcs(frame: ChipFrame) -> WCS:
-    """Return a chip's frame with its SIP polynomial, and its row term as a lookup table.
+def add_row_term(wcs: WCS, row_edges: FloatArray, columns: FloatArray) -> None:
+    """Add a chip's row term to a frame, as a lookup table of its shifts in y.
 
     The table is sampled at the row *edges* and interpolated linearly between them, as the model is, so the
-    two agree
-    everywhere, jump rows included, to the table's float32 (1e-9 pixel).
+    two agree everywhere, jump rows included, to the table's float32 (1e-9 pixel).
     """
-    from astropy.wcs import DistortionLookupTable, Sip
+    from astropy.wcs import DistortionLookupTable
 
-    has_sip = bool(np.any(frame.sip_a) or np.any(frame.sip_b))
-    wcs = _tan(frame, "-SIP" if has_sip else "", str(frame.facts.get("RADESYS", "FK5")))
-    if has_sip:
-        wcs.sip = Sip(np.array(frame.sip_a), np.array(frame.sip_b), None, None, frame.crpix)
-    if frame.columns.size:
-        table = frame.columns.astype(np.float32)[None, :]
+    if columns.size:
+        table = columns.astype(np.float32)[None, :]
         wcs.det2im2 = DistortionLookupTable(table, (1.0, 1.0), (1.0, 1.0), (1.0, 1.0))
-    elif np.any(frame.row_edges):
-        table = frame.row_edges.astype(np.float32)[:, None]
+    elif np.any(row_edges):
+        table = row_edges.astype(np.float32)[:, None]
         wcs.det2im2 = DistortionLookupTable(table, (1.0, 1.0), (1.0, 0.5), (1.0, 1.0))
-    wcs.wcs.name = frame.name
-    wcs.wcs.set()
-    return wcs
-
-
-def grid_wcs(grid: Grid) -> WCS:
-    """Return a product's frame."""
-    wcs = _tan(grid, "", grid.radesys)
-    wcs.wcs.set()
-    return wcs

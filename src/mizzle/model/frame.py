@@ -196,9 +196,19 @@ class ChipFrame:
     @cached_property
     def wcs(self) -> WCS:
         """The same frame as an `astropy.wcs.WCS`: SIP, and the row term as a D2IM lookup."""
-        from mizzle.model.astropy_frame import chip_wcs
+        from astropy.wcs import Sip
 
-        return chip_wcs(self)
+        from mizzle.model.astropy_frame import add_row_term, tan_wcs
+
+        has_sip = bool(np.any(self.sip_a) or np.any(self.sip_b))
+        radesys, suffix = str(self.facts.get("RADESYS", "FK5")), "-SIP" if has_sip else ""
+        wcs = tan_wcs(self.crval, self.crpix, self.cd, shape=self.shape, radesys=radesys, suffix=suffix)
+        if has_sip:
+            wcs.sip = Sip(np.array(self.sip_a), np.array(self.sip_b), None, None, self.crpix)
+        add_row_term(wcs, self.row_edges, self.columns)
+        wcs.wcs.name = self.name
+        wcs.wcs.set()
+        return wcs
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +272,6 @@ class Grid:
     @cached_property
     def wcs(self) -> WCS:
         """The same frame as an `astropy.wcs.WCS`."""
-        from mizzle.model.astropy_frame import grid_wcs
+        from mizzle.model.astropy_frame import tan_wcs
 
-        return grid_wcs(self)
+        return tan_wcs(self.crval, self.crpix, self.cd, shape=self.shape, radesys=self.radesys)

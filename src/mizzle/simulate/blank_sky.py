@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,8 @@ from numpy.typing import NDArray
 from mizzle.errors import SettingsError
 from mizzle.geometry.grid import common_grid
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS
-from mizzle.io.atomic import write_bytes
-from mizzle.io.simulated import write_table
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Mosaic, Runner, Serial, SkyLevels
 from mizzle.settings import Settings
-from mizzle.simulate.files import write_visit
 from mizzle.simulate.observe import visit
 from mizzle.simulate.plan import Effects, make_plan
 from mizzle.simulate.render import reference_area
@@ -221,39 +217,3 @@ def level_table(comparison: Comparison) -> str:
         cells = [f"{panel.levels[n].mean / base:.5f} ± {panel.levels[n].error / base:.5f}" for n in names]
         lines.append(panel.key.ljust(28) + "".join(f"{cell:>18}" for cell in cells) + f"{100 * panel.spread:9.3f} %")
     return "\n".join(lines)
-
-
-def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
-    """Write the exposures with their truth, the figure, and the levels.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        From `compare`.
-    folder : str or Path
-        Made if need be.
-
-    Returns
-    -------
-    paths : list of Path
-        Exposures, ``blank_sky.png``, ``blank_sky_levels.ecsv``.
-    """
-    import io
-
-    from mizzle.simulate.blank_sky_figure import draw
-
-    paths = write_visit(comparison.visit, folder)
-    picture = io.BytesIO()
-    draw(comparison).savefig(picture, format="png", dpi=110)
-    paths.append(write_bytes(Path(folder) / "blank_sky.png", picture.getvalue()))
-    rows = [(p.key, name, level) for p in comparison.panels for name, level in p.levels.items()]
-    columns: dict[str, NDArray[Any]] = {
-        "panel": np.array([key for key, _, _ in rows]),
-        "chip": np.array([name for _, name, _ in rows]),
-        "level": np.array([level.mean for _, _, level in rows]),
-        "error": np.array([level.error for _, _, level in rows]),
-        "pixels": np.array([level.count for _, _, level in rows]),
-    }
-    units = {"level": "DN / s", "error": "DN / s"}
-    paths.append(write_table(Path(folder) / "blank_sky_levels.ecsv", columns, units))
-    return paths

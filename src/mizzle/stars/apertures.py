@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.kernel.drop.correlation import small_sum_weights, sum_weights
 
 _SMALL = 2.5  # pixels: in wider circles stars lie whole, and both ways to weigh variances agree
@@ -132,7 +132,7 @@ def aperture_sums(
     mask : (ny, nx) array, optional
         Nonzero: leave out.
     correlation : (2 m + 1, 2 m + 1) array, optional
-        Of the noise of neighboring pixels, for `variance`; see `mizzle.kernel.correlation.sum_weights`.
+        Of the noise of neighboring pixels, for `variance`; see `mizzle.kernel.drop.correlation.sum_weights`.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 
 
 def close_pairs(x: FloatArray, y: FloatArray, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:

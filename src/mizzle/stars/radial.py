@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 
 _FEWEST = 6  # values that make a ring's median
 

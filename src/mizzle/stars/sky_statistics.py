@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 
 _BINS_PER_SIGMA = 12.0
 _BINS_PER_QUANTUM = 32

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Image, Marks, Mask
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Image, Marks, Mask
 from mizzle.kernel.compare import numpy_twin
 from mizzle.kernel.compare.types import CompareOptions, RayMarks, RayThresholds, ReferenceImage
 from mizzle.kernel.maps.types import ChipMap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mizzle.kernel.arrays import Image, Marks, Mask
+from mizzle.arrays import Image, Marks, Mask
 from mizzle.kernel.compare.types import RayMarks, RayThresholds
 from mizzle.kernel.pixels.numpy_twin import grow
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import Image, Marks, Mask
+from mizzle.arrays import Image, Marks, Mask
 
 #: Bits of `RayMarks.marks`.
 SEED, NEAR, SUSPECT = 1, 2, 4

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Image
+from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
-from mizzle.kernel.arrays import FloatArray, Image
-from mizzle.kernel.arrays import Marks as FlagArray
 from mizzle.kernel.detect import numpy_twin
 from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
 from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection

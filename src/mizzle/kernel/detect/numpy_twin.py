@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import FloatArray, Image
-from mizzle.kernel.arrays import Marks as FlagArray
+from mizzle.arrays import FloatArray, Image
+from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel.detect.types import Detection, profile_stamps
 
 #: Bits of the flags: a pixel that is bad, or saturated.

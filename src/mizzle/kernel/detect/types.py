@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 
 #: Columns of a list of sources: positions 0-based [pixel], fluxes [DN], 1-sigma errors, shape measures.
 SOURCE_DTYPE = np.dtype(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 
 #: Quadrature points along each axis, and products farther apart than this many pixels are taken as independent.
 POINTS = 48

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Image
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Image
 from mizzle.kernel.drop.accumulator import Accumulator
 
 Context = NDArray[np.int32]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.kernel.drop.accumulator import Accumulator
 from mizzle.kernel.drop.types import ChipPixels, DropShape
 from mizzle.kernel.maps.numpy_twin import FAR, SIDE, Block, blocks, points

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Marks
 from mizzle.errors import SettingsError
-from mizzle.kernel.arrays import Marks
 from mizzle.kernel.native import KERNELS
 
 SMALLEST_PIXFRAC = 0.001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray, Indices, Mask
+from mizzle.arrays import FloatArray, Indices, Mask
 from mizzle.kernel.maps.types import ChipMap
 
 #: The linear map's error anywhere on a chip is less than this [pixel].

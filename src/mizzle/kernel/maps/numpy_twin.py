@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.kernel.maps.types import AnyMap, ChipMap, StoredMap
 
 Block = tuple[slice, slice]

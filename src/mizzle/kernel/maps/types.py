@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import DataError, SettingsError
-from mizzle.kernel.arrays import FloatArray
 
 MAX_DEGREE = 15
 """Highest polynomial degree the native kernel takes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Marks, Mask
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Marks, Mask
 from mizzle.kernel.pixels import numpy_twin
 
 

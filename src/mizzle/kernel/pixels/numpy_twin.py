@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import Marks, Mask
+from mizzle.arrays import Marks, Mask
 
 
 def flagged(sci: NDArray[np.float32], dq: NDArray[np.uint16], bits: int) -> Mask:

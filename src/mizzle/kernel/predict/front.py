@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel import native
-from mizzle.kernel.arrays import FloatArray
 from mizzle.kernel.maps.inverse import BEND
 from mizzle.kernel.predict import numpy_twin
 from mizzle.kernel.predict.types import ChipSampler, GridPlaces, NeighborSamples, RecordedPixels, Samples

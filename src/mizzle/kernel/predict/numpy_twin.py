@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.kernel.predict.types import ChipSampler, GridPlaces, NeighborSamples, RecordedPixels, Samples
 
 #: The noise of a sample is at least this share of the light's variance.

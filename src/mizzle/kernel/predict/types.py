@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.arrays import FloatArray, Image, Marks
+from mizzle.arrays import FloatArray, Image, Marks
 from mizzle.kernel.maps.inverse import InverseMap
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mizzle.arrays import Image, Marks
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Image, Marks
 from mizzle.kernel.maps.types import AnyMap, ChipMap, stored_map
 from mizzle.kernel.read import numpy_twin
 

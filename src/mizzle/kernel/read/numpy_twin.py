@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray, Image
+from mizzle.arrays import FloatArray, Image
 from mizzle.kernel.maps.numpy_twin import FAR, blocks, points
 from mizzle.kernel.maps.types import AnyMap
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mizzle.arrays import Image, Mask
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Image, Mask
 from mizzle.kernel.resample import numpy_twin
 from mizzle.kernel.resample.types import ChipSource
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray, Image, Mask
+from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.kernel.resample.types import ChipSource
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.kernel import native
-from mizzle.kernel.arrays import FloatArray, Image, Mask
 from mizzle.kernel.single import numpy_twin
 from mizzle.kernel.single.types import SingleRule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mizzle.kernel.arrays import FloatArray, Image, Indices, Mask
+from mizzle.arrays import FloatArray, Image, Indices, Mask
 from mizzle.kernel.pixels.numpy_twin import grow
 from mizzle.kernel.single.types import NEIGHBORS, SingleRule
 

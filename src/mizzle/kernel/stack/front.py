@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mizzle.arrays import Image
 from mizzle.kernel import native
-from mizzle.kernel.arrays import Image
 from mizzle.kernel.stack import numpy_twin
 from mizzle.kernel.stack.types import StackRule
 

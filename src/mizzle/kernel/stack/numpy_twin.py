@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mizzle.kernel.arrays import Image
-from mizzle.kernel.arrays import Indices as Counts
+from mizzle.arrays import Image
+from mizzle.arrays import Indices as Counts
 from mizzle.kernel.stack.types import StackRule
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mizzle.kernel.arrays import Image
+from mizzle.arrays import Image
 
 
 @dataclass(frozen=True, eq=False)

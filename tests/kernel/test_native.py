@@ -1,0 +1,58 @@
+"""The border to C: a library is used whole, or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from pathlib import Path
+
+import pytest
+
+from mizzle.kernel import native
+
+SOURCES = Path(native.__file__).with_name("src")
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Opens the library anew."""
+    if native.library() is None:
+        pytest.skip("no compiled kernel")
+    return native._open
+
+
+@pytest.mark.parametrize("name", sorted(native.STRUCTURES))
+def test_a_structure_of_another_size_is_refused(fresh, monkeypatch, name):
+    class Longer(ctypes.Structure):
+        _fields_ = (("known", native.STRUCTURES[name]), ("more", ctypes.c_int64))
+
+    monkeypatch.setitem(native.STRUCTURES, name, Longer)
+    library, reason = fresh()
+    assert library is None
+    assert reason.endswith(f"another layout of {name}")
+
+
+def test_a_missing_function_is_refused(fresh, monkeypatch):
+    monkeypatch.setitem(native._SIGNATURES, "mz_not_there", (None, ()))
+    library, reason = fresh()
+    assert library is None
+    assert "mz_not_there" in reason
+
+
+def test_another_version_is_refused(fresh, monkeypatch):
+    monkeypatch.setattr(native, "ABI", native.ABI + 1)
+    assert fresh()[0] is None
+
+
+@pytest.mark.skipif(not SOURCES.is_dir(), reason="installed without sources")
+def test_every_exported_function_is_declared():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.c"))
+    exported = set(re.findall(r"MZ_EXPORT\s+\w+\s+(mz_\w+)\(", text))
+    assert exported - {"mz_abi", "mz_size_of"} == set(native._SIGNATURES)
+
+
+@pytest.mark.parametrize(("status", "error"), [(1, RuntimeError), (2, MemoryError), (-1, RuntimeError)])
+def test_a_status_is_raised(status, error):
+    native.raise_on_status(0)
+    with pytest.raises(error):
+        native.raise_on_status(status)
