@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -72,68 +72,6 @@ def make_headerlet(root: str, wcsname: str, *, crval: float = 323.3) -> bytes:
     stream = io.BytesIO()
     fits.HDUList(units).writeto(stream)
     return stream.getvalue()
-
-
-_RMAP_HEADER = """header = {
-    'derived_from' : 'generated from CDBS database',
-    'filekind' : '%s',
-    'instrument' : 'WFPC2',
-    'mapping' : 'REFERENCE',
-    'name' : '%s',
-    'observatory' : 'HST',
-    'parkey' : %s,
-    'reffile_required' : 'none',
-    'rmap_relevance' : 'ALWAYS',
-    'sha1sum' : '0000000000000000000000000000000000000000',
-}
-
-selector = """
-
-IDC_RULES = """Match({
-    () : UseAfter({
-        '1992-01-01 00:00:00' : 'o8v14029u_idc.fits',
-        '1993-12-01 00:00:00' : 'ta81040ku_idc.fits',
-        '1994-01-01 00:00:00' : 'ta81040lu_idc.fits',
-    }),
-})
-"""
-OFF_RULES = """Match({
-    () : UseAfter({
-        '1993-12-01 00:00:00' : 's9m1329lu_off.fits',
-        '1994-01-01 00:00:00' : 's9518396u_off.fits',
-    }),
-})
-"""
-DXY_RULES = """Match({
-    ('AREA',) : UseAfter({
-        '1993-12-01 00:00:00' : 'sbd1351nu_dxy.fits',
-        '1994-01-01 00:00:00' : 'sbh1653tu_dxy.fits',
-    }),
-    ('FULL',) : UseAfter({
-        '1993-12-01 00:00:00' : 'sa119437u_dxy.fits',
-        '1994-01-01 00:00:00' : 's8f1222cu_dxy.fits',
-    }),
-})
-"""
-
-
-def make_mappings() -> dict[str, str]:
-    """Return a context of CRDS: pmap, imap and the three rmaps."""
-    none, mode = "((), ('DATE-OBS', 'TIME-OBS'))", "(('MODE',), ('DATE-OBS', 'TIME-OBS'))"
-    rules = {
-        "hst_wfpc2_idctab_0250.rmap": ("IDCTAB", none, IDC_RULES),
-        "hst_wfpc2_offtab_0250.rmap": ("OFFTAB", none, OFF_RULES),
-        "hst_wfpc2_dgeofile_0250.rmap": ("DGEOFILE", mode, DXY_RULES),
-    }
-    texts = {name: _RMAP_HEADER % (kind, name, keys) + body for name, (kind, keys, body) in rules.items()}
-    types = "\n".join(f"    '{kind}' : '{name}'," for name, (kind, _, _) in rules.items())
-    head = (
-        "header = {{'mapping' : '{}', 'name' : '{}', 'observatory' : 'HST', 'parkey' : {}}}\n\nselector = {{\n{}\n}}\n"
-    )
-    texts["hst_wfpc2_0250.imap"] = head.format("INSTRUMENT", "hst_wfpc2_0250.imap", "('REFTYPE',)", types)
-    line = "    'ACS' : 'hst_acs_0250.imap',\n    'WFPC2' : 'hst_wfpc2_0250.imap',"
-    texts["hst_0250.pmap"] = head.format("PIPELINE", "hst_0250.pmap", "('INSTRUME',)", line)
-    return texts
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -226,7 +164,7 @@ class Service:
         self.observation_rows: list[dict[str, Any]] = []
         self.product_rows: list[dict[str, Any]] = []
         self.context = "hst_0250.pmap"
-        self.references: dict[str, bytes] = {n: t.encode() for n, t in make_mappings().items()}
+        self.references: dict[str, bytes] = {}
         for name in (
             "ta81040lu_idc",
             "s9518396u_off",
@@ -246,13 +184,21 @@ class Service:
     # MAST -----------------------------------------------------------------------------------------------------------
 
     def add(
-        self, root: str, *, proposal: str = "11100", target: str = "NGC-7089", filters: str = "F814W", **facts: Any
+        self,
+        root: str,
+        *,
+        proposal: str = "11100",
+        target: str = "NGC-7089",
+        filters: str = "F814W",
+        instrument: str = "WFPC2/PC",
+        kinds: Sequence[str] = ("c0m", "c1m", "d0m"),
+        **facts: Any,
     ) -> None:
         """Add an exposure: its observation, its products and its files."""
         obsid = str(2003738726 + len(self.observation_rows))
-        row = {"obsid": obsid, "obs_id": root, "obs_collection": "HST", "instrument_name": "WFPC2/PC"}
+        row = {"obsid": obsid, "obs_id": root, "obs_collection": "HST", "instrument_name": instrument}
         self.observation_rows.append(row | {"proposal_id": proposal, "target_name": target, "filters": filters})
-        for kind in ("c0m", "c1m", "d0m"):
+        for kind in kinds:
             name = f"{root}_{kind}.fits"
             self.files[name] = make_exposure(root, quality=kind != "c0m", **facts)
             self.cloud[f"/hst/public/{root[:4]}/{root}/{name}"] = self.files[name]
@@ -279,7 +225,7 @@ class Service:
             template = self.observation_rows
         else:
             obsids = parameters["obsid"].split(",")
-            rows = [row for row in self.product_rows if row["obsID"] in obsids]
+            rows = [row for row in self.product_rows if str(row["obsID"]) in obsids]
             template = self.product_rows
         fields = [
             {"name": n, "type": "int" if n == "size" else "string"} for n in (template[0] if template else {"obsid": 0})
@@ -453,7 +399,6 @@ def service() -> Iterator[Service]:
 def settings(service: Service) -> ArchiveSettings:
     """Settings that know only the local server, with short waits."""
     return ArchiveSettings(
-        client="direct",
         mast_url=service.url,
         cloud_url=service.url,
         crds_url=service.url,

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from mizzle.archive.crds import TYPES, CrdsServer, matching_header
+from mizzle.archive.crds import CrdsServer, matching_header
 from mizzle.archive.references import ReferenceFolder, best_references, cache_folder, fetch_references
-from mizzle.archive.rules import choose, moment, next_mapping
 from mizzle.archive.web import ServiceError
 from mizzle.errors import DataError, InputError, SettingsError
 from mizzle.settings import ArchiveSettings
@@ -132,16 +131,42 @@ def test_offline_the_embedded_tables_serve_and_one_line_says_so(settings, tmp_pa
     assert line.endswith("the embedded tables serve")
 
 
-def test_offline_the_kept_files_serve_as_the_rules_say(service, settings, tmp_path):
+def test_offline_the_kept_answer_serves_the_same_exposure(service, settings, tmp_path):
     fetch_references([LATE], tmp_path, settings)
     said = []
     offline = changed(settings, crds_url="http://127.0.0.1:9")
-    other = {**LATE, "ROOTNAME": "ua070101m", "DATE-OBS": "2001-02-03"}
-    assert found(best_references([other], tmp_path, offline, say=said.append)) == BEST
+    assert found(best_references([LATE], tmp_path, offline, say=said.append)) == BEST
     assert f"files kept in {tmp_path} serve" in said[0]
-    # An exposure that needs files not kept gets the embedded tables, not the nearest ones.
+    # An exposure that was never asked for gets the embedded tables, not the nearest files.
     assert best_references([EARLY], tmp_path, offline, say=said.append) == {}
     assert "embedded" in said[1]
+
+
+def test_offline_an_exposure_between_two_that_got_the_same_files_gets_them_too(service, settings, tmp_path):
+    first, last = {**LATE, "DATE-OBS": "1999-01-01"}, {**LATE, "DATE-OBS": "2008-01-01"}
+    fetch_references([first, last], tmp_path, settings)
+    offline = changed(settings, crds_url="http://127.0.0.1:9")
+    between = {**LATE, "ROOTNAME": "ua070101m", "DATE-OBS": "2001-02-03"}
+    assert found(best_references([between], tmp_path, offline)) == BEST
+    for other in ({"DATE-OBS": "1998-12-31"}, {"DATE-OBS": "2008-01-02"}, {"MODE": "AREA"}, {"FILTNAM1": "F300W"}):
+        assert best_references([{**between, **other}], tmp_path, offline) == {}
+
+
+def test_offline_nothing_is_chosen_between_two_that_got_different_files(service, settings, tmp_path):
+    fetch_references([EARLY, {**EARLY, "DATE-OBS": "2008-01-01"}], tmp_path, settings)
+    with pytest.raises(InputError, match="no answer of CRDS"):
+        ReferenceFolder(tmp_path).choose(matching_header({**EARLY, "DATE-OBS": "2001-02-03"}))
+
+
+def test_two_processes_fetch_into_one_folder_and_both_are_in_the_index(service, settings, tmp_path):
+    """The second has read the index before the first one wrote it."""
+    first, second = ReferenceFolder(tmp_path), ReferenceFolder(tmp_path)
+    server = CrdsServer(settings)
+    first.fetch(server.wanted([BEST["IDCTAB"]]), settings)
+    second.fetch(server.wanted([BEST["OFFTAB"]]), settings)
+    assert set(ReferenceFolder(tmp_path).states().values()) == {"ok"}
+    assert set(ReferenceFolder(tmp_path).entries) == {BEST["IDCTAB"], BEST["OFFTAB"]}
+    assert not (tmp_path / ".references.json.lock").exists()
 
 
 def test_offline_a_damaged_file_does_not_serve(service, settings, tmp_path):
@@ -233,107 +258,3 @@ def test_the_cache_lies_in_the_output_folder(settings, tmp_path):
 def test_headers_that_cannot_be_matched_are_refused(header):
     with pytest.raises(InputError):
         matching_header(header)
-
-
-# Rules ---------------------------------------------------------------------------------------------------------------
-
-
-def rule(service, kind):
-    name = f"hst_wfpc2_{kind.lower()}_0250.rmap"
-    return service.references[name].decode(), name
-
-
-@pytest.mark.parametrize(
-    ("kind", "date", "mode", "name"),
-    [
-        ("IDCTAB", "1992-06-01", "FULL", "o8v14029u_idc.fits"),
-        ("IDCTAB", "1993-12-24", "FULL", "ta81040ku_idc.fits"),
-        ("IDCTAB", "2009-05-01", "FULL", "ta81040lu_idc.fits"),
-        ("OFFTAB", "1994-01-01", "FULL", "s9518396u_off.fits"),
-        ("OFFTAB", "1993-12-31", "AREA", "s9m1329lu_off.fits"),
-        ("DGEOFILE", "1997-06-13", "FULL", "s8f1222cu_dxy.fits"),
-        ("DGEOFILE", "1997-06-13", "AREA", "sbh1653tu_dxy.fits"),
-        ("DGEOFILE", "1993-12-24", "AREA", "sbd1351nu_dxy.fits"),
-    ],
-)
-def test_the_rules_choose_what_crds_lists(service, kind, date, mode, name):
-    """The published selection of context 0250."""
-    text, where = rule(service, kind)
-    assert choose(text, {"DATE-OBS": date, "TIME-OBS": "00:00:00", "MODE": mode}, where) == name
-
-
-def test_the_rules_agree_with_the_crds_library(service, monkeypatch, tmp_path):
-    pytest.importorskip("crds", exc_type=ImportError)
-    monkeypatch.setenv("CRDS_PATH", str(tmp_path))
-    monkeypatch.setenv("CRDS_OBSERVATORY", "hst")
-    from crds.core.rmap import ReferenceMapping
-
-    for kind in TYPES:
-        text, where = rule(service, kind)
-        theirs = ReferenceMapping.from_string(text, where, ignore_checksum=True)
-        for date in ("1993-12-01", "1993-12-31", "1994-01-01", "1997-06-13", "2009-05-01"):
-            for mode in ("FULL", "AREA"):
-                header = {"DATE-OBS": date, "TIME-OBS": "11:30:14", "MODE": mode, "INSTRUME": "WFPC2"}
-                assert choose(text, header, where) == theirs.get_best_ref(header)
-
-
-def test_nothing_before_the_first_file(service):
-    with pytest.raises(InputError, match="no file fits"):
-        choose(rule(service, "DGEOFILE")[0], {"DATE-OBS": "1990-05-01", "MODE": "FULL"}, "x.rmap")
-
-
-def test_exact_values_win_over_any_value():
-    text = """header = {'parkey': (('MODE', 'FILTNAM1'), ('DATE-OBS', 'TIME-OBS'))}
-selector = Match({
-    ('*', 'N/A') : UseAfter({'1990-01-01 00:00:00' : 'any.fits'}),
-    ('FULL', 'F555W|F814W') : UseAfter({'1990-01-01 00:00:00' : 'both.fits'}),
-    ('AREA', '*') : UseAfter({'1990-01-01 00:00:00' : 'area.fits'}),
-})
-"""
-    header = {"DATE-OBS": "1997-06-13"}
-    assert choose(text, {**header, "MODE": "FULL", "FILTNAM1": "F814W"}, "x") == "both.fits"
-    assert choose(text, {**header, "MODE": "AREA", "FILTNAM1": "F300W"}, "x") == "area.fits"
-    assert choose(text, {**header, "MODE": "FULL", "FILTNAM1": "F300W"}, "x") == "any.fits"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "selector = Match({(): __import__('os').system('true')})",
-        "selector = exec({})",
-        "selector = Nearest({1: 'a'})",
-        "selector = Match({('a', 'b'): 'x.fits'})",
-        "header = 3\nselector = 'x'",
-        "not python at all {",
-        "selector = " + "(" * 5000,
-        "selector = " + "-" * 100_000 + "1",
-        "header = {'parkey': 5}\nselector = UseAfter({})",
-        "x" * 3_000_000,
-        "",
-    ],
-    ids=[
-        "call",
-        "exec",
-        "unknown selector",
-        "key length",
-        "header",
-        "syntax",
-        "nesting",
-        "minus",
-        "parkey",
-        "long",
-        "empty",
-    ],
-)
-def test_hostile_rules_are_refused_and_never_run(text):
-    with pytest.raises((InputError,)) as caught:
-        choose(text, {"DATE-OBS": "1997-06-13"}, "x.rmap")
-    assert str(caught.value).isprintable()
-    with pytest.raises(InputError):
-        next_mapping(text, "WFPC2", "x.pmap")
-
-
-def test_both_notations_of_a_date_are_one_moment():
-    assert moment("13/06/97 11:30:14") == moment("1997-06-13 11:30:14") == moment("1997-06-13T11:30:14")
-    with pytest.raises(InputError, match="no date"):
-        moment("yesterday")

@@ -201,6 +201,25 @@ def test_two_processes_do_not_mix(service, wanted, settings, tmp_path):
             download(wanted, tmp_path, settings)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="file locks of POSIX")
+def test_a_lock_belongs_to_the_file_that_bears_the_name(service, wanted, settings, tmp_path, monkeypatch):
+    """A second fetcher opens the unfinished file; before it has the lock, the first one finishes and renames it."""
+    import fcntl
+
+    partial, true_lock = tmp_path / f".{NAME}.download", fcntl.flock
+    partial.write_bytes(service.files[NAME])
+
+    def late(stream, how):
+        if not (tmp_path / NAME).exists():
+            os.replace(partial, tmp_path / NAME)
+        true_lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert download(wanted, tmp_path, settings).status == "present"
+    assert (tmp_path / NAME).read_bytes() == service.files[NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
 HOSTILE = ["../x.fits", "/etc/passwd", "a/b.fits", "..\\x.fits", ".hidden.fits", "-rf.fits", "", "..", "a\x00.fits"]
 HOSTILE += [
     "a\x1b[2J.fits",

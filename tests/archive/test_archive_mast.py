@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from mizzle.archive.mast import Query, fetch_exposures, find_products
-from mizzle.archive.portal import AstroqueryPortal
-from mizzle.archive.web import ServiceError, UnreachableError
+from mizzle.archive.portal import Portal
+from mizzle.archive.web import ServiceError
 from mizzle.errors import DataError, InputError, SettingsError
 from mizzle.settings import ArchiveSettings
 
@@ -109,7 +109,7 @@ def test_nothing_found_says_what_there_is(stocked, settings):
 
 def test_a_missing_data_quality_file_is_named(stocked, settings):
     stocked.product_rows = [row for row in stocked.product_rows if row["productFilename"] != "ua060504m_c1m.fits"]
-    with pytest.raises(InputError, match=r"ua060504m \(C1M\)"):
+    with pytest.raises(InputError, match=r"ua060504m \(has C0M, lacks C1M\)"):
         find_products(["ua0605*"], [], settings)
 
 
@@ -221,13 +221,13 @@ def test_a_missing_extra_says_what_to_install(settings, monkeypatch):
     true_import = builtins.__import__
 
     def without(name, *arguments, **options):
-        if name.partition(".")[0] == "astroquery":
-            raise ModuleNotFoundError("No module named 'astroquery'", name="astroquery")
+        if name.partition(".")[0] == "httpx":
+            raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
         return true_import(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SettingsError, match=r'pip install "mizzle\[archive\]"'):
-        find_products(["ua060502m"], [], changed(settings, client="astroquery"))
+        find_products(["ua060502m"], [], settings)
 
 
 def test_a_query_reads_as_it_is_meant():
@@ -238,37 +238,63 @@ def test_a_query_reads_as_it_is_meant():
     assert not Query.parse("ua0605*").accepts("ua070502m")
 
 
-# With the library itself, where it is installed ----------------------------------------------------------------------
+# What MAST really answers --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def library(settings):
-    pytest.importorskip("astroquery.mast", exc_type=ImportError)
-    return changed(settings, client="astroquery", timeout=10.0)
+def recorded(service, data_dir):
+    """A service that holds the recorded answers."""
+    read = {
+        name: json.loads((data_dir / "services" / f"mast_{name}.json").read_text("utf-8"))["data"]
+        for name in ("caom_rows", "products_u9o40504m")
+    }
+    service.observation_rows = read["caom_rows"]
+    facts = {"obsid": read["products_u9o40504m"][0]["obsID"], "obs_id": "U9O40504M", "filters": "F606W"}
+    hst = next(row for row in read["caom_rows"] if row["obs_collection"] == "HST")
+    service.observation_rows.append({**hst, **facts, "target_name": "RECORDED"})
+    service.product_rows = read["products_u9o40504m"]
+    return service
 
 
-def test_astroquery_finds_the_same(stocked, settings, library):
-    for query, filters in (("ua0605*", []), ("NGC-5139", ["F555W"]), ("8447", [])):
-        assert find_products([query], filters, library) == find_products([query], filters, settings)
+@pytest.mark.data
+@pytest.mark.parametrize("query", ["u9o40504m", "U9O40504M", "u9o405*", "target:RECORDED"])
+def test_the_recorded_exposure_gives_its_c0m_and_c1m(recorded, settings, query):
+    found = find_products([query], [], settings)
+    assert names(found) == ["u9o40504m_c0m.fits", "u9o40504m_c1m.fits"]
+    assert [product.size for product in found] == [10307520, 5178240]
 
 
-def test_astroquery_failures_are_our_errors(stocked, library, faults):
-    for name in ("404", "500", "web page", "redirect loop"):
-        stocked.faults["/api/v0/invoke"] = faults[name]
-        with pytest.raises(ServiceError):
-            find_products(["ua0605*"], [], library)
-    stocked.faults["/api/v0/invoke"] = lambda handler: handler.send_json({"status": "COMPLETE"})
-    with pytest.raises(ServiceError, match="malformed"):
-        find_products(["ua0605*"], [], library)
+@pytest.mark.data
+def test_the_waivered_form_is_taken_where_there_is_no_other(recorded, settings):
+    recorded.product_rows = [row for row in recorded.product_rows if row["productSubGroupDescription"] != "C0M"]
+    assert names(find_products(["u9o40504m"], [], settings)) == ["u9o40504m_c0f.fits", "u9o40504m_c1f.fits"]
 
 
-def test_astroquery_offline_is_said_at_once(library):
-    begin = time.perf_counter()
-    with pytest.raises(UnreachableError):
-        AstroqueryPortal(changed(library, mast_url="http://127.0.0.1:9")).observations({"obs_id": ["ua060502m"]})
-    assert time.perf_counter() - begin < 5.0
+@pytest.mark.data
+def test_rows_of_other_archives_and_instruments_are_left_out(recorded, settings):
+    """Even where the service does not hold itself to what was asked."""
+    others = {row["obs_id"] for row in recorded.observation_rows if row["obs_collection"] != "HST"}
+    assert others
+    asked = []
+    portal = Portal(settings)
+    portal.observations = lambda criteria: recorded.observation_rows
+    portal.products = lambda obsids: asked.extend(obsids) or recorded.product_rows
+    find_products(["u9o40504m"], [], settings, portal=portal)
+    wrong = {str(row["obsid"]) for row in recorded.observation_rows if row["obs_id"] in others}
+    assert asked
+    assert not wrong & set(asked)
 
 
-def test_astroquery_without_results_is_our_error(stocked, library):
-    with pytest.raises(DataError, match="no such"):
-        find_products(["ux99*"], [], library)
+@pytest.mark.parametrize(("root", "kinds"), [("j94f05bgq", ("flt",)), ("jczgx1ppq", ("flt", "flc"))])
+def test_flc_is_preferred_to_flt(service, settings, root, kinds):
+    service.add(root, instrument="ACS/WFC", filters="F606W", kinds=("raw", *kinds))
+    assert names(find_products([root], [], settings)) == [f"{root}_{kinds[-1]}.fits"]
+
+
+def test_the_instrument_of_a_proposal_can_be_said(service, settings):
+    service.add("j94f05bgq", instrument="ACS/WFC", kinds=("flt",), proposal="77")
+    service.add("ua060502m", proposal="77")
+    assert {product.root for product in find_products(["77"], [], settings)} == {"ua060502m"}
+    assert {product.root for product in find_products(["77"], [], settings, instrument="acs")} == {"j94f05bgq"}
+    with pytest.raises(SettingsError, match="WFPC2, ACS, WFC3"):
+        find_products(["77"], [], settings, instrument="FOC")

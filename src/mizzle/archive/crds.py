@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import gzip
 import html
 import io
@@ -97,10 +98,7 @@ class CrdsServer:
             raise ServiceError(
                 f"{self.url}: no usable size and checksum for {name}: {shown(facts)}", url=self.url, file=name
             )
-        mapping = name.endswith(("map",))
-        folder = "mappings" if mapping else "references"
-        url = f"{self.url}/unchecked_get/{folder}/hst/{quote(name)}"
-        return Wanted(url, name, int(size), sha1.lower(), fits=not mapping)
+        return Wanted(f"{self.url}/unchecked_get/references/hst/{quote(name)}", name, int(size), sha1.lower())
 
     def _call(self, method: str, parameters: Sequence[Any]) -> Any:
         """Make one call of the JSON service."""
@@ -141,14 +139,12 @@ def matching_header(header: Mapping[str, Any], where: str = "header") -> dict[st
     InputError
         Not WFPC2, or no date.
     """
-    from mizzle.archive.rules import moment
-
     instrument = str(header.get("INSTRUME", "")).strip().upper()
     if instrument != "WFPC2":
         raise InputError(f"{where}: INSTRUME is '{shown(instrument)}', needed WFPC2", file=where)
     if "DATE-OBS" not in header:
         raise InputError(f"{where}: DATE-OBS is missing; without it no reference file can be chosen", file=where)
-    date, time = moment(f"{header['DATE-OBS']} {header.get('TIME-OBS', '')}").split(" ")
+    date, time = _moment(f"{header['DATE-OBS']} {header.get('TIME-OBS', '')}").split(" ")
     chosen = {"INSTRUME": instrument, "DATE-OBS": date, "TIME-OBS": time}
     chosen["MODE"] = str(header.get("MODE", "FULL")).strip().upper() or "FULL"
     for name in ("FILTNAM1", "FILTNAM2", "ATODGAIN", "IMAGETYP"):
@@ -157,6 +153,31 @@ def matching_header(header: Mapping[str, Any], where: str = "header") -> dict[st
     return chosen
 
 
+def _moment(text: str) -> str:
+    """Return a date and time as ``YYYY-MM-DD HH:MM:SS``; FITS's old ``dd/mm/yy`` is understood.
+
+    Raises
+    ------
+    InputError
+        No such moment.
+
+    Examples
+    --------
+    >>> _moment("13/06/97 11:30:14")
+    '1997-06-13 11:30:14'
+    """
+    date, _, clock = text.strip().replace("T", " ").partition(" ")
+    try:
+        if date[2:3] == "/":
+            day, month, year = date.split("/")
+            date = f"{1900 + int(year)}-{month}-{day}"
+        return str(datetime.datetime.fromisoformat(f"{date} {clock.strip() or '00:00:00'}").replace(microsecond=0))
+    except ValueError:
+        raise InputError(
+            f"'{shown(text)}' is no date and time; needed DATE-OBS as 1997-06-13, TIME-OBS as 11:30:14"
+        ) from None
+
+
 def is_reference(name: object) -> bool:
-    """Tell whether `name` can be a file of the cache: a reference table, image or mapping."""
-    return is_safe(name) and str(name).lower().endswith((".fits", ".fits.gz", ".pmap", ".imap", ".rmap"))
+    """Tell whether `name` can be a file of the cache: a reference table or image."""
+    return is_safe(name) and str(name).lower().endswith((".fits", ".fits.gz"))

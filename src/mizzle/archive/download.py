@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import json
 import os
 import re
@@ -14,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from mizzle.archive.locks import bears_name, open_locked
 from mizzle.archive.names import safe_name, shown
 from mizzle.archive.structure import check_fits
-from mizzle.archive.web import CHUNK, Patience, ServiceError, opened
+from mizzle.archive.web import Answer, Patience, ServiceError, opened
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.settings import ArchiveSettings
@@ -155,6 +155,8 @@ def download(wanted: Wanted, folder: Path, settings: ArchiveSettings, progress: 
         return Fetched(target, "present")
     transfer = _Transfer(wanted, folder, settings, progress)
     with transfer.held():
+        if _good(target, wanted):  # finished by another process since we looked
+            return Fetched(target, "present")
         resumed = transfer.resume()
         try:
             transfer.check()
@@ -201,25 +203,19 @@ class _Transfer:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the unfinished file open and locked."""
-        # A link planted under this name must not lead the bytes elsewhere.
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        try:
-            handle = os.open(self.partial, flags, 0o644)
-        except OSError as problem:
-            raise SettingsError(
-                f"{self.partial}: cannot be written: {problem.strerror}; choose another folder",
-                file=str(self.partial),
-            ) from None
-        locked = False
-        try:
-            with os.fdopen(handle, "r+b") as self.stream:
-                _lock(self.stream, self.wanted.name)
-                locked = True
+        stream = open_locked(self.partial)
+        if stream is None:
+            name = self.wanted.name
+            raise SettingsError(f"{name}: another process is fetching it into this folder; wait for it", file=name)
+        with stream as self.stream:
+            try:
                 yield
-        finally:
-            # Closed first: Windows removes no open file. Another's file is left alone.
-            if locked and self.partial.is_file() and self.partial.stat().st_size == 0:
-                self.partial.unlink()
+            finally:
+                # While it is still locked: a later holder must not find its file removed. (Windows refuses, and an
+                # empty file stays.)
+                if not stream.closed and stream.seek(0, os.SEEK_END) == 0 and bears_name(stream, self.partial):
+                    with contextlib.suppress(OSError):
+                        self.partial.unlink()
 
     def discard(self) -> None:
         """Forget what came; the empty file goes when it is let go."""
@@ -264,17 +260,17 @@ class _Transfer:
         if there and validator:
             headers["If-Range"] = validator
         try:
-            with opened(self.wanted.url, self.patience, headers=headers) as response:
-                start = _start(response, there, self.wanted.size)
+            with opened(self.wanted.url, self.patience, headers=headers) as answer:
+                start = _start(answer, there, self.wanted.size)
                 if start is not None:
-                    self._write(response, start)
+                    self._write(answer, start)
                     return start > 0
         except ServiceError as problem:
             if problem.status != 416:
                 raise
         self._restart()
-        with opened(self.wanted.url, self.patience) as response:
-            self._write(response, 0)
+        with opened(self.wanted.url, self.patience) as answer:
+            self._write(answer, 0)
         return False
 
     def _restart(self) -> None:
@@ -293,20 +289,19 @@ class _Transfer:
         # Without a validator only the size can tell that the server's file is still the same.
         return (there, validator) if same and (validator or self.wanted.size) else (0, "")
 
-    def _write(self, response: http.client.HTTPResponse, start: int) -> None:
+    def _write(self, answer: Answer, start: int) -> None:
         """Write the body behind the first `start` bytes."""
-        announced = response.length
-        total = start + announced if announced is not None else self.wanted.size
+        total = start + answer.length if answer.length is not None else self.wanted.size
         limit = self.wanted.size if self.wanted.size is not None else _LARGEST
         if total is not None and total > limit:
             raise self._wrong_size(total, limit)
         if start == 0:
             self._restart()
-            memo = {"url": self.wanted.url, "size": self.wanted.size, "validator": _validator(response)}
+            memo = {"url": self.wanted.url, "size": self.wanted.size, "validator": _validator(answer)}
             write_text(self.memo, json.dumps(memo))
         self.stream.seek(start)
         done, window, mark = start, time.monotonic(), start
-        while part := self._read(response, done):
+        for part in self._parts(answer, start):
             self.stream.write(part)
             done += len(part)
             if done > limit:
@@ -323,13 +318,18 @@ class _Transfer:
                 expected=total,
             )
 
-    def _read(self, response: http.client.HTTPResponse, done: int) -> bytes:
+    def _parts(self, answer: Answer, start: int) -> Iterator[bytes]:
+        """Yield the body; where it breaks off, say so and how much of the file is here."""
+        done = start
         try:
-            return response.read1(CHUNK)
+            for part in answer.parts():
+                done += len(part)
+                yield part
+            return
         except TimeoutError:
             reason = f"silent for {self.patience.answer:g} s (archive.timeout)"
-        except (OSError, http.client.HTTPException) as problem:
-            reason = f"the connection broke ({shown(problem) or type(problem).__name__})"
+        except ConnectionError as problem:
+            reason = f"the connection broke ({shown(problem)})"
         raise _BrokenOffError(
             f"{shown(self.wanted.url)}: {reason} after {done} bytes; the same command goes on there",
             url=self.wanted.url,
@@ -353,31 +353,17 @@ class _Transfer:
             )
 
 
-def _start(response: http.client.HTTPResponse, there: int, size: int | None) -> int | None:
+def _start(answer: Answer, there: int, size: int | None) -> int | None:
     """Return where the body of this answer belongs; None where the answer cannot be used."""
-    if response.status != 206:
+    if answer.status != 206:
         return 0
-    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    match = _RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     if match is None or int(match[1]) != there or (size is not None and int(match[3]) != size):
         return None
     return there
 
 
-def _validator(response: http.client.HTTPResponse) -> str:
+def _validator(answer: Answer) -> str:
     """Return what identifies this version of a file: a strong ETag, or the time of its last change."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _lock(stream: BinaryIO, name: str) -> None:
-    """Keep a second process off the same unfinished file, where the system can."""
-    try:
-        import fcntl
-    except ImportError:  # Windows refuses the second opening by itself when the first one is renamed
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise SettingsError(
-            f"{name}: another process is fetching it into this folder; wait for it", file=name
-        ) from None
+    tag = answer.headers.get("ETag", "")
+    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mizzle.archive.download import Fetched, Progress, Wanted, download, silent
 from mizzle.archive.names import safe_name, shown
-from mizzle.archive.portal import Portal, Row, open_portal
+from mizzle.archive.portal import Portal, Row
 from mizzle.archive.web import ServiceError
 from mizzle.errors import DataError, InputError, MizzleError, SettingsError
 from mizzle.io.atomic import prepare_folder
@@ -20,12 +20,42 @@ from mizzle.settings import ArchiveSettings
 
 Say = Callable[[str], None]
 
-#: Science pixels and their data quality; both are needed.
-KINDS = ("C0M", "C1M")
 
-_ROOT = re.compile(r"[Uu][0-9a-zA-Z]{8}")
-_ROOT_PATTERN = re.compile(r"[Uu][0-9a-zA-Z]{0,8}\*[0-9a-zA-Z]{0,8}")
-_FILE = re.compile(r"(?P<root>u[0-9a-z]{8})_(?P<kind>c0m|c1m)\.fits(\.gz)?", re.IGNORECASE)
+@dataclass(frozen=True)
+class Holding:
+    """What MAST holds of an instrument's exposures.
+
+    Parameters
+    ----------
+    instrument : str
+        INSTRUME of the files, and how MAST's ``instrument_name`` begins.
+    letter : str
+        First letter of its rootnames.
+    kinds : tuple of tuple of str
+        Sets of files that make an exposure, the one to prefer first.
+    """
+
+    instrument: str
+    letter: str
+    kinds: tuple[tuple[str, ...], ...]
+
+    def best(self, available: Iterable[str]) -> tuple[str, ...]:
+        """Return the set of files to take among the kinds available; empty where none is whole."""
+        there = set(available)
+        return next((kinds for kinds in self.kinds if there.issuperset(kinds)), ())
+
+
+#: WFPC2's science pixels and data quality come as extensions (c0m, c1m) or in the older, waivered form (c0f, c1f); flc
+#: is corrected for charge-transfer loss, and exists for ACS/WFC and WFC3/UVIS.
+HOLDINGS = (
+    Holding("WFPC2", "u", (("C0M", "C1M"), ("C0F", "C1F"))),
+    Holding("ACS", "j", (("FLC",), ("FLT",))),
+    Holding("WFC3", "i", (("FLC",), ("FLT",))),
+)
+
+_ROOT = re.compile(r"[UJIuji][0-9a-zA-Z]{8}")
+_ROOT_PATTERN = re.compile(r"[UJIuji][0-9a-zA-Z]{0,8}\*[0-9a-zA-Z]{0,8}")
+_FILE = re.compile(r"(?P<root>[uji][0-9a-z]{8})_(?P<kind>c0m|c1m|c0f|c1f|flc|flt)\.fits(\.gz)?", re.IGNORECASE)
 _FILTER = re.compile(r"[A-Za-z0-9]{1,12}\*?")
 
 
@@ -79,6 +109,19 @@ class Query:
             return cls("obs_id", word.lower())
         return cls("proposal_id" if word.isdigit() else "target_name", word)
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What to ask for: MAST has rootnames in upper case (old exposures) and in lower case (others)."""
+        if self.column == "obs_id" and "*" not in self.value:
+            return (self.value, self.value.upper())
+        return (self.value,)
+
+    def holding(self, default: Holding) -> Holding:
+        """Return whose exposures are meant: a rootname says it, anything else leaves it at the default."""
+        if self.column != "obs_id":
+            return default
+        return next((holding for holding in HOLDINGS if holding.letter == self.value[0]), default)
+
     def accepts(self, root: str) -> bool:
         """Tell whether an exposure can be meant by this query, going by its rootname."""
         return self.column != "obs_id" or fnmatch.fnmatchcase(root.lower(), self.value)
@@ -97,9 +140,14 @@ class Product:
 
 
 def find_products(
-    queries: Sequence[str], filters: Iterable[str], settings: ArchiveSettings, portal: Portal | None = None
+    queries: Sequence[str],
+    filters: Iterable[str],
+    settings: ArchiveSettings,
+    *,
+    instrument: str = "WFPC2",
+    portal: Portal | None = None,
 ) -> list[Product]:
-    """Ask MAST for the c0m and c1m files of WFPC2 exposures.
+    """Ask MAST for the calibrated files of exposures.
 
     Parameters
     ----------
@@ -109,18 +157,21 @@ def find_products(
         Filters wanted, as ``F814W``; none means all.
     settings : ArchiveSettings
         Addresses and limits.
+    instrument : str
+        Whose exposures of a proposal or target are wanted: WFPC2, ACS or WFC3. A rootname says it by itself.
     portal : Portal, optional
-        Whom to ask; by default whom the settings say.
+        Whom to ask; by default the one of the settings.
 
     Returns
     -------
     products : list of Product
-        Sorted by name: both files of each exposure.
+        Sorted by name, all files of each exposure: c0m and c1m of WFPC2 (c0f and c1f where there are no others), flc
+        or else flt of ACS and WFC3.
 
     Raises
     ------
     SettingsError
-        A query or filter that means nothing, or `astroquery` is missing.
+        A query, filter or instrument that means nothing.
     DataError
         MAST holds no such exposure.
     InputError
@@ -132,14 +183,21 @@ def find_products(
     if not asked:
         raise SettingsError("nothing to fetch: give a rootname (ua060502m, ua0605*), a proposal or a target")
     wanted = [_filter_name(name) for name in filters]
-    portal = portal or open_portal(settings)
+    chosen = _holding(instrument)
+    portal = portal or Portal(settings)
     found: dict[str, Product] = {}
     for query in asked:
-        for product in _answer(query, wanted, portal, settings):
+        for product in _answer(query, wanted, portal, query.holding(chosen), settings.mast_url):
             found[product.name.lower()] = product
-    products = sorted(found.values(), key=lambda product: product.name)
-    _complete(products)
-    return products
+    return sorted(found.values(), key=lambda product: product.name)
+
+
+def _holding(instrument: str) -> Holding:
+    for holding in HOLDINGS:
+        if holding.instrument == instrument.strip().upper():
+            return holding
+    known = ", ".join(holding.instrument for holding in HOLDINGS)
+    raise SettingsError(f"--instrument {shown(instrument)}: unknown; needed one of {known}", instrument=instrument)
 
 
 def _filter_name(text: str) -> str:
@@ -149,24 +207,33 @@ def _filter_name(text: str) -> str:
     return word
 
 
-def _answer(query: Query, filters: Sequence[str], portal: Portal, settings: ArchiveSettings) -> list[Product]:
+def _answer(query: Query, filters: Sequence[str], portal: Portal, holding: Holding, where: str) -> list[Product]:
     """Return the products that answer one query."""
     criteria: dict[str, Sequence[str]] = {
         "obs_collection": ["HST"],
-        "instrument_name": ["WFPC2*"],
-        query.column: [query.value],
+        "instrument_name": [f"{holding.instrument}*"],
+        query.column: query.values,
     }
-    rows = portal.observations(criteria)
+    rows = [row for row in portal.observations(criteria) if _held(row, holding)]
     chosen = {str(row.get("obsid")): row for row in rows if _suits(row, filters)}
     if not chosen:
         names = sorted({str(row.get("filters")) for row in rows})
         hint = f"; there are {len(rows)} in {shown(', '.join(names))}" if names else "; check the name, or use * in it"
         what = " in " + ", ".join(filters) if filters else ""
-        raise DataError(f"'{shown(query.value)}': MAST holds no such WFPC2 exposure{what}{hint}", query=query.value)
+        raise DataError(
+            f"'{shown(query.value)}': MAST holds no such {holding.instrument} exposure{what}{hint}", query=query.value
+        )
     # Related observations come along in a list of products: only what was asked for is taken.
     roots = {str(row.get("obs_id", "")).lower() for row in chosen.values()}
-    products = [_product(row, settings.mast_url) for row in portal.products(sorted(chosen)) if _is_kind(row)]
-    return [item for item in products if item.root in roots and query.accepts(item.root)]
+    known = {kind for kinds in holding.kinds for kind in kinds}
+    products = [_product(row, where) for row in portal.products(sorted(chosen)) if _kind(row) in known]
+    return _whole([item for item in products if item.root in roots and query.accepts(item.root)], holding)
+
+
+def _held(row: Row, holding: Holding) -> bool:
+    """Tell whether a row is an exposure of the instrument: the Hubble Legacy Archive lists its own products too."""
+    collection, instrument = str(row.get("obs_collection") or ""), str(row.get("instrument_name") or "")
+    return collection.upper() == "HST" and instrument.upper().startswith(holding.instrument)
 
 
 def _suits(row: Row, filters: Sequence[str]) -> bool:
@@ -177,8 +244,8 @@ def _suits(row: Row, filters: Sequence[str]) -> bool:
     return not filters or any(fnmatch.filter(through, name) for name in filters)
 
 
-def _is_kind(row: Row) -> bool:
-    return str(row.get("productSubGroupDescription") or "").upper() in KINDS
+def _kind(row: Row) -> str:
+    return str(row.get("productSubGroupDescription") or "").upper()
 
 
 def _product(row: Row, where: str) -> Product:
@@ -187,11 +254,11 @@ def _product(row: Row, where: str) -> Product:
     Raises
     ------
     InputError
-        A name that is no WFPC2 file's, an address outside ``mast:HST/``, or no sensible size.
+        A name that is no exposure's, an address outside ``mast:HST/``, or no sensible size.
     """
     name = safe_name(row.get("productFilename"), where)
     match = _FILE.fullmatch(name)
-    kind = str(row["productSubGroupDescription"]).upper()
+    kind = _kind(row)
     if match is None or match["kind"].upper() != kind:
         raise InputError(
             f"{where}: '{shown(name)}' is listed as {kind}; needed a name as ua060502m_c0m.fits", name=name
@@ -205,21 +272,34 @@ def _product(row: Row, where: str) -> Product:
     return Product(match["root"].lower(), kind, name, uri, size, str(row.get("filters") or ""))
 
 
-def _complete(products: Sequence[Product]) -> None:
-    """Make sure that there is something, and that every exposure has both files."""
+def _whole(products: Sequence[Product], holding: Holding) -> list[Product]:
+    """Return the files of the best form of each exposure.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    InputError
+        An exposure lacks a file.
+    """
     kinds: dict[str, set[str]] = {}
     for product in products:
         kinds.setdefault(product.root, set()).add(product.kind)
+    forms = " or ".join(", ".join(form) for form in holding.kinds)
     if not kinds:
-        raise DataError("MAST lists the exposures, but no calibrated files (C0M, C1M) of them")
+        raise DataError(f"MAST lists the exposures, but no calibrated files ({forms}) of them")
+    best = {root: holding.best(there) for root, there in kinds.items()}
     lacking = [
-        f"{root} ({', '.join(set(KINDS) - have)})" for root, have in sorted(kinds.items()) if len(have) < len(KINDS)
+        f"{root} (has {', '.join(sorted(kinds[root]))}, lacks {', '.join(sorted({*holding.kinds[0]} - kinds[root]))})"
+        for root, form in sorted(best.items())
+        if not form
     ]
     if lacking:
         raise InputError(
-            f"MAST lists no data-quality or science file for {shown(', '.join(lacking))}; name the others one by one",
+            f"MAST lists no whole exposure for {shown(', '.join(lacking))}; needed {forms}; name the others one by one",
             lacking=lacking,
         )
+    return [product for product in products if product.kind in best[product.root]]
 
 
 def fetch_exposures(
@@ -292,5 +372,6 @@ def cloud_address(product: Product, settings: ArchiveSettings) -> str:
 
 
 def _wanted(product: Product, url: str) -> Wanted:
-    header: Mapping[str, Any] = {"INSTRUME": "WFPC2", "ROOTNAME": product.root}
+    holding = next(holding for holding in HOLDINGS if holding.letter == product.root[0])
+    header: Mapping[str, Any] = {"INSTRUME": holding.instrument, "ROOTNAME": product.root}
     return Wanted(url, product.name, product.size, header=header)

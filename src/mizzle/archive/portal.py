@@ -1,6 +1,6 @@
-"""Asking MAST which files there are: the documented web service, and `astroquery.mast` behind the same face.
+"""Asking MAST which files there are, through its documented web service.
 
-A portal answers two questions with plain rows: which observations meet the criteria, and which products they have.
+Two questions, answered with plain rows: which observations meet the criteria, and which products they have.
 Service: https://mast.stsci.edu/api/v0/ (``Mast.Caom.Filtered``, ``Mast.Caom.Products``).
 """
 
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from mizzle.archive.names import shown
-from mizzle.archive.web import Patience, ServiceError, UnreachableError, get_json, opened
+from mizzle.archive.web import Patience, ServiceError, get_json
 from mizzle.errors import SettingsError
 from mizzle.settings import ArchiveSettings
 
@@ -25,34 +24,8 @@ _PAGE = 50_000
 _POLL_SECONDS = 0.2
 
 
-class Portal(Protocol):
-    """Whoever knows what MAST holds."""
-
-    def observations(self, criteria: Mapping[str, Sequence[str]]) -> list[Row]:
-        """Return the observations (``obsid``, ``obs_id``, ``filters`` and more) that meet all criteria.
-
-        One value of a criterion may hold the wildcard ``*``.
-        """
-
-    def products(self, obsids: Sequence[str]) -> list[Row]:
-        """Return the files (``productFilename``, ``dataURI``, ``size`` and more) of these observations."""
-
-
-def open_portal(settings: ArchiveSettings) -> Portal:
-    """Return the portal that the settings ask for.
-
-    Raises
-    ------
-    SettingsError
-        `astroquery` is asked for and not installed.
-    """
-    if settings.client == "direct":
-        return DirectPortal(settings)
-    return AstroqueryPortal(settings)
-
-
-class DirectPortal:
-    """Speaks MAST's web service itself.
+class Portal:
+    """Speaks MAST's web service.
 
     Parameters
     ----------
@@ -65,12 +38,15 @@ class DirectPortal:
         self._patience = Patience.of(settings)
 
     def observations(self, criteria: Mapping[str, Sequence[str]]) -> list[Row]:
-        """Return the observations that meet all criteria."""
+        """Return the observations (``obsid``, ``obs_id``, ``filters`` and more) that meet all criteria.
+
+        One value of a criterion may hold the wildcard ``*``.
+        """
         filters = [_filter(name, values) for name, values in criteria.items()]
         return self._ask("Mast.Caom.Filtered", {"columns": "*", "filters": filters})
 
     def products(self, obsids: Sequence[str]) -> list[Row]:
-        """Return the files of these observations."""
+        """Return the files (``productFilename``, ``dataURI``, ``size`` and more) of these observations."""
         return self._ask("Mast.Caom.Products", {"obsid": ",".join(obsids)}) if obsids else []
 
     def _ask(self, service: str, parameters: Mapping[str, Any]) -> list[Row]:
@@ -141,80 +117,3 @@ def _rows(answer: Mapping[str, Any], url: str) -> list[Row]:
     if len(names) != len(fields) or any(not isinstance(row, dict) for row in data):
         raise ServiceError(f"{url}: malformed table: a field without a name, or a row that is no record", url=url)
     return [{str(name): row.get(name) for name in names} for row in data]
-
-
-class AstroqueryPortal:
-    """Asks through `astroquery.mast`.
-
-    Parameters
-    ----------
-    settings : ArchiveSettings
-        Address and limits.
-
-    Raises
-    ------
-    SettingsError
-        `astroquery` is not installed.
-    """
-
-    def __init__(self, settings: ArchiveSettings) -> None:
-        try:
-            from astroquery.mast import ObservationsClass
-        except ImportError as problem:
-            raise SettingsError(
-                'this needs astroquery: pip install "mizzle[archive]"; or ask MAST without it:'
-                " --set 'archive.client=\"direct\"'",
-                missing=str(problem.name),
-            ) from None
-        self._server = settings.mast_url.rstrip("/")
-        self._patience = Patience.of(settings)
-        self._observations = ObservationsClass()
-        # The library reads its server address once, at import; the object takes another one.
-        api = self._observations._portal_api_connection
-        api.MAST_REQUEST_URL = self._server + "/api/v0/invoke"
-        api.COLUMNS_CONFIG_URL = self._server + "/portal/Mashup/Mashup.asmx/columnsconfig"
-        api.TIMEOUT = settings.timeout
-
-    def observations(self, criteria: Mapping[str, Sequence[str]]) -> list[Row]:
-        """Return the observations that meet all criteria."""
-        return self._ask("query_criteria", **{name: list(values) for name, values in criteria.items()})
-
-    def products(self, obsids: Sequence[str]) -> list[Row]:
-        """Return the files of these observations."""
-        return self._ask("get_product_list", list(obsids)) if obsids else []
-
-    def _ask(self, question: str, *arguments: Any, **criteria: Any) -> list[Row]:
-        from astroquery.exceptions import InvalidQueryError, RemoteServiceError
-
-        self._greet()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "no results" is said by us, with what to do
-                table = getattr(self._observations, question)(*arguments, **criteria)
-        except (OSError, RemoteServiceError, InvalidQueryError) as problem:  # requests' errors are OSErrors
-            raise ServiceError(f"{self._server}: MAST cannot answer: {shown(problem)}", url=self._server) from None
-        except (
-            KeyError,
-            ValueError,
-            TypeError,
-            AttributeError,
-        ) as problem:  # what a malformed answer leads to
-            raise ServiceError(f"{self._server}: malformed answer: {shown(problem)}", url=self._server) from None
-        return [{name: _plain(row[name]) for name in table.colnames} for row in table]
-
-    def _greet(self) -> None:
-        """Find out at once whether there is a server: the library itself waits for minutes."""
-        try:
-            with opened(self._server + "/api/v0/", self._patience):
-                pass
-        except UnreachableError:
-            raise
-        except ServiceError:
-            return  # it answers; whatever is wrong, the query will tell
-
-
-def _plain(value: Any) -> Any:
-    """Turn a table cell into a plain value; None where it is masked."""
-    if getattr(value, "mask", False) is not False and bool(value.mask):
-        return None
-    return value.item() if hasattr(value, "item") else value

@@ -1,21 +1,23 @@
 """The folder of reference files: choose, fetch, list, verify, delete.
 
-The folder is flat and plain to see: the files under CRDS's own names (so ``uref`` may point to it), the few small
-mappings that chose them, and ``references.json`` with the size, SHA-1 and origin of each.
+The folder is flat and plain to see: the files under CRDS's own names (so ``uref`` may point to it), and
+``references.json`` with the size, SHA-1 and origin of each, and with what the server answered for which header. Where
+the server cannot be asked, a kept answer to the same question serves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mizzle.archive.crds import TYPES, CrdsServer, is_reference, matching_header
 from mizzle.archive.download import Progress, Wanted, download, silent, verify
-from mizzle.archive.names import safe_name, shown
-from mizzle.archive.rules import choose, next_mapping
+from mizzle.archive.locks import held
+from mizzle.archive.names import shown
 from mizzle.archive.web import ServiceError, UnreachableError
 from mizzle.errors import DataError, InputError, SettingsError
 from mizzle.io.atomic import prepare_folder, write_text
@@ -37,6 +39,25 @@ class Entry:
     url: str
 
 
+@dataclass(frozen=True)
+class KeptAnswer:
+    """What the server chose for a header.
+
+    Parameters
+    ----------
+    context : str
+        The CRDS context that chose.
+    header : mapping
+        The keywords that were sent.
+    files : mapping
+        File name by type.
+    """
+
+    context: str
+    header: Mapping[str, str]
+    files: Mapping[str, str]
+
+
 class ReferenceFolder:
     """A folder of reference files.
 
@@ -53,23 +74,31 @@ class ReferenceFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.context = ""
         self.entries: dict[str, Entry] = {}
+        self.answers: list[KeptAnswer] = []
+        self._read()
+
+    def _read(self) -> None:
         index = self.path / INDEX
         if not index.is_file():
             return
         try:
             content = json.loads(index.read_text("utf-8"))
-            self.context = str(content["context"])
-            for item in content["files"]:
-                entry = Entry(str(item["name"]), int(item["size"]), str(item["sha1"]), str(item["url"]))
-                if not is_reference(entry.name):
-                    raise ValueError(f"'{shown(entry.name)}' is no name of a reference file")
-                self.entries[entry.name] = entry
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+            entries = [
+                Entry(str(item["name"]), int(item["size"]), str(item["sha1"]), str(item["url"]))
+                for item in content["files"]
+            ]
+            answers = [_kept(item) for item in content.get("answers", [])]
+            names = [entry.name for entry in entries] + [name for kept in answers for name in kept.files.values()]
+            wrong = [name for name in names if not is_reference(name)]
+            if wrong:
+                raise ValueError(f"'{shown(wrong[0])}' is no name of a reference file")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
             raise InputError(
                 f"{index}: damaged: {shown(problem)}; delete this file and fetch again", file=str(index)
             ) from None
+        self.entries = {entry.name: entry for entry in entries}
+        self.answers = answers
 
     def state(self, name: str) -> State:
         """Hold one file against its entry: size, SHA-1 and FITS structure."""
@@ -77,7 +106,7 @@ class ReferenceFolder:
         if not path.is_file():
             return "missing"
         try:
-            verify(path, Wanted(entry.url, name, entry.size, entry.sha1, fits=not name.endswith("map")))
+            verify(path, Wanted(entry.url, name, entry.size, entry.sha1))
         except InputError:
             return "damaged"
         return "ok"
@@ -86,9 +115,7 @@ class ReferenceFolder:
         """Verify all files, by name."""
         return {name: self.state(name) for name in sorted(self.entries)}
 
-    def fetch(
-        self, wanted: Iterable[Wanted], settings: ArchiveSettings, context: str, progress: Progress = silent
-    ) -> list[Path]:
+    def fetch(self, wanted: Iterable[Wanted], settings: ArchiveSettings, progress: Progress = silent) -> list[Path]:
         """Fetch files that are not here and whole, and write them into the index, one by one.
 
         Raises
@@ -100,11 +127,16 @@ class ReferenceFolder:
         paths = []
         for item in wanted:
             paths.append(download(item, self.path, settings, progress).path)
-            self.entries[item.name] = Entry(item.name, item.size or 0, item.sha1 or "", item.url)
-            self._write()
-        self.context = context or self.context
-        self._write()
+            with self._changing():
+                self.entries[item.name] = Entry(item.name, item.size or 0, item.sha1 or "", item.url)
         return paths
+
+    def keep(self, answers: Iterable[KeptAnswer]) -> None:
+        """Keep what the server chose, in place of older answers for the same headers."""
+        prepare_folder(self.path)
+        with self._changing():
+            for new in answers:
+                self.answers = [old for old in self.answers if old.header != new.header] + [new]
 
     def delete(self, names: Iterable[str] = ()) -> list[str]:
         """Delete files of the index (all by default), never another; return their names.
@@ -120,41 +152,66 @@ class ReferenceFolder:
             raise SettingsError(
                 f"{self.path}: not among the files of {INDEX}: {shown(', '.join(unknown))}", names=unknown
             )
-        for name in chosen:
-            (self.path / name).unlink(missing_ok=True)
-            del self.entries[name]
-            if self.entries:
-                self._write()
-        if not self.entries:
-            (self.path / INDEX).unlink(missing_ok=True)
+        if not chosen:
+            return []
+        with self._changing():
+            for name in chosen:
+                (self.path / name).unlink(missing_ok=True)
+                self.entries.pop(name, None)
         return chosen
 
-    def _write(self) -> None:
-        files = [asdict(self.entries[name]) for name in sorted(self.entries)]
-        write_text(self.path / INDEX, json.dumps({"context": self.context, "files": files}, indent=1) + "\n")
-
-    def _read_mapping(self, name: str) -> str:
-        if name not in self.entries or self.state(name) != "ok":
-            raise InputError(f"{self.path}: the mapping {shown(name)} is not here", file=name)
-        return (self.path / name).read_text("utf-8", errors="replace")
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change the index as it is now, whoever else has changed it since it was read."""
+        with held(self.path / f".{INDEX}.lock"):
+            self._read()
+            yield
+            if not self.entries:
+                (self.path / INDEX).unlink(missing_ok=True)
+                return
+            content = {
+                "files": [asdict(self.entries[name]) for name in sorted(self.entries)],
+                "answers": [asdict(kept) for kept in self.answers],
+            }
+            write_text(self.path / INDEX, json.dumps(content, indent=1) + "\n")
 
     def choose(self, header: Mapping[str, str]) -> dict[str, str]:
-        """Choose reference files by the mappings kept here, without a server.
+        """Return what the server chose for a header when it was last asked.
+
+        CRDS takes the newest file valid at an exposure's start. So where it chose the same files for an earlier and for
+        a later exposure that differ in nothing else, it would choose them for one in between.
 
         Raises
         ------
         InputError
-            The mappings are not here, or cannot decide.
+            It was never asked for such a header.
         """
-        instruments = next_mapping(self._read_mapping(self.context), "WFPC2", self.context)
-        types = self._read_mapping(instruments)
-        chosen = {}
-        for kind in TYPES:
-            rules = next_mapping(types, kind, instruments)
-            name = choose(self._read_mapping(rules), header, rules)
-            if name.upper() != "N/A":
-                chosen[kind] = safe_name(name, rules)
-        return chosen
+        alike = [kept for kept in self.answers if _setting(kept.header) == _setting(header)]
+        for context in dict.fromkeys(kept.context for kept in reversed(alike)):
+            same = sorted((kept for kept in alike if kept.context == context), key=lambda kept: _start(kept.header))
+            before = [kept.files for kept in same if _start(kept.header) <= _start(header)][-1:]
+            after = [kept.files for kept in same if _start(kept.header) >= _start(header)][:1]
+            if before and before == after:
+                return dict(before[0])
+        raise InputError(f"{self.path}: no answer of CRDS for such an exposure is kept here", file=str(self.path))
+
+
+def _start(header: Mapping[str, str]) -> tuple[str, str]:
+    return header.get("DATE-OBS", ""), header.get("TIME-OBS", "")
+
+
+def _setting(header: Mapping[str, str]) -> dict[str, str]:
+    """Return the keywords that choose, but for the start of the exposure."""
+    return {key: value for key, value in header.items() if key not in {"DATE-OBS", "TIME-OBS"}}
+
+
+def _kept(item: Mapping[str, Any]) -> KeptAnswer:
+    header, files = item["header"], item["files"]
+    return KeptAnswer(
+        str(item["context"]),
+        {str(key): str(value) for key, value in header.items()},
+        {str(kind): str(name) for kind, name in files.items()},
+    )
 
 
 def cache_folder(settings: ArchiveSettings, output: str | Path) -> Path:
@@ -168,7 +225,6 @@ def fetch_references(
     settings: ArchiveSettings,
     *,
     progress: Progress = silent,
-    say: Say = lambda message: None,
 ) -> list[dict[str, Path]]:
     """Ask CRDS for the best distortion files of each exposure and bring them here, checked.
 
@@ -180,8 +236,8 @@ def fetch_references(
         The folder of reference files.
     settings : ArchiveSettings
         Address, context and limits.
-    progress, say : callable
-        Told of bytes, and of remarkable events.
+    progress : callable
+        Told of bytes.
 
     Returns
     -------
@@ -199,28 +255,16 @@ def fetch_references(
     here = ReferenceFolder(folder)
     server = CrdsServer(settings)
     context = settings.crds_context or server.context()
-    answers: dict[tuple[str, ...], dict[str, str]] = {}
+    answers: list[KeptAnswer] = []
     for key in keys:
-        if tuple(key.values()) not in answers:
-            answers[tuple(key.values())] = server.best(context, key)
-    names = sorted({name for answer in answers.values() for name in answer.values()})
+        if not any(answer.header == key for answer in answers):
+            answers.append(KeptAnswer(context, key, server.best(context, key)))
+    names = sorted({name for answer in answers for name in answer.files.values()})
     if names:
-        here.fetch(server.wanted(names), settings, "", progress)
-    try:
-        _keep_rules(here, server, context, settings)
-    except InputError as problem:
-        say(f"the CRDS mappings are not kept, so nothing can be chosen offline: {problem}")
-    return [{kind: here.path / name for kind, name in answers[tuple(key.values())].items()} for key in keys]
-
-
-def _keep_rules(here: ReferenceFolder, server: CrdsServer, context: str, settings: ArchiveSettings) -> None:
-    """Keep the five small mappings that choose WFPC2's distortion files."""
-    here.fetch(server.wanted([context]), settings, "")
-    instruments = next_mapping(here._read_mapping(context), "WFPC2", context)
-    here.fetch(server.wanted([safe_name(instruments, context)]), settings, "")
-    types = here._read_mapping(instruments)
-    rules = [safe_name(next_mapping(types, kind, instruments), instruments) for kind in TYPES]
-    here.fetch(server.wanted(rules), settings, context)
+        here.fetch(server.wanted(names), settings, progress)
+        here.keep(answers)
+    chosen = {tuple(answer.header.items()): answer.files for answer in answers}
+    return [{kind: here.path / name for kind, name in chosen[tuple(key.items())].items()} for key in keys]
 
 
 def best_references(
@@ -233,7 +277,7 @@ def best_references(
 ) -> Mapping[str, Path]:
     """Return the distortion files to use for a run, by type; empty where the embedded tables are to serve.
 
-    CRDS chooses where it can be reached. Where it cannot, the mappings and files kept in `folder` do; where those are
+    CRDS chooses where it can be reached. Where it cannot, its answers and files kept in `folder` do; where those are
     not enough, the embedded tables serve. Either is said in one line.
 
     Parameters
@@ -260,7 +304,7 @@ def best_references(
         A header without date or of another instrument, or a file with a wrong checksum.
     """
     try:
-        chosen = fetch_references(headers, folder, settings, progress=progress, say=say)
+        chosen = fetch_references(headers, folder, settings, progress=progress)
     except ServiceError as problem:
         if not isinstance(problem, UnreachableError) and problem.status < 500:
             raise

@@ -1,32 +1,34 @@
 """HTTP with a limit on every wait: look-up, connection, answer and transfer.
 
-The standard library does the talking, so proxies work as everywhere (``http_proxy``, ``https_proxy``, ``no_proxy``).
+httpx does the talking, so proxies work as everywhere (``http_proxy``, ``https_proxy``, ``no_proxy``). What it has no
+limit for (the system's name look-up, an answer that drips in byte by byte) is cut here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
 import json
 import socket
 import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from mizzle._version import __version__
 from mizzle.archive.names import shown
-from mizzle.errors import InputError
+from mizzle.errors import InputError, SettingsError
 from mizzle.settings import ArchiveSettings
 
-CHUNK = 1 << 16
+if TYPE_CHECKING:
+    import httpx
+
 MEGABYTE = 1 << 20
+#: More redirects than this are a circle.
+MOST_REDIRECTS = 5
 
 
 class ServiceError(InputError):
@@ -64,153 +66,145 @@ class Patience:
         return cls(settings.connect_timeout, settings.timeout)
 
 
-def _look_up(host: str, port: int, seconds: float) -> list[Any]:
-    """Return the addresses of `host`; the system's look-up knows no time limit, so it runs on a thread left behind."""
-    answer: list[Any] = []
-    trouble: list[OSError] = []
+class Answer:
+    """An answer whose headers are read and whose body is still to come.
 
-    def ask() -> None:
+    Parameters
+    ----------
+    response : httpx.Response
+        Opened for streaming.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        announced = response.headers.get("Content-Length", "")
+        #: Bytes of the body as announced, or None.
+        self.length: int | None = int(announced) if announced.isdigit() else None
+
+    def parts(self) -> Iterator[bytes]:
+        """Yield the body as it comes; it ends early where the connection does and `length` is known.
+
+        Raises
+        ------
+        TimeoutError
+            Nothing came for as long as the patience allows.
+        ConnectionError
+            The connection broke, and without an announced length nobody else can tell.
+        """
+        import httpx
+
         try:
-            answer.extend(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
-        except OSError as problem:
-            trouble.append(problem)
-
-    thread = threading.Thread(target=ask, daemon=True, name="mizzle-look-up")
-    thread.start()
-    thread.join(seconds)
-    if trouble:
-        raise trouble[0]
-    if not answer:
-        raise TimeoutError("name look-up timed out")
-    return answer
+            yield from self._response.iter_raw()
+        except httpx.TimeoutException:
+            raise TimeoutError("silent") from None
+        except httpx.RemoteProtocolError as problem:
+            if self.length is None:
+                raise ConnectionError(str(problem)) from None
+        except (httpx.HTTPError, httpx.StreamError) as problem:
+            raise ConnectionError(str(problem)) from None
 
 
-def _connect(address: tuple[str, int], *_: Any, seconds: float, **__: Any) -> socket.socket:
-    """Open a socket within `seconds` altogether, whatever the number of addresses of the host."""
-    deadline = time.monotonic() + seconds
-    problem: OSError = TimeoutError("connection timed out")
-    for family, kind, protocol, _name, where in _look_up(*address, seconds):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        connection = socket.socket(family, kind, protocol)
+class _Sending(threading.Thread):
+    """A request on its way, on a thread that can be left behind."""
+
+    def __init__(self, client: httpx.Client, request: httpx.Request) -> None:
+        super().__init__(daemon=True, name="mizzle-http")
+        self._client, self._request = client, request
+        request.extensions["trace"] = self._trace
+        self._stream: Any = None
+        self._given_up = False
+        self.connected, self.finished = threading.Event(), threading.Event()
+        self.response: httpx.Response | None = None
+        self.problem: Exception | None = None
+
+    def run(self) -> None:
+        """Send the request and keep what comes of it."""
+        import httpx
+
         try:
-            connection.settimeout(left)
-            connection.connect(where)
-        except OSError as failure:
-            connection.close()
-            problem = failure
-        else:
-            return connection
-    raise problem
-
-
-class _Patient(http.client.HTTPConnection):
-    """A connection that gives up in time; mixed into the plain and the encrypted one."""
-
-    patience: Patience
-
-    def connect(self) -> None:
-        cast(Any, self)._create_connection = functools.partial(_connect, seconds=self.patience.connect)
-        super().connect()
-        self.sock.settimeout(self.patience.answer)
-
-    def getresponse(self) -> http.client.HTTPResponse:
-        late = threading.Event()
-
-        def cut(connection: socket.socket = self.sock) -> None:
-            late.set()
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-        # A server that drips one header byte a second never trips the socket's own limit.
-        guard = threading.Timer(self.patience.answer, cut)
-        guard.daemon = True
-        guard.start()
-        try:
-            response = super().getresponse()
-        except (OSError, http.client.HTTPException):
-            if late.is_set():
-                raise TimeoutError("no complete answer in time") from None
-            raise
+            self.response = self._client.send(self._request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, ServiceError, OSError, ValueError) as problem:
+            self.problem = problem
         finally:
-            guard.cancel()
-        if late.is_set():
-            response.close()
-            raise TimeoutError("no complete answer in time")
-        return response
+            self.connected.set()
+            self.finished.set()
+        if self._given_up and self.response is not None:
+            self.response.close()
+
+    def _trace(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._stream = facts["return_value"]
+            if self._given_up:
+                self._stream.close()
+                raise TimeoutError("given up")
+        elif event.endswith("send_request_headers.started"):
+            self.connected.set()
+
+    def give_up(self) -> None:
+        """Cut the connection, where there is one; the thread ends by itself."""
+        self._given_up = True
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-class _Plain(_Patient):
-    def __init__(self, host: str, *, patience: Patience, **options: Any) -> None:
-        super().__init__(host, **options)
-        self.patience = patience
+def _httpx() -> Any:
+    """Return the httpx module.
+
+    Raises
+    ------
+    SettingsError
+        It is not installed.
+    """
+    try:
+        import httpx
+    except ImportError as problem:
+        raise SettingsError(
+            'the archive needs httpx: pip install "mizzle[archive]"', missing=str(problem.name)
+        ) from None
+    return httpx
 
 
-class _Encrypted(_Patient, http.client.HTTPSConnection):
-    def __init__(self, host: str, *, patience: Patience, **options: Any) -> None:
-        super().__init__(host, **options)
-        self.patience = patience
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Return the system's certificates; loading them costs 20 ms."""
+    return ssl.create_default_context()
 
 
-class _PlainHandler(urllib.request.HTTPHandler):
-    def __init__(self, patience: Patience) -> None:
-        super().__init__()
-        self._make: Any = functools.partial(_Plain, patience=patience)
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._make, req)
-
-
-class _EncryptedHandler(urllib.request.HTTPSHandler):
-    def __init__(self, patience: Patience) -> None:
-        self._ssl = ssl.create_default_context()
-        super().__init__(context=self._ssl)
-        self._make: Any = functools.partial(_Encrypted, patience=patience)
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._make, req, context=self._ssl)
+def _check_redirect(response: httpx.Response) -> None:
+    """Let a redirect lead to the web only, and never from an encrypted address to a plain one."""
+    if not response.has_redirect_location:
+        return
+    where, target = str(response.url), response.url.join(response.headers["Location"])
+    if target.scheme not in {"http", "https"} or (target.scheme == "http" and response.url.scheme == "https"):
+        raise ServiceError(
+            f"{shown(where)}: redirects to {shown(str(target))}, which is not as safe; nothing was fetched",
+            url=where,
+            status=response.status_code,
+        )
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows five redirects at most, to the web only, and never from an encrypted address to a plain one."""
-
-    max_redirections = 5
-    max_repeats = 2
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        scheme = urlsplit(urljoin(req.full_url, newurl)).scheme
-        if scheme not in {"http", "https"} or (scheme == "http" and req.full_url.startswith("https:")):
-            fp.close()
-            raise ServiceError(
-                f"{shown(req.full_url)}: redirects to {shown(newurl)}, which is not as safe; nothing was fetched",
-                url=req.full_url,
-                status=code,
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener(patience: Patience, *, encrypted: bool) -> urllib.request.OpenerDirector:
-    opener = urllib.request.OpenerDirector()
-    handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.ProxyHandler(),
-        _PlainHandler(patience),
-        _Redirects(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ]
-    if encrypted:  # loading the certificates costs 20 ms
-        handlers.append(_EncryptedHandler(patience))
-    for handler in handlers:
-        opener.add_handler(handler)
-    return opener
+def _client(url: str, patience: Patience) -> httpx.Client:
+    library = _httpx()
+    # Redirects from plain to encrypted addresses are common, so only loopback addresses do without certificates.
+    local = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
+    client: httpx.Client = library.Client(
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if local else _certificates(),
+        timeout=library.Timeout(patience.answer, connect=patience.connect, pool=patience.connect),
+        follow_redirects=True,
+        max_redirects=MOST_REDIRECTS,
+        event_hooks={"response": [_check_redirect]},
+        headers={"User-Agent": f"mizzle/{__version__}", "Accept-Encoding": "identity"},
+    )
+    return client
 
 
 @contextlib.contextmanager
 def opened(
     url: str, patience: Patience, *, data: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> Iterator[http.client.HTTPResponse]:
+) -> Iterator[Answer]:
     """Ask for `url` and yield the answer, headers read, body not.
 
     Parameters
@@ -230,66 +224,90 @@ def opened(
         No connection.
     ServiceError
         A status of 400 or more, a redirect loop, no answer in time, a broken answer.
+    SettingsError
+        httpx is not installed.
     """
-    sent = {"User-Agent": f"mizzle/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
-    request = urllib.request.Request(url, data=data, headers=sent)
-    # Redirects from plain to encrypted addresses are common, so only loopback addresses do without.
-    encrypted = urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}
-    try:
-        response = _opener(patience, encrypted=encrypted).open(request)
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        raise _refused(url, problem) from None
-    except urllib.error.URLError as problem:
-        _explain(url, problem.reason if isinstance(problem.reason, OSError) else problem, patience, connecting=True)
-    except (OSError, http.client.HTTPException, ValueError) as problem:
-        _explain(url, problem, patience, connecting=False)
-    with response:
+    with contextlib.ExitStack() as stack:
         try:
-            yield response
-        except (OSError, http.client.HTTPException) as problem:
-            _explain(url, problem, patience, connecting=False)
+            client = stack.enter_context(_client(url, patience))
+            request = client.build_request("GET" if data is None else "POST", url, content=data, headers=headers)
+        except (_httpx().InvalidURL, ValueError) as problem:
+            raise ServiceError(f"{shown(url)}: not an address: {shown(problem)}", url=url) from None
+        response = _response(client, request, url, patience)
+        stack.callback(response.close)
+        if response.status_code >= 400:
+            raise _refused(url, response)
+        try:
+            yield Answer(response)
+        except OSError as problem:
+            _explain(url, problem, patience)
 
 
-def _refused(url: str, problem: urllib.error.HTTPError) -> ServiceError:
+def _response(client: httpx.Client, request: httpx.Request, url: str, patience: Patience) -> httpx.Response:
+    """Return the response to a request, headers read; every wait ends in time."""
+    sending = _Sending(client, request)
+    sending.start()
+    if not sending.connected.wait(patience.connect):
+        sending.give_up()
+        raise _late_connection(url, patience)
+    if not sending.finished.wait(patience.answer):
+        sending.give_up()
+        raise ServiceError(f"{shown(url)}: no answer within {patience.answer:g} s (archive.timeout)", url=url)
+    if sending.response is None:
+        _explain(url, sending.problem or RuntimeError("no answer"), patience)
+    return sending.response
+
+
+def _late_connection(url: str, patience: Patience) -> UnreachableError:
+    return UnreachableError(
+        f"{shown(url)}: no connection within {patience.connect:g} s (archive.connect_timeout); offline?", url=url
+    )
+
+
+def _refused(url: str, response: httpx.Response) -> ServiceError:
     """Turn an HTTP error status into a message."""
-    where = shown(url)
-    if 300 <= problem.code < 400:
-        what = f"redirects in a circle or more than {_Redirects.max_redirections} times (HTTP {problem.code})"
-    elif problem.code == 404:
+    code, reason = response.status_code, shown(response.reason_phrase)
+    if code == 404:
         what = "not there (HTTP 404)"
-    elif problem.code == 416:
+    elif code == 416:
         what = "the range asked for is not there (HTTP 416)"
-    elif problem.code >= 500:
-        what = f"the server failed (HTTP {problem.code} {shown(problem.reason)}); try again later"
+    elif code >= 500:
+        what = f"the server failed (HTTP {code} {reason}); try again later"
     else:
-        what = f"the server refused (HTTP {problem.code} {shown(problem.reason)})"
-    return ServiceError(f"{where}: {what}", url=url, status=problem.code)
+        what = f"the server refused (HTTP {code} {reason})"
+    return ServiceError(f"{shown(url)}: {what}", url=url, status=code)
 
 
-def _explain(url: str, problem: Exception, patience: Patience, *, connecting: bool) -> NoReturn:
+def _explain(url: str, problem: Exception, patience: Patience) -> NoReturn:
     """Raise what a failed connection or transfer means."""
-    where = shown(url)
-    if isinstance(problem, ssl.SSLError) and not isinstance(problem, TimeoutError):
-        raise ServiceError(
-            f"{where}: no safe connection: {shown(problem)}; check the date, the proxy", url=url
-        ) from None
-    if isinstance(problem, TimeoutError):
-        if connecting:
-            raise UnreachableError(
-                f"{where}: no connection within {patience.connect:g} s (archive.connect_timeout); offline?",
-                url=url,
-            ) from None
+    httpx, where = _httpx(), shown(url)
+    if isinstance(problem, ServiceError):
+        raise problem
+    if isinstance(problem, httpx.TooManyRedirects):
+        raise ServiceError(f"{where}: redirects in a circle or more than {MOST_REDIRECTS} times", url=url) from None
+    tls = _caused_by(problem, ssl.SSLError)
+    if tls is not None:
+        raise ServiceError(f"{where}: no safe connection: {shown(tls)}; check the date, the proxy", url=url) from None
+    if isinstance(problem, httpx.ConnectTimeout | httpx.PoolTimeout):
+        raise _late_connection(url, patience) from None
+    if isinstance(problem, httpx.TimeoutException | TimeoutError):
         raise ServiceError(f"{where}: no answer within {patience.answer:g} s (archive.timeout)", url=url) from None
-    if connecting and isinstance(problem, OSError):
-        raise UnreachableError(
-            f"{where}: cannot be reached: {shown(problem.strerror or problem)}; offline?", url=url
-        ) from None
+    if isinstance(problem, httpx.ConnectError | httpx.ProxyError):
+        raise UnreachableError(f"{where}: cannot be reached: {shown(problem)}; offline?", url=url) from None
     what = shown(problem) or type(problem).__name__
     raise ServiceError(f"{where}: the connection broke or the answer is not HTTP: {what}", url=url) from None
 
 
-def read_body(response: http.client.HTTPResponse, patience: Patience, *, limit: int, url: str) -> bytes:
+def _caused_by(problem: BaseException | None, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
+    """Return the first of `kind` among what led to a problem."""
+    while problem is not None:
+        if isinstance(problem, kind):
+            return problem
+        problem = problem.__cause__ or problem.__context__
+    return None
+
+
+def read_body(answer: Answer, patience: Patience, *, limit: int, url: str) -> bytes:
     """Read a small answer whole.
 
     Raises
@@ -298,10 +316,9 @@ def read_body(response: http.client.HTTPResponse, patience: Patience, *, limit: 
         More than `limit` bytes, fewer than announced, or not complete within ``patience.answer``.
     """
     deadline = time.monotonic() + patience.answer
-    announced = response.length
     parts: list[bytes] = []
     total = 0
-    while part := response.read1(CHUNK):
+    for part in answer.parts():
         parts.append(part)
         total += len(part)
         if total > limit:
@@ -313,8 +330,8 @@ def read_body(response: http.client.HTTPResponse, patience: Patience, *, limit: 
                 f"{shown(url)}: {total} bytes in {patience.answer:g} s, and not complete (archive.timeout)",
                 url=url,
             )
-    if announced is not None and total != announced:
-        raise ServiceError(f"{shown(url)}: truncated, {total} of {announced} bytes came; try again", url=url)
+    if answer.length is not None and total != answer.length:
+        raise ServiceError(f"{shown(url)}: truncated, {total} of {answer.length} bytes came; try again", url=url)
     return b"".join(parts)
 
 
@@ -327,8 +344,8 @@ def get_bytes(
     limit: int = 64 * MEGABYTE,
 ) -> bytes:
     """Return the body of a small answer; raises as `opened` and `read_body`."""
-    with opened(url, patience, data=data, headers=headers) as response:
-        return read_body(response, patience, limit=limit, url=url)
+    with opened(url, patience, data=data, headers=headers) as answer:
+        return read_body(answer, patience, limit=limit, url=url)
 
 
 def get_json(

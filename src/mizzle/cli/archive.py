@@ -34,13 +34,16 @@ def fetch_command(
         typer.Option("--filter", metavar="NAME", help="Only this filter (F814W); repeatable."),
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the files.")] = Path("."),
+    instrument: Annotated[
+        str, typer.Option(metavar="NAME", help="Of proposals and targets: exposures of WFPC2, ACS or WFC3.")
+    ] = "WFPC2",
     cloud: Annotated[bool, typer.Option("--cloud", help="Take the files from the public cloud copy.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Only list what would be fetched.")] = False,
     config: Config = None,
     assignments: Assignments = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch exposures (c0m, c1m) from MAST, and their reference files from CRDS."""
+    """Fetch exposures from MAST (c0m and c1m; flc or flt of ACS and WFC3), and WFPC2's reference files from CRDS."""
     from mizzle.archive.mast import fetch_exposures, find_products
     from mizzle.archive.references import best_references, cache_folder
     from mizzle.archive.structure import primary_header
@@ -49,7 +52,7 @@ def fetch_command(
     settings = _settings(config, assignments).archive
     if cloud:
         settings = type(settings).model_validate({**settings.model_dump(), "cloud": True})
-    products = find_products(query, filters or [], settings)
+    products = find_products(query, filters or [], settings, instrument=instrument)
     if listing:
         for product in products:
             show(f"{product.name}\t{product.size or ''}\t{product.filters}")
@@ -58,7 +61,10 @@ def fetch_command(
         fetched = fetch_exposures(products, out, settings, progress=talk.progress, say=_warn)
     for item in fetched:
         show(str(item.path))
-    headers = [primary_header(item.path) for item in fetched if "_c0m." in item.path.name.lower()]
+    science = ("_c0m.", "_c0f.")
+    headers = [primary_header(item.path) for item in fetched if any(word in item.path.name.lower() for word in science)]
+    if not headers:  # the WCS of the other cameras is in their files
+        return
     with _Talk(quiet) as talk:
         folder = cache_folder(settings, out)
         references = best_references(headers, folder, settings, progress=talk.progress, say=_warn)
@@ -117,7 +123,7 @@ def _fetch_references(folder: Path, names: list[str], settings: Settings, quiet:
 
     headers = [primary_header(item.science) for item in find_inputs(names)]
     with _Talk(quiet) as talk:
-        chosen = fetch_references(headers, folder, settings.archive, progress=talk.progress, say=_warn)
+        chosen = fetch_references(headers, folder, settings.archive, progress=talk.progress)
     for header, files in zip(headers, chosen, strict=True):
         for kind, path in files.items():
             sys.stdout.write(f"{header.get('ROOTNAME', '?')}\t{kind}\t{path}\n")

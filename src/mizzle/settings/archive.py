@@ -12,10 +12,10 @@ _ADDRESS = r"^https?://[^\s/?#]+[^\s?#]*$"
 class ArchiveSettings(Section):
     """Where exposures and reference files are fetched from, and how long anybody waits for it."""
 
-    client: Literal["astroquery", "direct"] = setting(
-        "astroquery",
-        "Who asks MAST which files there are: astroquery.mast (extra `archive`), or mizzle itself through the"
-        " documented web service.",
+    client: Literal["direct", "astroquery"] = setting(
+        "direct",
+        "Who asks MAST which files there are: mizzle itself, through the documented web service. The other word is"
+        " taken from older settings files, and means the same.",
     )
     mast_url: str = setting("https://mast.stsci.edu", "Address of MAST.", pattern=_ADDRESS)
     cloud: bool = setting(False, "Take exposures from the public cloud copy, and from MAST what is not there.")
