@@ -60,6 +60,7 @@ def run_cell(source: str, namespace: dict[str, Any], number: int) -> list[dict[s
     """Run one cell; return what it printed and drew, as a notebook keeps it."""
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
+    from PIL import Image
 
     tree = ast.parse(source, f"cell {number}")
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -72,8 +73,8 @@ def run_cell(source: str, namespace: dict[str, Any], number: int) -> list[dict[s
     outputs: list[dict[str, Any]] = []
     if printed.getvalue():
         outputs.append({"output_type": "stream", "name": "stdout", "text": lines(printed.getvalue())})
-    figures = [plt.figure(n) for n in plt.get_fignums()]
-    if isinstance(value, Figure):
+    figures: list[Any] = [plt.figure(n) for n in plt.get_fignums()]
+    if isinstance(value, Figure | Image.Image):
         figures.append(value)
     elif value is not None:
         data = {"text/plain": lines(repr(value))}
@@ -95,7 +96,10 @@ def small_png(figure: Any) -> bytes:
     from PIL import Image
 
     full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png", dpi=DPI, bbox_inches="tight")
+    if isinstance(figure, Image.Image):
+        figure.save(full, format="png")
+    else:
+        figure.savefig(full, format="png", dpi=DPI, bbox_inches="tight")
     full.seek(0)
     with Image.open(full) as picture:
         picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(small, format="png", optimize=True)

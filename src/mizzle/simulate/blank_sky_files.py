@@ -33,7 +33,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
     """
     paths = write_visit(comparison.visit, folder)
     picture = io.BytesIO()
-    draw(comparison).savefig(picture, format="png", dpi=110)
+    draw(comparison).save(picture, "PNG")
     paths.append(write_bytes(Path(folder) / "blank_sky.png", picture.getvalue()))
     rows = [(p.key, name, level) for p in comparison.panels for name, level in p.levels.items()]
     columns: dict[str, NDArray[Any]] = {
