@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from mizzle.model import Catalog, Chip, Exposure, Mosaic, Result
     from mizzle.pipeline import process, run
     from mizzle.settings import Settings, load_settings
+    from mizzle.visits import batch
 
 _HOMES = {
     "run": "mizzle.pipeline",
+    "batch": "mizzle.visits",
     "process": "mizzle.pipeline",
     "read_exposure": "mizzle.io.exposures",
     "Settings": "mizzle.settings",
@@ -31,7 +33,7 @@ _HOMES = {
 }
 _ROOMS = (
     "archive", "execution", "geometry", "instrument", "io", "kernel", "model", "pipeline", "report", "settings",
-    "simulate", "steps",
+    "simulate", "steps", "visits",
 )  # fmt: skip
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "__version__",
+    "batch",
     "load_settings",
     "process",
     "read_exposure",

@@ -62,7 +62,7 @@ def run(
     settings : Settings, optional
         Every parameter; the defaults otherwise.
     workers : int, optional
-        Threads; one per core by default. The pixels do not depend on it.
+        Threads; one per core by default. The pixels do not depend on it. With one, everything happens in this process.
     keep_going : bool
         Drop wrong files and unusable exposures, and name them in the result, instead of stopping.
     clock : Clock, optional
@@ -84,7 +84,7 @@ def run(
 
     settings, clock = settings or Settings(), clock or Clock()
     runner, drops = make_runner(workers), Drops(keep_going)
-    with Delivery(out, settings, clock) as delivery:
+    with Delivery(out, settings, clock, helper=runner.workers > 1) as delivery:
         exposures = read_all(files, out, settings, runner, drops, clock)
         label = default_name(exposures) if name is None else name
         delivery.check_name(label)

@@ -36,10 +36,13 @@ class Delivery:
         What is to be written.
     clock : Clock
         Told of each step.
+    helper : bool
+        Draw in a process beside this one, while the run goes on; it costs more than it saves on a busy machine.
     """
 
-    def __init__(self, out: str | Path | None, settings: Settings, clock: Clock) -> None:
+    def __init__(self, out: str | Path | None, settings: Settings, clock: Clock, *, helper: bool = True) -> None:
         self._out = None if out is None else Path(out)
+        self._helper = helper
         self._settings = settings
         self._clock = clock
         self._job: Any = None
@@ -48,9 +51,9 @@ class Delivery:
         if self._out is not None:
             self._out = prepare_folder(self._out)
             if self._settings.report.page or self._settings.output.image:
-                from mizzle.report.worker import start_worker
+                from mizzle.report.worker import ReportJob, start_worker
 
-                self._job = start_worker()
+                self._job = start_worker() if self._helper else ReportJob()
         return self
 
     def __exit__(
@@ -85,7 +88,7 @@ class Delivery:
         name : str
             Start of the products' names.
         """
-        if self._job is None:
+        if self._job is None or not self._helper:
             return
         from mizzle.report.metrics import sketch
         from mizzle.report.worker import early_payload

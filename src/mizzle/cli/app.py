@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mizzle.cli.archive import fetch_command, references_command
+from mizzle.cli.batch import batch_command
 from mizzle.cli.simulate import simulate_command
 
 app = typer.Typer(
@@ -166,6 +167,7 @@ def report_command(
 
 
 app.command("simulate")(simulate_command)
+app.command("batch")(batch_command)
 app.command("fetch")(fetch_command)
 app.command("references")(references_command)
 

@@ -1,4 +1,4 @@
-"""Where steps run: serially, or on threads. The kernels release the interpreter lock, so threads are real."""
+"""Serially, or on threads. The kernels release the interpreter lock, so threads are real."""
 
 from __future__ import annotations
 

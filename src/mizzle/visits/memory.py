@@ -1,0 +1,39 @@
+"""How much memory a visit will take, from its headers alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mizzle.settings import Settings
+from mizzle.visits.grouping import Visit
+
+#: Of the process itself, with its libraries [byte].
+BASE = 150e6
+#: Bytes for each science pixel of an exposure: signal, data quality, masks, and what steps keep of it.
+PER_INPUT_PIXEL = 8.0
+#: Bytes for each pixel of a product, and of the median that rays are found with.
+PER_OUTPUT_PIXEL = 60.0
+#: Field of a camera [arcsec] and pixel of its product [arcsec], by the start of its name.
+FIELDS = {"wfpc2": (190.0, 0.0996), "acs-wfc": (290.0, 0.05), "acs-hrc": (42.0, 0.025), "wfc3-uvis": (240.0, 0.04),
+          "wfc3-ir": (200.0, 0.128)}  # fmt: skip
+
+
+def expected_memory(visit: Visit, settings: Settings) -> float:
+    """Return the resident memory that a run of a visit will take at most [byte].
+
+    Parameters
+    ----------
+    visit : Visit
+        Its headers give pixels and pointings.
+    settings : Settings
+        ``combine.scale`` decides how many pixels the product has.
+    """
+    field, pixel = FIELDS.get(visit.exposures[0].camera, FIELDS["acs-wfc"])
+    pixel = settings.combine.scale or pixel
+    ra = np.array([exposure.ra for exposure in visit.exposures])
+    dec = np.array([exposure.dec for exposure in visit.exposures])
+    turned = np.mod(ra - ra[0] + 180.0, 360.0) - 180.0
+    spread = [3600 * float(np.ptp(turned) * np.cos(np.deg2rad(dec[0]))), 3600 * float(np.ptp(dec))]
+    sides = [(field + (extent if np.isfinite(extent) else 0.0)) / pixel for extent in spread]
+    inputs = sum(exposure.pixels for exposure in visit.exposures)
+    return BASE + PER_INPUT_PIXEL * inputs + PER_OUTPUT_PIXEL * sides[0] * sides[1]
