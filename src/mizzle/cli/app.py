@@ -11,6 +11,7 @@ import typer
 
 from mizzle.cli.archive import fetch_command, references_command
 from mizzle.cli.batch import batch_command
+from mizzle.cli.options import Assignments, Config, Quiet, read_settings
 from mizzle.cli.simulate import simulate_command
 
 app = typer.Typer(
@@ -25,14 +26,6 @@ app = typer.Typer(
 Files = Annotated[
     list[str], typer.Argument(help="*_c0m.fits or *_flt.fits files (.gz too), folders, or quoted wildcards.")
 ]
-Config = Annotated[
-    Path | None, typer.Option("-c", "--config", help="A settings file, as `mizzle settings --toml` writes.")
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable."),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more, with times.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads; one per core by default.")]
 
@@ -170,21 +163,6 @@ app.command("simulate")(simulate_command)
 app.command("batch")(batch_command)
 app.command("fetch")(fetch_command)
 app.command("references")(references_command)
-
-
-def read_settings(config: Path | None, assignments: list[str] | None) -> Any:
-    """Return the settings of a command line.
-
-    Raises
-    ------
-    SettingsError
-        The file cannot be read, or a value is wrong.
-    """
-    from mizzle.io.text import read_text
-    from mizzle.settings import load_settings
-
-    text = "" if config is None else read_text(config)
-    return load_settings(text, assignments or [], source=str(config) if config else "--set")
 
 
 def exit_code(result: Any, strict: bool) -> int:

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mizzle.cli.options import Assignments, Config, Quiet, read_settings
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from mizzle.archive.references import ReferenceFolder
     from mizzle.settings import Settings
-
-Config = Annotated[Path | None, typer.Option("-c", "--config", help="A settings file.")]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable."),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
 
 
 def fetch_command(
@@ -49,7 +44,7 @@ def fetch_command(
     from mizzle.archive.structure import primary_header
     from mizzle.cli.console import out as show
 
-    settings = _settings(config, assignments).archive
+    settings = read_settings(config, assignments).archive
     if cloud:
         settings = type(settings).model_validate({**settings.model_dump(), "cloud": True})
     products = find_products(query, filters or [], settings, instrument=instrument)
@@ -106,7 +101,7 @@ def references_command(
     action = chosen[0] if chosen else ("--fetch" if names else "--list")
     if names and action in {"--list", "--verify"}:
         raise SettingsError(f"references {action} takes no files, found {', '.join(names)[:100]}", files=names)
-    settings = _settings(config, assignments)
+    settings = read_settings(config, assignments)
     if action == "--fetch":
         _fetch_references(folder, names, settings, quiet)
     elif action == "--delete":
@@ -145,14 +140,6 @@ def _list(here: ReferenceFolder, *, thorough: bool) -> None:
         raise InputError(
             f"{here.path}: {', '.join(bad)[:300]}; fetch them again with --fetch, or --delete them", files=bad
         )
-
-
-def _settings(config: Path | None, assignments: list[str] | None) -> Settings:
-    from mizzle.io.text import read_text
-    from mizzle.settings import load_settings
-
-    text = "" if config is None else read_text(config)
-    return load_settings(text, assignments or [], source=str(config) if config else "--set")
 
 
 def _warn(text: str) -> None:

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from mizzle.cli.options import Assignments, Config, Quiet, read_settings
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from mizzle.visits.grouping import Grouped, Visit
     from mizzle.visits.records import Record
-
-Config = Annotated[
-    Path | None, typer.Option("-c", "--config", help="A settings file, as `mizzle settings --toml` writes.")
-]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting, the value in TOML; repeatable."),
-]
 
 
 def batch_command(
@@ -51,10 +45,9 @@ def batch_command(
     assignments: Assignments = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="In each visit, drop what cannot be used.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a visit failed.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")] = False,
+    quiet: Quiet = False,
 ) -> int:  # fmt: skip
     """Run many visits, each as `mizzle run` would; the same command again continues."""
-    from mizzle.cli.app import read_settings
     from mizzle.cli.console import out as show
     from mizzle.visits.batching import BatchOptions, batch
 
