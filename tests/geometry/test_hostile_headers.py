@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mizzle.errors import InputError, MizzleError
 from mizzle.geometry.frames import build_frames, frames_for_pointing
 from mizzle.geometry.header import rows_from_lookup
-from mizzle.geometry.keywords import LookupTable, alternate_cards, frame_cards, wcs_names
+from mizzle.geometry.keywords import alternate_cards, frame_cards, wcs_names
+from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
 PRIMARY = {"FILTNAM1": "F555W", "FILTNAM2": "", "DATE-OBS": "1997-06-13", "PA_V3": 10.0, "MODE": "FULL"}

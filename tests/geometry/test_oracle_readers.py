@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from mizzle.errors import DataError
 from mizzle.geometry.frames import frames_for_pointing
 from mizzle.geometry.grid import common_grid
-from mizzle.geometry.keywords import frame_cards, row_lookup
+from mizzle.geometry.keywords import frame_cards, row_lookup, table_cards
 from mizzle.geometry.tpv import head_text, tpv_cards
 from mizzle.io.exposures import read_exposure
 
@@ -31,7 +31,7 @@ def written(chip, path: Path) -> Path:
         hdus[1].header.append(card)
     table = row_lookup(chip.frame)
     hdus.append(fits.ImageHDU(table.data))
-    hdus[2].header.update(table.cards(1))
+    hdus[2].header.update(table_cards(table, 1))
     hdus.writeto(path)
     return path
 

@@ -20,6 +20,7 @@ from mizzle.geometry.keywords import (
     frame_cards,
     is_wcs_keyword,
     row_lookup,
+    table_cards,
     wcs_names,
 )
 from mizzle.instrument.wfpc2 import CHIP_NAMES
@@ -54,7 +55,7 @@ def write(frames, path: Path, headers=None) -> Path:
         table = row_lookup(frame)
         if table is not None:
             extension = fits.ImageHDU(table.data)
-            extension.header.update(table.cards(number))
+            extension.header.update(table_cards(table, number))
             tables.append(extension)
     hdus.extend(tables)
     hdus.writeto(path, overwrite=True)

@@ -28,7 +28,6 @@ from mizzle.geometry.header import (
     number,
     rows_from_lookup,
 )
-from mizzle.geometry.keywords import LookupTable
 from mizzle.geometry.pointing import (
     Plane,
     aberrate,
@@ -42,6 +41,7 @@ from mizzle.geometry.pointing import (
 from mizzle.instrument.tables import DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, CHIP_SIDE
 from mizzle.model.frame import ChipFrame
+from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
 FloatArray = NDArray[np.float64]

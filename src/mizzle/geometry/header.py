@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.geometry.distortion import row_edges
-from mizzle.geometry.keywords import DEFAULT_RADESYS, LookupTable, wcs_letters, wcs_names
+from mizzle.geometry.keywords import DEFAULT_RADESYS, wcs_letters, wcs_names
 from mizzle.model.frame import ChipFrame
+from mizzle.model.lookup import LookupTable, LookupTables
 
 FloatArray = NDArray[np.float64]
 Header = Mapping[str, Any]
@@ -99,7 +100,7 @@ def _cd(header: Header, key: str, chip: str) -> FloatArray:
     side = 3600.0 * math.sqrt(abs(float(np.linalg.det(matrix))))
     if not 1e-3 < side < 10.0:
         raise InputError(
-            f"{chip}: the header's pixels are {side:.3g} arcsec wide; WFPC2's are 0.046 to 0.2; repair the header, or"
+            f"{chip}: the header's pixels are {side:.3g} arcsec wide; Hubble's are 0.025 to 0.3; repair the header, or"
             " set geometry.wcs='model'",
             chip=chip,
             side=side,
@@ -123,9 +124,16 @@ def _sip(header: Header, ctype: str, chip: str) -> tuple[FloatArray, FloatArray]
     return tables["A"], tables["B"]
 
 
-def _refuse_the_unknown(header: Header, key: str, chip: str) -> str:
+def _refuse_the_unknown(header: Header, key: str, chip: str, *, tables: bool) -> str:
     """Return CTYPE1 of a WCS this module understands in full; raise `InputError` for any other."""
     kinds = [str(header.get(f"CTYPE{i}{key}", "")).strip().upper() for i in (1, 2)]
+    if tables and kinds == ["RA---TAN", "DEC--TAN"]:
+        raise InputError(
+            f"{chip}: WCS {key or 'of the header'} is plain TAN, the chip's distortion is a SIP polynomial with lookup"
+            " tables; set geometry.wcsname to a WCS that has them",
+            chip=chip,
+            ctype=tuple(kinds),
+        )
     if kinds not in (["RA---TAN", "DEC--TAN"], ["RA---TAN-SIP", "DEC--TAN-SIP"]):
         raise InputError(
             f"{chip}: CTYPE {kinds}; RA---TAN and DEC--TAN, with or without -SIP, are understood; set"
@@ -133,11 +141,13 @@ def _refuse_the_unknown(header: Header, key: str, chip: str) -> str:
             chip=chip,
             ctype=tuple(kinds),
         )
-    lookups = [k for k in header if k.startswith(("CPDIS", "CQDIS", "D2IMDIS1", "PV1_", "PV2_"))]
+    unknown = ("CQDIS", "PV1_", "PV2_") if tables else ("CPDIS", "CQDIS", "D2IMDIS1", "PV1_", "PV2_")
+    lookups = [k for k in header if k.startswith(unknown)]
     if lookups or number(header, f"LONPOLE{key}", chip, default=180.0) != 180.0:
+        known = "lookup tables" if tables else "a row table"
         raise InputError(
-            f"{chip}: {', '.join(lookups) or 'LONPOLE'} in the header; WFPC2's WCS has TAN, SIP and a row table only;"
-            " set geometry.wcs='model'",
+            f"{chip}: {', '.join(lookups) or 'LONPOLE'} in the header; TAN, SIP and {known} are understood; set"
+            " geometry.wcs='model'",
             chip=chip,
             keywords=tuple(lookups),
         )
@@ -151,6 +161,7 @@ def frame_from_header(
     chip: str,
     name: str = "",
     rows: tuple[FloatArray, FloatArray] | None = None,
+    tables: LookupTables | None = None,
 ) -> ChipFrame:
     """Build a chip's frame from a WCS that its header holds.
 
@@ -166,6 +177,8 @@ def frame_from_header(
         WCSNAME or letter of the WCS to take; the primary by default.
     rows : (array, array), optional
         Row edges ``(ny + 1,)`` and columns ``(nx,)`` or ``(0,)`` [pixel]; none by default.
+    tables : LookupTables, optional
+        D2IM and NPOL tables (`geometry.tables.tables_from_header`). A header that names some is refused without them.
 
     Raises
     ------
@@ -173,7 +186,8 @@ def frame_from_header(
         The WCS is missing, damaged, or of a kind that would be misread.
     """
     key = choose_wcs(header, name, chip)
-    ctype = _refuse_the_unknown(header, key, chip)
+    tables = tables or LookupTables()
+    ctype = _refuse_the_unknown(header, key, chip, tables=bool(tables))
     cd = _cd(header, key, chip)
     crval = np.array([number(header, f"CRVAL{i}{key}", chip) for i in (1, 2)])
     if abs(crval[1]) > 90.0:
@@ -198,6 +212,7 @@ def frame_from_header(
         name=str(header.get(f"WCSNAME{key}", "")).strip() or "HEADER",
         facts=facts,
         columns=columns,
+        tables=tables,
     )
 
 

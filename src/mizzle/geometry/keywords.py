@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mizzle.model.frame import ChipFrame
+from mizzle.model.lookup import LookupTable
 
 Card = tuple[str, str | int | float | bool, str]
 Header = Mapping[str, Any]
@@ -69,43 +68,29 @@ def is_wcs_keyword(keyword: str) -> bool:
     return keyword in _SUFFIXED or bool(_DISTORTION.match(keyword)) or keyword in _PRIMARY_ONLY
 
 
-@dataclass(frozen=True, eq=False)
-class LookupTable:
-    """A detector-to-image lookup: shift in y [pixel] on a regular grid of image positions.
+def table_cards(table: LookupTable, version: int, name: str = "D2IMARR") -> list[Card]:
+    """Return the header cards of the extension that holds a lookup table.
 
     Parameters
     ----------
-    data : (ny, nx) float32 array
-        Samples.
-    crpix, crval, cdelt : (float, float)
-        Sample ``crpix`` (1-based) lies at image pixel ``crval`` (1-based); ``cdelt`` pixels between samples.
+    table : LookupTable
+        Its samples are the extension's array.
+    version : int
+        EXTVER.
+    name : str
+        EXTNAME: ``D2IMARR`` or ``WCSDVARR``.
     """
-
-    data: NDArray[np.float32]
-    crpix: tuple[float, float]
-    crval: tuple[float, float]
-    cdelt: tuple[float, float] = (1.0, 1.0)
-
-    def cards(self, version: int) -> list[Card]:
-        """Return the header cards of its ``D2IMARR`` extension."""
-        cards: list[Card] = [
-            ("EXTNAME", "D2IMARR", "WCS distortion array"),
-            ("EXTVER", version, "version; D2IM2.EXTVER of the SCI extension"),
+    cards: list[Card] = [
+        ("EXTNAME", name, "WCS distortion array"),
+        ("EXTVER", version, f"version; {'D2IM' if name == 'D2IMARR' else 'DP'}n.EXTVER of the SCI extension"),
+    ]
+    for axis in (0, 1):
+        cards += [
+            (f"CRPIX{axis + 1}", table.crpix[axis], "sample of the reference point"),
+            (f"CRVAL{axis + 1}", table.crval[axis], "[pixel] its position in the image"),
+            (f"CDELT{axis + 1}", table.cdelt[axis], "[pixel] between samples"),
         ]
-        for axis in (0, 1):
-            cards += [
-                (f"CRPIX{axis + 1}", self.crpix[axis], "sample of the reference point"),
-                (f"CRVAL{axis + 1}", self.crval[axis], "[pixel] its position in the image"),
-                (f"CDELT{axis + 1}", self.cdelt[axis], "[pixel] between samples"),
-            ]
-        return cards
-
-    def samples(self, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return 0-based image positions and values along one axis (0: x, 1: y) of a one-row or one-column table."""
-        values = np.asarray(self.data, dtype=np.float64).ravel()
-        steps = np.arange(values.size, dtype=np.float64) + (1.0 - self.crpix[axis])
-        at = steps * self.cdelt[axis] + (self.crval[axis] - 1.0)
-        return at, values
+    return cards
 
 
 def row_lookup(frame: ChipFrame) -> LookupTable | None:
@@ -117,15 +102,52 @@ def row_lookup(frame: ChipFrame) -> LookupTable | None:
     return None
 
 
-def _lookup_cards(table: LookupTable, version: int) -> list[Card]:
-    """Return the cards of the SCI header that lead to the table."""
+class TableExtension(NamedTuple):
+    """A lookup table as an extension of a file: EXTNAME, EXTVER, the axis it shifts (1: x, 2: y), the table."""
+
+    name: str
+    version: int
+    axis: int
+    table: LookupTable
+
+
+def table_extensions(frame: ChipFrame, number: int) -> list[TableExtension]:
+    """Return the extensions that hold a frame's row term, or its lookup tables.
+
+    Parameters
+    ----------
+    frame : ChipFrame
+        Of the chip.
+    number : int
+        EXTVER of the chip's SCI extension: the row term takes it too, lookup tables ``2 number - 1`` (x) and
+        ``2 number`` (y), as HST's files have them.
+    """
+    row = row_lookup(frame)
+    if row is not None:
+        return [TableExtension("D2IMARR", number, 2, row)]
+    tables = frame.tables
+    places = (
+        ("D2IMARR", 1, tables.d2im_x),
+        ("D2IMARR", 2, tables.d2im_y),
+        ("WCSDVARR", 1, tables.npol_x),
+        ("WCSDVARR", 2, tables.npol_y),
+    )
+    first = 2 * number - 2
+    return [TableExtension(name, first + axis, axis, table) for name, axis, table in places if table is not None]
+
+
+def _record_cards(extension: TableExtension) -> list[Card]:
+    """Return the cards of the SCI header that lead to a table."""
+    axis, detector = extension.axis, extension.name == "D2IMARR"
+    error, kind, record = ("D2IMERR", "D2IMDIS", "D2IM") if detector else ("CPERR", "CPDIS", "DP")
+    what = f"{'detector to image' if detector else 'prior distortion'}: shift in {'xy'[axis - 1]}"
     return [
-        ("D2IMERR2", float(np.abs(table.data).max()), "[pixel] largest shift of the table"),
-        ("D2IMDIS2", "Lookup", "detector to image: shift in y"),
-        ("D2IM2.EXTVER", float(version), "EXTVER of the D2IMARR extension"),
-        ("D2IM2.NAXES", 2.0, "number of variables"),
-        ("D2IM2.AXIS.1", 1.0, "first variable"),
-        ("D2IM2.AXIS.2", 2.0, "second variable"),
+        (f"{error}{axis}", float(np.abs(extension.table.data).max()), "[pixel] largest shift of the table"),
+        (f"{kind}{axis}", "Lookup", what),
+        (f"{record}{axis}.EXTVER", float(extension.version), f"EXTVER of the {extension.name} extension"),
+        (f"{record}{axis}.NAXES", 2.0, "number of variables"),
+        (f"{record}{axis}.AXIS.1", 1.0, "first variable"),
+        (f"{record}{axis}.AXIS.2", 2.0, "second variable"),
     ]
 
 
@@ -165,8 +187,8 @@ def frame_cards(frame: ChipFrame, *, lookup_version: int = 1) -> list[Card]:
     frame : ChipFrame
         Model or aligned.
     lookup_version : int
-        EXTVER of the ``D2IMARR`` extension made from `row_lookup`; the keywords that name it are left out where the
-        frame has no row term.
+        EXTVER of the chip's SCI extension, from which those of its tables follow (`table_extensions`); the keywords
+        that name them are left out where the frame has none.
 
     Returns
     -------
@@ -200,8 +222,7 @@ def frame_cards(frame: ChipFrame, *, lookup_version: int = 1) -> list[Card]:
     if has_sip:
         cards += _sip_cards(frame)
     cards += [(key, frame.facts[key], text) for key, text in _FACT_COMMENTS.items() if key in frame.facts]
-    table = row_lookup(frame)
-    return cards if table is None else cards + _lookup_cards(table, lookup_version)
+    return cards + [card for table in table_extensions(frame, lookup_version) for card in _record_cards(table)]
 
 
 def wcs_letters(header: Header) -> list[str]:

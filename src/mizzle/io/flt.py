@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mizzle._version import __version__
-from mizzle.geometry.keywords import Card, LookupTable, alternate_cards, frame_cards, is_wcs_keyword, row_lookup
+from mizzle.geometry.keywords import (
+    Card,
+    TableExtension,
+    alternate_cards,
+    frame_cards,
+    is_wcs_keyword,
+    table_cards,
+    table_extensions,
+)
 from mizzle.geometry.tpv import head_text
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import DQ_BITS
@@ -36,7 +44,7 @@ def write_exposures(folder: str | Path, result: Result, settings: Settings) -> l
     """Write every exposure of a result.
 
     Each chip becomes ``SCI`` (counts, equalized, sky kept), ``ERR`` and ``DQ`` (input bits, plus 4096 where a cosmic
-    ray was found) of ``EXTVER`` 1 to 4, with the final WCS: SIP, and the row term as a ``D2IMARR`` lookup.
+    ray was found) of ``EXTVER`` 1 to 4, with the final WCS: SIP, and lookup tables (a row term is one).
 
     Parameters
     ----------
@@ -69,9 +77,7 @@ def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -
         frame = result.alignment.frame(exposure, chip.name)
         wcs = frame_cards(frame, lookup_version=chip.number)
         planes += _planes(exposure, chip, result, settings, wcs)
-        lookup = row_lookup(frame)
-        if lookup is not None:
-            tables.append(_lookup(lookup, chip.number))
+        tables += [_table(extension) for extension in table_extensions(frame, chip.number)]
     primary = [
         *_kept(exposure.header),
         ("FILENAME", path.name, "name of this file"),
@@ -141,8 +147,9 @@ def _planes(
     ]
 
 
-def _lookup(table: LookupTable, version: int) -> fits.ImageHDU:
-    """Return the extension that holds the row term."""
+def _table(extension: TableExtension) -> fits.ImageHDU:
+    """Return the extension that holds a lookup table, or a row term."""
     from astropy.io import fits
 
-    return fits.ImageHDU(table.data, header=make_header(table.cards(version)))
+    cards = table_cards(extension.table, extension.version, extension.name)
+    return fits.ImageHDU(np.array(extension.table.data), header=make_header(cards))

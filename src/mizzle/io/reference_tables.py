@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.geometry.header import HeaderletChips, number
-from mizzle.geometry.keywords import LookupTable
 from mizzle.instrument.tables import PROFILE_LENGTH, DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
 Columns = dict[str, NDArray[Any]]

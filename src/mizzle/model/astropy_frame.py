@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mizzle.arrays import FloatArray
+from mizzle.model.lookup import LookupTables
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -46,3 +47,13 @@ def add_row_term(wcs: WCS, row_edges: FloatArray, columns: FloatArray) -> None:
     elif np.any(row_edges):
         table = row_edges.astype(np.float32)[:, None]
         wcs.det2im2 = DistortionLookupTable(table, (1.0, 1.0), (1.0, 0.5), (1.0, 1.0))
+
+
+def add_tables(wcs: WCS, tables: LookupTables) -> None:
+    """Add a chip's lookup tables to a frame."""
+    from astropy.wcs import DistortionLookupTable
+
+    places = {"det2im1": tables.d2im_x, "det2im2": tables.d2im_y, "cpdis1": tables.npol_x, "cpdis2": tables.npol_y}
+    for place, table in places.items():
+        if table is not None:
+            setattr(wcs, place, DistortionLookupTable(np.array(table.data), table.crpix, table.crval, table.cdelt))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model.arrays import locked
+from mizzle.model.lookup import LookupTables
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -94,6 +95,13 @@ class ChipFrame:
     columns : (nx,) or (0,) array
         Shift in y [pixel] at the center of each *column*: what the incumbent has in place of the row term;
         empty as a rule.
+    tables : LookupTables
+        D2IM and NPOL tables; none as a rule. They and the row term never meet on one chip.
+
+    Notes
+    -----
+    With tables, a pixel goes the way that `astropy.wcs` defines: D2IM is added to it; SIP and NPOL are both read there
+    and added side by side; then come the CD matrix and the projection.
     """
 
     crval: FloatArray
@@ -107,6 +115,7 @@ class ChipFrame:
     name: str = "MODEL"
     facts: dict[str, float | str] = field(default_factory=dict)
     columns: FloatArray = field(default_factory=lambda: np.zeros(0))
+    tables: LookupTables = field(default_factory=LookupTables)
 
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges", "columns"):
@@ -116,10 +125,15 @@ class ChipFrame:
         """Map 0-based pixels to this frame's own tangent plane, ``xi`` east and ``eta`` north [deg]."""
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         edges = np.arange(self.row_edges.size) - 0.5
+        if self.tables:
+            x, y = self.tables.to_image(*np.broadcast_arrays(x, y))
         u = x + (1.0 - self.crpix[0])
         v = y + np.interp(y, edges, self.row_edges) + self._column_shift(x) + (1.0 - self.crpix[1])
         p = u + _polynomial(self.sip_a, u, v)
         q = v + _polynomial(self.sip_b, u, v)
+        if self.tables:
+            dx, dy = self.tables.npol(x, y)
+            p, q = p + dx, q + dy
         return self.cd[0, 0] * p + self.cd[0, 1] * q, self.cd[1, 0] * p + self.cd[1, 1] * q
 
     def _column_shift(self, x: FloatArray) -> FloatArray | float:
@@ -144,8 +158,13 @@ class ChipFrame:
             for _ in range(iterations):
                 uc, vc = np.clip(u, -limit, limit), np.clip(v, -limit, limit)
                 u, v = p - _polynomial(self.sip_a, uc, vc), q - _polynomial(self.sip_b, uc, vc)
+                if self.tables:
+                    dx, dy = self.tables.npol(uc - 1.0 + self.crpix[0], vc - 1.0 + self.crpix[1])
+                    u, v = u - dx, v - dy
         x = u - 1.0 + self.crpix[0]
         y = v - 1.0 + self.crpix[1] - self._column_shift(x)
+        if self.tables:
+            x, y = self.tables.to_detector(x, y)
         edges = np.arange(self.row_edges.size) - 0.5
         return x, np.interp(y, edges + self.row_edges, edges) + np.where(
             y < edges[0] + self.row_edges[0],
@@ -195,10 +214,10 @@ class ChipFrame:
 
     @cached_property
     def wcs(self) -> WCS:
-        """The same frame as an `astropy.wcs.WCS`: SIP, and the row term as a D2IM lookup."""
+        """The same frame as an `astropy.wcs.WCS`: SIP, lookup tables, and the row term as a D2IM lookup."""
         from astropy.wcs import Sip
 
-        from mizzle.model.astropy_frame import add_row_term, tan_wcs
+        from mizzle.model.astropy_frame import add_row_term, add_tables, tan_wcs
 
         has_sip = bool(np.any(self.sip_a) or np.any(self.sip_b))
         radesys, suffix = str(self.facts.get("RADESYS", "FK5")), "-SIP" if has_sip else ""
@@ -206,6 +225,7 @@ class ChipFrame:
         if has_sip:
             wcs.sip = Sip(np.array(self.sip_a), np.array(self.sip_b), None, None, self.crpix)
         add_row_term(wcs, self.row_edges, self.columns)
+        add_tables(wcs, self.tables)
         wcs.wcs.name = self.name
         wcs.wcs.set()
         return wcs

@@ -24,6 +24,12 @@ class GeometrySettings(Section):
     headerlet: str = setting(
         "", "Path of a headerlet whose WCS replaces the input's on the chips it holds; empty for none."
     )
+    tables: Literal["astropy", "design"] = setting(
+        "astropy",
+        "Where the lookup tables of ACS and WFC3 files have their nodes: 'astropy' as every present program reads the"
+        " file (the first at pixel 64), 'design' where they were sampled (the first at pixel 1); 0.01 to 0.02 pixel rms"
+        " apart.",
+    )
     row_term: Literal["on", "off", "incumbent"] = setting(
         "on",
         "34th-row term: 'on' shifts rows along y on all four chips, 'off' leaves it out, 'incumbent' shifts"
