@@ -65,7 +65,7 @@ def test_errors_cover_the_noise(noisy):
 
 
 def test_the_figure_shows_the_panels_on_one_scale(noisy):
-    """An equalized sky is one tone, the middle of the scale; a faulty WF3 is as dark as its 3 % of the scale make it."""
+    """An equalized sky is one tone, the middle of the scale; a faulty WF3 is as dark as its 3 % make it."""
     figure = np.asarray(draw(noisy)).astype(float)
     tones = []
     for i in range(3):
