@@ -37,7 +37,7 @@ def test_stars_stand_where_the_header_says_with_the_light_they_have(written):
     image -= np.median(image)
     x, y = wcs.all_world2pix(visit.ra, visit.dec, 0)
     ny, nx = image.shape
-    radius, found = 0.5 / scale, 0
+    radius, misses = 0.5 / scale, []
     for i in np.flatnonzero((x > 30) & (x < nx - 30) & (y > 30) & (y < ny - 30)):
         far = np.hypot(np.delete(x, i) - x[i], np.delete(y, i) - y[i]).min()
         if far < 5 * radius:
@@ -50,10 +50,12 @@ def test_stars_stand_where_the_header_says_with_the_light_they_have(written):
         area = abs((ra[1] - ra[0]) * (dec[2] - dec[0]) - (ra[2] - ra[0]) * (dec[1] - dec[0])) * 3600.0**2
         share = total * area / scale**2 / (visit.rate[i] * visit.plan.exptime)
         assert 0.85 < share < 0.97
-        assert abs((image[near] * xx[near]).sum() / total - x[i]) < 0.05
-        assert abs((image[near] * yy[near]).sum() / total - y[i]) < 0.05
-        found += 1
-    assert found >= 5
+        moments = [(image[near] * axis[near]).sum() / total for axis in (xx, yy)]
+        misses.append((moments[0] - x[i], moments[1] - y[i]))
+    assert len(misses) >= 5
+    # First moments in a circle of whole pixels scatter with the star's place in its pixel; their mean does not.
+    assert np.abs(np.median(misses, axis=0)).max() < 0.05
+    assert np.abs(misses).max() < 0.3
 
 
 def test_the_noise_is_what_the_error_array_says():
