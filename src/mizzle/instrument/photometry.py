@@ -1,0 +1,73 @@
+"""Encircled energies and Vega's magnitudes of ACS and WFC3, by camera and filter.
+
+The tables are plain text beside this file; ``tools/make_photometry_tables.py`` names their sources. Encircled energies
+are good to about .01 between neighboring filters; AB minus Vega to about .01 mag, whatever the epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+
+def _rows(name: str) -> Iterator[list[str]]:
+    text = (files("mizzle.instrument.data") / name).read_text("utf-8")
+    return csv.reader(text.splitlines())
+
+
+@lru_cache(maxsize=1)
+def _encircled() -> tuple[tuple[float, ...], dict[tuple[str, str], tuple[float, ...]]]:
+    rows = _rows("encircled_energy.csv")
+    radii = tuple(float(word) for word in next(rows)[2:])
+    return radii, {(camera, band): tuple(map(float, shares)) for camera, band, *shares in rows}
+
+
+@lru_cache(maxsize=1)
+def _vega() -> dict[tuple[str, str], float]:
+    rows = _rows("ab_minus_vega.csv")
+    next(rows)
+    return {(camera, band): float(value) for camera, band, value in rows}
+
+
+def encircled_energy(camera: str, band: str, radius: float) -> float | None:
+    """Return the share of a star's light within a circle.
+
+    Parameters
+    ----------
+    camera : str
+        ``ACS/WFC``, ``WFC3/UVIS`` or ``WFC3/IR``.
+    band : str
+        Filter, as ``F814W``.
+    radius : float
+        Of the circle [arcsec].
+
+    Returns
+    -------
+    share : float or None
+        Linear between the radii of the table; None where the table has no such filter or radius.
+
+    Examples
+    --------
+    >>> encircled_energy("ACS/WFC", "F814W", 0.5)
+    0.9067
+    """
+    radii, shares = _encircled()
+    known = shares.get((camera, band))
+    if known is None or not radii[0] <= radius <= radii[-1]:
+        return None
+    return round(float(np.interp(radius, radii, known)), 4)
+
+
+def ab_minus_vega(camera: str, band: str) -> float | None:
+    """Return what to subtract from an AB magnitude to get a Vega magnitude; None where it is not known.
+
+    Examples
+    --------
+    >>> ab_minus_vega("WFC3/IR", "F160W"), ab_minus_vega("WFC3/IR", "F999W")
+    (1.274, None)
+    """
+    return _vega().get((camera, band))
