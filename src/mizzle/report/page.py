@@ -28,7 +28,7 @@ _UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|× \d))|(?<=\
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return the template engine: everything is escaped unless we made it."""
     engine = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, auto_reload=False
@@ -50,7 +50,7 @@ def with_units(text: str) -> str:
 
 def warm_up() -> None:
     """Read and compile the template before there is anything to fill in."""
-    _environment().get_template("page.html")
+    environment().get_template("page.html")
 
 
 def build_page(payload: Mapping[str, Any], raster: Any = None) -> str:
@@ -78,7 +78,7 @@ def build_page(payload: Mapping[str, Any], raster: Any = None) -> str:
     )
     stamps = report["evidence"].get("stamps") or []
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             report=report,

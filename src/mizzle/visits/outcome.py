@@ -17,6 +17,7 @@ import numpy as np
 from mizzle._version import __version__
 from mizzle.io.atomic import write_text
 from mizzle.io.catalog_file import ecsv_text
+from mizzle.report.overview import build_overview
 from mizzle.visits.grouping import Visit
 from mizzle.visits.records import Record
 
@@ -130,6 +131,8 @@ class Overview:
         text = f'{json.dumps(head)[:-1]}, "visits": [\n{lines}\n]}}\n'
         write_text(self._out / "batch.json", text)
         write_text(self._out / "visits.ecsv", visits_table(rows))
+        page = build_overview([*rows, *left_out], title=self._out.name, version=__version__, date=str(head["date"]))
+        write_text(self._out / "index.html", page)
 
 
 def visits_table(rows: Sequence[Mapping[str, Any]]) -> str:
