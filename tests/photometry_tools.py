@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS, READ_NOISES
 from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure
 
@@ -53,6 +54,7 @@ def make_chip(name, sci=None, dq=None, *, photflam=1e-18, atodgain=7, frame=None
 def make_exposure(root, chips, *, filter="F814W", exptime=500.0, mjd=54000.0, atodgain=7, **extra) -> Exposure:
     """One exposure of the given chips."""
     return Exposure(
+        camera=WFPC2,
         root=root,
         path=f"{root}_c0m.fits",
         filter=filter,

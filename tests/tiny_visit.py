@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS, GAINS, READ_NOISES
 from mizzle.model import (
     Alignment,
@@ -60,6 +61,7 @@ def exposure(number, chips, *, exptime=500.0, atodgain=7, header=None):
             photplam=7996.0,
         )
     return Exposure(
+        camera=WFPC2,
         root=root, path=f"{root}.fits", filter="F814W", exptime=exptime, darktime=exptime,
         mjd_start=54000.0 + number, mjd_end=54000.1 + number, date_obs="2007-06-04", atodgain=atodgain,
         target="TINY", header=header or {"CRRATE": 0.0}, chips=made,

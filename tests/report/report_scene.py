@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
 from mizzle.model import (
     Alignment,
@@ -232,7 +233,7 @@ def make_result(scene: Scene | None = None, *, header: dict[str, Any] | None = N
             exposures.append(
                 Exposure(
                     root, f"{root}_c0m.fits", filt, scene.exptime, scene.exptime, mjd,
-                    mjd + scene.exptime / 86400, "2007-05-12", 7, target, keys, chips, files,
+                    mjd + scene.exptime / 86400, "2007-05-12", 7, target, keys, chips, files, camera=WFPC2,
                 )
             )  # fmt: skip
     grid = make_grid([c.frame for e in exposures for c in e.chips.values()], 800 * 0.0996 / scene.side)

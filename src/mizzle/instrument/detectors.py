@@ -17,7 +17,12 @@ from mizzle.model.verdict import Finding, Verdict
 Cards = Mapping[str, HeaderValue]
 
 #: Bits of the data quality (ACS page "DQ flag definitions"; hstcal wf3dq.h; WFC3 DHB 2.2.3).
-REPLACED_PIXEL, HOT, WARM, SATURATED, BAD_FLAT, COSMIC_RAY = 4, 16, 64, 256, 512, 4096
+DQ_BITS = (
+    ("reed_solomon", 1), ("fill", 2), ("bad_pixel", 4), ("masked", 8), ("hot", 16), ("unstable", 32), ("warm", 64),
+    ("bad_bias", 128), ("saturated", 256), ("bad_flat", 512), ("charge_trap", 1024), ("converter_saturated", 2048),
+    ("cosmic_ray", 4096), ("cr_split", 8192), ("ghost", 16384),
+)  # fmt: skip
+FILL, REPLACED_PIXEL, HOT, WARM, SATURATED, BAD_FLAT, COSMIC_RAY = 2, 4, 16, 64, 256, 512, 4096
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ are good to about .01 between neighboring filters; AB minus Vega to about .01 ma
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
@@ -71,3 +72,19 @@ def ab_minus_vega(camera: str, band: str) -> float | None:
     (1.274, None)
     """
     return _vega().get((camera, band))
+
+
+def vega_zeropoint(camera: str, band: str, photflam: float, photplam: float) -> float | None:
+    """Return the Vega magnitude of one unit per second; None where Vega's magnitude in the band is not known.
+
+    Parameters
+    ----------
+    camera, band : str
+        As for `ab_minus_vega`.
+    photflam, photplam : float
+        Inverse sensitivity [erg cm-2 s-1 A-1] and pivot wavelength [Angstrom].
+    """
+    offset = ab_minus_vega(camera, band)
+    if offset is None or not photplam > 0:
+        return None
+    return -21.1 - 2.5 * math.log10(photflam) - 5.0 * math.log10(photplam) + 18.692 - offset

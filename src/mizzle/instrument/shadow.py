@@ -43,7 +43,28 @@ def shadow_edges(chip: str, shape: tuple[int, int], *, binning: int = 1) -> tupl
     return edge(SHADOW_X[chip], shape[1]), edge(SHADOW_Y[chip], shape[0])
 
 
-def lit_share(chip: str, shape: tuple[int, int], *, binning: int = 1) -> NDArray[np.float32]:
+def lit_distance(chip: str, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Return how far places lie in the light, along the axes.
+
+    Parameters
+    ----------
+    chip : str
+        Chip name.
+    x, y : (n,) array
+        Places on a whole, unbinned chip [0-based pixel].
+
+    Returns
+    -------
+    distance : (n,) array
+        From the nearer edge of the shadow [pixel]; negative in the shadow.
+    """
+    u, v = np.asarray(x) + 1.0, np.asarray(y) + 1.0
+    above = v - np.polynomial.polynomial.polyval(u, np.array(SHADOW_X[chip]))
+    right = u - np.polynomial.polynomial.polyval(v, np.array(SHADOW_Y[chip]))
+    return np.asarray(np.minimum(above, right))
+
+
+def lit_share(chip: str, shape: tuple[int, int], binning: int = 1) -> NDArray[np.float32]:
     """Return the share of each pixel that sees the sky, soft over one pixel at the edge.
 
     Parameters

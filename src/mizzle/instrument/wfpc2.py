@@ -6,6 +6,7 @@ Lists of four are in chip order: PC, WF2, WF3, WF4.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -37,6 +38,12 @@ DARK_RATE = 0.005
 #: Highest raw value of the converter [DN]; values above SUSPECT_DN are not to be trusted (IHB 4.7).
 CONVERTER_LIMIT = 4095
 SUSPECT_DN = 3500
+
+#: Raw values stop at the converter's limit, less the bias and a margin: a pixel may be full above this [DN].
+FULL_WELL = 3750.0
+
+#: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065).
+GAIN_RATIOS: Mapping[str, float] = MappingProxyType({"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955})
 
 #: Zeropoint of ST magnitudes [mag] (PHOTZPT).
 ST_ZEROPOINT = -21.1
@@ -94,6 +101,24 @@ VEGA_ZEROPOINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "F814W": MappingProxyType({"PC": 21.639, "WF2": 21.665, "WF3": 21.659, "WF4": 21.641}),
     }
 )
+
+
+def vega_zeropoint(band: str, chip: str, photmode: str, photflam: float, photplam: float) -> float | None:
+    """Return the Vega magnitude of 1 DN/s on a chip; None where the handbook does not give it.
+
+    Parameters
+    ----------
+    band, chip : str
+        Filter and chip.
+    photmode : str
+        PHOTMODE: the handbook's values are for gain 7 (``A2D7``).
+    photflam, photplam : float
+        Not used: the values were measured chip by chip.
+    """
+    zeropoint = VEGA_ZEROPOINTS.get(band, {}).get(chip)
+    if zeropoint is not None and "A2D15" in photmode:
+        zeropoint -= 2.5 * math.log10(GAIN_RATIOS[chip])
+    return zeropoint
 
 
 def chip_name(text: str | int) -> str | None:

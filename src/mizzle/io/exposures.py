@@ -17,6 +17,7 @@ import numpy as np
 from mizzle.errors import InputError
 from mizzle.geometry.frames import build_frames
 from mizzle.instrument import wfpc2
+from mizzle.instrument.cameras import WFPC2, camera_of
 from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
@@ -254,8 +255,9 @@ def _assemble(
     where = str(entry.science)
     primary = science.headers[0]
     keywords = Keywords(where, primary)
-    instrument = keywords.text("INSTRUME", "")
-    if instrument.upper() != "WFPC2":
+    camera = camera_of(primary)
+    if camera is not WFPC2:
+        instrument = keywords.text("INSTRUME", "")
         raise InputError(f"{where}: INSTRUME is {instrument!r}; needed 'WFPC2'", file=where, instrument=instrument)
     indices = science.by_chip(("SCI",))
     if not indices:
@@ -286,6 +288,7 @@ def _assemble(
         **exposure,
         path=where,
         header=primary,
+        camera=camera,
         chips=MappingProxyType(chips),
         files=hashes,
         findings=(*_remarks(science), *(Finding("geometry", Verdict.PASS, note) for note in (*notes, *more.notes))),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mizzle.model.arrays import locked
+from mizzle.model.camera import Camera
 from mizzle.model.frame import ChipFrame
 from mizzle.model.verdict import Finding, Verdict, worst
 
@@ -95,6 +96,10 @@ class Chip:
         Pivot wavelength [A], bandwidth [A], ST zeropoint [mag].
     photmode : str
         Observation mode.
+    binning : int
+        Pixels of the detector along a side of one of these.
+    dark : float or None
+        Dark current and flash collected [electron], where the header says it; None: the camera's rate times DARKTIME.
     """
 
     name: str
@@ -109,6 +114,8 @@ class Chip:
     photbw: float = float("nan")
     photzpt: float = -21.1
     photmode: str = ""
+    binning: int = 1
+    dark: float | None = None
 
     @property
     def sci(self) -> NDArray[np.float32]:
@@ -164,6 +171,8 @@ class Exposure:
         Chip by name, in the order PC, WF2, WF3, WF4; absent chips are absent.
     files : mapping
         Each file read (science, data quality) and its SHA-256.
+    camera : Camera
+        What is known of the camera.
     findings : tuple of Finding
         What the reader noticed and how it decided (no VAFACTOR, counts per second made counts, guiding lost).
     """
@@ -182,6 +191,7 @@ class Exposure:
     chips: Mapping[str, Chip]
     files: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    camera: Camera = field(kw_only=True)
 
     @property
     def notes(self) -> tuple[str, ...]:

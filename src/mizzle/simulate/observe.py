@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
 from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, Runner, Serial
 from mizzle.simulate.cosmic import Hits, cosmic_rays, satellite_trail
@@ -267,6 +268,7 @@ def _exposure(plan: Plan, pointing: Pointing, index: int, chips: dict[str, Chip]
     exptime = float(plan.value("exptime", index))
     header = as_mapping(primary_cards(plan, pointing, index))
     return Exposure(
+        camera=WFPC2,
         root=pointing.root,
         path=f"{pointing.root}_c0m.fits",
         filter=plan.filter,

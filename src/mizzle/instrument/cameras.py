@@ -1,0 +1,122 @@
+"""The cameras that are known, found by the keywords of a primary header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mizzle.instrument import cte, detectors, photometry, shadow, wfpc2
+from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, VANE
+from mizzle.model import HeaderValue
+from mizzle.model.camera import Camera, ChipClass
+
+_FINE, _COARSE = 0.0455, 0.0996
+
+
+def _wfpc2_to_infinity(band: str) -> float:
+    return wfpc2.INFINITE_APERTURE
+
+
+WFPC2 = Camera(
+    name="WFPC2",
+    instrument="WFPC2",
+    detector="",
+    classes=(ChipClass("PC", ("PC",), _FINE), ChipClass("WF", ("WF2", "WF3", "WF4"), _COARSE)),
+    chips=wfpc2.CHIP_NAMES,
+    reference="WF3",
+    shape=(wfpc2.CHIP_SIDE, wfpc2.CHIP_SIDE),
+    unit="COUNTS/S",
+    quantum=1.0,
+    full_well=wfpc2.FULL_WELL,
+    bits=tuple(wfpc2.DQ_BITS.items()),
+    good=wfpc2.DQ_BITS["repaired_warm"],
+    saturated=wfpc2.DQ_BITS["saturated"],
+    shaded=wfpc2.DQ_BITS["calibration_defect"],
+    replaced=wfpc2.DQ_BITS["missing"],
+    aperture=wfpc2.STANDARD_APERTURE_ARCSEC,
+    to_infinity=_wfpc2_to_infinity,
+    vega=wfpc2.vega_zeropoint,
+    diffusion=DIFFUSION,
+    obscuration=OBSCURATION,
+    vane=VANE,
+    lit_share=shadow.lit_share,
+    lit_distance=shadow.lit_distance,
+    charge_loss=cte.dolphin_2009,
+    aliases=(("PC1", "PC"), *((str(i + 1), name) for i, name in enumerate(wfpc2.CHIP_NAMES))),
+)
+
+#: Standard aperture of ACS's and WFC3's encircled energies [arcsec], and its share where no table has a band.
+_APERTURE, _TYPICAL_SHARE = 0.5, 0.91
+
+
+@dataclass(frozen=True)
+class _Growth:
+    """All light over that within the standard aperture, of one camera."""
+
+    camera: str
+
+    def __call__(self, band: str) -> float:
+        return 1.0 / (photometry.encircled_energy(self.camera, band, _APERTURE) or _TYPICAL_SHARE)
+
+
+@dataclass(frozen=True)
+class _Vega:
+    """Vega zeropoints of one camera: its chips share them."""
+
+    camera: str
+
+    def __call__(self, band: str, chip: str, photmode: str, photflam: float, photplam: float) -> float | None:
+        return photometry.vega_zeropoint(self.camera, band, photflam, photplam)
+
+
+def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, float, float]) -> Camera:
+    """Return the camera of a detector of ACS or WFC3."""
+    names = tuple(sorted(set(detector.chips.values())))
+    return Camera(
+        name=detector.camera,
+        instrument=detector.instrument,
+        detector=detector.detector,
+        classes=(ChipClass(detector.detector, names, pixel),),
+        chips=names,
+        reference=detector.reference,
+        shape=detector.shape,
+        unit="ELECTRONS/S",
+        quantum=0.0,
+        full_well=detector.full_well,
+        bits=detectors.DQ_BITS,
+        good=detector.good,
+        saturated=detectors.SATURATED,
+        shaded=0,
+        replaced=detectors.REPLACED_PIXEL,
+        aperture=_APERTURE,
+        to_infinity=_Growth(detector.camera),
+        vega=_Vega(detector.camera),
+        diffusion=diffusion,
+        aliases=tuple((str(number), name) for number, name in detector.chips.items() if number),
+        rays=not detector.rate,
+    )
+
+
+#: Nominal pixel [arcsec] (IDCSCALE), and the diffusion of charge: about that of back-illuminated CCDs for the CCDs (ACS
+#: ISR 2006-01 gives a Gaussian of .3-.5 pixel), little but the capacitance between pixels for IR (WFC3 ISR 2011-10).
+_PIXELS = {
+    "ACS/WFC": (0.05, (0.88, 0.025, 0.005)),
+    "ACS/HRC": (0.025, (0.88, 0.025, 0.005)),
+    "WFC3/UVIS": (0.03962, (0.88, 0.025, 0.005)),
+    "WFC3/IR": (0.12825, (0.94, 0.015, 0.0)),
+}
+CAMERAS = (WFPC2, *(_made(detector, *_PIXELS[detector.camera]) for detector in detectors.DETECTORS))
+
+
+def camera_of(primary: Mapping[str, HeaderValue]) -> Camera | None:
+    """Return the camera that a primary header names, or None."""
+    instrument, detector = (str(primary.get(key, "")).strip().upper() for key in ("INSTRUME", "DETECTOR"))
+    for camera in CAMERAS:
+        if camera.instrument == instrument and camera.detector in ("", detector):
+            return camera
+    return None
+
+
+def known_cameras() -> str:
+    """Return the names of the cameras, for messages."""
+    return ", ".join(camera.name for camera in CAMERAS)

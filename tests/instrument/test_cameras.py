@@ -1,0 +1,44 @@
+"""Cameras are found by a header, travel, and know their chips."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from mizzle.instrument.cameras import CAMERAS, WFPC2, camera_of
+from mizzle.instrument.shadow import lit_share
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.label)
+def test_a_camera_travels_and_knows_its_chips(camera):
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(camera, protocol)) == camera
+    assert len({camera, pickle.loads(pickle.dumps(camera))}) == 1
+    assert sorted(chip for one in camera.classes for chip in one.chips) == sorted(camera.chips)
+    assert camera.reference in camera.chips
+    assert [camera.number(chip) for chip in camera.chips] == list(range(1, len(camera.chips) + 1))
+    assert all(camera.chip_named(chip.lower()) == chip for chip in camera.chips)
+    assert camera.chip_named("no chip") is None
+    assert camera.to_infinity("F606W") >= 1.0
+    assert camera.is_whole(camera.shape)
+    assert not camera.is_whole((100, 100))
+
+
+def test_headers_name_cameras():
+    assert camera_of({"INSTRUME": "WFPC2", "DETECTOR": 1}) is WFPC2
+    assert camera_of({"INSTRUME": "WFC3  ", "DETECTOR": "UVIS"}).name == "WFC3/UVIS"
+    assert camera_of({"INSTRUME": "ACS", "DETECTOR": "SBC"}) is None
+    assert camera_of({}) is None
+
+
+@pytest.mark.parametrize("chip", WFPC2.chips)
+def test_the_distance_into_the_light_is_that_of_the_lit_share(chip):
+    """Half lit at the edge, all within half a pixel of it."""
+    share = lit_share(chip, (800, 800))
+    y, x = np.mgrid[:200:7, :200:7].astype(float)
+    distance = WFPC2.lit_distance(chip, x.ravel(), y.ravel())
+    found = share[:200:7, :200:7].ravel()
+    assert (found[distance > 0.5] == 1.0).all()
+    assert (found[distance < -0.5] == 0.0).all()
