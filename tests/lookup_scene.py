@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from astropy.io import fits
 
+from mizzle.geometry.header import frame_from_header
+from mizzle.geometry.tables import TableArray, TablePlacement, tables_from_header
 from mizzle.model import ChipFrame
 from mizzle.model.lookup import LookupTable, LookupTables
 
@@ -30,7 +33,7 @@ def made_frame(shape, seed=0, *, step=64.0, crpix=(0.0, 0.0), crval=(0.0, 0.0), 
     names = ("d2im_x", "d2im_y", "npol_x", "npol_y")
     tables = LookupTables(
         **{
-            name: LookupTable(made_table(size, 10 * seed + k, 0.04), crpix, crval, (step, step))
+            name: LookupTable(made_table(size, 10 * seed + k, 0.02), crpix, crval, (step, step))
             for k, name in enumerate(names)
         }
     )
@@ -50,3 +53,16 @@ def made_frame(shape, seed=0, *, step=64.0, crpix=(0.0, 0.0), crval=(0.0, 0.0), 
         facts={"RADESYS": "ICRS", "CHIP": "SCI,1"},
         tables=tables,
     )
+
+
+def real_frame(folder, entry, reading):
+    """The frame of a chip of one of the real headers."""
+    with fits.open(folder / entry["file"]) as hdus:
+        arrays = {
+            (hdu.name, hdu.ver): TableArray(np.array(hdu.data, np.float32), hdu.header.copy())
+            for hdu in hdus
+            if hdu.name in ("D2IMARR", "WCSDVARR")
+        }
+        header = hdus["SCI", entry["extver"]].header.copy()
+    tables = tables_from_header(header, arrays, TablePlacement(reading), chip=f"SCI,{entry['extver']}")
+    return frame_from_header(header, tuple(entry["shape"]), chip=f"SCI,{entry['extver']}", tables=tables)

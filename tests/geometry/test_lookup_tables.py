@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookup_scene import made_frame, made_table
+from lookup_scene import made_frame, made_table, real_frame
 from mizzle.errors import InputError
 from mizzle.geometry.header import frame_from_header
 from mizzle.geometry.keywords import frame_cards, table_cards, table_extensions
@@ -68,7 +68,7 @@ def test_npol_stands_beside_the_polynomial():
     dx, dy = frame.tables.npol(ix, iy)
     inside = replace(frame, tables=LookupTables()).pixel_to_sky(ix + dx, iy + dy)
     apart = arcsec(frame, inside, frame.pixel_to_sky(x, y)) / 0.05
-    assert 1e-4 < apart < 1e-2
+    assert 5e-5 < apart < 1e-2
 
 
 @pytest.mark.parametrize(("shape", "step"), [((1, 5), 3.0), ((4, 1), 2.0), ((1, 1), 1.0), ((3, 4), 16.0)])
@@ -227,19 +227,6 @@ def test_written_tables_are_read_alike():
     assert arcsec(frame, WCS(header, fobj=hdus).all_pix2world(x, y, 0), sky) < 1e-7
 
 
-def real_frame(folder, entry, reading):
-    """The frame of a chip of one of the real headers."""
-    with fits.open(folder / entry["file"]) as hdus:
-        arrays = {
-            (hdu.name, hdu.ver): TableArray(np.array(hdu.data, np.float32), hdu.header.copy())
-            for hdu in hdus
-            if hdu.name in ("D2IMARR", "WCSDVARR")
-        }
-        header = hdus["SCI", entry["extver"]].header.copy()
-    tables = tables_from_header(header, arrays, TablePlacement(reading), chip=f"SCI,{entry['extver']}")
-    return frame_from_header(header, tuple(entry["shape"]), chip=f"SCI,{entry['extver']}", tables=tables)
-
-
 @pytest.mark.data
 @pytest.mark.parametrize("reading", ["astropy", "design"])
 def test_real_headers_say_what_astropy_says(data_dir, reading):
@@ -263,6 +250,6 @@ def test_real_headers_say_what_astropy_says(data_dir, reading):
 
 def test_made_tables_have_the_size_of_real_ones():
     """So that what holds on them says something."""
-    table = made_table((32, 64), 3, 0.05)
+    table = made_table((32, 64), 3, 0.02)
     assert 0.02 < np.abs(table).max() < 0.2
     assert 3e-4 < np.abs(np.diff(table, axis=1)).max() / 64 < 5e-3

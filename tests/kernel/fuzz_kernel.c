@@ -70,6 +70,25 @@ static float *singles(int64_t n, double scale, int wild)
     return a;
 }
 
+/* Offsets for a map, in one of three; what they are to be freed as. */
+static double *offsets(mz_map *map, int wild)
+{
+    if (below(3))
+        return NULL;
+    map->rows = 2 + below(4);
+    map->columns = 2 + below(6);
+    for (int k = 0; k < 2; k++) {
+        map->first[k] = number(20.0, wild);
+        map->spacing[k] = wild ? fabs(number(64.0, wild)) : 0.5 + 70.0 * uniform();
+        if (!(map->spacing[k] > 0.0))
+            map->spacing[k] = 1.0; /* no spacing is refused */
+    }
+    map->largest = number(3.0, wild);
+    double *values = numbers(2 * map->rows * map->columns, 1.0, wild);
+    map->offsets = values;
+    return values;
+}
+
 static uint8_t *bytes(int64_t n, int64_t often, int most)
 {
     uint8_t *a = malloc((size_t)n);
@@ -132,7 +151,8 @@ static mz_samples look(int wild, int64_t places)
         memset(cx, 0, 4 * sizeof *cx), memset(cy, 0, 4 * sizeof *cy);
         cx[2] = 0.5 * (double)nx, cy[1] = 0.5 * (double)ny;
     }
-    q.map = (mz_map){ny, nx, d, cx, cy, edges, NULL, 1.0};
+    q.map.ny = ny, q.map.nx = nx, q.map.degree = d, q.map.cx = cx, q.map.cy = cy, q.map.row_edges = edges;
+    double *grid = offsets(&q.map, wild);
     for (int k = 0; k < 4; k++)
         q.back[k] = number(0.1, wild) + (k % 3 == 0), q.matrix[k] = number(0.1, wild) + (k % 3 == 0);
     q.middle[0] = 0.5 * (double)(nx - 1), q.middle[1] = 0.5 * (double)(ny - 1);
@@ -153,6 +173,7 @@ static mz_samples look(int wild, int64_t places)
         abort();
     }
     free(cx), free(cy), free(edges), free(x), free(y), free(sci), free(dq), free(hit), free(which);
+    free(grid);
     return seen;
 }
 
@@ -231,7 +252,7 @@ static void one(void)
     const double scale = (double)(1 << below(12));
     job.map.ny = ny;
     job.map.nx = nx;
-    double *cx = NULL, *cy = NULL, *edges = NULL, *pixmap = NULL;
+    double *cx = NULL, *cy = NULL, *edges = NULL, *pixmap = NULL, *grid = NULL;
     if (below(2)) {
         const int64_t d = below(MZ_MAX_DEGREE + 1), n = (d + 1) * (d + 1);
         job.map.degree = d;
@@ -239,6 +260,7 @@ static void one(void)
         job.map.cy = cy = numbers(n, scale, wild);
         if (below(2))
             job.map.row_edges = edges = numbers(ny + 1, 0.1, wild);
+        grid = offsets(&job.map, wild);
     } else {
         job.map.pixmap = pixmap = numbers(ny * nx * 2, scale, wild);
         if (below(2))
@@ -293,7 +315,7 @@ static void one(void)
         use(&job, context);
     mz_blot(&job.map, image, oy, ox, below(5), 0, ny, NULL, out);
     compare(&job.map, image, oy, ox, wild);
-    free(cx), free(cy), free(edges), free(pixmap), free(sci), free(sci64), free(relative), free(relative64);
+    free(cx), free(cy), free(edges), free(pixmap), free(grid), free(sci), free(sci64), free(relative), free(relative64);
     free(mask), free(cells), free(context), free(touched), free(image), free(out);
 }
 
@@ -301,7 +323,7 @@ static void one(void)
 static void one_read(void)
 {
     mz_source sources[3];
-    void *held[12];
+    void *held[15];
     int n_held = 0;
     const int64_t n = below(4), nx = 1 + below(150), rows = below(5);
     const int wild = below(3) == 0;
@@ -326,6 +348,7 @@ static void one_read(void)
         s->back.cx = held[n_held++] = numbers(terms, scale, wild);
         s->back.cy = held[n_held++] = numbers(terms, scale, wild);
         s->shift = held[n_held++] = singles(s->ny, 0.1, wild);
+        held[n_held++] = offsets(&s->back, wild);
     }
     float *out = malloc((size_t)(rows * nx + 1) * sizeof *out);
     if (mz_read_means(sources, n, below(6), rows, nx, 0.3, out)) {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mizzle.kernel import ChipMap, native
+from mizzle.kernel.maps import OffsetGrid
 
 TWINS = ("native", "reference")
 """Names to parametrize a test with."""
@@ -53,7 +54,7 @@ def linear(angle: float, scale: float, mirror: bool = False) -> np.ndarray:
 
 
 def bent_chip(shape: tuple[int, int], angle: float, scale: float, seed: int, size: float = 0.1) -> ChipMap:
-    """Chip map with cubic distortion and a row term, well inside positive coordinates."""
+    """Chip map with cubic distortion and a row term, well inside positive coordinates; odd seeds have offsets too."""
     rng = np.random.default_rng(seed)
     ny = shape[0]
     plain = ChipMap.affine(shape, linear(angle, scale), [0.0, 0.0])
@@ -65,7 +66,16 @@ def bent_chip(shape: tuple[int, int], angle: float, scale: float, seed: int, siz
     reach = max(np.abs(c).sum() - abs(c[0, 0]) for c in (cx, cy)) + 5
     cx[0, 0] = cy[0, 0] = reach
     rows = 0.02 * (np.arange(ny + 1) / 7.3 % 1.0)
-    return ChipMap(cx, cy, rows, shape)
+    return ChipMap(cx, cy, rows, shape, offsets_of(shape, scale, rng) if seed % 2 else None)
+
+
+def offsets_of(shape: tuple[int, int], scale: float, rng: np.random.Generator) -> OffsetGrid:
+    """Offsets as lookup tables make them: nodes at any phase, every 5 to 80 pixels; some beyond the chip."""
+    step = np.where(rng.random() < 0.3, 64.0, rng.uniform(5.0, 80.0, 2))
+    first = np.where(rng.random() < 0.3, rng.integers(-1, 1) * step, -0.5 - step * rng.random(2))
+    nx, ny = (int(np.ceil((n - 0.5 - f) / s)) + 1 for n, f, s in zip(shape[::-1], first, step, strict=True))
+    size = 0.002 * scale * step.min()
+    return OffsetGrid(rng.normal(0, size, (max(ny, 2), max(nx, 2), 2)), tuple(first), tuple(step))
 
 
 def frame_of_chip(chip_map: ChipMap) -> tuple[int, int]:

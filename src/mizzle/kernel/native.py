@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 4
+ABI = 5
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
@@ -50,7 +50,8 @@ class MapStruct(ctypes.Structure):
 
     _fields_ = (
         ("ny", _I64), ("nx", _I64), ("degree", _I64), ("cx", _PTR), ("cy", _PTR), ("row_edges", _PTR),
-        ("pixmap", _PTR), ("step", _F64),
+        ("pixmap", _PTR), ("step", _F64), ("offsets", _PTR), ("rows", _I64), ("columns", _I64), ("first", _F64 * 2),
+        ("spacing", _F64 * 2), ("largest", _F64),
     )  # fmt: skip
 
 
@@ -269,7 +270,7 @@ def map_struct(where: AnyMap) -> MapStruct:
     ny, nx = where.shape
     if isinstance(where, StoredMap):
         return MapStruct(ny=ny, nx=nx, pixmap=pointer(where.values), step=where.step)
-    return MapStruct(
+    struct = MapStruct(
         ny=ny,
         nx=nx,
         degree=where.cx.shape[0] - 1,
@@ -278,6 +279,11 @@ def map_struct(where: AnyMap) -> MapStruct:
         row_edges=pointer(where.row_edges),
         step=1.0,
     )
+    grid = where.offsets
+    if grid is not None:
+        struct.offsets, (struct.rows, struct.columns, _) = pointer(grid.values), grid.values.shape
+        struct.first[:], struct.spacing[:], struct.largest = grid.first, grid.step, grid.largest
+    return struct
 
 
 def backend() -> str:

@@ -58,6 +58,18 @@ class LookupTable:
         high = data[j + above, i] * (1.0 - f) + data[j + above, i + right] * f
         return np.asarray(low * (1.0 - g) + high * g, dtype=np.float64)
 
+    def on_grid(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the shifts [pixel] at 0-based columns `x` and rows `y`: ``(y.size, x.size)``; faster than `at`."""
+        weights = []
+        for pixels, axis in ((y, 1), (x, 0)):
+            node, part = self._cell(np.asarray(pixels, dtype=np.float64), axis)
+            share = np.zeros((pixels.size, self.data.shape[1 - axis]))
+            lines = np.arange(pixels.size)
+            share[lines, node] = 1.0 - part
+            share[lines, np.minimum(node + 1, share.shape[1] - 1)] += part
+            weights.append(share)
+        return np.asarray(weights[0] @ self.data.astype(np.float64) @ weights[1].T)
+
     def _cell(self, pixel: FloatArray, axis: int) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the node before each pixel, and how far the pixel lies on the way to the next one, 0 to 1."""
         last = self.data.shape[1 - axis] - 1

@@ -22,8 +22,64 @@ def _locked(values: ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
+class OffsetGrid:
+    """Offsets from a smooth map on a regular grid of pixels: bilinear between nodes, going on beyond the outermost.
+
+    Parameters
+    ----------
+    values : (my, mx, 2) array
+        Offset ``(x, y)`` at each node [output pixel]; two nodes at least along each axis.
+    first : (float, float)
+        0-based pixel ``(x, y)`` of the first node.
+    step : (float, float)
+        Pixels between nodes along x and y, more than 0.
+
+    Raises
+    ------
+    DataError
+        Too few nodes, no step, or values that are not finite.
+    """
+
+    values: FloatArray
+    first: tuple[float, float]
+    step: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _locked(self.values))
+        shape = self.values.shape
+        known = np.isfinite([*self.first, *self.step]).all() and np.isfinite(self.values).all()
+        if len(shape) != 3 or shape[2] != 2 or min(shape) < 2 or not known or min(self.step) <= 0:
+            raise DataError(
+                f"chip map: offsets of shape {shape}, {self.step} pixels apart from {self.first}; needed are finite"
+                " ones of shape (my, mx, 2), two nodes at least along each axis"
+            )
+
+    @property
+    def largest(self) -> float:
+        """Largest offset along an axis [output pixel]."""
+        return float(np.abs(self.values).max())
+
+    def at(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+        """Return the offsets [output pixel] at 0-based pixels."""
+        (i, f), (j, g) = (self._cell(np.asarray(p, dtype=np.float64), axis) for axis, p in enumerate((x, y)))
+        offsets = []
+        for k in range(2):
+            values = self.values[..., k]
+            left = values[j, i] + g * (values[j + 1, i] - values[j, i])
+            right = values[j, i + 1] + g * (values[j + 1, i + 1] - values[j, i + 1])
+            offsets.append(np.asarray(left + f * (right - left), dtype=np.float64))
+        return offsets[0], offsets[1]
+
+    def _cell(self, pixel: FloatArray, axis: int) -> tuple[NDArray[np.intp], FloatArray]:
+        """Return the node before each pixel, and the way from it to the pixel [step]."""
+        steps = (pixel - self.first[axis]) / self.step[axis]
+        node = np.clip(np.floor(np.nan_to_num(steps)), 0, self.values.shape[1 - axis] - 2).astype(np.intp)
+        return node, steps - node
+
+
+@dataclass(frozen=True, eq=False)
 class ChipMap:
-    """A chip's pixels on the output, as a separable Chebyshev polynomial with a row term.
+    """A chip's pixels on the output, as a separable Chebyshev polynomial with a row term, and offsets from it.
 
     With ``u = (2 x - (nx - 1)) / nx`` and ``v = (2 y' - (ny - 1)) / ny``, where ``y' = y + row term``, the output
     position is ``x_out = sum cx[i, j] T_i(u) T_j(v)``, and ``y_out`` likewise; all positions 0-based. The chip's
@@ -37,6 +93,8 @@ class ChipMap:
         Shift in y [input pixel] of each row edge; edge ``j`` lies at ``y = j - 0.5``. Linear inside a row.
     shape : (int, int)
         ``(ny, nx)`` of the chip.
+    offsets : OffsetGrid, optional
+        Added to the output position, read at ``(x, y')``: what lookup tables do, which no polynomial follows.
 
     Raises
     ------
@@ -48,6 +106,7 @@ class ChipMap:
     cy: FloatArray
     row_edges: FloatArray
     shape: tuple[int, int]
+    offsets: OffsetGrid | None = None
 
     def __post_init__(self) -> None:
         for key in ("cx", "cy", "row_edges"):
@@ -88,7 +147,11 @@ class ChipMap:
         ny, nx = self.shape
         u = (2.0 * np.asarray(x, dtype=np.float64) - (nx - 1)) / nx
         v = (2.0 * np.asarray(y_corrected, dtype=np.float64) - (ny - 1)) / ny
+        u, v = np.broadcast_arrays(u, v)
         x_out, y_out = (np.polynomial.chebyshev.chebval2d(u, v, c) for c in (self.cx, self.cy))
+        if self.offsets is not None:
+            dx, dy = self.offsets.at(x, y_corrected)
+            x_out, y_out = x_out + dx, y_out + dy
         return np.asarray(x_out, dtype=np.float64), np.asarray(y_out, dtype=np.float64)
 
     def __call__(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
@@ -100,11 +163,22 @@ class ChipMap:
     def lines(self, rows: Any, fraction: float, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map the points `columns` of the lines at `fraction` of each of `rows`: two (rows, columns) arrays."""
         ny, nx = self.shape
-        v = (2.0 * self.row_position(rows, fraction) - (ny - 1)) / ny
+        y = self.row_position(rows, fraction)
+        v = (2.0 * y - (ny - 1)) / ny
         u = (2.0 * columns - (nx - 1)) / nx
         across = np.polynomial.chebyshev.chebvander(u, self.cx.shape[0] - 1)
         along = np.polynomial.chebyshev.chebvander(v, self.cx.shape[0] - 1)
-        return along @ self.cx.T @ across.T, along @ self.cy.T @ across.T
+        x_out, y_out = along @ self.cx.T @ across.T, along @ self.cy.T @ across.T
+        if self.offsets is not None:
+            dx, dy = self.offsets.at(columns, y[:, None])
+            x_out, y_out = x_out + dx, y_out + dy
+        return x_out, y_out
+
+    def rows_reached(self) -> tuple[float, float]:
+        """Return rows of the output between which all pixels' centers lie: the constant term, all others at most."""
+        middle = float(self.cy[0, 0])
+        reach = float(np.abs(self.cy).sum()) - abs(middle) + (0.0 if self.offsets is None else self.offsets.largest)
+        return middle - reach, middle + reach
 
 
 @dataclass(frozen=True, eq=False)

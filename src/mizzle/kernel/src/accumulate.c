@@ -92,13 +92,11 @@ MZ_EXPORT int mz_level(int level) { return level_of(level); }
 /* Drop one chip. Returns 0, or 1 when the job makes no sense (the caller has checked it before). */
 MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
 {
-    if (job->map.ny < 1 || job->map.nx < 1 || job->out_ny < 1 || job->out_nx < 1 || job->row0 < 0 ||
+    if (!mz_map_is_sound(&job->map) || job->out_ny < 1 || job->out_nx < 1 || job->row0 < 0 ||
         job->row1 > job->out_ny || (!job->sci && !job->sci64) || !job->cells ||
         (job->lanes != 2 && job->lanes != 4) || !(job->pixfrac > 0.0) ||
         !(job->ratio > 0.0) || job->map.ny > INT32_MAX || job->map.nx > INT32_MAX || job->out_ny > (int64_t)MZ_FAR ||
         job->out_nx > (int64_t)MZ_FAR)
-        return 1;
-    if (!job->map.pixmap && (!job->map.cx || !job->map.cy || job->map.degree < 0 || job->map.degree > MZ_MAX_DEGREE))
         return 1;
     if (job->row0 >= job->row1)
         return 0;

@@ -241,6 +241,10 @@ static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
     /* How far a drop reaches from the line, besides what its corners tell; and the row's own height, so that one line
      * speaks for both. */
     double rise = 1.0, run = 1.0;
+    if (map->offsets) {
+        rise += 2.0 * map->largest;
+        run += 2.0 * map->largest;
+    }
     if (!square && job->kernel != MZ_POINT) {
         const double reach = 3.0 * MZ(max)(job->pixfrac, 1.0) / job->ratio + 1.2 / job->ratio;
         rise += reach;

@@ -161,8 +161,7 @@ typedef struct {
 MZ_EXPORT int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0,
                       int64_t row1, const uint8_t *wanted, float *out)
 {
-    if (map->ny < 1 || map->nx < 1 || ny < 1 || nx < 1 || row0 < 0 || row1 > map->ny ||
-        (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
+    if (!mz_map_is_sound(map) || ny < 1 || nx < 1 || row0 < 0 || row1 > map->ny)
         return 1;
     const mz_picture picture = {image, ny, nx, interp};
     switch (mz_level(-1)) {

@@ -115,9 +115,8 @@ MZ_EXPORT int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t inte
 MZ_EXPORT int mz_plan(const mz_thresholds *q, const mz_map *map, const mz_view *view, int64_t rim, int64_t unsure, uint8_t *skip,
                       uint8_t *known, uint8_t *wanted)
 {
-    if (map->ny < 1 || map->nx < 1 || map->ny != q->ny || map->nx != q->nx || view->ny < 1 || view->nx < 1 || rim < 0 ||
-        view->ny > INT32_MAX / view->nx ||
-        (!map->pixmap && (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)))
+    if (!mz_map_is_sound(map) || map->ny != q->ny || map->nx != q->nx || view->ny < 1 || view->nx < 1 || rim < 0 ||
+        view->ny > INT32_MAX / view->nx)
         return 1;
     const size_t count = (size_t)q->ny * (size_t)q->nx, wide = ((size_t)q->nx + MZ_CHUNK - 1) / MZ_CHUNK * MZ_CHUNK;
     float *rows = malloc((size_t)q->nx * 6 * sizeof(float));

@@ -5,6 +5,8 @@ typedef struct {
     double cheb_x[MZ_TERMS], cheb_y[MZ_TERMS];
     double x[MZ_TERMS], y[MZ_TERMS];
     int64_t degree;
+    const double *nodes; /* offsets of the row of nodes before the line, if the map has any */
+    double share;        /* of the next row of nodes */
 } MZ(line);
 
 /* Chebyshev coefficients to powers, by the recurrence T(k+1) = 2 u T(k) - T(k-1). */
@@ -54,6 +56,13 @@ static void MZ(collapse)(const mz_map *map, double y, MZ(line) *line)
     line->cheb_x[0] += 0.5;
     line->cheb_y[0] += 0.5;
     line->degree = d;
+    line->nodes = NULL;
+    if (map->offsets) {
+        const double steps = (y - map->first[1]) / map->spacing[1];
+        const int64_t row = mz_node(steps, map->rows);
+        line->nodes = map->offsets + 2 * row * map->columns;
+        line->share = steps - (double)row;
+    }
     MZ(to_powers)(line->cheb_x, line->x, d);
     MZ(to_powers)(line->cheb_y, line->y, d);
 }
@@ -67,10 +76,58 @@ MZ_INLINE double MZ(row_position)(const mz_map *map, int64_t j, double f)
     return y;
 }
 
+/* The same with offsets from the polynomial. Between two nodes they are a straight line, which is folded into the
+ * polynomial's first two terms: a chunk whose points all lie between the same two nodes costs no more than without. */
+static void MZ(along_offsets)(const mz_map *map, const MZ(line) *line, double first, double *restrict x,
+                              double *restrict y, int count)
+{
+    const double n = (double)map->nx, scale = 2.0 / n, offset = (2.0 * first - (n - 1.0)) / n;
+    const int64_t d = line->degree;
+    double u[MZ_CHUNK + MZ_SPARE];
+    for (int k = 0; k < count; k++) {
+        u[k] = offset + scale * (double)k;
+        x[k] = d > 1 ? line->x[d] : 0.0;
+        y[k] = d > 1 ? line->y[d] : 0.0;
+    }
+    for (int64_t i = d - 1; i > 1; i--) {
+        const double px = line->x[i], py = line->y[i];
+        for (int k = 0; k < count; k++) {
+            x[k] = MZ_FMA(x[k], u[k], px);
+            y[k] = MZ_FMA(y[k], u[k], py);
+        }
+    }
+    for (int from = 0, to; from < count; from = to) {
+        const int64_t cell = mz_node((first + (double)from - map->first[0]) / map->spacing[0], map->columns);
+        const double node = map->first[0] + (double)cell * map->spacing[0];
+        to = count;
+        if (cell < map->columns - 2) {
+            const double last = node + map->spacing[0] - first; /* a point on the next node belongs to both */
+            to = last < (double)(count - 1) ? (int)last + 1 : count;
+            to = to > from ? to : from + 1;
+        }
+        const double *low = line->nodes + 2 * cell, *high = low + 2 * map->columns;
+        double o[4];
+        for (int k = 0; k < 4; k++)
+            o[k] = low[k] + line->share * (high[k] - low[k]);
+        const double sx = (o[2] - o[0]) / map->spacing[0], sy = (o[3] - o[1]) / map->spacing[0];
+        const double middle = 0.5 * (n - 1.0) - node; /* x = (n u + n - 1) / 2 */
+        const double x0 = line->x[0] + (o[0] + sx * middle), y0 = line->y[0] + (o[1] + sy * middle);
+        const double x1 = (d > 0 ? line->x[1] : 0.0) + 0.5 * n * sx, y1 = (d > 0 ? line->y[1] : 0.0) + 0.5 * n * sy;
+        for (int k = from; k < to; k++) {
+            x[k] = MZ_FMA(MZ_FMA(x[k], u[k], x1), u[k], x0);
+            y[k] = MZ_FMA(MZ_FMA(y[k], u[k], y1), u[k], y0);
+        }
+    }
+}
+
 /* Output positions of `count` points x = first, first + 1, ... of a line. */
 MZ_INLINE void MZ(along)(const mz_map *map, const MZ(line) *line, double first, double *restrict x,
                          double *restrict y, int count)
 {
+    if (map->offsets) {
+        MZ(along_offsets)(map, line, first, x, y, count);
+        return;
+    }
     const double scale = 2.0 / (double)map->nx;
     const double offset = (2.0 * first - (double)(map->nx - 1)) / (double)map->nx;
     const int64_t d = line->degree;

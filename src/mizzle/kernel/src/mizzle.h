@@ -21,7 +21,7 @@
 #endif
 
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
-#define MZ_ABI 4
+#define MZ_ABI 5
 
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
@@ -46,7 +46,31 @@ typedef struct {
     const double *row_edges; /* (ny + 1) shift of each row edge in y, or NULL */
     const double *pixmap;    /* (ny, nx, 2) stored map, or NULL */
     double step;             /* output pixels per input pixel, where a stored map has one row or column */
+    const double *offsets;   /* (rows, columns, 2) added to the polynomial, linear between nodes, or NULL */
+    int64_t rows, columns;   /* two at least */
+    double first[2], spacing[2]; /* x, y of the first node, and pixels between nodes */
+    double largest;          /* offset along an axis */
 } mz_map;
+
+/* Can such a map be followed? A polynomial, where there is no stored map. */
+MZ_INLINE int mz_map_is_sound(const mz_map *map)
+{
+    if (map->ny < 1 || map->nx < 1)
+        return 0;
+    if (map->pixmap)
+        return !map->offsets;
+    if (!map->cx || !map->cy || map->degree < 0 || map->degree > MZ_MAX_DEGREE)
+        return 0;
+    return !map->offsets || (map->rows >= 2 && map->columns >= 2 && map->spacing[0] > 0.0 && map->spacing[1] > 0.0);
+}
+
+/* The node of a grid before a place `steps` away from its first, one before the last at most, whatever the place. */
+MZ_INLINE int64_t mz_node(double steps, int64_t count)
+{
+    const double last = (double)(count - 2);
+    steps = steps < last ? steps : last;
+    return steps > 0.0 ? (int64_t)steps : 0;
+}
 
 /* A chip, and where the cells of a box of the frame fall on it: `SourceStruct` in native.py. */
 typedef struct {

@@ -31,8 +31,9 @@ static void to_grid(const mz_map *map, double x, double y, double *gx, double *g
 {
     const int64_t d = map->degree, n = d + 1;
     double across[MZ_TERMS], along[MZ_TERMS];
+    const double shifted = y + row_term(map, y);
     chebyshev((2.0 * x - (double)(map->nx - 1)) / (double)map->nx, d, across);
-    chebyshev((2.0 * (y + row_term(map, y)) - (double)(map->ny - 1)) / (double)map->ny, d, along);
+    chebyshev((2.0 * shifted - (double)(map->ny - 1)) / (double)map->ny, d, along);
     *gx = *gy = 0.0;
     for (int64_t i = 0; i <= d; i++) {
         double sx = 0.0, sy = 0.0;
@@ -43,6 +44,16 @@ static void to_grid(const mz_map *map, double x, double y, double *gx, double *g
         *gx += sx * across[i];
         *gy += sy * across[i];
     }
+    if (!map->offsets)
+        return;
+    const double a = (x - map->first[0]) / map->spacing[0], b = (shifted - map->first[1]) / map->spacing[1];
+    const int64_t i = mz_node(a, map->columns), j = mz_node(b, map->rows);
+    const double f = a - (double)i, g = b - (double)j;
+    const double *low = map->offsets + 2 * (j * map->columns + i), *high = low + 2 * map->columns;
+    const double left[2] = {low[0] + g * (high[0] - low[0]), low[1] + g * (high[1] - low[1])};
+    const double right[2] = {low[2] + g * (high[2] - low[2]), low[3] + g * (high[3] - low[3])};
+    *gx += left[0] + f * (right[0] - left[0]);
+    *gy += left[1] + f * (right[1] - left[1]);
 }
 
 MZ_INLINE double clipped(double value, double low, double high)
@@ -78,8 +89,7 @@ MZ_EXPORT int64_t mz_sample(const mz_sampler *q, const float *sci, const uint16_
                           const int64_t *which, const double *x, const double *y, int64_t *owner, double *samples)
 {
     const mz_map *map = &q->map;
-    if (map->ny < 1 || map->nx < 1 || map->degree < 0 || map->degree > MZ_MAX_DEGREE || !map->cx || !map->cy ||
-        !map->row_edges)
+    if (!mz_map_is_sound(map) || map->pixmap || !map->row_edges)
         return -1;
     int64_t held = 0;
     for (int64_t k = 0; k < count; k++) {

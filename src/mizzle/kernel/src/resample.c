@@ -32,8 +32,7 @@ MZ_EXPORT int mz_pad(const float *sci, const uint8_t *bad, int64_t ny, int64_t n
 static int usable(const mz_source *s, int64_t frame_nx)
 {
     const mz_map *back = &s->back;
-    return back->ny >= 1 && back->nx >= 1 && !back->pixmap && back->cx && back->cy && back->degree >= 0 &&
-           back->degree <= MZ_MAX_DEGREE && !back->row_edges && s->ny >= 1 && s->nx >= 1 && s->ny < 1 << 14 &&
+    return mz_map_is_sound(back) && !back->pixmap && !back->row_edges && s->ny >= 1 && s->nx >= 1 && s->ny < 1 << 14 &&
            s->nx < 1 << 14 && s->i0 >= 0 && s->i0 + back->nx <= frame_nx && s->shift && s->padded;
 }
 

@@ -280,7 +280,6 @@ def _moved(own: kernel.ChipMap, top: int) -> kernel.ChipMap:
 
 
 def _touches(own: kernel.ChipMap, low: int, high: int) -> bool:
-    """Return whether the chip can reach rows ``low .. high - 1``: its constant term, and all others at their most."""
-    middle = float(own.cy[0, 0])
-    reach = float(np.abs(own.cy).sum()) - abs(middle) + 2.0
-    return low - reach <= middle <= high + reach
+    """Return whether the chip can reach rows ``low .. high - 1``."""
+    first, last = own.rows_reached()
+    return first <= high + 2.0 and last >= low - 2.0
