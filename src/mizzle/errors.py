@@ -36,6 +36,14 @@ class MizzleError(Exception):
         # The default drops the facts' keywords; the state brings them back after the constructor ran.
         return type(self), self.args, {"facts": self.facts}
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.args == other.args and self.facts == other.facts
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.args))
+
 
 class SettingsError(MizzleError, ValueError):
     """The request is wrong: an unknown or out-of-range setting, an empty file list."""

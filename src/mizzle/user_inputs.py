@@ -11,11 +11,12 @@ from mizzle.clock import Clock
 from mizzle.model import Exposure
 from mizzle.model.references import AlignReferences, SkyCatalog
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
+from mizzle.model.values import Value
 from mizzle.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
-class UserInputs:
+class UserInputs(Value):
     """Everything read from files the settings name; empty where they name none.
 
     Parameters

@@ -9,7 +9,7 @@ position.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -256,8 +256,7 @@ def build_frames(
         trusted = _Trusted(settings, tables, binning_of(primary), lookups or {}, headerlet)
         frames[chip], found = trusted.frame(chip, ordered[chip], shapes[chip])
         notes += [text for text in found if text not in notes]
-    for frame in frames.values():
-        frame.facts.setdefault("RADESYS", radesys)
+    frames = {chip: replace(frame, facts={"RADESYS": radesys, **frame.facts}) for chip, frame in frames.items()}
     return {chip: frames[chip] for chip in ordered}, tuple(notes)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
 from mizzle.io.regions import read_regions
+from mizzle.model.astropy_frame import WcsPixelToSky
 from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings.align import AlignSettings
@@ -351,13 +352,9 @@ def read_reference_image(path: str | Path) -> ReferenceImage:
         reason = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
         raise InputError(f"{path}: not a readable FITS image: {reason}", path=str(path)) from problem
 
-    def pixel_to_sky(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        ra, dec = wcs.all_pix2world(x, y, 0)
-        return np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64)
-
     # A diffraction core of 0.09 arcsec, widened by about a pixel of drizzling.
     fwhm = float(np.clip(np.hypot(0.09 / scale, 1.0), 1.0, 6.0))
-    return ReferenceImage(name=Path(path).name, sci=sci, pixel_to_sky=pixel_to_sky, epoch=epoch, fwhm=fwhm)
+    return ReferenceImage(name=Path(path).name, sci=sci, pixel_to_sky=WcsPixelToSky(wcs), epoch=epoch, fwhm=fwhm)
 
 
 def _image_epoch(*headers: Any) -> float:

@@ -9,7 +9,6 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from mizzle.io.inputs import InputFile, quality_beside
 from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
 from mizzle.io.reference_tables import geometry_inputs
 from mizzle.kernel.pixels import all_finite
-from mizzle.model import ArrayPixels, Chip, Exposure, Finding, HeaderValue, Pixels, Verdict
+from mizzle.model import ArrayPixels, Chip, Exposure, Finding, FrozenDict, HeaderValue, Pixels, Verdict
 from mizzle.settings import Settings
 
 #: A chip smaller than this cannot hold a star and its sky.
@@ -45,6 +44,10 @@ class FileHashes(Mapping[str, str]):
     def __init__(self, paths: tuple[Path, ...]) -> None:
         self._paths = {str(path): path for path in paths}
         self._known: dict[str, str] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What travels may arrive where the files are not.
+        return FrozenDict, (dict(self),)
 
     def __getitem__(self, name: str) -> str:
         if name not in self._known:
@@ -289,7 +292,7 @@ def _assemble(
         path=where,
         header=primary,
         camera=camera,
-        chips=MappingProxyType(chips),
+        chips=chips,
         files=hashes,
         findings=(*_remarks(science), *(Finding("geometry", Verdict.PASS, note) for note in (*notes, *more.notes))),
     )

@@ -47,6 +47,9 @@ class FrozenHeader(Mapping[str, HeaderValue]):
         except ValueError as problem:
             raise InputError(f"{where}: a header card cannot be read: {problem}", file=where) from problem
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _header_of_cards, (self._where, {name: str(card.image) for name, card in self._cards.items()})
+
     def _value(self, name: str) -> HeaderValue | None:
         """Return a card's value; None where there is no card, or no value on it."""
         if name not in self._values:
@@ -78,6 +81,16 @@ class FrozenHeader(Mapping[str, HeaderValue]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _header_of_cards(where: str, images: Mapping[str, str]) -> FrozenHeader:
+    """Return a header made of card images: how a pickled one comes back, its cards parsed when asked for."""
+    from astropy.io.fits import Card
+
+    header = FrozenHeader.__new__(FrozenHeader)
+    header._where, header._values = where, {}
+    header._cards = {name: Card.fromstring(image) for name, image in images.items()}
+    return header
 
 
 class Keywords:

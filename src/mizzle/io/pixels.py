@@ -84,6 +84,9 @@ class PixelCache:
         self._kept: dict[object, tuple[NDArray[np.float32], NDArray[np.uint16]]] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._limit,)  # empty: what it kept can be read again
+
     def get(self, key: object) -> tuple[NDArray[np.float32], NDArray[np.uint16]] | None:
         """Return what is kept under `key`."""
         return self._kept.get(key)
@@ -113,6 +116,15 @@ class FilePixels:
     def __init__(self, sci: Plane, dq: Plane | None, err: Plane | None, cache: PixelCache) -> None:
         self._planes = (sci, dq, err)
         self._cache = cache
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self._planes, self._cache)
+
+    def __eq__(self, other: object) -> bool:
+        return self._planes == other._planes if isinstance(other, FilePixels) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._planes)
 
     def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
         kept = self._cache.get(self)

@@ -14,6 +14,7 @@ from mizzle.model.solutions import (
     SkyLevels,
     Zeropoint,
 )
+from mizzle.model.values import FrozenDict, Value
 from mizzle.model.verdict import Finding, Verdict, worst
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Finding",
     "FluxReference",
     "FluxScales",
+    "FrozenDict",
     "Grid",
     "HeaderValue",
     "InputChip",
@@ -38,6 +40,7 @@ __all__ = [
     "Runner",
     "Serial",
     "SkyLevels",
+    "Value",
     "Verdict",
     "Zeropoint",
     "deproject",

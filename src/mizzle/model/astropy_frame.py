@@ -57,3 +57,29 @@ def add_tables(wcs: WCS, tables: LookupTables) -> None:
     for place, table in places.items():
         if table is not None:
             setattr(wcs, place, DistortionLookupTable(np.array(table.data), table.crpix, table.crval, table.cdelt))
+
+
+class WcsPixelToSky:
+    """``(x, y)``, 0-based, to right ascension and declination [deg] by an `astropy.wcs.WCS`; pickles and compares.
+
+    Parameters
+    ----------
+    wcs : WCS
+        With a celestial frame.
+    """
+
+    def __init__(self, wcs: WCS) -> None:
+        self._wcs = wcs
+
+    def __call__(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return right ascension and declination [deg] of 0-based pixels."""
+        ra, dec = self._wcs.all_pix2world(x, y, 0)
+        return np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WcsPixelToSky):
+            return NotImplemented
+        return bool(self._wcs.to_header_string(relax=True) == other._wcs.to_header_string(relax=True))
+
+    def __hash__(self) -> int:
+        return hash(self._wcs.to_header_string(relax=True))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mizzle.model.arrays import locked
 from mizzle.model.camera import Camera
 from mizzle.model.frame import ChipFrame
+from mizzle.model.values import Value, same
 from mizzle.model.verdict import Finding, Verdict, worst
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ class ArrayPixels:
         self._dq = locked(dq, np.uint16)
         self._err = None if err is None else locked(err, np.float32)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._sci, self._dq, self._err)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ArrayPixels):
+            return NotImplemented
+        return same((self._sci, self._dq, self._err), (other._sci, other._dq, other._err))
+
+    __hash__ = None  # type: ignore[assignment]
+
     @property
     def sci(self) -> NDArray[np.float32]:
         """Signal [DN]."""
@@ -71,7 +82,7 @@ class ArrayPixels:
 
 
 @dataclass(frozen=True, eq=False)
-class Chip:
+class Chip(Value):
     """One chip of one exposure.
 
     Parameters
@@ -144,7 +155,7 @@ class Chip:
 
 
 @dataclass(frozen=True, eq=False)
-class Exposure:
+class Exposure(Value):
     """One exposure: up to four chips that share a pointing and a time.
 
     Parameters

@@ -6,6 +6,7 @@ Pixel positions in mizzle's Python code are **0-based** (the center of the first
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from mizzle.model.arrays import locked
 from mizzle.model.lookup import LookupTables
+from mizzle.model.values import Value
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -67,7 +69,7 @@ def _polynomial(coefficients: FloatArray, u: FloatArray, v: FloatArray) -> Float
 
 
 @dataclass(frozen=True, eq=False)
-class ChipFrame:
+class ChipFrame(Value):
     """Pixel to sky for one chip: row term, SIP polynomial, CD matrix, TAN projection.
 
     Parameters
@@ -90,7 +92,7 @@ class ChipFrame:
         Nominal pixel side [arcsec], the IDCTAB's SCALE.
     name : str
         WCSNAME: where this frame comes from.
-    facts : dict
+    facts : mapping
         Where it comes from, as keywords: CHIP, IDCSCALE, IDCTHETA, OCX10, VAFACTOR...
     columns : (nx,) or (0,) array
         Shift in y [pixel] at the center of each *column*: what the incumbent has in place of the row term;
@@ -113,13 +115,14 @@ class ChipFrame:
     row_edges: FloatArray
     scale: float
     name: str = "MODEL"
-    facts: dict[str, float | str] = field(default_factory=dict)
+    facts: Mapping[str, float | str] = field(default_factory=dict)
     columns: FloatArray = field(default_factory=lambda: np.zeros(0))
     tables: LookupTables = field(default_factory=LookupTables)
 
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges", "columns"):
             object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+        super().__post_init__()
 
     def pixel_to_plane(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
         """Map 0-based pixels to this frame's own tangent plane, ``xi`` east and ``eta`` north [deg]."""
@@ -232,7 +235,7 @@ class ChipFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Value):
     """The product's pixels: a plain TAN frame.
 
     Parameters
@@ -258,6 +261,7 @@ class Grid:
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd"):
             object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+        super().__post_init__()
 
     @property
     def scale(self) -> float:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.model.arrays import locked
+from mizzle.model.values import Value
 
 
 @dataclass(frozen=True, eq=False)
-class LookupTable:
+class LookupTable(Value):
     """Shifts on a regular grid of pixels: bilinear between nodes, constant beyond the outermost.
 
     Parameters
@@ -80,7 +81,7 @@ class LookupTable:
 
 
 @dataclass(frozen=True, eq=False)
-class LookupTables:
+class LookupTables(Value):
     """The lookup tables of a chip.
 
     Parameters

@@ -19,14 +19,15 @@ from mizzle.model.solutions import (
     SkyLevels,
     Zeropoint,
 )
+from mizzle.model.values import Value
 from mizzle.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
 
-@dataclass(frozen=True)
-class InputChip:
+@dataclass(frozen=True, eq=False)
+class InputChip(Value):
     """One input chip of a mosaic, in the order of the context bits."""
 
     root: str
@@ -39,7 +40,7 @@ class InputChip:
 
 
 @dataclass(frozen=True, eq=False)
-class Mosaic:
+class Mosaic(Value):
     """One drizzled image.
 
     Parameters
@@ -96,7 +97,7 @@ class Mosaic:
 
 
 @dataclass(frozen=True, eq=False)
-class Catalog:
+class Catalog(Value):
     """Stars of one mosaic: equal-length columns with units.
 
     Parameters
@@ -118,7 +119,7 @@ class Catalog:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(Value):
     """Everything a run found out."""
 
     name: str

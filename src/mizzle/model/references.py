@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from mizzle.model.arrays import locked
 from mizzle.model.frame import FloatArray
 from mizzle.model.user_tables import SkyRegion
+from mizzle.model.values import Value
 
 
 @dataclass(frozen=True, eq=False)
-class SkyCatalog:
+class SkyCatalog(Value):
     """Positions on the sky to align to.
 
     Parameters
@@ -53,6 +54,7 @@ class SkyCatalog:
             if values.shape != (n,):
                 raise ValueError(f"{self.name}: {key} has shape {values.shape}, ra has {n} entries")
             object.__setattr__(self, key, locked(values, np.float64))
+        super().__post_init__()
 
     def __len__(self) -> int:
         return int(self.ra.size)
@@ -69,7 +71,7 @@ class SkyCatalog:
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceImage:
+class ReferenceImage(Value):
     """An image whose stars are to be aligned to.
 
     Parameters
@@ -93,8 +95,8 @@ class ReferenceImage:
     fwhm: float = 1.5
 
 
-@dataclass(frozen=True)
-class KnownShift:
+@dataclass(frozen=True, eq=False)
+class KnownShift(Value):
     """A correction known beforehand.
 
     Parameters
@@ -114,7 +116,7 @@ class KnownShift:
 
 
 @dataclass(frozen=True, eq=False)
-class AlignReferences:
+class AlignReferences(Value):
     """Everything read from files for the alignment; empty parts are simply not there.
 
     Parameters

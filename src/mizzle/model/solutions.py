@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mizzle.model.arrays import locked
 from mizzle.model.exposure import Exposure
 from mizzle.model.frame import ChipFrame, FloatArray
+from mizzle.model.values import Value
 from mizzle.model.verdict import Verdict, worst
 
 
 @dataclass(frozen=True, eq=False)
-class ExposureAlignment:
+class ExposureAlignment(Value):
     """How one exposure moves, and how well that is known.
 
     The correction acts on the plane tangent at `pivot`: ``(xi, eta) -> matrix @ (xi, eta) + shift``.
@@ -63,6 +64,7 @@ class ExposureAlignment:
     def __post_init__(self) -> None:
         for key in ("matrix", "shift", "covariance"):
             object.__setattr__(self, key, locked(getattr(self, key), np.float64))
+        super().__post_init__()
 
     @property
     def roll_deg(self) -> float:
@@ -76,7 +78,7 @@ class ExposureAlignment:
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class Alignment(Value):
     """All exposures on one frame.
 
     Parameters
@@ -121,8 +123,8 @@ class Alignment:
         return worst(entry.verdict for entry in self.exposures.values())
 
 
-@dataclass(frozen=True)
-class FluxReference:
+@dataclass(frozen=True, eq=False)
+class FluxReference(Value):
     """The one inverse sensitivity of a filter, and where it comes from."""
 
     chip: str
@@ -135,8 +137,8 @@ class FluxReference:
     origin: str
 
 
-@dataclass(frozen=True)
-class FluxScales:
+@dataclass(frozen=True, eq=False)
+class FluxScales(Value):
     """Factor for each chip to one PHOTFLAM: ``DN * factor`` is DN at the reference zeropoint.
 
     Parameters
@@ -164,8 +166,8 @@ class FluxScales:
         return self.reference.photflam
 
 
-@dataclass(frozen=True)
-class SkyLevels:
+@dataclass(frozen=True, eq=False)
+class SkyLevels(Value):
     """Sky to subtract, and what each chip measured.
 
     Parameters
@@ -207,7 +209,7 @@ class SkyLevels:
 
 
 @dataclass(frozen=True, eq=False)
-class CosmicRays:
+class CosmicRays(Value):
     """Pixels hit by cosmic rays: packed masks.
 
     Parameters
@@ -248,8 +250,8 @@ class CosmicRays:
         return np.unpackbits(bits, count=shape[0] * shape[1]).astype(np.bool_).reshape(shape)
 
 
-@dataclass(frozen=True)
-class ChipProof:
+@dataclass(frozen=True, eq=False)
+class ChipProof(Value):
     """A chip's stars against the same stars on the other chips."""
 
     ratio: float
@@ -263,8 +265,8 @@ class ChipProof:
     sky_error: float = float("nan")
 
 
-@dataclass(frozen=True)
-class Zeropoint:
+@dataclass(frozen=True, eq=False)
+class Zeropoint(Value):
     """The proof of one filter's zeropoint.
 
     Parameters

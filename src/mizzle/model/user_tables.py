@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mizzle.model.values import Value
 
-@dataclass(frozen=True)
-class FluxCorrection:
+
+@dataclass(frozen=True, eq=False)
+class FluxCorrection(Value):
     """What a user knows better about the PHOTFLAM of some chips.
 
     Empty text and infinite limits match everything; a row applies where all its conditions hold.
@@ -35,8 +37,8 @@ class FluxCorrection:
     mjd_max: float = float("inf")
 
 
-@dataclass(frozen=True)
-class SkyValue:
+@dataclass(frozen=True, eq=False)
+class SkyValue(Value):
     """A sky level the user gives.
 
     Parameters
@@ -52,8 +54,8 @@ class SkyValue:
     chip: str = ""
 
 
-@dataclass(frozen=True)
-class SkyRegion:
+@dataclass(frozen=True, eq=False)
+class SkyRegion(Value):
     """A region of the sky, or of one chip, kept out of the sky statistics.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from mizzle.errors import SettingsError
 from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
-from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, Runner, Serial
+from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, FrozenDict, Runner, Serial
 from mizzle.simulate.cosmic import Hits, cosmic_rays, satellite_trail
 from mizzle.simulate.defects import Defects, chip_defects
 from mizzle.simulate.detector import ChipConditions, read_out
@@ -109,10 +108,10 @@ def visit(
             pointing.root,
             pointing,
             float(plan.value("exptime", i)),
-            MappingProxyType({name: truth for name, (_, truth) in chips.items()}),
+            FrozenDict({name: truth for name, (_, truth) in chips.items()}),
         )
     lit = {name: defects.lit for name, defects in scene.defects.items()}
-    truth = Truth(plan, scene.stars, MappingProxyType(truths), MappingProxyType(scene.areas), MappingProxyType(lit))
+    truth = Truth(plan, scene.stars, FrozenDict(truths), FrozenDict(scene.areas), FrozenDict(lit))
     return Visit(tuple(exposures), truth)
 
 
@@ -252,7 +251,7 @@ def _chip(job: _ChipJob, sci: NDArray[np.float32], dq: NDArray[np.uint16]) -> Ch
         name=job.name,
         number=CHIP_NUMBERS[job.name],
         pixels=ArrayPixels(sci, dq),
-        header=MappingProxyType(header),
+        header=FrozenDict(header),
         gain=job.conditions.gain,
         read_noise=job.conditions.read_noise,
         photflam=job.photflam,
@@ -279,6 +278,6 @@ def _exposure(plan: Plan, pointing: Pointing, index: int, chips: dict[str, Chip]
         date_obs=pointing.date,
         atodgain=int(plan.value("gain", index)),
         target=plan.target,
-        header=MappingProxyType(header),
-        chips=MappingProxyType(chips),
+        header=FrozenDict(header),
+        chips=FrozenDict(chips),
     )

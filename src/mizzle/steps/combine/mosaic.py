@@ -176,9 +176,12 @@ Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], ND
 def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
     """Turn sums into SCI, ERR, WHT and CTX."""
     sci, err, wht = (np.empty(sums.shape, np.float32) for _ in range(3))
-    context = np.empty((sums.planes, *sums.shape), np.int32)
-    runner.map(lambda rows: finish(sums, rows, (sci, err, wht), context), bands)
-    return sci, err, wht, context[0] if context.shape[0] == 1 else context
+    context = np.empty(sums.shape if sums.planes == 1 else (sums.planes, *sums.shape), np.int32)
+    planes = context.reshape(sums.planes, *sums.shape)
+    runner.map(lambda rows: finish(sums, rows, (sci, err, wht), planes), bands)
+    for image in (sci, err, wht, context):
+        image.flags.writeable = False  # locked here, so that the mosaic need not copy them
+    return sci, err, wht, context
 
 
 def neighbor_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, NDArray[np.float64]]:

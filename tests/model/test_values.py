@@ -1,0 +1,215 @@
+"""Public values travel: every protocol gives back an equal value, locked all the way down; it hashes or refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from mizzle import DataError, InputError, MizzleError, Settings, SettingsError, read_exposure
+from mizzle.instrument.cameras import CAMERAS, WFPC2
+from mizzle.instrument.noise import NoiseModel
+from mizzle.io.catalogs import read_reference_image
+from mizzle.io.pixels import PixelCache
+from mizzle.model import (
+    Alignment,
+    ArrayPixels,
+    Catalog,
+    ChipProof,
+    CosmicRays,
+    ExposureAlignment,
+    Finding,
+    FluxReference,
+    FluxScales,
+    FrozenDict,
+    Grid,
+    InputChip,
+    Mosaic,
+    Result,
+    SkyLevels,
+    Verdict,
+    Zeropoint,
+)
+from mizzle.model.astropy_frame import WcsPixelToSky
+from mizzle.model.lookup import LookupTable, LookupTables
+from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
+from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
+from mizzle.user_inputs import UserInputs
+from tiny_files import write_pair
+from tiny_visit import exposure, frame
+
+PLANE = np.arange(20.0 * 24).reshape(20, 24)
+FRAME = frame("WF3", (20, 24))
+EXPOSURE = exposure(0, {"WF3": (PLANE, np.zeros((20, 24)), FRAME, np.ones((20, 24)))})
+CHIP = EXPOSURE.chips["WF3"]
+ENTRY = ExposureAlignment("a", (1.0, 2.0), np.eye(2), np.zeros(2), chip_shifts={"PC": (0.1, 0.2)})
+ALIGNMENT = Alignment("a", {"a": ENTRY}, tables={"a": {"x": np.arange(3.0)}})
+REFERENCE = FluxReference("WF3", 2.4e-18, 7995.0, 646.0, -21.1, "WFPC2,3", 7.0, "u1")
+SCALES = FluxScales({"F814W": REFERENCE}, {"a": {"WF3": 1.0}})
+SKY = SkyLevels(*({"a": {"WF3": value}} for value in (1.0, 2.0, 3.0, float("nan"))))
+RAYS = CosmicRays({"a": {"WF3": np.packbits(PLANE > 7)}}, {"a": {"WF3": 0.1}}, {"a": "median"})
+PROOF = ChipProof(1.0, 0.01, 12, Verdict.PASS)
+ZEROPOINT = Zeropoint(REFERENCE, {"WF3": PROOF}, tables={"pairs": {"x": np.arange(2)}, "scatter": [1.0, 2.0]})
+GRID = Grid(np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.eye(2), (20, 24))
+INPUT_CHIP = InputChip("a", "WF3", 500.0, 1.0, 2.0, 500.0, 0.0996)
+IMAGES = [np.full((20, 24), 1.0, np.float32), np.full((20, 24), np.nan, np.float32), np.ones((20, 24), np.float32)]
+MOSAIC = Mosaic("F814W", *IMAGES, np.ones((20, 24), np.int32), GRID, REFERENCE, (INPUT_CHIP,), 500.0, 1.0, "square")
+CATALOG = Catalog({"ra": np.array([1.0, np.nan]), "chip": np.array(["PC", "WF3"])}, {"ra": "deg", "chip": ""})
+RESULT = Result(
+    "m2", (EXPOSURE,), {"F814W": MOSAIC}, {"F814W": CATALOG}, ALIGNMENT, SCALES, SKY, RAYS, {"F814W": ZEROPOINT},
+    Verdict.NONE, {"inputs": [{"root": "a"}]},
+)  # fmt: skip
+STARS = SkyCatalog("mine", np.array([1.0]), np.array([2.0]))
+REGION = SkyRegion((1.0, 2.0, 3.0), (1.0, 2.0, 1.0))
+IMAGE = ReferenceImage("deep", PLANE, WcsPixelToSky(GRID.wcs))
+SHIFT = KnownShift(0.1, 0.2)
+REFERENCES = AlignReferences(STARS, IMAGE, (REGION,), {"a": {"WF3": np.ones((2, 3))}}, {"a": SHIFT})
+
+VALUES = {
+    "exposure": EXPOSURE,
+    "chip": CHIP,
+    "pixels": ArrayPixels(PLANE, PLANE),
+    "chip frame": FRAME,
+    "lookup tables": LookupTables(LookupTable(np.ones((2, 3), np.float32), (1.0, 1.0), (1.0, 1.0), (64.0, 64.0))),
+    "camera": WFPC2,
+    "camera with tables": CAMERAS[-1],
+    "finding": Finding("file", Verdict.WARN, "odd", ("PC",)),
+    "grid": GRID,
+    "exposure alignment": ENTRY,
+    "alignment": ALIGNMENT,
+    "flux reference": REFERENCE,
+    "flux scales": SCALES,
+    "sky levels": SKY,
+    "cosmic rays": RAYS,
+    "chip proof": PROOF,
+    "zeropoint": ZEROPOINT,
+    "input chip": INPUT_CHIP,
+    "mosaic": MOSAIC,
+    "catalog": CATALOG,
+    "result": RESULT,
+    "frozen dict": FrozenDict(a=1),
+    "settings": Settings(),
+    "noise model": NoiseModel(7.0, 5.0),
+    "sky catalog": STARS,
+    "reference image": IMAGE,
+    "known shift": SHIFT,
+    "align references": REFERENCES,
+    "flux correction": FluxCorrection(chip="PC"),
+    "sky value": SkyValue(3.0),
+    "sky region": REGION,
+    "user inputs": UserInputs(REFERENCES, (FluxCorrection(),), (SkyValue(1.0),), (REGION,)),
+    "error": MizzleError("what", file="a"),
+    "settings error": SettingsError("what", file="a"),
+    "input error": InputError("what", file="a", shape=(1, 2)),
+    "data error": DataError("what", roots=("a", "b")),
+}
+
+
+def assert_locked(value):
+    """Nothing in `value` can be written to."""
+    if isinstance(value, np.ndarray):
+        assert not value.flags.writeable
+    elif isinstance(value, Mapping):
+        assert not hasattr(value, "__setitem__") or isinstance(value, FrozenDict)
+        for entry in value.values():
+            assert_locked(entry)
+    elif isinstance(value, tuple):
+        for entry in value:
+            assert_locked(entry)
+    elif dataclasses.is_dataclass(value):
+        for part in dataclasses.fields(value):
+            assert_locked(getattr(value, part.name))
+    else:
+        assert not isinstance(value, list | set)
+
+
+def hash_or_refusal(value):
+    try:
+        return hash(value)
+    except TypeError:
+        return "refused"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_comes_back_equal_and_locked(name, protocol):
+    value = VALUES[name]
+    back = pickle.loads(pickle.dumps(value, protocol))
+    assert back == value
+    assert type(back) is type(value)
+    assert hash_or_refusal(back) == hash_or_refusal(value)
+    assert_locked(back)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_exposure_read_from_files_travels(tmp_path, protocol):
+    read = read_exposure(write_pair(tmp_path))
+    back = pickle.loads(pickle.dumps(read, protocol))
+    assert back == read
+    assert dict(back.header) == dict(read.header)
+    assert dict(back.files) == dict(read.files)
+    for name, chip in back.chips.items():
+        np.testing.assert_array_equal(chip.sci, read.chips[name].sci)
+        assert not chip.sci.flags.writeable
+    assert_locked(back)
+
+
+def test_hashes_travel_to_where_the_files_are_not(tmp_path):
+    path = write_pair(tmp_path)
+    read = read_exposure(path)
+    stored = pickle.dumps(read)
+    known = dict(read.files)
+    path.unlink()
+    assert dict(pickle.loads(stored).files) == known
+
+
+def test_a_cache_travels_empty_with_its_limit():
+    cache = PixelCache(1000)
+    cache.put("a", (np.zeros(10, np.float32), np.zeros(10, np.uint16)))
+    back = pickle.loads(pickle.dumps(cache))
+    assert back.get("a") is None
+    assert pickle.dumps(back) == pickle.dumps(cache)
+
+
+def test_an_image_read_from_a_file_travels(tmp_path):
+    from astropy.io import fits
+
+    header = GRID.wcs.to_header()
+    fits.PrimaryHDU(np.ones((20, 24), np.float32), header=header).writeto(tmp_path / "deep.fits")
+    image = read_reference_image(tmp_path / "deep.fits")
+    back = pickle.loads(pickle.dumps(image))
+    assert back == image
+    np.testing.assert_array_equal(back.pixel_to_sky(3.0, 4.0), image.pixel_to_sky(3.0, 4.0))
+
+
+@pytest.mark.parametrize("name", ["exposure", "chip frame", "alignment", "mosaic", "catalog", "chip proof"])
+def test_values_that_differ_are_not_equal(name):
+    changes = {
+        "exposure": {"exptime": 1.0},
+        "chip frame": {"cd": np.eye(2)},
+        "alignment": {"tables": {"a": {"x": np.arange(4.0)}}},
+        "mosaic": {"wht": np.zeros((20, 24), np.float32)},
+        "catalog": {"units": {"ra": "rad", "chip": ""}},
+        "chip proof": {"ratio_uncorrected": 1.0},
+    }
+    assert dataclasses.replace(VALUES[name], **changes[name]) != VALUES[name]
+
+
+@pytest.mark.parametrize("change", ["update", "setdefault", "clear", "popitem", "__ior__", "__delitem__"])
+def test_a_frozen_mapping_refuses_every_change(change):
+    arguments = {"update": ({"b": 2},), "setdefault": ("b", 2), "__ior__": ({"b": 2},), "__delitem__": ("a",)}
+    with pytest.raises(TypeError, match="cannot change"):
+        getattr(FrozenDict(a=1), change)(*arguments.get(change, ()))
+
+
+def test_a_value_does_not_follow_what_it_was_made_of():
+    factors = {"a": {"WF3": 1.0}}
+    columns = {"ra": np.array([1.0])}
+    scales, catalog = FluxScales({}, factors), Catalog(columns, {})
+    factors["a"]["WF3"] = 2.0
+    columns["ra"][0] = 5.0
+    assert scales.factors["a"]["WF3"] == 1.0
+    assert catalog.columns["ra"][0] == 1.0
