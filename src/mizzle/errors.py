@@ -15,13 +15,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def _one_line(text: str) -> str:
+    """Return a message on one line: names of files and text of headers may hold anything."""
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+
+
 class MizzleError(Exception):
     """Base of all our errors; carries the facts its message is built from.
 
     Parameters
     ----------
     message : str
-        Where, what was found, what was needed, what to do.
+        Where, what was found, what was needed, what to do; it is kept as one line.
     **facts : object
         The values the message was built from, for programs to read.
     """
@@ -29,7 +34,7 @@ class MizzleError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, /, **facts: object) -> None:
-        super().__init__(message)
+        super().__init__(_one_line(message))
         self.facts: dict[str, object] = facts
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,10 +73,13 @@ def damaged_gzip(folder: Path) -> Arguments:
     return [str(path)]
 
 
-def not_gzip(folder: Path) -> Arguments:
-    path = write_pair(folder, ending=".fits.gz")
-    path.write_bytes(gzip.decompress(path.read_bytes()))
-    return [str(path)]
+def packed_otherwise(pack: Callable[[bytes], bytes]) -> Case:
+    def case(folder: Path) -> Arguments:
+        path = write_pair(folder)
+        path.write_bytes(pack(path.read_bytes()))
+        return [str(path)]
+
+    return case
 
 
 def missing_quality(folder: Path) -> Arguments:
@@ -106,11 +110,73 @@ def only_quality(folder: Path) -> Arguments:
     return [str(path.with_name(path.name.replace("c0m", "c1m")))]
 
 
-def unknown_kind(folder: Path) -> Arguments:
+def no_exposure(folder: Path) -> Arguments:
+    folder.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([primary(), fits.ImageHDU(np.zeros((SIDE, SIDE)), name="MAP")]).writeto(folder / "image.fits")
+    return [str(folder / "image.fits")]
+
+
+def pipe(folder: Path) -> Arguments:
     path = write_pair(folder)
-    other = path.with_name("image.fits")
-    shutil.copy(path, other)
-    return [str(other)]
+    path.unlink()
+    os.mkfifo(path)
+    return [str(path)]
+
+
+def device(folder: Path) -> Arguments:
+    path = write_pair(folder)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    return [str(path)]
+
+
+def link_to_itself(folder: Path) -> Arguments:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "ua060502m_c0m.fits"
+    path.symlink_to(path)
+    return [str(path)]
+
+
+def sparse_giant(folder: Path) -> Arguments:
+    path = write_pair(folder)
+    os.truncate(path, 50_000_000_000)
+    return [str(path)]
+
+
+def bomb(folder: Path) -> Arguments:
+    """A small file that unpacks to a header which announces more than any exposure has."""
+    path = write_pair(folder, ending=".fits.gz")
+    plain = gzip.decompress(path.read_bytes())
+    plain = plain.replace(b"NAXIS1  =                   96", b"NAXIS1  =            999999999", 1)
+    path.write_bytes(gzip.compress(plain + bytes(20_000_000), compresslevel=1))
+    return [str(path)]
+
+
+def folder_as_file(folder: Path) -> Arguments:
+    path = write_pair(folder)
+    path.unlink()
+    path.mkdir()
+    return [str(path)]
+
+
+def simple_f(folder: Path) -> Arguments:
+    path = write_pair(folder)
+    path.write_bytes(path.read_bytes().replace(b"SIMPLE  =                    T", b"SIMPLE  =                    F", 1))
+    return [str(path)]
+
+
+def strange_extension(folder: Path) -> Arguments:
+    path = write_pair(folder)
+    path.write_bytes(path.read_bytes().replace(b"XTENSION= 'IMAGE   '", b"XTENSION= 'IMAGF   '", 1))
+    return [str(path)]
+
+
+def newline_in_name(folder: Path) -> Arguments:
+    return [str(write_pair(folder / "a\nb", primary_changes={"EXPTIME": -1.0}))]
+
+
+def network(folder: Path) -> Arguments:
+    return ["https://example.org/u40x010hm_c0m.fits"]
 
 
 def nan_chip(folder: Path) -> Arguments:
@@ -188,7 +254,21 @@ CASES: list[tuple[str, Case, int, str]] = [
     ("not FITS", not_fits, 3, "FITS"),
     ("empty file", empty_file, 3, "FITS|empty"),
     ("damaged gzip", damaged_gzip, 3, "compressed"),
-    ("gz that is none", not_gzip, 3, "compressed"),
+    ("bzip2 under .fits", packed_otherwise(bz2.compress), 3, "bzip2.*unpack"),
+    ("xz under .fits", packed_otherwise(lzma.compress), 3, "xz.*unpack"),
+    ("web page under .fits", packed_otherwise(lambda _: b"<!DOCTYPE html><html>Log in</html>"), 3, "web page"),
+    ("a pipe", pipe, 3, "pipe; only regular files"),
+    ("a device", device, 3, "device; only regular files"),
+    ("a link to itself", link_to_itself, 3, "cannot be read"),
+    ("a sparse giant", sparse_giant, 3, "50000000000 bytes"),
+    ("a small file of gigabytes", bomb, 3, "bytes announced"),
+    ("a folder called c0m.fits", folder_as_file, 2, "no \\*_c0m"),
+    ("SIMPLE = F", simple_f, 3, "SIMPLE is not T"),
+    ("unknown XTENSION", strange_extension, 3, "XTENSION of unit 1 is 'IMAGF'"),
+    ("newline in the name", newline_in_name, 3, "a b/ua060502m_c0m.fits: EXPTIME"),
+    ("an address", network, 3, "not a file"),
+    ("BSCALE a word", with_chip(BSCALE="one"), 3, "BSCALE is 'one'"),
+    ("BZERO a word", with_chip(BZERO="nought"), 3, "BZERO is 'nought'"),
     ("wrong instrument", with_primary(INSTRUME="ACS"), 3, "INSTRUME.*'ACS'.*WFPC2"),
     ("no instrument", with_primary(INSTRUME=None), 3, "INSTRUME"),
     ("missing c1m", missing_quality, 3, "sought .*_c1m.fits"),
@@ -197,7 +277,7 @@ CASES: list[tuple[str, Case, int, str]] = [
     ("empty folder", empty_folder, 2, "no \\*_c0m"),
     ("wildcard without match", wildcard_without_match, 2, "no file matches"),
     ("only a c1m", only_quality, 2, "c1m"),
-    ("unknown kind of file", unknown_kind, 3, "unknown kind"),
+    ("no exposure", no_exposure, 3, "extensions MAP; needed a WFPC2 exposure"),
     ("no PHOTFLAM", with_chip(PHOTFLAM=None), 3, "PHOTFLAM is missing"),
     ("zero PHOTFLAM", with_chip(PHOTFLAM=0.0), 3, "PHOTFLAM is '0.0'"),
     ("negative PHOTFLAM", with_chip(PHOTFLAM=-2e-18), 3, "PHOTFLAM"),
@@ -238,7 +318,7 @@ def digest(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.stat().st_size < 100_000_000
     }
 
 
@@ -255,6 +335,7 @@ def test_bad_input_ends_with_one_message(
     assert stop.value.code == code, said.err
     assert re.search(message, said.err, re.IGNORECASE), said.err
     assert "Traceback" not in said.err
+    assert said.err.count("\n") == 1, said.err
     assert said.out == ""
     assert digest(tmp_path / "in") == before
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())

@@ -17,10 +17,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mizzle.archive.names import is_safe, shown
-from mizzle.archive.structure import check_fits
 from mizzle.archive.web import MEGABYTE, Patience, ServiceError, get_bytes
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import prepare_folder, write_bytes
+from mizzle.io.structure import check_fits
 from mizzle.settings import ArchiveSettings
 
 Say = Callable[[str], None]

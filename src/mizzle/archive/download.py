@@ -15,10 +15,10 @@ from typing import BinaryIO, Literal
 
 from mizzle.archive.locks import bears_name, open_locked
 from mizzle.archive.names import safe_name, shown
-from mizzle.archive.structure import check_fits
 from mizzle.archive.web import Answer, Patience, ServiceError, opened
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
+from mizzle.io.structure import check_fits
 from mizzle.settings import ArchiveSettings
 
 #: Called with the name, the bytes there so far, and the full size or None.

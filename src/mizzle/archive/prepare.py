@@ -11,8 +11,8 @@ from mizzle.archive.astrometry import fetch_headerlets
 from mizzle.archive.crds import matching_header
 from mizzle.archive.download import Progress, silent
 from mizzle.archive.references import best_references, cache_folder
-from mizzle.archive.structure import primary_header
 from mizzle.errors import MizzleError
+from mizzle.io.structure import primary_header
 from mizzle.settings import Settings, build_settings
 
 Say = Callable[[str], None]

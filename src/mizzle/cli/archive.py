@@ -41,8 +41,8 @@ def fetch_command(
     """Fetch exposures from MAST (c0m and c1m; flc or flt of ACS and WFC3), and WFPC2's reference files from CRDS."""
     from mizzle.archive.mast import fetch_exposures, find_products
     from mizzle.archive.references import best_references, cache_folder
-    from mizzle.archive.structure import primary_header
     from mizzle.cli.console import out as show
+    from mizzle.io.structure import primary_header
 
     settings = read_settings(config, assignments).archive
     if cloud:
@@ -113,8 +113,8 @@ def references_command(
 
 def _fetch_references(folder: Path, names: list[str], settings: Settings, quiet: bool) -> None:
     from mizzle.archive.references import fetch_references
-    from mizzle.archive.structure import primary_header
     from mizzle.io.inputs import find_inputs
+    from mizzle.io.structure import primary_header
 
     headers = [primary_header(item.science) for item in find_inputs(names)]
     with _Talk(quiet) as talk:

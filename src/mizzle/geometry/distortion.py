@@ -165,6 +165,15 @@ def day_number(date: object) -> int:
         ) from problem
 
 
+def _table_day(tables: DistortionTables, text: object) -> int:
+    """Return the day of a row of the OFFTAB."""
+    try:
+        return day_number(text)
+    except InputError as problem:
+        message = f"{tables.offtab_name}: OBSDATE {str(text)[:40]!r} is no date; give another OFFTAB (geometry.offtab)"
+        raise InputError(message, file=tables.offtab_name) from problem
+
+
 def chip_offset(
     tables: DistortionTables, number: int, date: object, *, end: OfftabEnd = "hold"
 ) -> tuple[float, float, float]:
@@ -176,7 +185,7 @@ def chip_offset(
     rows = np.flatnonzero(tables.offtab["DETCHIP"] == number)
     if rows.size == 0:
         raise InputError(f"{tables.offtab_name}: no row for chip {number}; give another OFFTAB", chip=number)
-    days = np.array([day_number(text) for text in tables.offtab["OBSDATE"][rows]], dtype=np.float64)
+    days = np.array([_table_day(tables, text) for text in tables.offtab["OBSDATE"][rows]], dtype=np.float64)
     order = np.argsort(days, kind="stable")
     when = float(day_number(date))
     days = days[order]

@@ -29,6 +29,7 @@ _TYPES: Mapping[str, type] = MappingProxyType(
     {"int16": np.int16, "int32": np.int32, "float32": np.float32, "float64": np.float64, "string": np.str_}
 )
 _NEEDED_IDCTAB = ("DETCHIP", "FILTER", "XREF", "YREF", "SCALE", "CX10", "CX11", "CY10", "CY11")
+_TEXTS = frozenset({"FILTER", "OBSDATE"})
 _NEEDED_OFFTAB = ("DETCHIP", "OBSDATE", "THETA", "V2REF", "V3REF")
 
 
@@ -63,7 +64,11 @@ class DistortionTables:
     dgeofile_name: str
 
     def __post_init__(self) -> None:
-        _check("IDCTAB", self.idctab_name, self.idctab, _NEEDED_IDCTAB)
+        orders = [n for n in range(1, 10) if f"CX{n}0" in self.idctab]
+        terms = tuple(
+            f"C{axis}{n}{m}" for axis in "XY" for n in range(1, max(orders, default=1) + 1) for m in range(n + 1)
+        )
+        _check("IDCTAB", self.idctab_name, self.idctab, tuple(dict.fromkeys((*_NEEDED_IDCTAB, *terms))))
         if "V2REF" not in self.idctab:
             _check("OFFTAB", self.offtab_name, self.offtab, _NEEDED_OFFTAB)
         for chip, profile in self.row_shift.items():
@@ -105,7 +110,9 @@ def _check(kind: str, name: str, columns: Columns, needed: tuple[str, ...]) -> N
             file=name,
             missing=tuple(missing),
         )
-    for column in columns.values():
+    for label, column in columns.items():
+        if label in needed and label not in _TEXTS and column.dtype.kind not in "iuf":
+            raise InputError(f"{name}: column {label} holds no numbers; it is no WFPC2 {kind}", file=name)
         if column.dtype.kind == "f" and not np.all(np.isfinite(column)):
             raise InputError(f"{name}: not all numbers are finite; the {kind} is damaged", file=name)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.parsers.expat import ExpatError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
+from mizzle.io.opened import opened_image, read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.astropy_frame import WcsPixelToSky
 from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
@@ -44,18 +43,6 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 #: What numbers without a unit are in.
 UNITS = {"ra": "deg", "dec": "deg", "pm_ra": "mas / yr", "pm_dec": "mas / yr", "error": "mas"}
-
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    SyntaxError,
-    EOFError,
-    ExpatError,
-    MemoryError,
-)
 
 
 def read_align_references(settings: AlignSettings, *, catalog: SkyCatalog | None = None) -> AlignReferences:
@@ -93,48 +80,6 @@ def read_source_regions(name: str) -> tuple[SkyRegion, ...]:
     from dataclasses import replace
 
     return tuple(replace(region, include=False) for region in read_regions(name[1:]))
-
-
-def read_table(path: str | Path) -> Any:
-    """Read a table by what the file is: FITS, VOTable, ECSV, or text with commas or blanks.
-
-    Returns
-    -------
-    table : astropy.table.Table
-
-    Raises
-    ------
-    InputError
-        The file is missing, or none of these.
-    """
-    from astropy.table import Table
-
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be read: {problem}", path=str(path)) from problem
-    if head.startswith(b"SIMPLE") or head.startswith(b"\x1f\x8b"):
-        kind = "fits"
-    elif b"<VOTABLE" in head.upper() or head.lstrip().startswith(b"<?xml"):
-        kind = "votable"
-    elif head.startswith(b"# %ECSV"):
-        kind = "ascii.ecsv"
-    else:
-        first = next((line for line in head.decode("latin-1").splitlines() if line.strip()), "")
-        kind = "ascii.csv" if "," in first else "ascii.basic"
-    options: dict[str, Any] = {"fits": {"hdu": 1}, "votable": {"table_id": 0}}.get(kind, {})
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # units and dates of other people's files are not our news
-            return Table.read(path, format=kind, **options)
-    except _UNREADABLE as problem:
-        reason = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
-        raise InputError(
-            f"{path}: not a readable table (taken for {kind}): {reason}; ECSV, CSV, FITS or VOTable is needed",
-            path=str(path),
-        ) from problem
 
 
 def _find(table: Any, what: str) -> str | None:
@@ -329,28 +274,22 @@ def read_reference_image(path: str | Path) -> ReferenceImage:
     InputError
         Unreadable, or without such an image.
     """
-    from astropy.io import fits
-    from astropy.wcs import WCS, FITSFixedWarning
+    from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_scales
 
-    try:
-        with warnings.catch_warnings(), fits.open(path, mode="readonly", memmap=False) as hdus:
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            for hdu in hdus:
-                if getattr(hdu, "data", None) is None or not hdu.is_image or hdu.data.ndim != 2:
-                    continue
-                wcs = WCS(hdu.header, fobj=hdus)
-                if not wcs.has_celestial:
-                    continue
-                sci = np.array(hdu.data, dtype=np.float32)
-                epoch = _image_epoch(hdus[0].header, hdu.header)
-                scale = 3600.0 * float(np.mean(proj_plane_pixel_scales(wcs)))
-                break
-            else:
-                raise InputError(f"{path}: no two-dimensional image with a celestial WCS", path=str(path))
-    except _UNREADABLE as problem:
-        reason = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
-        raise InputError(f"{path}: not a readable FITS image: {reason}", path=str(path)) from problem
+    with opened_image(path, "FITS image") as hdus:
+        for hdu in hdus:
+            if getattr(hdu, "data", None) is None or not hdu.is_image or hdu.data.ndim != 2:
+                continue
+            wcs = WCS(hdu.header, fobj=hdus)
+            if not wcs.has_celestial:
+                continue
+            sci = np.array(hdu.data, dtype=np.float32)
+            epoch = _image_epoch(hdus[0].header, hdu.header)
+            scale = 3600.0 * float(np.mean(proj_plane_pixel_scales(wcs)))
+            break
+        else:
+            raise InputError(f"{path}: no two-dimensional image with a celestial WCS", path=str(path))
 
     # A diffraction core of 0.09 arcsec, widened by about a pixel of drizzling.
     fwhm = float(np.clip(np.hypot(0.09 / scale, 1.0), 1.0, 6.0))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import re
-import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,13 @@ from mizzle.errors import InputError
 from mizzle.geometry.frames import build_frames
 from mizzle.instrument import wfpc2
 from mizzle.instrument.cameras import WFPC2, camera_of
-from mizzle.io.headers import FrozenHeader, Keywords, start_time
-from mizzle.io.inputs import InputFile, quality_beside
-from mizzle.io.pixels import FilePixels, PixelCache, Plane, clean_pair, load_plane, read_bytes
+from mizzle.io.fitsfile import FitsFile
+from mizzle.io.headers import Keywords, start_time
+from mizzle.io.image_unit import ImageUnit
+from mizzle.io.inputs import InputFile, single_input
+from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
 from mizzle.io.reference_tables import geometry_inputs
+from mizzle.io.regular import open_regular, reason, refusal
 from mizzle.kernel.pixels import all_finite
 from mizzle.model import ArrayPixels, Chip, Exposure, Finding, FrozenDict, HeaderValue, Pixels, Verdict
 from mizzle.settings import Settings
@@ -64,13 +65,13 @@ class FileHashes(Mapping[str, str]):
 def _sha256(path: Path) -> str:
     """Return a file's SHA-256, read in large pieces: between two of them a thread waits for the interpreter."""
     digest, piece = hashlib.sha256(), memoryview(bytearray(_PIECE))
-    try:
-        with path.open("rb", buffering=0) as stream:
-            while length := stream.readinto(piece):
+    with open_regular(path) as stream:
+        try:
+            while length := stream.readinto(piece):  # type: ignore[attr-defined]
                 digest.update(piece[:length])
-        return digest.hexdigest()
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be read: {problem.strerror}", file=str(path)) from problem
+        except OSError as problem:
+            raise refusal(path, f"cannot be read: {reason(problem)}") from problem
+    return digest.hexdigest()
 
 
 def read_exposure(
@@ -106,15 +107,12 @@ def read_exposure(
     InputError
         The file is not what it should be; the message says where, what was found and what was needed.
     """
-    entry = path if isinstance(path, InputFile) else InputFile(Path(path), quality_beside(Path(path)))
-    settings = settings or Settings()
-    cache = cache or PixelCache()
-    with contextlib.ExitStack() as opened:
-        science = opened.enter_context(contextlib.closing(_Opened(entry.science)))
-        quality = science
-        if entry.quality is not None:
-            quality = opened.enter_context(contextlib.closing(_Opened(entry.quality)))
-        exposure = _assemble(entry, science, quality, settings, cache, hashes or hashes_of(entry))
+    entry = path if isinstance(path, InputFile) else single_input(path)
+    science = FitsFile(entry.science)
+    quality = science if entry.quality is None else FitsFile(entry.quality)
+    exposure = _assemble(
+        entry, science, quality, settings or Settings(), cache=cache or PixelCache(), hashes=hashes or hashes_of(entry)
+    )
     if not headers_only:
         check_pixels(exposure)
     return exposure
@@ -133,112 +131,49 @@ def check_pixels(exposure: Exposure) -> None:
             raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
 
 
-class _Opened:
-    """A FITS file's headers and where its planes are; closed before pixels are read."""
+#: The unit that holds a chip's image, by the chip's name.
+ChipUnits = Mapping[str, ImageUnit]
 
-    def __init__(self, path: Path) -> None:
-        from astropy.io import fits
+#: What the extensions of a c1m are called.
+_QUALITY_NAMES = ("SCI", "SDQ", "DQ")
 
-        self.path = path
-        self.raw: bytes | None = None
-        try:
-            if path.name.lower().endswith(".gz"):
-                self.raw = read_bytes(path)
-            self.size = len(self.raw) if self.raw is not None else path.stat().st_size
-            with warnings.catch_warnings():
-                # A truncated or odd file warns; sizes and cards are checked below, with better messages.
-                warnings.simplefilter("ignore")
-                source: Any = path if self.raw is None else io.BytesIO(self.raw)
-                self.hdus = fits.open(source, mode="readonly", memmap=self.raw is None)
-                self._read_headers()
-        except OSError as problem:
-            reason = problem.strerror or str(problem)
-            raise InputError(f"{path}: cannot be read as FITS: {reason}", file=str(path)) from problem
-        except (ValueError, TypeError, KeyError, fits.VerifyError) as problem:
-            raise InputError(f"{path}: not a valid FITS file: {problem}", file=str(path)) from problem
 
-    def _read_headers(self) -> None:
-        """Freeze every header; let go of the file if one cannot be read."""
-        try:
-            len(self.hdus)  # reads all headers: opening reads the first only
-            self.headers = [FrozenHeader(hdu.header, f"{self.path}[{i}]") for i, hdu in enumerate(self.hdus)]
-            self._check_end()
-        except BaseException:
-            self.close()
-            raise
+def chip_units(file: FitsFile, names: tuple[str, ...]) -> ChipUnits:
+    """Return the image of each chip, of the extensions called one of `names`.
 
-    def _check_end(self) -> None:
-        """Refuse a file that goes on after its last readable extension: astropy leaves a cut-off one out silently."""
-        info = self.hdus[-1].fileinfo()
-        end = int(info["datLoc"]) + int(info["datSpan"])
-        if end < self.size:
+    Raises
+    ------
+    InputError
+        An extension without a chip's number, or a chip that comes twice.
+    """
+    found: dict[str, ImageUnit] = {}
+    for unit in file.units[1:]:
+        if str(unit.header.get("EXTNAME", "")).strip().upper() not in names:
+            continue
+        number = unit.header.get("DETECTOR", unit.header.get("EXTVER"))
+        name = wfpc2.chip_name(str(number)) if number is not None else None
+        if name is None:
+            raise InputError(f"{unit.where}: DETECTOR is {number!r}; needed 1, 2, 3 or 4", file=str(file.path))
+        if name in found:
             raise InputError(
-                f"{self.path}: truncated: extension {len(self.headers)} cannot be read, {self.size - end} bytes of it"
-                " are there; fetch the file again",
-                file=str(self.path),
-                size=self.size,
+                f"{file.path}: chip {name} stands in {found[name].where} and {unit.where}; needed once",
+                file=str(file.path),
+                chip=name,
             )
+        found[name] = unit
+    return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with contextlib.suppress(OSError):
-            self.hdus.close()
 
-    def plane(self, index: int) -> Plane:
-        """Describe the image in one HDU; its bytes are there.
-
-        Raises
-        ------
-        InputError
-            Not a plain 2-D image, of absurd size, or cut off.
-        """
-        header, where = self.headers[index], f"{self.path}[{index}]"
-        axes = tuple(int(header.get(f"NAXIS{i + 1}", 0)) for i in range(int(header.get("NAXIS", 0))))
-        if len(axes) != 2 or not all(_SMALLEST_SIDE <= side <= wfpc2.CHIP_SIDE for side in axes):
-            raise InputError(
-                f"{where}: image of {' x '.join(map(str, axes)) or 'no'} pixels; needed a chip of up to"
-                f" {wfpc2.CHIP_SIDE} x {wfpc2.CHIP_SIDE}",
-                file=str(self.path),
-                shape=axes,
-            )
-        offset = int(self.hdus[index].fileinfo()["datLoc"])
-        plane = Plane(
-            self.path,
-            offset,
-            int(header["BITPIX"]),
-            (axes[1], axes[0]),
-            float(header.get("BSCALE", 1.0)),
-            float(header.get("BZERO", 0.0)),
+def _check_image(unit: ImageUnit) -> None:
+    """Refuse what is no image of a chip."""
+    shape = unit.shape
+    if len(shape) != 2 or not all(_SMALLEST_SIDE <= side <= wfpc2.CHIP_SIDE for side in shape):
+        raise InputError(
+            f"{unit.where}: image of {' x '.join(map(str, shape[::-1])) or 'no'} pixels; needed a chip of up to"
+            f" {wfpc2.CHIP_SIDE} x {wfpc2.CHIP_SIDE}",
+            file=unit.where,
+            shape=shape[::-1],
         )
-        if offset + plane.n_bytes > self.size:
-            raise InputError(
-                f"{where}: truncated: the file has {self.size} bytes, its pixels need {offset + plane.n_bytes};"
-                " fetch it again",
-                file=str(self.path),
-                size=self.size,
-            )
-        return plane
-
-    def by_chip(self, names: tuple[str, ...]) -> dict[str, int]:
-        """Return the HDU index by chip name of the image extensions called one of `names`."""
-        found: dict[str, int] = {}
-        for index, header in enumerate(self.headers):
-            if index == 0 or str(header.get("EXTNAME", "")).strip().upper() not in names:
-                continue
-            number = header.get("DETECTOR", header.get("EXTVER"))
-            name = wfpc2.chip_name(str(number)) if number is not None else None
-            if name is None:
-                raise InputError(
-                    f"{self.path}[{index}]: DETECTOR is {number!r}; needed 1, 2, 3 or 4", file=str(self.path)
-                )
-            if name in found:
-                raise InputError(
-                    f"{self.path}: chip {name} stands in extensions {found[name]} and {index}; needed once",
-                    file=str(self.path),
-                    chip=name,
-                )
-            found[name] = index
-        return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
 
 
 def hashes_of(entry: InputFile) -> FileHashes:
@@ -248,9 +183,10 @@ def hashes_of(entry: InputFile) -> FileHashes:
 
 def _assemble(
     entry: InputFile,
-    science: _Opened,
-    quality: _Opened,
+    science: FitsFile,
+    quality: FitsFile,
     settings: Settings,
+    *,
     cache: PixelCache,
     hashes: FileHashes,
 ) -> Exposure:
@@ -262,30 +198,34 @@ def _assemble(
     if camera is not WFPC2:
         instrument = keywords.text("INSTRUME", "")
         raise InputError(f"{where}: INSTRUME is {instrument!r}; needed 'WFPC2'", file=where, instrument=instrument)
-    indices = science.by_chip(("SCI",))
-    if not indices:
+    units = chip_units(science, ("SCI",))
+    if not units:
         raise InputError(f"{where}: no SCI image extension; a WFPC2 exposure has one per chip", file=where)
-    headers = {name: science.headers[index] for name, index in indices.items()}
-    pixels = _pixels(entry, science, quality, indices, cache)
-    shapes = {name: science.plane(index).shape for name, index in indices.items()}
+    headers = {name: unit.header for name, unit in units.items()}
+    for unit in units.values():
+        _check_image(unit)
+    pixels, findings = _pixels(science, quality, units, cache)
+    findings = [*_whole(science, quality, units), *findings]
+    shapes = {name: (unit.shape[0], unit.shape[1]) for name, unit in units.items()}
     exposure = _describe(entry, keywords, primary)
     root = str(primary.get("ROOTNAME", ""))
     folders = (entry.science.parent, Path(settings.archive.cache))
-    more = geometry_inputs(settings.geometry, headers, science.hdus, root=root, folders=folders)
-    for name, header in headers.items():
-        _check_pointing(Keywords(f"{where}[{name}]", header, primary))
-    frames, notes = build_frames(
-        primary,
-        headers,
-        shapes,
-        settings.geometry,
-        tables=more.tables,
-        lookups=more.lookups,
-        headerlet=more.headerlet,
-    )
+    with _named(where):
+        more = geometry_inputs(settings.geometry, headers, science.units, root=root, folders=folders)
+        for name, header in headers.items():
+            _check_pointing(Keywords(f"{where}[{name}]", header, primary))
+        frames, notes = build_frames(
+            primary,
+            headers,
+            shapes,
+            settings.geometry,
+            tables=more.tables,
+            lookups=more.lookups,
+            headerlet=more.headerlet,
+        )
     chips = {
         name: _chip(name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure)
-        for name in indices
+        for name in units
     }
     return Exposure(
         **exposure,
@@ -294,17 +234,52 @@ def _assemble(
         camera=camera,
         chips=chips,
         files=hashes,
-        findings=(*_remarks(science), *(Finding("geometry", Verdict.PASS, note) for note in (*notes, *more.notes))),
+        findings=(*findings, *(Finding("geometry", Verdict.PASS, note) for note in (*notes, *more.notes))),
     )
 
 
-def _remarks(science: _Opened) -> list[Finding]:
-    """Say what is odd but can be lived with."""
-    stated = science.headers[0].get("NEXTEND")
-    if isinstance(stated, int) and stated > len(science.headers) - 1:
-        sentence = f"NEXTEND says {stated} extensions, the file has {len(science.headers) - 1}"
-        return [Finding("file", Verdict.PASS, sentence)]
-    return []
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Let what knows headers but no files name the file all the same."""
+    try:
+        yield
+    except InputError as problem:
+        if "file" in problem.facts:
+            raise
+        raise InputError(f"{where}: {problem}", **{"file": where, **problem.facts}) from problem
+
+
+def _whole(science: FitsFile, quality: FitsFile, units: ChipUnits) -> list[Finding]:
+    """Refuse a file with fewer extensions than it says; its data quality shows whether chips were left out on purpose.
+
+    Raises
+    ------
+    InputError
+        Extensions are missing.
+    """
+    stated, found = science.headers[0].get("NEXTEND"), len(science.headers) - 1
+    remarks = [Finding("file", Verdict.PASS, remark) for remark in science.remarks]
+    flagged = {} if quality is science else chip_units(quality, _QUALITY_NAMES)
+    chips = ", ".join(units)
+    if science.groups:  # a cube cannot lose one of its groups unnoticed
+        return remarks
+    if isinstance(stated, int) and stated <= found:
+        return remarks
+    if set(flagged) == set(units):
+        if stated is None or set(units) == set(wfpc2.CHIP_NAMES):
+            return remarks
+        sentence = f"holds {chips} only, as does its data-quality file; NEXTEND says {stated} extensions"
+        return [*remarks, Finding("file", Verdict.PASS, sentence)]
+    if stated is None and not set(flagged) - set(units):
+        return remarks
+    says = f"NEXTEND says {stated} extensions" if stated is not None else f"its data quality is of {', '.join(flagged)}"
+    raise InputError(
+        f"{science.path}: truncated: {says}, {found} are there ({chips}); fetch it again, or, if chips were left out on"
+        f" purpose, set NEXTEND to {found}",
+        file=str(science.path),
+        stated=stated,
+        found=found,
+    )
 
 
 def _describe(entry: InputFile, keywords: Keywords, primary: Mapping[str, HeaderValue]) -> dict[str, Any]:
@@ -367,44 +342,44 @@ def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: M
 
 
 def _pixels(
-    entry: InputFile, science: _Opened, quality: _Opened, indices: Mapping[str, int], cache: PixelCache
-) -> dict[str, Pixels]:
+    science: FitsFile, quality: FitsFile, units: ChipUnits, cache: PixelCache
+) -> tuple[dict[str, Pixels], list[Finding]]:
     """Pair science and quality planes chip by chip."""
-    own_quality = entry.quality is None
-    dq_index = quality.by_chip(("DQ",) if own_quality else ("SCI", "SDQ", "DQ"))
-    err_index = science.by_chip(("ERR",)) if own_quality else {}
+    own = quality is science
+    flags = chip_units(quality, ("DQ",) if own else _QUALITY_NAMES)
+    errors = chip_units(science, ("ERR",)) if own else {}
+    findings: list[Finding] = []
+    if own and not flags:
+        sentence = "no data quality: no pixel is known as bad; name its c1m with --dq"
+        findings.append(Finding("data quality", Verdict.WARN, sentence))
     pixels: dict[str, Pixels] = {}
-    for name, index in indices.items():
-        if name not in dq_index:
+    for name, unit in units.items():
+        dq = flags.get(name)
+        if dq is None and flags:
             raise InputError(
-                f"{quality.path}: no data quality for chip {name}; it has {', '.join(dq_index) or 'none'}",
+                f"{quality.path}: no data quality for chip {name}; it has {', '.join(flags)}",
                 file=str(quality.path),
                 chip=name,
             )
-        sci, dq = science.plane(index), quality.plane(dq_index[name])
-        if sci.shape != dq.shape:
-            raise InputError(
-                f"{quality.path}: chip {name} is {dq.shape[1]} x {dq.shape[0]} pixels, its science"
-                f" {sci.shape[1]} x {sci.shape[0]}",
-                file=str(quality.path),
-                chip=name,
-            )
-        err = science.plane(err_index[name]) if name in err_index else None
-        pixels[name] = _source(science, quality, (sci, dq, err), cache)
-    return pixels
+        for other in (dq, errors.get(name)):
+            if other is not None and other.shape != unit.shape:
+                raise InputError(
+                    f"{quality.path}: chip {name} is {' x '.join(map(str, other.shape[::-1]))} pixels, its science"
+                    f" {unit.shape[1]} x {unit.shape[0]}",
+                    file=str(quality.path),
+                    chip=name,
+                )
+        pixels[name] = _source((unit, dq, errors.get(name)), cache)
+    return pixels, findings
 
 
-def _source(science: _Opened, quality: _Opened, planes: tuple[Plane, Plane, Plane | None], cache: PixelCache) -> Pixels:
-    """Return lazily read pixels, or, for compressed files, pixels in memory: reading those again is slow."""
-    if science.raw is None and quality.raw is None:
-        return FilePixels(*planes, cache)
-
-    def decode(opened: _Opened, plane: Plane) -> Any:
-        if opened.raw is None:
-            return load_plane(plane)
-        count = plane.shape[0] * plane.shape[1]
-        return plane.decode(np.frombuffer(opened.raw, plane.stored, count, plane.offset).copy())
-
-    sci, dq = clean_pair(decode(science, planes[0]), decode(quality, planes[1]))
-    err = None if planes[2] is None else decode(science, planes[2])
-    return ArrayPixels(sci, dq, err)
+def _source(units: tuple[ImageUnit, ImageUnit | None, ImageUnit | None], cache: PixelCache) -> Pixels:
+    """Return lazily read pixels, or, for packed files, pixels in memory: reading those again is slow."""
+    science, quality, error = units
+    there = [unit for unit in units if unit is not None]
+    if any(unit.in_memory for unit in there) or science.plane is None:
+        sci, dq = clean_pair(science.pixels(), None if quality is None else quality.pixels())
+        return ArrayPixels(sci, dq, None if error is None else error.pixels())
+    return FilePixels(
+        science.plane, None if quality is None else quality.plane, None if error is None else error.plane, cache
+    )

@@ -50,6 +50,16 @@ class FrozenHeader(Mapping[str, HeaderValue]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _header_of_cards, (self._where, {name: str(card.image) for name, card in self._cards.items()})
 
+    @classmethod
+    def of(cls, values: Mapping[str, HeaderValue], where: str) -> FrozenHeader:
+        """Return a header of these values, as if it had been read from a file at `where`."""
+        from astropy.io.fits import Card
+
+        made = cls.__new__(cls)
+        made._where, made._values = where, {}
+        made._cards = {name: Card(name, value) for name, value in values.items()}
+        return made
+
     def _value(self, name: str) -> HeaderValue | None:
         """Return a card's value; None where there is no card, or no value on it."""
         if name not in self._values:

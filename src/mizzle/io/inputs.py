@@ -1,16 +1,19 @@
-"""Which files a request means: names, folders, wildcards; and the data-quality file beside each."""
+"""Which files a request means: names, folders, wildcards, lists; and the data-quality file of each exposure."""
 
 from __future__ import annotations
 
-import glob
-import re
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mizzle.errors import InputError, MizzleError, SettingsError
+from mizzle.io.exposure_kinds import Content, look_into, match_name
+from mizzle.io.names import expand
 
-_KIND = re.compile(r"^(?P<root>.+)_(?P<kind>c0m|c1m|flt)\.fits(?P<zip>\.gz)?$", re.IGNORECASE)
+#: What the data quality of a science file of each kind is called, best first.
+_QUALITY_KINDS = {"c0m": ("c1m", "c1f"), "c0f": ("c1f", "c1m")}
+_ENDINGS = (".fits", ".fits.gz", ".fits.fz")
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ class InputFile:
     Parameters
     ----------
     science : Path
-        The ``c0m`` or ``flt`` file.
+        The ``c0m``, ``c0f`` or ``flt`` file, or one of any name that holds the same.
     quality : Path or None
-        The ``c1m`` beside a ``c0m``; None for an ``flt``, which holds its own.
+        The ``c1m`` or ``c1f`` of it; None for a file that holds its own, or has none.
     """
 
     science: Path
@@ -31,7 +34,7 @@ class InputFile:
     @property
     def stem(self) -> str:
         """Rootname as the file is called, lower case."""
-        match = _KIND.match(self.science.name)
+        match = match_name(self.science.name)
         return (match["root"] if match else self.science.name.split(".")[0]).lower()
 
 
@@ -40,123 +43,205 @@ def _raise(_: str, problem: MizzleError) -> None:
 
 
 def find_inputs(
-    files: Iterable[str | Path], on_problem: Callable[[str, MizzleError], None] = _raise
+    files: str | Path | Iterable[str | Path],
+    on_problem: Callable[[str, MizzleError], None] = _raise,
+    *,
+    quality: Sequence[str] = (),
 ) -> list[InputFile]:
-    """Turn names, folders and wildcards into science files, sorted by name, each once.
+    """Turn names, folders, wildcards and lists into science files, sorted by name, each once.
 
     Parameters
     ----------
-    files : iterable of str or Path
-        ``*_c0m.fits``, ``*_flt.fits`` (``.gz`` too), folders that hold them, or wildcards. A ``c1m`` is skipped: it
-        comes with its ``c0m``.
+    files : str, Path, or iterable of them
+        ``*_c0m.fits``, ``*_c0f.fits``, ``*_flt.fits`` (``.gz``, ``.fz`` too), any other file that holds a WFPC2
+        exposure, folders, wildcards (``**`` too), ``@list`` (a text file with a name on each line), or names joined by
+        commas. A ``c1m`` is no exposure: it serves the ``c0m`` of its name or rootname, whatever folder it is in.
     on_problem : callable
         Called with a file and what is wrong with it; raises by default, may note it and go on.
+    quality : sequence of str
+        Data-quality files (setting ``dq.files``), each for the exposure of its ROOTNAME; ``ROOT=FILE`` says which.
 
     Returns
     -------
     inputs : list of InputFile
-        Without opening any.
+        Files of the usual names unopened; of the others, the headers were read.
 
     Raises
     ------
     SettingsError
         Nothing was named, or a folder or wildcard holds no exposure.
     InputError
-        A named file does not exist, is of an unknown kind, or its ``c1m`` is missing.
+        A named file does not exist, holds no exposure, or its ``c1m`` is missing.
     """
-    names = [str(name) for name in files]
+    names = [os.fspath(name) for name in ([files] if isinstance(files, str | Path) else files)]
     if not names:
         raise SettingsError("no input files; name *_c0m.fits or *_flt.fits files, folders or quoted wildcards")
-    found: dict[Path, Path] = {}
-    for name in names:
+    paths = _expand_all(names, on_problem)
+    contents: dict[Path, Content] = {}
+    for path in paths:
         try:
-            paths = _expand(name)
+            contents[path] = look_into(path)
         except InputError as problem:
-            on_problem(name, problem)
-            continue
-        for path in paths:
-            found.setdefault(path.resolve(), path)
-    science = [path for path in found.values() if not _is_quality(path)]
-    if found and not science:
+            on_problem(str(path), problem)
+    science = [path for path, content in contents.items() if not content.is_quality]
+    if contents and not science:
         raise SettingsError(
             f"no exposure among {', '.join(names)[:200]}: only data-quality files (c1m); name their c0m files",
             files=names,
         )
+    flags = QualityFiles(quality, [path for path, content in contents.items() if content.is_quality])
     inputs: list[InputFile] = []
     for path in sorted(science, key=lambda p: (p.name, str(p))):
         try:
-            inputs.append(InputFile(path, quality_beside(path)))
+            inputs.append(InputFile(path, flags.quality_of(path, contents[path], alone=len(science) == 1)))
         except InputError as problem:
             on_problem(str(path), problem)
+    flags.check_used()
     return inputs
 
 
-def quality_beside(science: Path) -> Path | None:
-    """Return the ``c1m`` that belongs to a ``c0m`` (None for an ``flt``).
+def single_input(path: str | Path) -> InputFile:
+    """Return one science file with its data quality, found beside it.
 
     Raises
     ------
     InputError
-        It is not there; the message lists what was sought.
+        It is missing, holds no exposure, or its ``c1m`` is missing; the message lists what was sought.
     """
-    match = _KIND.match(science.name)
-    if match is None:
-        raise InputError(
-            f"{science}: unknown kind of file; needed *_c0m.fits (with its *_c1m.fits) or *_flt.fits, .gz allowed",
-            file=str(science),
-        )
-    if match["kind"].lower() == "flt":
+    path = Path(path)
+    content = look_into(path)
+    return InputFile(path, QualityFiles((), ()).quality_of(path, content, alone=True))
+
+
+def _expand_all(names: Sequence[str], on_problem: Callable[[str, MizzleError], None]) -> list[Path]:
+    """Return the files that all names stand for, each once, however it is reached."""
+    found: dict[str, Path] = {}
+    for name in names:
+        try:
+            paths = expand(name)
+        except InputError as problem:
+            on_problem(name, problem)
+            continue
+        for path in paths:
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
+class QualityFiles:
+    """The data-quality files that a request brings, and how exposures find theirs.
+
+    Parameters
+    ----------
+    named : sequence of str
+        ``FILE`` or ``ROOT=FILE``, as the setting ``dq.files`` has them.
+    seen : sequence of Path
+        Data-quality files among the inputs, in whatever folder.
+    """
+
+    def __init__(self, named: Sequence[str], seen: Sequence[Path]) -> None:
+        self._named: dict[str, Path] = {}
+        for text in named:
+            root, equals, name = text.rpartition("=")
+            path = Path(name)
+            self._named[root.strip().lower() if equals else _root_in(path)] = path
+        self._seen = tuple(seen)
+        self._unused = set(self._named)
+
+    def quality_of(self, science: Path, content: Content, *, alone: bool) -> Path | None:
+        """Return the data-quality file of an exposure; None where it holds its own, or none is to be had.
+
+        Parameters
+        ----------
+        science : Path
+            The exposure.
+        content : Content
+            What it is.
+        alone : bool
+            It is the only exposure: the one file named by hand is for it, whatever it is called.
+
+        Raises
+        ------
+        InputError
+            A ``c0m`` or ``c0f`` without its ``c1m`` or ``c1f``; the message lists what was sought.
+        """
+        match = match_name(science.name)
+        roots = [name for name in (content.root, match["root"].lower() if match else "") if name]
+        if alone and len(self._named) == 1:
+            roots = list(self._named)
+        for root in roots:
+            if root in self._named:
+                self._unused.discard(root)
+                return self._named[root]
+        if content.own_quality:
+            return None
+        found = self._beside(science, roots)
+        if found is None and not content.root:  # the file may be called otherwise than its exposure
+            found = self._beside(science, [look_into(science, headers=True).root])
+        if found is not None:
+            return found
+        if match is None or match["kind"].lower() not in _QUALITY_KINDS:
+            return None
+        raise _no_quality(science, match["kind"])
+
+    def _beside(self, science: Path, roots: Sequence[str]) -> Path | None:
+        """Return the data quality of one of `roots` that lies beside the exposure, or that was seen elsewhere."""
+        for candidate in _candidates(science, roots[::-1]):
+            if candidate.is_file():
+                return candidate
+        for path in self._seen:
+            named = match_name(path.name)
+            if (named["root"].lower() if named else _root_in(path)) in roots:
+                return path
         return None
-    root, zipped = match["root"], match["zip"] or ""
-    upper = match["kind"].isupper()
-    kind = "C1M" if upper else "c1m"
-    suffixes = (zipped, "" if zipped else ".gz")
-    candidates = [science.with_name(f"{root}_{kind}.fits{suffix}") for suffix in suffixes]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    sought = " or ".join(candidate.name for candidate in candidates)
-    raise InputError(
+
+    def check_used(self) -> None:
+        """Refuse a file named by hand that no exposure took.
+
+        Raises
+        ------
+        SettingsError
+            Which one.
+        """
+        if self._unused:
+            root = sorted(self._unused)[0]
+            raise SettingsError(
+                f"dq.files: {self._named[root]} is for the exposure {root!r}, which is not among the inputs; say whose"
+                " it is with ROOT=FILE",
+                root=root,
+            )
+
+
+def _no_quality(science: Path, kind: str) -> InputError:
+    """Build the error for a ``c0m`` without its ``c1m``."""
+    match = match_name(science.name)
+    root, zipped = (match["root"], match["zip"] or "") if match else (science.stem, "")
+    name = _QUALITY_KINDS[kind.lower()][0]
+    name = name.upper() if kind.isupper() else name
+    sought = " or ".join(f"{root}_{name}.fits{ending}" for ending in (zipped, "" if zipped else ".gz"))
+    return InputError(
         f"{science}: its data-quality file is missing; sought {sought} in {science.parent};"
-        " put it beside the c0m (MAST product group C1M)",
+        f" put it beside the {kind} (MAST product group {name.upper()}), or name it with --dq FILE",
         file=str(science),
         sought=sought,
     )
 
 
-def _is_quality(path: Path) -> bool:
-    match = _KIND.match(path.name)
-    return match is not None and match["kind"].lower() == "c1m"
+def _candidates(science: Path, roots: Sequence[str]) -> list[Path]:
+    """Return the names that the data quality of an exposure may have beside it, best first."""
+    match = match_name(science.name)
+    kinds: tuple[str, ...] = _QUALITY_KINDS.get(match["kind"].lower() if match else "", ("c1m", "c1f"))
+    endings: tuple[str, ...] = _ENDINGS
+    stems = [root for root in dict.fromkeys(roots) if root]
+    if match:
+        stems = list(dict.fromkeys([match["root"], *stems]))
+        endings = tuple(sorted(_ENDINGS, key=lambda ending: ending != f".fits{match['zip'] or ''}"))
+        if match["kind"].isupper():
+            kinds = (*(kind.upper() for kind in kinds), *kinds)
+    return [science.with_name(f"{stem}_{kind}{ending}") for stem in stems for kind in kinds for ending in endings]
 
 
-def _expand(name: str) -> list[Path]:
-    """Return the files one name stands for."""
-    path = Path(name)
-    if path.is_dir():
-        return _folder(path)
-    if path.exists():
-        return [path]
-    if any(sign in name for sign in "*?["):
-        matches = [Path(match) for match in sorted(glob.glob(name))]
-        if not matches:
-            raise SettingsError(f"{name}: no file matches this wildcard", pattern=name)
-        return [entry for match in matches for entry in (_folder(match) if match.is_dir() else [match])]
-    raise InputError(f"{name}: no such file or folder", file=name)
-
-
-def _folder(path: Path) -> list[Path]:
-    """Return a folder's exposures; an ``flt`` is left out where the ``c0m`` it was made from is there."""
-    try:
-        names = sorted(entry.name for entry in path.iterdir())
-    except PermissionError as problem:
-        raise InputError(f"{path}: folder cannot be read: {problem.strerror}", file=str(path)) from problem
-    kinds = {name: match for name in names if (match := _KIND.match(name))}
-    roots = {match["root"].lower() for match in kinds.values() if match["kind"].lower() == "c0m"}
-    chosen = [
-        path / name
-        for name, match in kinds.items()
-        if match["kind"].lower() == "c0m" or (match["kind"].lower() == "flt" and match["root"].lower() not in roots)
-    ]
-    if not chosen:
-        raise SettingsError(f"{path}: no *_c0m.fits or *_flt.fits in this folder", folder=str(path))
-    return chosen
+def _root_in(path: Path) -> str:
+    """Return the rootname of a data-quality file, by its header; by its name where that says nothing."""
+    content = look_into(path, headers=True)
+    match = match_name(path.name)
+    return content.root or (match["root"].lower() if match else path.name.split(".")[0].lower())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import DQ_BITS
+from mizzle.io.structure import data_sum
 from mizzle.kernel.pixels import all_finite, to_native
 
 
@@ -28,11 +27,13 @@ class Plane:
     offset : int
         Byte where the pixels begin (of the uncompressed file).
     bitpix : int
-        FITS BITPIX: -64, -32, 8, 16 or 32.
+        FITS BITPIX: -64, -32, 8, 16, 32 or 64.
     shape : (int, int)
         ``(ny, nx)``.
     bscale, bzero : float
         ``value = stored * bscale + bzero``.
+    data_sum : int or None
+        DATASUM of the header, where it has one.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Plane:
     shape: tuple[int, int]
     bscale: float = 1.0
     bzero: float = 0.0
+    data_sum: int | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -50,7 +52,7 @@ class Plane:
     @property
     def stored(self) -> np.dtype[Any]:
         """Kind of number on disk."""
-        return np.dtype({8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}[self.bitpix])
+        return np.dtype({8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}[self.bitpix])
 
     def decode(self, values: NDArray[Any]) -> NDArray[Any]:
         """Turn numbers as stored into those meant, in native order.
@@ -171,32 +173,27 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None) -> tuple[NDArray[np.f
     return signal, bits
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the uncompressed bytes of a ``.gz`` file.
-
-    Raises
-    ------
-    InputError
-        The compressed stream is damaged.
-    """
-    try:
-        with gzip.open(path, "rb") as stream:
-            return stream.read()
-    except (OSError, EOFError, zlib.error) as problem:  # truncated, damaged, or not a gzip stream at all
-        raise InputError(f"{path}: compressed file is damaged: {problem}", file=str(path)) from problem
-
-
-def load_plane(plane: Plane) -> NDArray[Any]:
+def load_plane(plane: Plane, content: bytes | None = None) -> NDArray[Any]:
     """Read one plane from its file.
 
+    Parameters
+    ----------
+    plane : Plane
+        Where it is.
+    content : bytes, optional
+        The unpacked file, where the file itself is packed.
+
     Raises
     ------
     InputError
-        It cannot be read, or ends too early.
+        It cannot be read, ends too early, or is not what the header's DATASUM says.
     """
     count = plane.shape[0] * plane.shape[1]
     try:
-        raw = np.fromfile(plane.path, dtype=plane.stored, count=count, offset=plane.offset)
+        if content is not None:
+            raw = np.frombuffer(content[plane.offset : plane.offset + plane.n_bytes], plane.stored).copy()
+        else:
+            raw = np.fromfile(plane.path, dtype=plane.stored, count=count, offset=plane.offset)
     except OSError as problem:
         raise InputError(f"{plane.path}: cannot be read: {problem.strerror}", file=str(plane.path)) from problem
     if raw.size != count:
@@ -204,4 +201,18 @@ def load_plane(plane: Plane) -> NDArray[Any]:
             f"{plane.path}: truncated: {raw.nbytes} bytes at {plane.offset}, needed {plane.n_bytes}",
             file=str(plane.path),
         )
+    if plane.data_sum is not None:
+        _check_sum(plane, raw)
     return plane.decode(raw)
+
+
+def _check_sum(plane: Plane, raw: NDArray[Any]) -> None:
+    """Hold pixels as stored against DATASUM; the padding behind them is zero and adds nothing."""
+    stored = raw.tobytes()
+    total = data_sum(stored + bytes(-len(stored) % 4))
+    if total != plane.data_sum:
+        raise InputError(
+            f"{plane.path}: the pixels at byte {plane.offset} are not those that were written: their sum is {total},"
+            f" DATASUM says {plane.data_sum}; fetch the file again, or, if you changed them, write a new DATASUM",
+            file=str(plane.path),
+        )

@@ -6,9 +6,8 @@ Nothing here is needed for a plain run: the embedded tables serve unless a setti
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from mizzle.errors import InputError
 from mizzle.geometry.header import HeaderletChips, number
 from mizzle.instrument.tables import PROFILE_LENGTH, DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.io.opened import opened_fits
 from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
@@ -37,22 +37,9 @@ class GeometryInputs:
     notes: tuple[str, ...] = ()
 
 
-@contextmanager
-def _opened(path: Path, what: str) -> Iterator[Any]:
+def _opened(path: Path, what: str) -> AbstractContextManager[Any]:
     """Open a FITS file read-only; anything wrong with it is an `InputError` that names it."""
-    from astropy.io import fits
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a truncated file warns, then fails below with a better message
-            with fits.open(path, mode="readonly", memmap=False) as hdus:
-                yield hdus
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as problem:
-        raise InputError(
-            f"{path}: cannot be read as a {what}: {problem}; give another file, or none to take the embedded table",
-            file=str(path),
-            kind=what,
-        ) from problem
+    return opened_fits(path, what, advice="; give another file, or none to take the embedded table")
 
 
 def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
@@ -81,7 +68,7 @@ def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
     elif not candidates[0].is_absolute():
         candidates += [folder / name for folder in folders]
     for path in candidates:
-        for found in (path, path.with_name(path.name + ".gz")):
+        for found in (path, path.parent / f"{path.name}.gz"):
             if found.is_file():
                 return found
     raise InputError(

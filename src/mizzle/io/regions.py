@@ -11,6 +11,7 @@ import numpy as np
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import chip_name
+from mizzle.io.regular import local_path, read_limited
 from mizzle.model import deproject
 from mizzle.model.user_tables import SkyRegion
 
@@ -47,9 +48,9 @@ def read_regions(path: str | Path) -> tuple[SkyRegion, ...]:
         The file cannot be read, or a line is not understood; the line is named.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path}: cannot be read as a DS9 region file: {problem}", path=str(path)) from problem
+        text = read_limited(local_path(path)).decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise InputError(f"{path}: not a DS9 region file, which is UTF-8 text", path=str(path)) from problem
     return parse_regions(text, source=str(path))
 
 

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
+from mizzle.io.regular import TABLE_LIMIT
 from mizzle.io.text import read_text
 
 
@@ -67,7 +68,7 @@ def read_columns(path: str | Path) -> dict[str, NDArray[Any]]:
     from astropy.table import Table
 
     try:
-        table = Table.read(read_text(path), format="ascii.ecsv")
+        table = Table.read(read_text(path, TABLE_LIMIT), format="ascii.ecsv")
     except (ValueError, OSError) as problem:
         raise InputError(f"{path}: not a readable catalog: {problem}", file=str(path)) from problem
     columns = {}
@@ -89,7 +90,7 @@ def read_report(path: str | Path) -> dict[str, Any]:
         The file is no JSON object.
     """
     try:
-        report = json.loads(read_text(path))
+        report = json.loads(read_text(path, TABLE_LIMIT))
     except ValueError as problem:
         raise InputError(f"{path}: not a report: {problem}", file=str(path)) from problem
     if not isinstance(report, dict):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.io.atomic import whole_file, write_bytes, write_text
+from mizzle.io.opened import read_table
 from mizzle.model import HeaderValue
 
 if TYPE_CHECKING:
@@ -114,15 +115,7 @@ def read_stars(path: str | Path) -> dict[str, NDArray[np.float64]]:
     InputError
         Not a table, or without these columns as finite numbers.
     """
-    from astropy.table import Table
-
-    path = Path(path)
-    kinds = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".xml": "votable", ".vot": "votable"}
-    kind = kinds.get(path.suffix.lower(), "ascii")
-    try:
-        table = Table.read(path, format=kind)
-    except (OSError, ValueError, TypeError, IndexError, KeyError) as problem:
-        raise InputError(f"{path}: cannot be read as a table of stars: {problem}", file=str(path)) from problem
+    table = read_table(path)
     names = {name.lower(): name for name in table.colnames}
     brightness = next((name for name in ("flux", "mag_st") if name in names), None)
     if brightness is None or not {"ra", "dec"} <= set(names):

@@ -11,7 +11,7 @@ import numpy as np
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import chip_name
-from mizzle.io.catalogs import read_table
+from mizzle.io.opened import read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
 

@@ -11,8 +11,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.archive.structure import check_fits, data_sum, primary_header
 from mizzle.errors import InputError
+from mizzle.io.structure import check_fits, data_sum, primary_header
 
 
 def write(*units):
@@ -60,8 +60,8 @@ def test_a_compressed_file_passes(whole):
 
 def test_real_files_pass(data_dir):
     for path in sorted(data_dir.rglob("*.fits*")):
-        assert check_fits(path, path.name).get("INSTRUME", "WFPC2") in {"WFPC2", "ACS", "WFC3"}
-        assert primary_header(path)["INSTRUME"] == "WFPC2"
+        assert check_fits(path, path.name)["SIMPLE"] is True
+        assert primary_header(path)["SIMPLE"] is True
 
 
 @settings(max_examples=60, deadline=None)
