@@ -13,7 +13,7 @@ import numpy as np
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import whole_file, write_text
 from mizzle.io.catalog_file import ecsv_text
-from mizzle.io.catalogs import read_table
+from mizzle.io.opened import read_table
 
 #: Endings of the kinds of tables.
 ENDINGS = (".csv", ".ecsv", ".parquet")

@@ -120,8 +120,9 @@ class FitsFile:
 
 def _rounded(header: FrozenHeader) -> bool:
     """Tell whether floating-point pixels were quantized before they were packed."""
+    columns = {str(header.get(f"TTYPE{i}", "")).strip().upper() for i in range(1, 10)}
     bitpix = header.get("ZBITPIX", 0)
-    return isinstance(bitpix, int) and bitpix < 0 and str(header.get("ZQUANTIZ", "NONE")).strip().upper() != "NONE"
+    return isinstance(bitpix, int) and bitpix < 0 and ("ZSCALE" in columns or "ZSCALE" in header)
 
 
 def _native(data: Any) -> NDArray[Any] | None:

@@ -175,7 +175,9 @@ class QualityFiles:
         if content.own_quality:
             return None
         found = self._beside(science, roots)
-        if found is None and not content.root:  # the file may be called otherwise than its exposure
+        if (
+            found is None and not content.root and science.is_file()
+        ):  # the file may be called otherwise than its exposure
             found = self._beside(science, [look_into(science, headers=True).root])
         if found is not None:
             return found
