@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mizzle.clock import Clock
 from mizzle.model import Result
 from mizzle.pipeline import run
+from mizzle.progress import Progress
 from mizzle.scores import Score, score_blank_sky, score_visit
 from mizzle.settings import Settings
 
 
 def demo(
     out: str | Path, *, seed: int = 1, settings: Settings | None = None, workers: int | None = None,
-    clock: Clock | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Result, list[Score]]:  # fmt: skip
     """Simulate an M2-like visit, write its files, run them, and hold the result against the truth.
 
@@ -23,7 +23,7 @@ def demo(
         Folder for the simulated files (in ``visit``) and the products.
     seed : int
         Of everything random.
-    settings, workers, clock
+    settings, workers, progress
         As in `mizzle.run`.
 
     Returns
@@ -37,9 +37,9 @@ def demo(
     from mizzle.simulate import visit, write_visit
     from mizzle.simulate.plan import demo_plan
 
-    clock = clock or Clock()
+    progress = progress or Progress()
     folder = prepare_folder(out)
-    with clock("simulate"):
+    with progress.step("simulate"):
         made = visit(demo_plan(seed))
         write_visit(made, folder / "visit")
     result = run(
@@ -48,9 +48,9 @@ def demo(
         name="demo",
         settings=settings,
         workers=workers,
-        clock=clock,
+        progress=progress,
         command="mizzle demo",
     )
-    with clock("compare with the truth"):
+    with progress.step("compare with the truth"):
         scores = [*score_visit(result, made.truth), *score_blank_sky(7), *score_blank_sky(15)]
     return result, scores

@@ -6,17 +6,19 @@ with a small solution; a step cannot be forgotten, because its solution is an ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mizzle.clock import Clock
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.model import (
+    Alignment,
     Catalog,
     CosmicRays,
     Exposure,
+    FluxScales,
+    Grid,
     Mosaic,
     Result,
     Runner,
@@ -26,12 +28,13 @@ from mizzle.model import (
     Zeropoint,
     worst,
 )
-from mizzle.selection import Drops, default_name, read_all, same_field, settle
+from mizzle.progress import Progress
+from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_field
 from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
-from mizzle.steps.equalize import equalize, explain
+from mizzle.steps.equalize import equalize
 from mizzle.steps.reject import find_cosmic_rays
 from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify
@@ -46,7 +49,7 @@ def run(
     settings: Settings | None = None,
     workers: int | None = None,
     keep_going: bool = False,
-    clock: Clock | None = None,
+    progress: Progress | None = None,
     command: str = "",
 ) -> Result:
     """Turn exposures into one drizzled image per filter, on one grid, with one proven zeropoint each.
@@ -65,8 +68,8 @@ def run(
         Threads; one per core by default. The pixels do not depend on it. With one, everything happens in this process.
     keep_going : bool
         Drop wrong files and unusable exposures, and name them in the result, instead of stopping.
-    clock : Clock, optional
-        Told of each step.
+    progress : Progress, optional
+        Told of each step, and of each image when it is drizzled.
     command : str
         What the user typed, for the provenance.
 
@@ -82,15 +85,15 @@ def run(
     """
     from mizzle.products import Delivery
 
-    settings, clock = settings or Settings(), clock or Clock()
-    runner, drops = make_runner(workers), Drops(keep_going)
-    with Delivery(out, settings, clock, helper=runner.workers > 1) as delivery:
-        exposures = read_all(files, out, settings, runner, drops, clock)
+    settings, progress = settings or Settings(), progress or Progress()
+    runner, exclusions = make_runner(workers), Exclusions(keep_going)
+    with Delivery(out, settings, progress, helper=runner.workers > 1) as delivery:
+        exposures = read_all(files, out, settings, runner, exclusions, progress)
         label = default_name(exposures) if name is None else name
         delivery.check_name(label)
-        inputs = read_user_inputs(exposures, settings, clock)
+        inputs = read_user_inputs(exposures, settings, progress)
         result = process(
-            exposures, settings, inputs, runner=runner, drops=drops, clock=clock, name=label, preview=delivery.preview
+            exposures, settings, inputs, runner=runner, exclusions=exclusions, progress=progress, name=label
         )
         return delivery.deliver(result, runner, command)
 
@@ -100,13 +103,13 @@ def rehearse(
     *,
     settings: Settings | None = None,
     keep_going: bool = False,
-    clock: Clock | None = None,
+    progress: Progress | None = None,
 ) -> tuple[str, ...]:
     """Say what equalizing would do to each chip, and write nothing.
 
     Parameters
     ----------
-    files, settings, keep_going, clock
+    files, settings, keep_going, progress
         As in `run`.
 
     Returns
@@ -114,10 +117,10 @@ def rehearse(
     lines : tuple of str
         Reference, then a line for each chip, then notes.
     """
-    settings, clock, drops = settings or Settings(), clock or Clock(), Drops(keep_going)
-    exposures = read_all(files, None, settings, Serial(), drops, clock)
-    inputs = read_user_inputs(exposures, settings, clock)
-    return explain(exposures, equalize(exposures, settings, corrections=inputs.corrections))
+    settings, progress, exclusions = settings or Settings(), progress or Progress(), Exclusions(keep_going)
+    exposures = read_all(files, None, settings, Serial(), exclusions, progress)
+    inputs = read_user_inputs(exposures, settings, progress)
+    return equalize(exposures, settings, corrections=inputs.corrections).lines(exposures)
 
 
 def process(
@@ -126,10 +129,9 @@ def process(
     inputs: UserInputs | None = None,
     *,
     runner: Runner | None = None,
-    drops: Drops | None = None,
-    clock: Clock | None = None,
+    exclusions: Exclusions | None = None,
+    progress: Progress | None = None,
     name: str = "mizzle",
-    preview: Callable[[Mosaic, Sequence[Exposure], str], None] | None = None,
 ) -> Result:
     """Do the science on exposures already read: no file is touched.
 
@@ -139,43 +141,33 @@ def process(
         In any order; they are sorted by start, then root.
     inputs : UserInputs, optional
         Catalogs, regions and tables already read.
-    settings, runner, drops, clock, name
+    settings, runner, exclusions, progress, name
         As in `run`.
 
     Returns
     -------
     result : Result
         Without the report's numbers.
+
+    Raises
+    ------
+    DataError
+        The exposures cannot be aligned, or do not belong together.
     """
     settings, inputs, runner = settings or Settings(), inputs or UserInputs(), runner or Serial()
-    drops, clock = drops or Drops(), clock or Clock()
-    exposures = same_field(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), drops)
-    with clock("align"):
+    exclusions, progress = exclusions or Exclusions(), progress or Progress()
+    exposures = same_field(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
+    with progress.step("align"):
         alignment = align(exposures, settings, runner, references=inputs.alignment)
-        exposures, alignment = settle(exposures, alignment, drops)
-    with clock("equalize"):
+        exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)
+    with progress.step("equalize"):
         scales = equalize(exposures, settings, corrections=inputs.corrections)
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
-    grid = common_grid(frames, settings.combine)
-
-    def one_filter(group: list[Exposure]) -> Part:
-        with clock("sky"):
-            values, regions = inputs.sky_values, inputs.sky_regions
-            sky = measure_sky(group, alignment, scales, settings, runner, values=values, regions=regions)
-        with clock("reject"):
-            rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
-        with clock("combine"):
-            mosaic = combine(group, alignment, scales, sky, rays, grid, settings, runner)
-        if preview is not None:
-            preview(mosaic, exposures, name)
-        with clock("catalog"):
-            catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
-        with clock("verify"):
-            proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
-        return Part(sky, rays, mosaic, catalog, proof)
-
-    filters = dict.fromkeys(exposure.filter for exposure in exposures)
-    parts = {band: one_filter([e for e in exposures if e.filter == band]) for band in filters}
+    shared = Shared(tuple(exposures), alignment, scales, common_grid(frames, settings.combine), name)
+    parts: dict[str, FilterResult] = {}
+    for band in dict.fromkeys(exposure.filter for exposure in exposures):
+        group = [exposure for exposure in exposures if exposure.filter == band]
+        parts[band] = process_filter(group, shared, settings, inputs=inputs, runner=runner, progress=progress)
     verdicts = [alignment.verdict, *(part.zeropoint.verdict for part in parts.values())]
     return Result(
         name=name,
@@ -187,13 +179,34 @@ def process(
         sky=SkyLevels.merged([part.sky for part in parts.values()]),
         cosmic_rays=CosmicRays.merged([part.cosmic_rays for part in parts.values()]),
         zeropoints={band: part.zeropoint for band, part in parts.items()},
-        verdict=_top([*verdicts, Verdict.WARN] if drops.reasons else verdicts),
-        dropped=dict(drops.reasons),
+        verdict=_top([*verdicts, Verdict.WARN] if exclusions.reasons else verdicts),
+        dropped=dict(exclusions.reasons),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Shared:
+    """What all filters of a run share.
+
+    Parameters
+    ----------
+    exposures : tuple of Exposure
+        Of all filters.
+    alignment, scales, grid
+        The solutions, and the product's pixels.
+    name : str
+        Start of the products' names.
+    """
+
+    exposures: tuple[Exposure, ...]
+    alignment: Alignment
+    scales: FluxScales
+    grid: Grid
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class FilterResult:
     """What one filter's exposures gave."""
 
     sky: SkyLevels
@@ -201,6 +214,42 @@ class Part:
     mosaic: Mosaic
     catalog: Catalog
     zeropoint: Zeropoint
+
+
+def process_filter(
+    group: Sequence[Exposure],
+    shared: Shared,
+    settings: Settings,
+    *,
+    inputs: UserInputs,
+    runner: Runner,
+    progress: Progress,
+) -> FilterResult:
+    """Do what each filter needs by itself: sky, cosmic rays, the image, its stars, and the proof of its zeropoint.
+
+    Parameters
+    ----------
+    group : sequence of Exposure
+        Of one filter.
+    shared : Shared
+        Alignment, flux scales and grid of all filters.
+    settings, inputs, runner, progress
+        As in `process`.
+    """
+    alignment, scales = shared.alignment, shared.scales
+    with progress.step("sky"):
+        values, regions = inputs.sky_values, inputs.sky_regions
+        sky = measure_sky(group, alignment, scales, settings, runner, values=values, regions=regions)
+    with progress.step("reject"):
+        rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
+    with progress.step("combine"):
+        mosaic = combine(group, alignment, scales, sky, rays, shared.grid, settings, runner)
+    progress.drizzled(mosaic, shared.exposures, shared.name)
+    with progress.step("catalog"):
+        catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
+    with progress.step("verify"):
+        proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
+    return FilterResult(sky, rays, mosaic, catalog, proof)
 
 
 def _top(verdicts: list[Verdict]) -> Verdict:

@@ -13,17 +13,17 @@ from types import TracebackType
 from typing import Any
 
 from mizzle._version import __version__
-from mizzle.clock import Clock
 from mizzle.errors import SettingsError
 from mizzle.io.atomic import prepare_folder, write_text
 from mizzle.model import Exposure, Mosaic, Result, Runner
+from mizzle.progress import Listener, Progress
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 
 
-class Delivery:
+class Delivery(Listener):
     """Where the products of one run go; knows nothing when nothing is to be written.
 
     Entering proves that the folder can be written and starts the page's worker, before any work is done.
@@ -34,18 +34,19 @@ class Delivery:
         Folder; None writes nothing.
     settings : Settings
         What is to be written.
-    clock : Clock
+    progress : Progress
         Told of each step.
     helper : bool
         Draw in a process beside this one, while the run goes on; it costs more than it saves on a busy machine.
     """
 
-    def __init__(self, out: str | Path | None, settings: Settings, clock: Clock, *, helper: bool = True) -> None:
+    def __init__(self, out: str | Path | None, settings: Settings, progress: Progress, *, helper: bool = True) -> None:
         self._out = None if out is None else Path(out)
         self._helper = helper
         self._settings = settings
-        self._clock = clock
+        self._progress = progress
         self._job: Any = None
+        progress.listen(self)
 
     def __enter__(self) -> Delivery:
         if self._out is not None:
@@ -76,7 +77,7 @@ class Delivery:
                 name=name,
             )
 
-    def preview(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
+    def drizzled(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
         """Show a product to the page's worker as soon as it is drizzled: it draws while the run goes on.
 
         Parameters
@@ -108,13 +109,13 @@ class Delivery:
         command : str
             What the user typed.
         """
-        with self._clock("report"):
+        with self._progress.step("report"):
             self._hash(result, runner)
             report = self._report(result, runner, command)
         result = replace(result, report=report)
         if self._out is None:
             return result
-        with self._clock("write"):
+        with self._progress.step("write"):
             files = self._write(result, self._out, runner)
         return replace(result, files=tuple(str(path) for path in files))
 
@@ -135,7 +136,7 @@ class Delivery:
         ]
         return build_report(
             result,
-            timing={**self._clock.seconds, "total": self._clock.total},
+            timing={**self._progress.seconds, "total": self._progress.total},
             peak_rss_mb=peak_memory_mb(),
             version=__version__,
             command=command,

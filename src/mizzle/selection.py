@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.clock import Clock
 from mizzle.errors import DataError, InputError, MizzleError
 from mizzle.io.exposures import FileHashes, check_pixels, hashes_of, read_exposure
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.pixels import PixelCache
 from mizzle.model import Alignment, Exposure, Runner, Verdict
+from mizzle.progress import Progress
 from mizzle.settings import Settings
 
 #: Exposures whose centers lie farther apart than this cannot be one mosaic [arcmin].
@@ -24,7 +24,7 @@ LARGEST_FIELD_ARCMIN = 20.0
 
 
 @dataclass
-class Drops:
+class Exclusions:
     """What was left out, and why.
 
     Parameters
@@ -36,8 +36,8 @@ class Drops:
     keep_going: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def drop(self, what: str, problem: MizzleError) -> None:
-        """Leave `what` out, or raise `problem`."""
+    def exclude(self, what: str, problem: MizzleError) -> None:
+        """Leave `what` out, or raise `problem` where the run must stop."""
         if not self.keep_going:
             raise problem
         self.reasons[what] = str(problem)
@@ -48,8 +48,8 @@ def read_all(
     out: str | Path | None,
     settings: Settings,
     runner: Runner,
-    drops: Drops,
-    clock: Clock,
+    exclusions: Exclusions,
+    progress: Progress,
 ) -> list[Exposure]:
     """Find and read all exposures, sorted by start, then root.
 
@@ -60,11 +60,11 @@ def read_all(
     DataError
         Every file was dropped.
     """
-    with clock("read"):
-        inputs = find_inputs(files, on_problem=drops.drop)
+    with progress.step("read"):
+        inputs = find_inputs(files, on_problem=exclusions.exclude)
         cache = PixelCache()
-        settings_for = _prepared(inputs, out, settings, drops, clock)
-        inputs = [entry for entry in inputs if str(entry.science) not in drops.reasons]
+        settings_for = _prepared(inputs, out, settings, exclusions, progress)
+        inputs = [entry for entry in inputs if str(entry.science) not in exclusions.reasons]
         hashes = {entry: hashes_of(entry) for entry in inputs}
         for some in hashes.values():  # wanted by the report only: now, while one core imports and parses
             runner.begin(_work_out, some)
@@ -75,7 +75,7 @@ def read_all(
                     entry, settings_for(entry), cache=cache, hashes=hashes[entry], headers_only=True
                 )
             except MizzleError as problem:
-                drops.drop(str(entry.science), problem)
+                exclusions.exclude(str(entry.science), problem)
             else:
                 read.append((exposure, runner.begin(_problem_of, exposure)))  # the pixels meanwhile
         exposures: list[Exposure] = []
@@ -84,12 +84,12 @@ def read_all(
             if found is None:
                 exposures.append(exposure)
             else:
-                drops.drop(exposure.path, found)
-        exposures = _unique(exposures, drops)
-    for what, reason in drops.reasons.items():
-        clock.warn(f"dropped {what}: {reason}")
+                exclusions.exclude(exposure.path, found)
+        exposures = _unique(exposures, exclusions)
+    for what, reason in exclusions.reasons.items():
+        progress.warns(f"dropped {what}: {reason}")
     if not exposures:
-        raise DataError("no exposure is left: every file was dropped", dropped=dict(drops.reasons))
+        raise DataError("no exposure is left: every file was dropped", dropped=dict(exclusions.reasons))
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
 
 
@@ -110,7 +110,7 @@ def _work_out(hashes: FileHashes) -> None:
 
 
 def _prepared(
-    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, drops: Drops, clock: Clock
+    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, exclusions: Exclusions, progress: Progress
 ) -> Callable[[InputFile], Settings]:
     """Ask the archive for reference files and headerlets where the settings want them; say how to read each file."""
     if settings.archive.references == "embedded" and not settings.archive.astrometry:
@@ -118,16 +118,16 @@ def _prepared(
     from mizzle.archive.prepare import prepare_run
 
     paths = [entry.science for entry in inputs]
-    prepared = prepare_run(paths, settings, out or ".", say=clock.warn, on_problem=drops.drop)
+    prepared = prepare_run(paths, settings, out or ".", say=progress.warns, on_problem=exclusions.exclude)
     return lambda entry: prepared.settings_for(entry.science)
 
 
-def _unique(exposures: list[Exposure], drops: Drops) -> list[Exposure]:
+def _unique(exposures: list[Exposure], exclusions: Exclusions) -> list[Exposure]:
     """Let each rootname stand once: it names chips in every solution and product."""
     known: dict[str, Exposure] = {}
     for exposure in exposures:
         if exposure.root in known:
-            drops.drop(
+            exclusions.exclude(
                 exposure.path,
                 InputError(
                     f"{exposure.path}: ROOTNAME {exposure.root!r} is that of {known[exposure.root].path} too;"
@@ -140,14 +140,14 @@ def _unique(exposures: list[Exposure], drops: Drops) -> list[Exposure]:
     return list(known.values())
 
 
-def same_field(exposures: Sequence[Exposure], drops: Drops) -> list[Exposure]:
+def same_field(exposures: Sequence[Exposure], exclusions: Exclusions) -> list[Exposure]:
     """Keep exposures of one place on the sky: the place most of them look at.
 
     Parameters
     ----------
     exposures : sequence of Exposure
         At least one.
-    drops : Drops
+    exclusions : Exclusions
         Where exposures of other places go.
 
     Returns
@@ -175,7 +175,7 @@ def same_field(exposures: Sequence[Exposure], drops: Drops) -> list[Exposure]:
             roots=(exposure.root, exposures[middle].root),
             separation_arcmin=float(distance),
         )
-        drops.drop(exposure.root, problem)
+        exclusions.exclude(exposure.root, problem)
     return kept
 
 
@@ -185,7 +185,9 @@ def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
-def settle(exposures: Sequence[Exposure], alignment: Alignment, drops: Drops) -> tuple[list[Exposure], Alignment]:
+def exclude_unaligned(
+    exposures: Sequence[Exposure], alignment: Alignment, exclusions: Exclusions
+) -> tuple[list[Exposure], Alignment]:
     """Drop, or stop at, exposures that could not be aligned.
 
     Raises
@@ -194,7 +196,7 @@ def settle(exposures: Sequence[Exposure], alignment: Alignment, drops: Drops) ->
         An exposure failed (without ``keep_going``), or none is left.
     """
     failed = [entry for entry in alignment.exposures.values() if entry.verdict is Verdict.FAIL]
-    if failed and not drops.keep_going:
+    if failed and not exclusions.keep_going:
         notes = "; ".join(f"{entry.root}: {entry.note}" for entry in failed)
         raise DataError(
             f"cannot align {len(failed)} of {len(exposures)} exposures: {notes}; use --keep-going to drop them, or"
@@ -202,7 +204,7 @@ def settle(exposures: Sequence[Exposure], alignment: Alignment, drops: Drops) ->
             roots=tuple(entry.root for entry in failed),
         )
     for entry in failed:
-        drops.reasons[entry.root] = f"cannot be aligned: {entry.note}"
+        exclusions.reasons[entry.root] = f"cannot be aligned: {entry.note}"
     bad = {entry.root for entry in failed}
     kept = [exposure for exposure in exposures if exposure.root not in bad]
     if not kept:

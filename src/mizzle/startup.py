@@ -16,7 +16,7 @@ LARGEST_KEPT = 8 * 2**20
 TURN = 3e-4
 
 
-def settle() -> None:
+def tune_process() -> None:
     """Make this process fit for one run; call it before NumPy is imported.
 
     * A run makes few cycles and many objects that stay: looking for garbage all the time costs a tenth of a second.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.clock import Clock
 from mizzle.model import Exposure
 from mizzle.model.references import AlignReferences, SkyCatalog
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
 from mizzle.model.values import Value
+from mizzle.progress import Progress
 from mizzle.settings import Settings
 
 
@@ -37,7 +37,7 @@ class UserInputs(Value):
     sky_regions: tuple[SkyRegion, ...] = ()
 
 
-def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> UserInputs:
+def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, progress: Progress) -> UserInputs:
     """Read what the settings name, and nothing where they name nothing.
 
     Parameters
@@ -46,7 +46,7 @@ def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, clock: C
         Where and when a catalog is asked for.
     settings : Settings
         Sections ``align``, ``equalize`` and ``sky``.
-    clock : Clock
+    progress : Progress
         Told of what must be seen.
 
     Raises
@@ -55,24 +55,24 @@ def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, clock: C
         A file is missing or not what it should be.
     """
     return UserInputs(
-        alignment=_alignment(exposures, settings, clock),
+        alignment=_alignment(exposures, settings, progress),
         corrections=_corrections(settings),
         sky_values=_sky_values(settings),
         sky_regions=_sky_regions(settings),
     )
 
 
-def _alignment(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> AlignReferences | None:
+def _alignment(exposures: Sequence[Exposure], settings: Settings, progress: Progress) -> AlignReferences | None:
     part = settings.align
     if not any((part.catalog, part.image, part.regions, part.sources, part.shifts)):
         return None
     from mizzle.io.catalogs import read_align_references
 
-    catalog = _gaia(exposures, settings, clock) if part.catalog.lower() == "gaia" else None
+    catalog = _gaia(exposures, settings, progress) if part.catalog.lower() == "gaia" else None
     return read_align_references(part, catalog=catalog)
 
 
-def _gaia(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> SkyCatalog:
+def _gaia(exposures: Sequence[Exposure], settings: Settings, progress: Progress) -> SkyCatalog:
     """Ask Gaia for the stars of the field at the epoch of the exposures."""
     from mizzle.archive.gaia import gaia_catalog
     from mizzle.io.catalogs import catalog_from_columns
@@ -83,7 +83,7 @@ def _gaia(exposures: Sequence[Exposure], settings: Settings, clock: Clock) -> Sk
     spread = np.hypot((np.mod(centers[:, 0] - ra + 180, 360) - 180) * np.cos(np.deg2rad(dec)), centers[:, 1] - dec)
     radius = min(1.0, float(spread.max()) + 0.025)  # and a WF chip's half diagonal
     epoch = 2000.0 + (float(np.mean([e.mjd_start for e in exposures])) - 51544.5) / 365.25
-    columns = gaia_catalog(ra, dec, radius, epoch, settings.archive, say=clock.warn)
+    columns = gaia_catalog(ra, dec, radius, epoch, settings.archive, say=progress.warns)
     # Positions are at the mean epoch already; the motions bring them from there to each exposure.
     wanted = ("ra", "dec", "pmra", "pmdec", "ra_error", "dec_error", "mag")
     return catalog_from_columns("Gaia", {key: columns[key] for key in wanted if key in columns}, epoch)

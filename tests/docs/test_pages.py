@@ -151,7 +151,8 @@ def test_links_lead_somewhere(page: Path):
 def test_every_page_is_in_the_navigation():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = set(re.findall(r": (\S+\.md)$", text, re.MULTILINE))
-    there = {path.name for path in DOCS.glob("*.md")} | {path.with_suffix(".md").name for path in DOCS.glob("*.ipynb")}
+    pages = [*DOCS.rglob("*.md"), *DOCS.glob("*.ipynb")]
+    there = {path.with_suffix(".md").relative_to(DOCS).as_posix() for path in pages}
     assert listed == there
 
 

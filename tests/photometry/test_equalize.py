@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mizzle.errors import DataError, SettingsError
+from mizzle.model import FluxScales
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import EqualizeSettings, Settings
-from mizzle.steps.equalize import equalize, equalized_keywords, explain
+from mizzle.steps.equalize import equalize
 from photometry_tools import F555W, F814W, make_chip, make_exposure
 
 EXECUTED_F814W = {"PC": 1.0240581413248393, "WF2": 1.0036789520254041, "WF3": 1.0, "WF4": 1.0201480808814134}
@@ -56,8 +57,8 @@ def test_equalized_photflam_is_the_reference_for_every_chip(photflams, reference
     named = dict(zip(("PC", "WF2", "WF3", "WF4"), photflams, strict=True))
     one = exposure(photflams=named)
     scales = equalize([one], options(reference=reference))
-    for name, chip in one.chips.items():
-        keywords = equalized_keywords(chip, scales.factors[one.root][name])
+    for chip in one.chips.values():
+        keywords = scales.keywords(one, chip)
         assert keywords["PHOTFLAM"] == pytest.approx(scales.photflam, rel=1e-14)
     assert scales.factors[one.root][scales.reference.chip] == 1.0
 
@@ -174,12 +175,13 @@ def test_switched_off_leaves_chips_alone():
 
 def test_photfnu_scales_along():
     chip = make_chip("PC", photflam=2e-18, header={"PHOTFNU": 4e-7})
-    assert equalized_keywords(chip, 1.25) == pytest.approx({"PHOTFLAM": 1.6e-18, "PHOTFNU": 3.2e-7})
+    keywords = FluxScales({}, {"ua060502m": {"PC": 1.25}}).keywords(exposure(), chip)
+    assert keywords == pytest.approx({"PHOTFLAM": 1.6e-18, "PHOTFNU": 3.2e-7})
 
 
 def test_log_names_every_chip():
     one = exposure()
-    lines = explain([one], equalize([one], Settings()))
+    lines = equalize([one], Settings()).lines([one])
     assert len(lines) == 5
     assert "WF4" in lines[4]
     assert "1.020148081" in lines[4]

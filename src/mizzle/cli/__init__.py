@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from mizzle.errors import MizzleError
-from mizzle.startup import settle
+from mizzle.startup import tune_process
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv : sequence of str, optional
         Arguments; those of the process by default.
     """
-    settle()
+    tune_process()
     code = _run(list(sys.argv[1:] if argv is None else argv) or ["--help"])
     if argv is None:
         _leave(code)

@@ -68,21 +68,21 @@ def run_command(
     from mizzle.cli.console import Console
     from mizzle.cli.console import out as show
     from mizzle.cli.summary import summary
-    from mizzle.clock import Clock
     from mizzle.pipeline import rehearse, run
+    from mizzle.progress import Progress
 
     settings = read_settings(config, assignments)
     if dry_run:
-        warn = Clock(warn=Console(quiet=quiet).warn)
-        show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, clock=warn)))
+        warn = Progress(Console(quiet=True))
+        show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, progress=warn)))
         return 0
     with Console(quiet=quiet, verbose=verbose) as console:
-        clock = Clock(console.step, console.warn)
+        progress = Progress(console)
         result = run(
-            files, out, name=name, settings=settings, workers=workers, keep_going=keep_going, clock=clock,
+            files, out, name=name, settings=settings, workers=workers, keep_going=keep_going, progress=progress,
             command=shlex.join(["mizzle", *sys.argv[1:]]),
         )  # fmt: skip
-    show(summary(result, clock))
+    show(summary(result, progress))
     return exit_code(result, strict)
 
 
@@ -102,14 +102,14 @@ def demo_command(
     from mizzle.cli.console import Console
     from mizzle.cli.console import out as show
     from mizzle.cli.summary import demo_summary
-    from mizzle.clock import Clock
     from mizzle.demo import demo
+    from mizzle.progress import Progress
 
     settings = read_settings(config, assignments)
     with Console(quiet=quiet, verbose=verbose) as console:
-        clock = Clock(console.step, console.warn)
-        result, scores = demo(out, seed=seed, settings=settings, workers=workers, clock=clock)
-    show(demo_summary(result, scores, clock))
+        progress = Progress(console)
+        result, scores = demo(out, seed=seed, settings=settings, workers=workers, progress=progress)
+    show(demo_summary(result, scores, progress))
     return 0
 
 

@@ -7,11 +7,13 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from mizzle.progress import Listener
+
 if TYPE_CHECKING:
     from rich.status import Status
 
 
-class Console:
+class Console(Listener):
     """Says what happens: a live line on a terminal, plain lines elsewhere, nothing when quiet.
 
     Parameters
@@ -43,16 +45,16 @@ class Console:
             self._status.stop()
             self._status = None
 
-    def step(self, text: str) -> None:
+    def begins(self, step: str) -> None:
         """Say which step begins."""
         if self._status is not None:
-            self._status.update(text)
+            self._status.update(step)
         if self._verbose or (not self._quiet and self._status is None):
-            sys.stderr.write(f"{time.perf_counter() - self._start:7.2f} s  {text}\n")
+            sys.stderr.write(f"{time.perf_counter() - self._start:7.2f} s  {step}\n")
 
-    def warn(self, text: str) -> None:
+    def warns(self, sentence: str) -> None:
         """Say something that must be seen."""
-        sys.stderr.write(f"mizzle: {text}\n")
+        sys.stderr.write(f"mizzle: {sentence}\n")
 
 
 def out(text: str = "") -> None:

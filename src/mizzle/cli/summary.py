@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from mizzle.cli.inspection import table
 
 if TYPE_CHECKING:
-    from mizzle.clock import Clock
     from mizzle.model import Result
+    from mizzle.progress import Progress
     from mizzle.scores import Score
 
 
-def summary(result: Result, clock: Clock) -> str:
+def summary(result: Result, progress: Progress) -> str:
     """Return the closing words of ``mizzle run``."""
     lines = [f"verdict: {result.verdict}", "", _alignment(result), ""]
     for band, mosaic in result.mosaics.items():
@@ -26,7 +26,7 @@ def summary(result: Result, clock: Clock) -> str:
         lines.append("")
     lines += [f"dropped: {what}: {why}" for what, why in result.dropped.items()]
     lines += [f"wrote {path}" for path in result.files]
-    lines.append(f"{clock.total:.2f} s")
+    lines.append(f"{progress.total:.2f} s")
     return "\n".join(lines)
 
 
@@ -68,7 +68,7 @@ def _proof(result: Result, band: str) -> str:
     return table(rows, ("chip", "ratio", "error", "pairs", "verdict"))
 
 
-def demo_summary(result: Result, scores: Sequence[Score], clock: Clock) -> str:
+def demo_summary(result: Result, scores: Sequence[Score], progress: Progress) -> str:
     """Return the closing words of ``mizzle demo``: each figure against the truth, with its uncertainty."""
     rows = [
         (
@@ -82,4 +82,4 @@ def demo_summary(result: Result, scores: Sequence[Score], clock: Clock) -> str:
         for score in scores
     ]
     figures = table(rows, ("against the truth", "value", "+-", "unit", "wanted", "met"))
-    return f"{figures}\n\n{summary(result, clock)}"
+    return f"{figures}\n\n{summary(result, progress)}"

@@ -25,7 +25,6 @@ from mizzle.io.atomic import prepare_folder, whole_file, write_text
 from mizzle.io.products import make_header
 from mizzle.model import Chip, Exposure, Result
 from mizzle.settings import Settings
-from mizzle.steps.equalize import equalized_keywords
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -128,7 +127,7 @@ def _planes(
     science: list[Card] = [
         ("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"),
         ("BUNIT", "COUNTS", "DN at PHOTFLAM"),
-        *((key, value, "scaled with the DN") for key, value in equalized_keywords(chip, factor).items()),
+        *((key, value, "scaled with the DN") for key, value in result.flux_scales.keywords(exposure, chip).items()),
         ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
         ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
         ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),

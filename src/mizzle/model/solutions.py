@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model.arrays import locked
-from mizzle.model.exposure import Exposure
+from mizzle.model.exposure import Chip, Exposure
 from mizzle.model.frame import ChipFrame, FloatArray
 from mizzle.model.values import Value
 from mizzle.model.verdict import Verdict, worst
@@ -154,6 +154,45 @@ class FluxScales(Value):
     references: Mapping[str, FluxReference]
     factors: Mapping[str, Mapping[str, float]]
     notes: tuple[str, ...] = ()
+
+    def lines(self, exposures: Iterable[Exposure]) -> tuple[str, ...]:
+        """Say in words what equalizing does: a log a person can read, and all a dry run prints.
+
+        Parameters
+        ----------
+        exposures : iterable of Exposure
+            What was equalized.
+
+        Returns
+        -------
+        lines : tuple of str
+            One line for each filter's reference, then one for each of its chips, then the notes.
+        """
+        exposures = tuple(exposures)
+        lines: list[str] = []
+        for name, reference in self.references.items():
+            lines.append(f"{name}: reference PHOTFLAM {reference.photflam:.7g} ({reference.origin})")
+            lines += [self._line(e, chip) for e in exposures if e.filter == name for chip in e.chips.values()]
+        return (*lines, *self.notes)
+
+    def _line(self, exposure: Exposure, chip: Chip) -> str:
+        return (
+            f"{exposure.root} {chip.name} (gain {exposure.atodgain}, {exposure.date_obs}):"
+            f" PHOTFLAM {chip.photflam:.7g}, DN are multiplied by {self.factors[exposure.root][chip.name]:.9f}"
+        )
+
+    def keywords(self, exposure: Exposure, chip: Chip) -> dict[str, float]:
+        """Return the photometric keywords of a chip after its DN were multiplied by its factor.
+
+        PHOTFLAM and PHOTFNU convert DN/s to flux density, so both are divided by what multiplied the DN; PHOTFNU is
+        there where the header has it.
+        """
+        factor = self.factors[exposure.root][chip.name]
+        keywords = {"PHOTFLAM": chip.photflam / factor}
+        photfnu = chip.header.get("PHOTFNU")
+        if isinstance(photfnu, (int, float)) and not isinstance(photfnu, bool):
+            keywords["PHOTFNU"] = float(photfnu) / factor
+        return keywords
 
     @property
     def reference(self) -> FluxReference:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
 from mizzle.report.words import verdict_sentences
-from mizzle.steps.equalize import explain
 
 FORMAT = 1
 
@@ -249,7 +248,7 @@ def _zeropoint(result: Result, band: str) -> dict[str, Any]:
         "photflams": {e.root: {name: c.photflam for name, c in e.chips.items()} for e in exposures},
         "factors": {e.root: dict(result.flux_scales.factors.get(e.root, {})) for e in exposures},
         "proof": proof,
-        "log": list(explain(exposures, scales)),
+        "log": list(scales.lines(exposures)),
         "verdict": zeropoint.verdict,
         "notes": list(zeropoint.notes),
     }

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mizzle.startup import settle
+from mizzle.startup import tune_process
 
 if TYPE_CHECKING:
     from mizzle.model import Mosaic, Result
@@ -239,7 +239,7 @@ def _leave_with_the_parent(done: threading.Event) -> None:
 
 def main() -> int:
     """Draw one payload; the worker's side."""
-    settle()
+    tune_process()
     from mizzle.report import draw  # its imports are the reason for starting early
 
     draw.warm_up()

@@ -70,61 +70,6 @@ def equalize(
     return FluxScales(references, factors, notes)
 
 
-def explain(exposures: Sequence[Exposure], scales: FluxScales) -> tuple[str, ...]:
-    """Say in words what equalizing does: a log a person can read, and all a dry run prints.
-
-    Parameters
-    ----------
-    exposures : sequence of Exposure
-        What was equalized.
-    scales : FluxScales
-        The answer of `equalize`.
-
-    Returns
-    -------
-    lines : tuple of str
-        One line per filter's reference, then one per chip, then the notes.
-    """
-    lines = []
-    for name, reference in scales.references.items():
-        lines.append(f"{name}: reference PHOTFLAM {reference.photflam:.7g} ({reference.origin})")
-        for exposure in exposures:
-            if exposure.filter == name:
-                lines += [_line(exposure, c, scales.factors[exposure.root][c.name]) for c in exposure.chips.values()]
-    return (*lines, *scales.notes)
-
-
-def equalized_keywords(chip: Chip, factor: float) -> Mapping[str, float]:
-    """Return the photometric keywords of a chip after its DN were multiplied by `factor`.
-
-    PHOTFLAM and PHOTFNU convert DN/s to flux density, so both are divided by what multiplied the DN.
-
-    Parameters
-    ----------
-    chip : Chip
-        As read.
-    factor : float
-        From `equalize`.
-
-    Returns
-    -------
-    keywords : mapping
-        ``PHOTFLAM``, and ``PHOTFNU`` where the header has it.
-    """
-    keywords = {"PHOTFLAM": chip.photflam / factor}
-    photfnu = chip.header.get("PHOTFNU")
-    if isinstance(photfnu, (int, float)) and not isinstance(photfnu, bool):
-        keywords["PHOTFNU"] = float(photfnu) / factor
-    return keywords
-
-
-def _line(exposure: Exposure, chip: Chip, factor: float) -> str:
-    return (
-        f"{exposure.root} {chip.name} (gain {exposure.atodgain}, {exposure.date_obs}):"
-        f" PHOTFLAM {chip.photflam:.7g}, DN are multiplied by {factor:.9f}"
-    )
-
-
 def _check_request(exposures: Sequence[Exposure], options: EqualizeSettings, rows: Sequence[FluxCorrection]) -> None:
     """Refuse a request that cannot be meant."""
     if not exposures:

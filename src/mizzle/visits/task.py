@@ -204,6 +204,6 @@ def _reset_peak() -> None:
 @cache
 def _tune() -> None:
     """Make a worker's process fit for runs, once."""
-    from mizzle.startup import settle
+    from mizzle.startup import tune_process
 
-    settle()
+    tune_process()
