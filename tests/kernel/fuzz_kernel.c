@@ -10,6 +10,8 @@
 #include "single.h"
 
 int mz_accumulate(const mz_job *job, int level);
+int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *out);
+int mz_split(const double *cells, int64_t lanes, int64_t count, double fill, double *mean, double *weight);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
             const uint8_t *wanted, float *out);
 int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1, uint32_t *out);
@@ -252,7 +254,7 @@ static void one(void)
     const double scale = (double)(1 << below(12));
     job.map.ny = ny;
     job.map.nx = nx;
-    double *cx = NULL, *cy = NULL, *edges = NULL, *pixmap = NULL, *grid = NULL;
+    double *cx = NULL, *cy = NULL, *edges = NULL, *pixmap = NULL, *grid = NULL, *ranges = NULL, *variance = NULL;
     if (below(2)) {
         const int64_t d = below(MZ_MAX_DEGREE + 1), n = (d + 1) * (d + 1);
         job.map.degree = d;
@@ -269,6 +271,10 @@ static void one(void)
                 pixmap[2 * k + 1] = (double)(k / nx) * 0.7 + number(0.1, wild);
             }
         job.map.step = uniform() * 9.0;
+        if (below(2)) {
+            job.ranges = ranges = malloc((size_t)(ny * ((nx + 63) / 64) * 2) * sizeof *ranges);
+            mz_map_ranges(&job.map, 0, ny, ranges);
+        }
     }
     float *sci = NULL, *relative = NULL, *image = singles(oy * ox, 10.0, wild), *out = malloc((size_t)(ny * nx) * 4);
     double *sci64 = NULL, *relative64 = NULL;
@@ -285,6 +291,8 @@ static void one(void)
         job.mask = mask = some(ny * nx);
     job.kernel = below(5);
     job.pixfrac = below(2) ? 1.0 : 0.001 + 0.999 * uniform();
+    if (below(3) == 0)
+        job.variance64 = variance = numbers(ny * nx, 3.0, wild);
     job.ratio = below(8) ? 0.05 + 4.0 * uniform() : 0.01;
     job.multiply = number(2.0, 0);
     job.subtract = number(2.0, 0);
@@ -311,11 +319,14 @@ static void one(void)
             fprintf(stderr, "a row outside the band was written\n");
             abort();
         }
+    double *split = malloc((size_t)(2 * oy * ox) * sizeof *split);
+    mz_split(cells, job.lanes, oy * ox, NAN, split, split + oy * ox);
+    free(split);
     if (job.lanes == 4)
         use(&job, context);
     mz_blot(&job.map, image, oy, ox, below(5), 0, ny, NULL, out);
     compare(&job.map, image, oy, ox, wild);
-    free(cx), free(cy), free(edges), free(pixmap), free(grid), free(sci), free(sci64), free(relative), free(relative64);
+    free(cx), free(cy), free(edges), free(pixmap), free(grid), free(ranges), free(variance), free(sci), free(sci64), free(relative), free(relative64);
     free(mask), free(cells), free(context), free(touched), free(image), free(out);
 }
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 5
+ABI = 6
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
@@ -27,6 +27,9 @@ KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
 
 INTERPOLATIONS = {"nearest": 0, "linear": 1, "poly3": 2, "poly5": 3, "lanczos3": 4}
 """Codes of mizzle.h."""
+
+CHUNK = 64
+"""Pixels of a row that are mapped together: `MZ_CHUNK`."""
 
 MAX_SAMPLES = 32
 """`MZ_MAX_SAMPLES` of predict.h."""
@@ -61,9 +64,9 @@ class JobStruct(ctypes.Structure):
     _fields_ = (
         ("map", MapStruct), ("sci", _PTR), ("sci64", _PTR), ("mask", _PTR), ("relative", _PTR), ("relative64", _PTR),
         ("kernel", _I64), ("pixfrac", _F64), ("ratio", _F64), ("multiply", _F64), ("subtract", _F64),
-        ("weight", _F64), ("v0", _F64), ("v1", _F64), ("out_ny", _I64), ("out_nx", _I64), ("cells", _PTR),
-        ("lanes", _I64), ("context", _PTR), ("touched", _PTR), ("bits", _I32 * 2), ("bit", _I32),
-        ("row0", _I64), ("row1", _I64),
+        ("weight", _F64), ("v0", _F64), ("v1", _F64), ("variance", _PTR), ("variance64", _PTR), ("ranges", _PTR),
+        ("out_ny", _I64), ("out_nx", _I64), ("cells", _PTR), ("lanes", _I64), ("context", _PTR), ("touched", _PTR),
+        ("bits", _I32 * 2), ("bit", _I32), ("row0", _I64), ("row1", _I64),
     )  # fmt: skip
 
 
@@ -157,9 +160,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     # maps, drops and readings
     "mz_level": (_INT, (_INT,)),
     "mz_accumulate": (_INT, (ctypes.POINTER(JobStruct), _INT)),
+    "mz_map_ranges": (_INT, (ctypes.POINTER(MapStruct), _I64, _I64, _PTR)),
     "mz_blot": (_INT, (ctypes.POINTER(MapStruct), _PTR, _I64, _I64, _I64, _I64, _I64, _PTR, _PTR)),
     "mz_finish": (_INT, (_PTR, _PTR, _I64, _I64, _I64, _F32, *[_PTR] * 4)),
     "mz_fill_in": (_INT, (*[_PTR] * 5, _I64, _I64, _I64, _I64, _F64)),
+    "mz_split": (_INT, (_PTR, _I64, _I64, _F64, _PTR, _PTR)),
     "mz_means": (_INT, (_PTR, _I64, _F64, _PTR)),
     "mz_pad": (_INT, (_PTR, _PTR, _I64, _I64, _F64, _F64, _PTR)),
     "mz_read_means": (_INT, (_PTR, _I64, _I64, _I64, _I64, _F64, _PTR)),

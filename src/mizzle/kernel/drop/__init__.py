@@ -2,12 +2,14 @@
 
 from mizzle.kernel.drop.accumulator import Accumulator
 from mizzle.kernel.drop.finish import fill_in, finish, take_means
-from mizzle.kernel.drop.front import accumulate, drizzle
+from mizzle.kernel.drop.front import accumulate
+from mizzle.kernel.drop.stored import Drizzled, drizzle
 from mizzle.kernel.drop.types import ChipPixels, DropShape
 
 __all__ = [
     "Accumulator",
     "ChipPixels",
+    "Drizzled",
     "DropShape",
     "accumulate",
     "drizzle",

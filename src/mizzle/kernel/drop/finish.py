@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Image
+from mizzle.arrays import FloatArray, Image
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
 from mizzle.kernel.drop.accumulator import Accumulator
@@ -112,3 +112,28 @@ def take_means(acc: Accumulator, least: float, out: Image) -> None:
     if acc.cells.shape[2] != 2:
         raise ValueError("means are taken of plain sums, without variance and context")
     native.raise_on_status(library.mz_means(native.pointer(acc.cells), out.size, least, native.pointer(out)))
+
+
+def means_and_weights(acc: Accumulator, rows: tuple[int, int], mean: FloatArray, weight: FloatArray) -> None:
+    """Write mean (NaN where nothing fell) and weight of some rows.
+
+    Parameters
+    ----------
+    acc : Accumulator
+        The sums.
+    rows : (int, int)
+        First, and one past the last; workers may share the accumulator row by row.
+    mean, weight : (ny, nx) array
+        Written.
+    """
+    part = slice(*rows)
+    library = native.library()
+    if library is None:
+        weight[part] = acc.weight[part]
+        mean[part] = np.nan
+        np.divide(acc.sums[part][..., 0], weight[part], out=mean[part], where=weight[part] != 0)
+        return
+    cells, to = acc.cells[part], (native.pointer(mean[part]), native.pointer(weight[part]))
+    count = cells.shape[0] * cells.shape[1]
+    status = library.mz_split(native.pointer(cells), cells.shape[2], count, float("nan"), *to)
+    native.raise_on_status(status)

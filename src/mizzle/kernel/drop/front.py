@@ -1,19 +1,20 @@
-"""Drizzling: the front of both twins."""
+"""Drizzling with a chip's map: the front of both twins."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
 from mizzle.kernel.drop import numpy_twin
 from mizzle.kernel.drop.accumulator import IN_CELL, Accumulator
 from mizzle.kernel.drop.types import ChipPixels, DropShape, check_shape, flags, floats
-from mizzle.kernel.maps.types import AnyMap, ChipMap, stored_map
+from mizzle.kernel.maps.types import AnyMap, ChipMap
 
 
-def _native_job(pixels: ChipPixels, where: AnyMap, drop: DropShape) -> native.JobStruct:
+def native_job(pixels: ChipPixels, where: AnyMap, drop: DropShape) -> native.JobStruct:
+    """Return pixels, map and form of the drops as C wants them; the struct borrows their arrays."""
     job = native.JobStruct(
         map=native.map_struct(where),
         mask=native.pointer(pixels.mask),
@@ -26,17 +27,16 @@ def _native_job(pixels: ChipPixels, where: AnyMap, drop: DropShape) -> native.Jo
         v0=pixels.v0,
         v1=pixels.v1,
     )
-    setattr(job, "sci" if pixels.sci.dtype == np.float32 else "sci64", native.pointer(pixels.sci))
-    if pixels.relative is not None:
-        single = pixels.relative.dtype == np.float32
-        setattr(job, "relative" if single else "relative64", native.pointer(pixels.relative))
+    for name, array in (("sci", pixels.sci), ("relative", pixels.relative), ("variance", pixels.variance)):
+        if array is not None:
+            setattr(job, name if array.dtype == np.float32 else f"{name}64", native.pointer(array))
     return job
 
 
-def _drop_natively(
+def drop_natively(
     library: native.Library, acc: Accumulator, job: native.JobStruct, rows: tuple[int, int], bit: int | None
 ) -> None:
-    """Complete `job` with its output and run it."""
+    """Complete a job of pixels and map with its output, and run it."""
     job.out_ny, job.out_nx = acc.shape
     job.cells, job.lanes = native.pointer(acc.cells), acc.cells.shape[2]
     job.touched = native.pointer(acc.touched)
@@ -58,7 +58,7 @@ def _drop(
     if library is None:
         numpy_twin.accumulate(acc, pixels, where, drop, rows, bit)
     else:
-        _drop_natively(library, acc, _native_job(pixels, where, drop), rows, bit)
+        drop_natively(library, acc, native_job(pixels, where, drop), rows, bit)
 
 
 def _finite(**numbers: float) -> None:
@@ -151,63 +151,3 @@ def accumulate(
             raise SettingsError(f"context bit is {context_bit}; it must not be negative", bit=context_bit)
         acc.reserve_context(context_bit + 1)
     _drop(acc, pixels, chip_map, drop, (low, high), context_bit)
-
-
-def drizzle(
-    sci: ArrayLike,
-    weight: ArrayLike,
-    pixmap: ArrayLike,
-    shape: tuple[int, int],
-    *,
-    pixfrac: float = 1.0,
-    kernel: str = "square",
-    pixel_scale_ratio: float = 1.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Drizzle one image with a stored pixel map.
-
-    Parameters
-    ----------
-    sci, weight : (ny, nx) array
-        Signal [any surface-brightness unit] and its statistical weight. Where the weight is 0, or either is not
-        finite, a pixel is invisible.
-    pixmap : (ny, nx, 2) array
-        Output ``(x, y)`` [pixel, 0-based] of each input pixel's center. Between centers it is read bilinearly, to find
-        the corners of the drops.
-    shape : (int, int)
-        Output ``(ny, nx)``.
-    pixfrac : float
-        Side of the drop over the side of the pixel, 0 to 1; below 0.001 drops are points.
-    kernel : str
-        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian`` or ``lanczos3``.
-    pixel_scale_ratio : float
-        Output over input pixel side; sizes turbo, gaussian and lanczos3 drops only.
-
-    Returns
-    -------
-    mean, total : (ny, nx) float64 array
-        Weighted mean signal, per input pixel, NaN where nothing fell; summed weight.
-
-    Raises
-    ------
-    SettingsError
-        Shapes that do not match, an unknown kernel, or a number out of range.
-
-    References
-    ----------
-    Fruchter & Hook 2002, PASP 114, 144 (equations 4 and 5).
-
-    Examples
-    --------
-    A drop astride two pixels shares its weight and keeps its value.
-
-    >>> one = np.ones((1, 1))
-    >>> mean, total = drizzle(7 * one, one, np.array([[[0.5, 0.0]]]), (1, 3))
-    >>> mean.tolist(), total.tolist()
-    ([[7.0, 7.0, nan]], [[0.5, 0.5, 0.0]])
-    """
-    drop = check_shape(kernel, pixfrac, pixel_scale_ratio)
-    where = stored_map(pixmap, drop.ratio)
-    pixels = ChipPixels(floats(sci, where.shape, "sci"), relative=floats(weight, where.shape, "weight"))
-    acc = Accumulator(shape)
-    _drop(acc, pixels, where, drop, (0, acc.shape[0]), None)
-    return acc.mean(), acc.weight.copy()

@@ -35,7 +35,10 @@ def load(pixels: ChipPixels, block: Block) -> Pixel | None:
     if pixels.mask is not None:
         weight[pixels.mask[block].ravel() != 0] = 0.0
     value = raw * pixels.multiply - pixels.subtract
-    variance = pixels.v0 + pixels.v1 * np.maximum(raw, 0.0)
+    if pixels.variance is None:
+        variance = pixels.v0 + pixels.v1 * np.maximum(raw, 0.0)
+    else:
+        variance = pixels.variance[block].astype(np.float64).ravel()
     hidden = ~(np.isfinite(value) & np.isfinite(weight)) | (weight == 0)
     value[hidden] = weight[hidden] = variance[hidden] = 0.0
     return None if hidden.all() else (value, weight, variance)

@@ -20,8 +20,8 @@ SMALLEST_PIXFRAC = 0.001
 class ChipPixels:
     """The pixels of a chip, as they were measured, and what to make of them.
 
-    A pixel's value is ``sci * multiply - subtract``, its weight ``weight * relative``, its variance
-    ``v0 + v1 * max(sci, 0)``. Masked pixels, zero weights and values that are not finite are invisible.
+    A pixel's value is ``sci * multiply - subtract``, its weight ``weight * relative``, its variance `variance`, or
+    ``v0 + v1 * max(sci, 0)`` without it. Masked pixels, zero weights and values that are not finite are invisible.
     """
 
     sci: NDArray[Any]
@@ -32,6 +32,7 @@ class ChipPixels:
     weight: float = 1.0
     v0: float = 0.0
     v1: float = 0.0
+    variance: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from mizzle.arrays import Image, Marks
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
+from mizzle.kernel.bands import even_edges, in_bands, thread_count
 from mizzle.kernel.maps.types import AnyMap, ChipMap, stored_map
 from mizzle.kernel.read import numpy_twin
 
@@ -28,8 +29,8 @@ def as_image(image: ArrayLike) -> Image:
     return array
 
 
-def read_places(image: Image, where: AnyMap, interp: str, wanted: Marks | None = None) -> Image:
-    """Read a contiguous image at all pixels, or at those `wanted`: the others are NaN then, in C."""
+def read_places(image: Image, where: AnyMap, interp: str, wanted: Marks | None = None, *, threads: int = 1) -> Image:
+    """Read a contiguous image at all pixels, or at those `wanted` (the others are NaN then, in C), on some threads."""
     library = native.library()
     if library is None:
         return numpy_twin.blot(image, where, interp)
@@ -37,9 +38,14 @@ def read_places(image: Image, where: AnyMap, interp: str, wanted: Marks | None =
     struct = native.map_struct(where)
     code = native.INTERPOLATIONS[interp]
     ny, nx = image.shape
-    marked, to = native.pointer(wanted), native.pointer(out)
-    image_at, rows = native.pointer(image), where.shape[0]
-    native.raise_on_status(library.mz_blot(native.by_reference(struct), image_at, ny, nx, code, 0, rows, marked, to))
+    arrays = native.pointer(wanted), native.pointer(out)
+    image_at = native.pointer(image)
+
+    def rows(first: int, stop: int) -> None:
+        status = library.mz_blot(native.by_reference(struct), image_at, ny, nx, code, first, stop, *arrays)
+        native.raise_on_status(status)
+
+    in_bands(even_edges(where.shape[0], threads), threads, rows)
     return out
 
 
@@ -70,7 +76,7 @@ def blot_chip(image: ArrayLike, chip_map: ChipMap, *, interp: str = "poly5") -> 
     return read_places(as_image(image), chip_map, check_interp(interp))
 
 
-def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> Image:
+def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5", threads: int | None = None) -> Image:
     """Read an image at the places of a stored pixel map.
 
     Parameters
@@ -81,6 +87,8 @@ def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> Image
         Places ``(x, y)`` [pixel, 0-based] on `image`.
     interp : str
         As in `blot_chip`.
+    threads : int, optional
+        As many as the processor has by default; the answer is the same for any number.
 
     Returns
     -------
@@ -92,4 +100,6 @@ def blot(image: ArrayLike, pixmap: ArrayLike, *, interp: str = "poly5") -> Image
     >>> blot(np.arange(16.0).reshape(4, 4), np.array([[[1.5, 1.0]]]), interp="linear").tolist()
     [[5.5]]
     """
-    return read_places(as_image(image), stored_map(pixmap, 1.0), check_interp(interp))
+    where = stored_map(pixmap, 1.0)
+    count = thread_count(where.shape[0] * where.shape[1], threads)
+    return read_places(as_image(image), where, check_interp(interp), threads=count)

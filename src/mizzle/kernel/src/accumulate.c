@@ -114,3 +114,13 @@ MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
     }
     return 0;
 }
+
+/* Where the chunks of a stored map lie: for each row and MZ_CHUNK columns, least and greatest y of the centers, to `out`
+ * (ny, chunks, 2). Rows may be shared among threads. */
+MZ_EXPORT int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *out)
+{
+    if (!mz_map_is_sound(map) || !map->pixmap || row0 < 0 || row1 > map->ny)
+        return 1;
+    mz_base_ranges(map, row0, row1, out);
+    return 0;
+}

@@ -43,6 +43,12 @@ static void MZ(load)(const mz_job *job, int64_t j, int64_t i0, MZ(pixels) *restr
         p->value[k] = weight != 0.0 ? value : 0.0;
         p->variance[k] = weight != 0.0 ? variance : 0.0;
     }
+    if (job->variance)
+        for (int k = 0; k < count; k++)
+            p->variance[k] = p->weight[k] != 0.0 ? (double)job->variance[at + k] : 0.0;
+    if (job->variance64)
+        for (int k = 0; k < count; k++)
+            p->variance[k] = p->weight[k] != 0.0 ? job->variance64[at + k] : 0.0;
     int any = 0;
     for (int k = 0; k < count; k++)
         any |= p->weight[k] != 0.0;
@@ -121,16 +127,116 @@ static void MZ(corners)(const mz_job *job, const MZ(line) *low, const MZ(line) *
     MZ(along)(&job->map, high, (double)i0 - half, d->x[3], d->y[3], MZ_CHUNK);
 }
 
+/* Three rows of a stored map around a chunk of row j, one pixel wider on both sides: [row j - 1, j, j + 1][x, y][pixel]. */
+typedef double MZ(around)[3][2][MZ_CHUNK + 2];
+
+/* Load a row of it. What lies beyond the outer pixels goes on as a line; beyond that it is not a number. */
+static void MZ(load_row)(const mz_map *map, int64_t j, int64_t i0, double (*restrict to)[MZ_CHUNK + 2])
+{
+    const int64_t nx = map->nx, from = i0 > 0 ? i0 - 1 : 0, end = i0 + MZ_CHUNK + 1 < nx ? i0 + MZ_CHUNK + 1 : nx;
+    const int first = (int)(from - (i0 - 1)), last = (int)(end - (i0 - 1)) - 1;
+    const double *p = map->pixmap + 2 * (j * nx + from);
+    for (int k = first; k <= last; k++) {
+        to[0][k] = p[2 * (k - first)];
+        to[1][k] = p[2 * (k - first) + 1];
+    }
+    for (int k = last + 1; k < MZ_CHUNK + 2; k++)
+        to[0][k] = to[1][k] = NAN;
+    for (int axis = 0; axis < 2; axis++) {
+        /* With a single column there is no slope to read: one input pixel spans `step` cells. */
+        const double alone = axis == 0 ? map->step : 0.0;
+        if (first == 1)
+            to[axis][0] = nx > 1 ? 2.0 * to[axis][1] - to[axis][2] : to[axis][1] - alone;
+        if (last < MZ_CHUNK + 1)
+            to[axis][last + 1] = nx > 1 ? 2.0 * to[axis][last] - to[axis][last - 1] : to[axis][last] + alone;
+    }
+}
+
+static void MZ(load_around)(const mz_map *map, int64_t j, int64_t i0, MZ(around) to)
+{
+    const int64_t ny = map->ny;
+    MZ(load_row)(map, j, i0, to[1]);
+    for (int up = -1; up <= 1; up += 2) {
+        const int row = up + 1, other = 1 - up;
+        if (j + up >= 0 && j + up < ny) {
+            MZ(load_row)(map, j + up, i0, to[row]);
+            continue;
+        }
+        if (ny > 1)
+            MZ(load_row)(map, j - up, i0, to[other]);
+        for (int axis = 0; axis < 2; axis++) {
+            const double alone = axis == 1 ? (double)up * map->step : 0.0;
+            for (int k = 0; k < MZ_CHUNK + 2; k++)
+                to[row][axis][k] = ny > 1 ? 2.0 * to[1][axis][k] - to[other][axis][k] : to[1][axis][k] + alone;
+        }
+    }
+}
+
+/* Corners of the drops of a chunk of a stored map, read between four centers each. */
 static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drops) *d)
 {
-    const double half = 0.5 * job->pixfrac;
-    const double sx[4] = {-half, half, half, -half}, sy[4] = {-half, -half, half, half};
-    for (int k = 0; k < MZ_CHUNK; k++)
-        for (int e = 0; e < 4; e++) {
-            d->x[e][k] = d->y[e][k] = NAN;
-            if (i0 + k < job->map.nx)
-                MZ(stored)(&job->map, (double)(i0 + k) + sx[e], (double)j + sy[e], &d->x[e][k], &d->y[e][k]);
+    const double h = 0.5 * job->pixfrac;
+    MZ(around) v;
+    MZ(load_around)(&job->map, j, i0, v);
+    for (int axis = 0; axis < 2; axis++) {
+        double(*to)[MZ_CHUNK] = axis ? d->y : d->x;
+        if (job->pixfrac == 1.0) { /* neighbors share their corners */
+            double edge[2][MZ_CHUNK + 1];
+            for (int r = 0; r < 2; r++) {
+                const double *low = v[r][axis], *high = v[r + 1][axis];
+                for (int k = 0; k <= MZ_CHUNK; k++)
+                    edge[r][k] = 0.25 * ((low[k] + high[k]) + (low[k + 1] + high[k + 1])) + 0.5;
+            }
+            for (int k = 0; k < MZ_CHUNK; k++) {
+                to[0][k] = edge[0][k];
+                to[1][k] = edge[0][k + 1];
+                to[2][k] = edge[1][k + 1];
+                to[3][k] = edge[1][k];
+            }
+            continue;
         }
+        const double *low = v[0][axis], *mid = v[1][axis], *high = v[2][axis];
+        for (int k = 0; k < MZ_CHUNK; k++) {
+            /* The three rows at the drop's left side, and at its right one. */
+            const double l0 = low[k + 1] + h * (low[k] - low[k + 1]), r0 = low[k + 1] + h * (low[k + 2] - low[k + 1]);
+            const double l1 = mid[k + 1] + h * (mid[k] - mid[k + 1]), r1 = mid[k + 1] + h * (mid[k + 2] - mid[k + 1]);
+            const double l2 = high[k + 1] + h * (high[k] - high[k + 1]), r2 = high[k + 1] + h * (high[k + 2] - high[k + 1]);
+            to[0][k] = l1 + h * (l0 - l1) + 0.5;
+            to[1][k] = r1 + h * (r0 - r1) + 0.5;
+            to[2][k] = r1 + h * (r2 - r1) + 0.5;
+            to[3][k] = l1 + h * (l2 - l1) + 0.5;
+        }
+    }
+}
+
+/* Can the drops of a chunk of a stored map touch the band: 0 none, 1 perhaps some, 2 all lie within. */
+MZ_INLINE int MZ(near_band)(const mz_job *job, int64_t j, int64_t i0, double reach)
+{
+    const int64_t chunks = (job->map.nx + MZ_CHUNK - 1) / MZ_CHUNK;
+    const double *range = job->ranges + 2 * (j * chunks + i0 / MZ_CHUNK), room = reach + 1.0;
+    const double low = range[0] - room, high = range[1] + room;
+    if (low >= (double)job->row0 && high <= (double)job->row1)
+        return 2;
+    return low <= (double)job->row1 && high >= (double)job->row0;
+}
+
+/* Leave out the drops at both ends of from .. to that cannot touch the band, in whole groups of eight. */
+static void MZ(trim)(const mz_job *job, const MZ(drops) *d, int *from, int *to)
+{
+    uint8_t near[MZ_CHUNK / 8];
+    for (int g = 0; g < MZ_CHUNK / 8; g++) {
+        double low = INFINITY, high = -INFINITY;
+        for (int e = 0; e < 4; e++)
+            for (int k = 8 * g; k < 8 * g + 8; k++) {
+                low = d->y[e][k] < low ? d->y[e][k] : low;
+                high = d->y[e][k] > high ? d->y[e][k] : high;
+            }
+        near[g] = low <= (double)job->row1 && high >= (double)job->row0;
+    }
+    while (*from < *to && !near[*from / 8])
+        *from += 8;
+    while (*to > *from && !near[*to / 8 - 1])
+        *to -= 8;
 }
 
 #include "scatter_body.h"
@@ -222,6 +328,7 @@ static void MZ(reach)(const double *cheb, int64_t degree, int64_t nx, double low
 typedef struct {
     MZ(line) low, high;
     int64_t first, last;
+    double reach; /* of a drop that is not square, from its center */
 } MZ(row);
 
 static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
@@ -230,6 +337,7 @@ static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
     const int square = job->kernel == MZ_SQUARE;
     row->first = 0;
     row->last = map->nx - 1;
+    row->reach = square || job->kernel == MZ_POINT ? 0.0 : 3.0 * MZ(max)(job->pixfrac, 1.0) / job->ratio + 1.2 / job->ratio;
     if (map->pixmap)
         return;
     const double half = square ? 0.5 * job->pixfrac : 0.0;
@@ -245,11 +353,8 @@ static void MZ(prepare)(const mz_job *job, int64_t j, MZ(row) *row)
         rise += 2.0 * map->largest;
         run += 2.0 * map->largest;
     }
-    if (!square && job->kernel != MZ_POINT) {
-        const double reach = 3.0 * MZ(max)(job->pixfrac, 1.0) / job->ratio + 1.2 / job->ratio;
-        rise += reach;
-        run += reach;
-    }
+    rise += row->reach;
+    run += row->reach;
     for (int64_t k = 0; k <= map->degree; k++) {
         rise += fabs(row->high.cheb_y[k] - row->low.cheb_y[k]);
         run += fabs(row->high.cheb_x[k] - row->low.cheb_x[k]);
@@ -275,6 +380,9 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
     MZ(pixels) p;
     if (job->mask && i0 + MZ_CHUNK <= job->map.nx && MZ(hidden)(job->mask + j * job->map.nx + i0))
         return;
+    const int near = job->map.pixmap && job->ranges ? MZ(near_band)(job, j, i0, row->reach) : 2;
+    if (!near)
+        return;
     MZ(load)(job, j, i0, &p);
     if (!p.any)
         return;
@@ -285,7 +393,9 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
             MZ(corners)(job, &row->low, &row->high, i0, &d);
         /* The rest of the chunk lies in other bands; whole groups of lanes, so that a share never looks at the band. */
         const int64_t first = row->first > i0 ? row->first - i0 : 0, end = row->last + 1 - i0;
-        const int from = (int)(first - first % 8), to = end < MZ_CHUNK ? (int)((end + 7) / 8 * 8) : MZ_CHUNK;
+        int from = (int)(first - first % 8), to = end < MZ_CHUNK ? (int)((end + 7) / 8 * 8) : MZ_CHUNK;
+        if (near == 1)
+            MZ(trim)(job, &d, &from, &to);
         MZ(square_chunk)(job, &d, &p, span, from, to);
         return;
     }
@@ -293,6 +403,21 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
         MZ(centers)(&job->map, j, i0, d.x[0], d.y[0]);
     else
         MZ(along)(&job->map, &row->low, (double)i0, d.x[0], d.y[0], MZ_CHUNK);
+    if (job->kernel == MZ_TURBO && span < MZ_MAX_SPAN) { /* squares that lie along the cells */
+        const double half = 0.5 * job->pixfrac / job->ratio;
+        for (int k = 0; k < MZ_CHUNK; k++) {
+            const double x = d.x[0][k], y = d.y[0][k];
+            d.x[0][k] = d.x[3][k] = x - half;
+            d.x[1][k] = d.x[2][k] = x + half;
+            d.y[0][k] = d.y[1][k] = y - half;
+            d.y[2][k] = d.y[3][k] = y + half;
+        }
+        int from = 0, to = MZ_CHUNK;
+        if (near == 1)
+            MZ(trim)(job, &d, &from, &to);
+        MZ(square_chunk)(job, &d, &p, span, from, to);
+        return;
+    }
     for (int k = 0; k < MZ_CHUNK; k++) {
         if (p.weight[k] == 0.0)
             continue;
@@ -324,8 +449,8 @@ static int MZ(usual_span)(const mz_job *job)
 {
     const mz_map *map = &job->map;
     const double half = 0.5 * job->pixfrac;
-    double most = 0.0;
-    for (int64_t a = 0; a < 5; a++) {
+    double most = job->kernel == MZ_TURBO ? job->pixfrac / job->ratio : 0.0;
+    for (int64_t a = 0; job->kernel == MZ_SQUARE && a < 5; a++) {
         const int64_t j = a * (map->ny - 1) / 4;
         MZ(line) low, high;
         if (!map->pixmap) {
@@ -354,6 +479,38 @@ static int MZ(usual_span)(const mz_job *job)
         }
     }
     /* A drop of extent w < n touches at most n + 1 cells; a little room for those between the samples. */
+    if (most > 10.0)
+        return MZ_MAX_SPAN;
     const int span = 2 + (int)floor(most * 1.0005 - 1e-9);
     return span < 2 ? 2 : span > MZ_MAX_SPAN ? MZ_MAX_SPAN : span;
+}
+
+/* Least and greatest y of the centers of each chunk of rows row0 .. row1 - 1; infinite and reversed where none is a number. */
+static void MZ(ranges)(const mz_map *map, int64_t row0, int64_t row1, double *restrict out)
+{
+    const int64_t nx = map->nx, chunks = (nx + MZ_CHUNK - 1) / MZ_CHUNK;
+    for (int64_t j = row0; j < row1; j++)
+        for (int64_t c = 0; c < chunks; c++) {
+            const double *p = map->pixmap + 2 * (j * nx + c * MZ_CHUNK) + 1;
+            const int64_t left = nx - c * MZ_CHUNK;
+            const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
+            double low[8], high[8];
+            for (int l = 0; l < 8; l++) {
+                low[l] = INFINITY;
+                high[l] = -INFINITY;
+            }
+            for (int k = 0; k < count; k += 8)
+                for (int l = 0; l < 8 && k + l < count; l++) {
+                    const double y = p[2 * (k + l)];
+                    low[l] = y < low[l] ? y : low[l];
+                    high[l] = y > high[l] ? y : high[l];
+                }
+            for (int l = 1; l < 8; l++) {
+                low[0] = low[l] < low[0] ? low[l] : low[0];
+                high[0] = high[l] > high[0] ? high[l] : high[0];
+            }
+            double *to = out + 2 * (j * chunks + c);
+            to[0] = low[0];
+            to[1] = high[0];
+        }
 }

@@ -62,3 +62,17 @@ MZ_EXPORT int mz_fill_in(double *cells, int32_t *more, const double *spare, cons
     }
     return 0;
 }
+
+/* Mean and weight of `count` cells of two lanes, or four; the mean is `fill` where nothing fell. */
+MZ_EXPORT int mz_split(const double *cells, int64_t lanes, int64_t count, double fill, double *restrict mean,
+                       double *restrict weight)
+{
+    if ((lanes != 2 && lanes != 4) || count < 0)
+        return 1;
+    for (int64_t k = 0; k < count; k++) {
+        const double total = cells[lanes * k + 1], value = cells[lanes * k] / total;
+        weight[k] = total;
+        mean[k] = total != 0.0 ? value : fill;
+    }
+    return 0;
+}

@@ -21,7 +21,7 @@
 #endif
 
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
-#define MZ_ABI 5
+#define MZ_ABI 6
 
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
@@ -92,6 +92,9 @@ typedef struct {
     int64_t kernel;
     double pixfrac, ratio;
     double multiply, subtract, weight, v0, v1;
+    const float *variance;    /* (ny, nx) of the values, in place of v0 and v1, or NULL */
+    const double *variance64;
+    const double *ranges;     /* (ny, chunks, 2) least and greatest y of the corners of a stored map's drops, or NULL */
     int64_t out_ny, out_nx;
     double *cells;            /* (out_ny, out_nx, lanes): weight * value, weight, and with 4 lanes weight**2 * variance
                                  and two words of context */

@@ -1,0 +1,203 @@
+"""Drizzling with a stored pixel map, as every other pipeline does: on threads, by bands of the output."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mizzle.arrays import FloatArray
+from mizzle.errors import SettingsError
+from mizzle.kernel import native
+from mizzle.kernel.bands import busy_edges, even_edges, in_bands, thread_count
+from mizzle.kernel.drop import numpy_twin
+from mizzle.kernel.drop.accumulator import Accumulator
+from mizzle.kernel.drop.finish import means_and_weights
+from mizzle.kernel.drop.front import drop_natively, native_job
+from mizzle.kernel.drop.types import ChipPixels, DropShape, check_shape, floats
+from mizzle.kernel.maps.types import StoredMap, stored_map
+
+
+class Drizzled(NamedTuple):
+    """An image drizzled, and how much fell where.
+
+    Parameters
+    ----------
+    mean : (ny, nx) float64 array
+        Weighted mean signal, per input pixel; NaN where nothing fell.
+    weight : (ny, nx) float64 array
+        Summed weight.
+    """
+
+    mean: FloatArray
+    weight: FloatArray
+
+
+def drizzle(
+    sci: ArrayLike,
+    weight: ArrayLike,
+    pixmap: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    pixfrac: float = 1.0,
+    kernel: str = "square",
+    pixel_scale_ratio: float = 1.0,
+    variance: ArrayLike | None = None,
+    context: int | None = None,
+    into: Accumulator | None = None,
+    threads: int | None = None,
+) -> Drizzled:
+    """Drizzle one image with a stored pixel map.
+
+    Parameters
+    ----------
+    sci, weight : (ny, nx) array
+        Signal [any surface-brightness unit] and its statistical weight. Where the weight is 0, or either is not
+        finite, a pixel is invisible.
+    pixmap : (ny, nx, 2) array
+        Output ``(x, y)`` [pixel, 0-based] of each input pixel's center. Between centers it is read bilinearly, to find
+        the corners of the drops.
+    shape : (int, int)
+        Output ``(ny, nx)``.
+    pixfrac : float
+        Side of the drop over the side of the pixel, 0 to 1; below 0.001 drops are points.
+    kernel : str
+        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian`` or ``lanczos3``.
+    pixel_scale_ratio : float
+        Output over input pixel side; sizes turbo, gaussian and lanczos3 drops only.
+    variance : (ny, nx) array, optional
+        Variance of the signal [its unit squared]; `into` adds it up, for ``into.error()``.
+    context : int, optional
+        Number of this image, 0 for the first; `into` remembers which images fell where, in ``into.context``.
+    into : Accumulator, optional
+        Added to, so that several images make one: ``Accumulator(shape, variance=True, context=True)``. The answer is
+        then that of all images so far.
+    threads : int, optional
+        As many as the processor has by default. The answer is the same, bit for bit, for any number.
+
+    Returns
+    -------
+    mean, total : (ny, nx) float64 array
+        Weighted mean signal, per input pixel, NaN where nothing fell; summed weight.
+
+    Raises
+    ------
+    SettingsError
+        Shapes that do not match, an unknown kernel, a number out of range, or an accumulator that does not keep what is
+        given.
+
+    References
+    ----------
+    Fruchter & Hook 2002, PASP 114, 144 (equations 4 and 5).
+
+    Examples
+    --------
+    A drop astride two pixels shares its weight and keeps its value.
+
+    >>> one = np.ones((1, 1))
+    >>> mean, total = drizzle(7 * one, one, np.array([[[0.5, 0.0]]]), (1, 3))
+    >>> mean.tolist(), total.tolist()
+    ([[7.0, 7.0, nan]], [[0.5, 0.5, 0.0]])
+
+    Two images of one pixel, the second twice as good, with their errors.
+
+    >>> both = Accumulator((1, 1), variance=True, context=True)
+    >>> here = np.zeros((1, 1, 2))
+    >>> _ = drizzle(3 * one, one, here, (1, 1), variance=2 * one, context=0, into=both)
+    >>> mean, _ = drizzle(6 * one, 2 * one, here, (1, 1), variance=one, context=1, into=both)
+    >>> mean.item(), round(both.error().item() ** 2, 6), both.context.item()
+    (5.0, 0.666667, 3)
+    """
+    drop = check_shape(kernel, pixfrac, pixel_scale_ratio)
+    where = stored_map(pixmap, drop.ratio)
+    pixels = ChipPixels(
+        floats(sci, where.shape, "sci"),
+        relative=floats(weight, where.shape, "weight"),
+        variance=None if variance is None else floats(variance, where.shape, "variance"),
+    )
+    acc = Accumulator(shape) if into is None else into
+    _check_room(acc, shape, variance=variance is not None, context=context)
+    result = Drizzled(np.empty(acc.shape), np.empty(acc.shape))
+    count = thread_count(where.shape[0] * where.shape[1], threads)
+    _drop(acc, pixels, where, drop, bit=context, threads=count, result=result)
+    return result
+
+
+def _check_room(acc: Accumulator, shape: tuple[int, int], *, variance: bool, context: int | None) -> None:
+    """Refuse an accumulator that cannot take what is given; make room for the context."""
+    if acc.shape != (int(shape[0]), int(shape[1])):
+        raise SettingsError(f"into has shape {acc.shape}; needed {tuple(shape)}", shape=acc.shape)
+    if variance and acc.variance_sum is None:
+        raise SettingsError("a variance needs an accumulator that keeps it: into=Accumulator(shape, variance=True)")
+    if context is None:
+        return
+    if context < 0 or not acc.planes:
+        raise SettingsError(
+            f"context is {context}; needed is a number from 0 on, and into=Accumulator(shape, context=True)",
+            context=context,
+        )
+    acc.reserve_context(context + 1)
+
+
+def _drop(
+    acc: Accumulator, pixels: ChipPixels, where: StoredMap, drop: DropShape, *, bit: int | None, threads: int,
+    result: Drizzled,
+) -> None:  # fmt: skip
+    """Drop the pixels and write what the cells then hold, band by band."""
+    library = native.library()
+    if library is None:
+        numpy_twin.accumulate(acc, pixels, where, drop, (0, acc.shape[0]), bit)
+        means_and_weights(acc, (0, acc.shape[0]), *result)
+        return
+    ranges = row_ranges(library, where, threads) if threads > 1 else None
+
+    def band(first: int, stop: int) -> None:
+        job = native_job(pixels, where, drop)
+        job.ranges = native.pointer(ranges)
+        drop_natively(library, acc, job, (first, stop), bit)
+        means_and_weights(acc, (first, stop), *result)
+
+    if ranges is None:
+        edges = even_edges(acc.shape[0], 1)
+    else:
+        with np.errstate(invalid="ignore"):
+            edges = busy_edges(ranges.mean(axis=2).ravel(), acc.shape[0], threads)
+    in_bands(edges, threads, band)
+
+
+def row_ranges(library: native.Library, where: StoredMap, threads: int) -> NDArray[np.float64]:
+    """Return least and greatest y of each row's chunks of pixels ``(ny, chunks, 2)``: bands read only their own."""
+    ny, nx = where.shape
+    ranges = np.empty((ny, -(-nx // native.CHUNK), 2))
+    struct = native.map_struct(where)
+
+    def part(first: int, stop: int) -> None:
+        native.raise_on_status(library.mz_map_ranges(native.by_reference(struct), first, stop, native.pointer(ranges)))
+
+    in_bands(even_edges(ny, threads), threads, part)
+    return _with_corners(ranges, where.step)
+
+
+def _with_corners(ranges: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Widen the ranges of centers to those of corners.
+
+    Corners lie between the centers around; those at the map's border lie beyond, by half a step along both axes.
+    """
+    low, high = (np.pad(ranges[..., k], 1, mode="edge") for k in (0, 1))
+    for axis in (0, 1):
+        before, here, after = _neighbors(axis)
+        low = np.minimum(np.minimum(low[before], low[after]), low[here])
+        high = np.maximum(np.maximum(high[before], high[after]), high[here])
+    wide = np.zeros(low.shape)
+    border = np.ones(low.shape, np.bool_)
+    border[1:-1, 1:-1] = False
+    with np.errstate(invalid="ignore"):
+        wide[border] = 1.5 * (high - low)[border] + step
+    return np.stack([low - wide, high + wide], axis=-1)
+
+
+def _neighbors(axis: int) -> tuple[tuple[slice, ...], ...]:
+    """Return the parts of a padded array before, at and after each element along an axis."""
+    lead = (slice(None),) * axis
+    return (*lead, slice(None, -2)), (*lead, slice(1, -1)), (*lead, slice(2, None))

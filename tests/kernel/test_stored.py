@@ -1,0 +1,161 @@
+"""Drizzling with stored maps: on any number of threads, with variance and context, several images into one."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel.twins import TWINS, frame_of, linear, positions, using
+from mizzle.errors import SettingsError
+from mizzle.kernel import Accumulator, blot, drizzle
+from mizzle.kernel.bands import busy_edges, even_edges, thread_count
+
+KERNELS = ("square", "point", "turbo", "gaussian", "lanczos3")
+twin = pytest.mark.parametrize("twin", TWINS)
+
+
+def scene(seed, shape):
+    """A bent map with holes, folds and jumps in it, and an image with bad pixels."""
+    rng = np.random.default_rng(seed)
+    pixmap = positions(shape, linear(rng.uniform(0, 6.3), rng.uniform(0.4, 2.0)), 0.7)
+    broken = rng.random(shape) < rng.choice([0.0, 0.02])
+    pixmap[broken] = rng.choice([np.nan, np.inf, -1e300, 5.0], (np.count_nonzero(broken), 2))
+    sci, weight = rng.normal(10, 3, shape), rng.uniform(0.5, 2.0, shape) * (rng.random(shape) > 0.05)
+    sci[rng.random(shape) < 0.01] = np.nan
+    return sci, weight, pixmap
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.sampled_from([(1, 1), (1, 90), (50, 1), (2, 2), (23, 64), (40, 65), (31, 200)]),
+    pixfrac=st.sampled_from([1.0, 0.7, 0.1]),
+    ratio=st.floats(0.4, 2.0),
+)
+def test_threads_change_nothing(kernel, seed, shape, pixfrac, ratio):
+    sci, weight, pixmap = scene(seed, shape)
+    out = (int(np.clip(np.nanmax(np.where(np.isfinite(pixmap), pixmap, 0)), 3, 90)), 70)
+    given_ = {"pixfrac": pixfrac, "kernel": kernel, "pixel_scale_ratio": ratio}
+    with using("native"):
+        alone = drizzle(sci, weight, pixmap, out, threads=1, **given_)
+        shared = drizzle(sci, weight, pixmap, out, threads=3, **given_)
+    np.testing.assert_array_equal(shared.weight, alone.weight)
+    np.testing.assert_array_equal(shared.mean, alone.mean)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.sampled_from([(1, 9), (7, 1), (9, 70)]),
+    pixfrac=st.sampled_from([1.0, 0.6]),
+)
+def test_twins_agree(kernel, seed, shape, pixfrac):
+    sci, weight, pixmap = scene(seed, shape)
+    sums = []
+    for name in TWINS:
+        acc = Accumulator((60, 70), variance=True, context=True)
+        with using(name):
+            drizzle(
+                sci, weight, pixmap, (60, 70), pixfrac=pixfrac, kernel=kernel, variance=sci**2, context=40, into=acc,
+                threads=2,
+            )  # fmt: skip
+        sums.append(acc)
+    native, reference = sums
+    np.testing.assert_allclose(native.sums, reference.sums, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(native.variance_sum, reference.variance_sum, rtol=1e-9, atol=1e-9)
+    clear = np.abs(reference.weight) > 1e-9
+    np.testing.assert_array_equal(native.context[:, clear], reference.context[:, clear])
+
+
+@twin
+def test_several_images_make_one(twin):
+    """Sums add up whatever the order; a variance falls as the weights say; each image leaves its bit."""
+    images = [scene(seed, (12, 30)) for seed in (2, 4, 6)]
+    images = [
+        (np.nan_to_num(sci), weight, np.nan_to_num(pixmap, posinf=3.0, neginf=3.0)) for sci, weight, pixmap in images
+    ]
+    out = (70, 80)
+    with using(twin):
+        whole, back = (Accumulator(out, variance=True, context=True) for _ in range(2))
+        for number, (sci, weight, pixmap) in enumerate(images):
+            result = drizzle(sci, weight, pixmap, out, variance=np.full(sci.shape, 4.0), context=number, into=whole)
+        for number, (sci, weight, pixmap) in reversed(list(enumerate(images))):
+            drizzle(sci, weight, pixmap, out, variance=np.full(sci.shape, 4.0), context=number, into=back)
+        alone = [drizzle(sci, weight, pixmap, out) for sci, weight, pixmap in images]
+    total = sum(one.weight for one in alone)
+    np.testing.assert_allclose(result.weight, total, rtol=1e-12)
+    np.testing.assert_allclose(back.sums, whole.sums, rtol=1e-12, atol=1e-12)
+    mean = sum(np.nan_to_num(one.mean) * one.weight for one in alone)[total > 0] / total[total > 0]
+    np.testing.assert_allclose(result.mean[total > 0], mean, rtol=1e-10)
+    np.testing.assert_array_equal(np.isnan(result.mean), total == 0)
+    bits = sum((one.weight > 0).astype(np.int32) << number for number, one in enumerate(alone))
+    np.testing.assert_array_equal(whole.context[0], bits)
+
+
+@twin
+def test_a_point_keeps_its_own_variance(twin):
+    rng = np.random.default_rng(5)
+    pixmap = np.stack(np.meshgrid(np.arange(9.0), np.arange(6.0)), axis=-1)
+    variance, weight = rng.uniform(1, 9, (6, 9)), rng.uniform(0.5, 2, (6, 9))
+    acc = Accumulator((6, 9), variance=True)
+    with using(twin):
+        drizzle(np.ones((6, 9)), weight, pixmap, (6, 9), kernel="point", variance=variance.astype(np.float32), into=acc)
+    np.testing.assert_allclose(acc.error() ** 2, variance, rtol=1e-6)
+
+
+def test_what_is_not_kept_is_not_taken():
+    one = np.ones((2, 2))
+    here = np.zeros((2, 2, 2))
+    plain, other = Accumulator((3, 3)), Accumulator((4, 3), variance=True, context=True)
+    for wrong, says in (
+        ({"variance": one}, "variance"),
+        ({"variance": one, "into": plain}, "variance"),
+        ({"context": 0, "into": plain}, "context"),
+        ({"context": -1, "into": Accumulator((3, 3), context=True)}, "context"),
+        ({"into": other}, "into has shape"),
+        ({"variance": np.ones(3), "into": other}, "variance has shape"),
+        ({"threads": 0}, "threads"),
+    ):
+        with pytest.raises(SettingsError, match=says):
+            drizzle(one, one, here, (3, 3), **wrong)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), shape=st.sampled_from([(1, 1), (40, 65), (31, 200)]))
+def test_blotting_on_threads_changes_nothing(seed, shape):
+    _, _, pixmap = scene(seed, shape)
+    image = np.random.default_rng(seed).normal(size=(60, 50))
+    with using("native"):
+        np.testing.assert_array_equal(blot(image, pixmap, threads=3), blot(image, pixmap, threads=1))
+
+
+@given(
+    st.lists(st.floats(-5, 50, allow_nan=False) | st.just(float("nan")), max_size=30),
+    st.integers(1, 40),
+    st.integers(1, 4),
+)
+def test_bands_cover_every_row_once(places, size, threads):
+    for edges in (busy_edges(np.array(places, float), size, threads), even_edges(size, threads)):
+        assert edges[0] == 0
+        assert edges[-1] == size
+        assert all(low <= high for low, high in pairwise(edges))
+
+
+def test_small_images_are_not_worth_a_thread():
+    assert thread_count(1000, None) == 1
+    assert thread_count(1000, 3) == 3
+
+
+def test_a_map_fills_its_frame():
+    """No pixel's weight is lost where the frame holds them all."""
+    pixmap = positions((40, 130), linear(0.4, 0.9), 0.6)
+    shape = frame_of(pixmap, 8)
+    with using("native"):
+        result = drizzle(np.ones((40, 130)), np.ones((40, 130)), pixmap, shape, threads=4)
+    assert result.weight.sum() == pytest.approx(40 * 130, rel=1e-12)
