@@ -94,6 +94,7 @@ class Cluster:
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         client = _dask()
+        self._gone = _no_answer()
         self._local: Any = None
         self._ended: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
@@ -121,12 +122,12 @@ class Cluster:
 
     def close(self) -> None:
         """Let go of what still runs, and end the workers if they were made here."""
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(*self._gone):
             self._client.cancel(list(self._futures.values()), force=True)
-        with contextlib.suppress(OSError, TimeoutError):
+        with contextlib.suppress(*self._gone):
             self._client.close(timeout=2)
         if self._local is not None:
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(*self._gone):
                 self._local.close(timeout=5)
 
     @property
@@ -142,7 +143,7 @@ class Cluster:
             return None
         try:
             found = self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)["workers"]
-        except (OSError, TimeoutError, AttributeError, RuntimeError):
+        except self._gone:
             return None
         return {address: _facts(address, entry) for address, entry in found.items()}
 
@@ -185,8 +186,8 @@ class Cluster:
         """Give a task up: its answer, if one comes, counts no more."""
         future = self._futures.pop(key, None)
         if future is not None:
-            with contextlib.suppress(OSError, TimeoutError):
-                self._client.cancel([future], asynchronous=False, force=True)
+            with contextlib.suppress(*self._gone):
+                self._client.cancel([future], force=True)
 
 
 def _dask() -> Any:
@@ -201,9 +202,17 @@ def _dask() -> Any:
         from distributed import Client
     except ImportError as problem:
         raise SettingsError("mizzle batch needs Dask: pip install 'mizzle[batch]'") from problem
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in ("distributed", "distributed.client", "distributed.comm", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return Client
+
+
+def _no_answer() -> tuple[type[Exception], ...]:
+    """Return what Dask raises when nobody is at the other end."""
+    from distributed.client import ClosedClientError
+
+    # While a connection breaks, its scheduler is None for a moment: an AttributeError.
+    return (OSError, TimeoutError, ClosedClientError, AttributeError, RuntimeError)
 
 
 def _local_cluster(workers: int) -> Any:

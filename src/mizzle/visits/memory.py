@@ -7,12 +7,15 @@ import numpy as np
 from mizzle.settings import Settings
 from mizzle.visits.grouping import Visit
 
-#: Of the process itself, with its libraries [byte].
-BASE = 150e6
+#: Measured on WFPC2 runs on one thread (docs/batch.md), rounded up: 2 exposures at the default scale 309 MB, 3 at
+#: 0.03 arcsec 1736 MB. Of the process itself, with its libraries [byte].
+BASE = 180e6
 #: Bytes for each science pixel of an exposure: signal, data quality, masks, and what steps keep of it.
-PER_INPUT_PIXEL = 8.0
-#: Bytes for each pixel of a product, and of the median that rays are found with.
-PER_OUTPUT_PIXEL = 60.0
+PER_INPUT_PIXEL = 6.0
+#: Bytes for each pixel of a product while it is made, and of each finished one that waits for the others.
+PER_OUTPUT_PIXEL, PER_FINISHED_PIXEL = 48.0, 16.0
+#: A run refuses larger products [pixel].
+LARGEST = 1e8
 #: Field of a camera [arcsec] and pixel of its product [arcsec], by the start of its name.
 FIELDS = {"wfpc2": (190.0, 0.0996), "acs-wfc": (290.0, 0.05), "acs-hrc": (42.0, 0.025), "wfc3-uvis": (240.0, 0.04),
           "wfc3-ir": (200.0, 0.128)}  # fmt: skip
@@ -36,4 +39,5 @@ def expected_memory(visit: Visit, settings: Settings) -> float:
     spread = [3600 * float(np.ptp(turned) * np.cos(np.deg2rad(dec[0]))), 3600 * float(np.ptp(dec))]
     sides = [(field + (extent if np.isfinite(extent) else 0.0)) / pixel for extent in spread]
     inputs = sum(exposure.pixels for exposure in visit.exposures)
-    return BASE + PER_INPUT_PIXEL * inputs + PER_OUTPUT_PIXEL * sides[0] * sides[1]
+    per_output = PER_OUTPUT_PIXEL + PER_FINISHED_PIXEL * (len(visit.filters) - 1)
+    return BASE + PER_INPUT_PIXEL * inputs + per_output * min(sides[0] * sides[1], LARGEST)
