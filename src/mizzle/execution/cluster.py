@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import logging
 import queue
+import signal
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ class Cluster:
                 self._local = _local_cluster(workers or available_cores())
                 address = self._local.scheduler_address
             self._client = client(address, timeout=PATIENCE, set_as_default=False)
+            if self._local is not None:
+                self._client.register_plugin(_deaf_worker(), name="mizzle")
         except (OSError, ValueError, TimeoutError) as problem:
             if self._local is not None:
                 self._local.close()
@@ -233,6 +236,19 @@ def _local_cluster(workers: int) -> Any:
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         )
+
+
+def _deaf_worker() -> Any:
+    """Return what lets local workers leave Ctrl-C to the driver: a terminal tells it to all of them."""
+    from distributed import WorkerPlugin
+
+    base: Any = WorkerPlugin
+
+    class Deaf(base):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # this runs on the process's main thread
+
+    return Deaf()
 
 
 def _local_memory() -> float:
