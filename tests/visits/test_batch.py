@@ -43,7 +43,8 @@ class Heard:
 
 def run(where: Path, out: Path, **options: Any) -> tuple[Any, Heard]:
     heard = Heard()
-    return mizzle.batch(where, out, settings=SETTINGS, workers=2, listener=heard, **options), heard
+    options = {"workers": 2, **options}
+    return mizzle.batch(where, out, settings=SETTINGS, listener=heard, **options), heard
 
 
 def test_a_batch_from_first_to_last(tmp_path: Path) -> None:
@@ -95,8 +96,8 @@ def test_poison_is_recorded_and_harms_nobody(tmp_path: Path, monkeypatch: pytest
     """A worker that dies, one that hangs, one that takes all memory; each twice, then no more."""
     visits, out = tmp_path / "in", tmp_path / "out"
     write_visits(visits, 5)
-    monkeypatch.setattr("mizzle.visits.batching.run_visit", poisoned)
-    from mizzle.visits.batching import BatchOptions
+    monkeypatch.setattr("mizzle.visits.plan.run_visit", poisoned)
+    from mizzle.visits.plan import BatchOptions
 
     result, heard = run(visits, out, options=BatchOptions(time_limit=6.0))
     messages = {outcome.visit.name[-1]: outcome.record.message for outcome in result.named("failed")}
@@ -176,6 +177,7 @@ def test_the_command_lists_and_ends_as_it_should(
     assert "2 visits, 4 exposures" in capsys.readouterr().out
     assert code("nowhere") == 3
     assert code() == 2
+    monkeypatch.setattr("mizzle.execution.cluster.PATIENCE", 1.0)
     assert code("in", "--scheduler", "tcp://127.0.0.1:1", "-o", "out") == 2
     assert "no scheduler answers" in capsys.readouterr().err
     assert not (tmp_path / "out" / "5000_2lx00_field-0").exists()
@@ -185,11 +187,11 @@ def test_a_visit_that_failed_is_run_again_only_when_asked(tmp_path: Path) -> Non
     visits, out = tmp_path / "in", tmp_path / "out"
     (path, *_) = write_visits(visits, 1)
     path.write_bytes(path.read_bytes()[:-9000])
-    from mizzle.visits.batching import BatchOptions
+    from mizzle.visits.plan import BatchOptions
 
     counts = []
     for options in (BatchOptions(), BatchOptions(), BatchOptions(retry_failed=True)):
-        _, heard = run(visits, out, options=options)
+        _, heard = run(visits, out, options=options, workers=1)
         counts.append(len(heard.names))
     assert counts == [1, 0, 1]
     assert json.loads((out / "batch.json").read_text())["visits"][0]["state"] == "failed"

@@ -36,6 +36,14 @@ def batch_command(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler (tcp://host:8786); local processes without.")
     ] = None,
+    fetch: Annotated[
+        list[str] | None,
+        typer.Option("--fetch", metavar="QUERY", help="Bring exposures from MAST, as `mizzle fetch` does; repeatable."),
+    ] = None,
+    drop_inputs: Annotated[
+        bool, typer.Option("--drop-inputs/--keep-inputs", help="Delete fetched exposures when their visit has ended.")
+    ] = False,
+    disk: Annotated[float, typer.Option(min=0.001, help="GB of fetched exposures that may wait for their run.")] = 20.0,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="Local processes; default: one per core.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed visits again.")] = False,
     time_limit: Annotated[
@@ -49,13 +57,16 @@ def batch_command(
 ) -> int:  # fmt: skip
     """Run many visits, each as `mizzle run` would; the same command again continues."""
     from mizzle.cli.console import out as show
-    from mizzle.visits.batching import BatchOptions, batch
+    from mizzle.visits.batching import batch
+    from mizzle.visits.plan import BatchOptions
 
     kind = cast("Literal['visit', 'target', 'proposal', 'folder']", by)
     if listing or table is not None:
         return _list(where or [], out, kind, filters or [], table)
     settings = read_settings(config, assignments)
-    options = BatchOptions(keep_going, retry_failed, time_limit, tuple(filters or ()))
+    options = BatchOptions(
+        keep_going, retry_failed, time_limit, tuple(filters or ()), tuple(fetch or ()), drop_inputs, 1e9 * disk
+    )
     with Talk(quiet) as talk:
         result = batch(
             where or [], out, settings=settings, by=kind, scheduler=scheduler, workers=workers, options=options,

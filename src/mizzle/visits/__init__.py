@@ -6,11 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mizzle.visits.batching import BatchOptions, BatchResult, batch
+    from mizzle.visits.batching import BatchResult, batch
     from mizzle.visits.grouping import Visit, find_visits
+    from mizzle.visits.plan import BatchOptions
 
 _HOMES = {
-    "BatchOptions": "batching",
+    "BatchOptions": "plan",
     "BatchResult": "batching",
     "batch": "batching",
     "Visit": "grouping",

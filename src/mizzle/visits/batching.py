@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from mizzle.errors import DataError, SettingsError
 from mizzle.execution import make_runner
@@ -15,64 +14,15 @@ from mizzle.execution.cluster import Cluster
 from mizzle.io.locking import HeldError, lock
 from mizzle.io.quick_headers import HeaderCache
 from mizzle.settings import Settings
-from mizzle.settings.describe import to_toml
-from mizzle.visits.driver import Driver, Job, Ready
-from mizzle.visits.grouping import By, Grouped, Visit, find_visits
-from mizzle.visits.memory import expected_memory
-from mizzle.visits.outcome import Outcome, Overview
-from mizzle.visits.records import CIRCUMSTANCES, Ledger, Record, Request
-from mizzle.visits.task import run_visit
+from mizzle.visits.driver import Ready
+from mizzle.visits.fetched import run_fetched
+from mizzle.visits.grouping import By, Grouped, find_visits
+from mizzle.visits.outcome import Outcome
+from mizzle.visits.plan import BatchOptions, Listener, Plan, Silent
+from mizzle.visits.records import Ledger
 
 #: Threads that read headers: they wait for disks more than they work.
 _READERS = 8
-
-
-class Listener(Protocol):
-    """Told how a batch goes."""
-
-    def begin(self, total: int, current: int, dashboard: str) -> None:
-        """Hear how many visits there are, how many of them need no work, and where Dask shows its own page."""
-
-    def finished(self, record: Record) -> None:
-        """Hear that a visit has ended."""
-
-    def say(self, text: str) -> None:
-        """Hear what must be seen."""
-
-
-class Silent:
-    """A listener that says nothing."""
-
-    def begin(self, total: int, current: int, dashboard: str) -> None:
-        """Say nothing."""
-
-    def finished(self, record: Record) -> None:
-        """Say nothing."""
-
-    def say(self, text: str) -> None:
-        """Say nothing."""
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """How a batch is run.
-
-    Parameters
-    ----------
-    keep_going : bool
-        In each visit, drop what cannot be used instead of failing.
-    retry_failed : bool
-        Run visits again that failed, though nothing changed.
-    time_limit : float
-        Seconds that a visit may take; 0 sets no limit.
-    filters : tuple of str
-        Only exposures through these.
-    """
-
-    keep_going: bool = False
-    retry_failed: bool = False
-    time_limit: float = 3600.0
-    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +57,8 @@ def batch(
     Parameters
     ----------
     where : str, Path or sequence
-        Folders (searched to the bottom), wildcards, files, or tables of files.
+        Folders (searched to the bottom), wildcards, files, or tables of files; empty where `options.fetch` says
+        what to bring.
     out : str or Path
         Folder for the results: one folder for each visit, ``index.html``, ``batch.json`` and ``visits.ecsv``.
     settings : Settings, optional
@@ -139,23 +90,18 @@ def batch(
     """
     where = [where] if isinstance(where, str | Path) else list(where)
     settings, options, listener = settings or Settings(), options or BatchOptions(), listener or Silent()
+    if bool(where) == bool(options.fetch):
+        raise SettingsError("give either folders, files or tables, or a query of MAST (--fetch)", where=where)
     ledger = Ledger(Path(os.path.abspath(out)))
     ledger.prepare()
     with only_driver(ledger):
-        grouped = list_visits(where, ledger.out, by, options.filters)
-        if not grouped.visits:
-            why = next(iter(grouped.problems.values()), "no exposure was found")
-            raise DataError(f"no visit to run: {why}", problems=dict(grouped.problems))
-        overview = Overview(ledger.out, grouped.problems)
-        jobs = _jobs(grouped, ledger, settings, options, overview)
-        for name, problem in grouped.problems.items():
-            listener.say(f"left out: {problem if name in problem else f'{name}: {problem}'}")
-        with overview:
-            if not jobs:
-                listener.begin(len(grouped.visits), len(grouped.visits), "")
+        plan = Plan(ledger, settings, options, listener)
+        with plan.overview:
+            if options.fetch:
+                run_fetched(plan, scheduler, workers)
             else:
-                _run(jobs, grouped, ledger, overview, listener, scheduler, workers)
-    return BatchResult(ledger.out, overview.outcomes())
+                _run_found(plan, list_visits(where, ledger.out, by, options.filters), scheduler, workers)
+    return BatchResult(ledger.out, plan.overview.outcomes())
 
 
 def list_visits(where: Sequence[str | Path], out: Path | None, by: By, filters: Sequence[str] = ()) -> Grouped:
@@ -190,39 +136,23 @@ def only_driver(ledger: Ledger) -> Iterator[None]:
         ) from problem
 
 
-def _jobs(
-    grouped: Grouped, ledger: Ledger, settings: Settings, options: BatchOptions, overview: Overview
-) -> list[Job]:  # fmt: skip
-    """Return what is to be done; what is whole and current goes to the overview at once."""
-    toml = to_toml(settings)
-    jobs = []
-    for visit in grouped.visits:
-        request = Request(
-            visit.name, visit.files, visit.all_files, str(ledger.out), toml, options.keep_going, options.time_limit
-        )
-        record = ledger.read(visit.name)
-        if record is not None and not _redo(record, options) and ledger.holds(request, record):
-            overview.add(visit, record)
-            continue
-        ledger.remove(visit.name)
-        jobs.append(Job(request, expected_memory(visit, settings)))
-    return jobs
+def _run_found(plan: Plan, grouped: Grouped, scheduler: str | None, workers: int | None) -> None:
+    """Run visits whose files are here.
 
-
-def _redo(record: Record, options: BatchOptions) -> bool:
-    """Tell whether a failed visit deserves another run."""
-    return record.state == "failed" and (options.retry_failed or record.cause.startswith(CIRCUMSTANCES))
-
-
-def _run(
-    jobs: list[Job], grouped: Grouped, ledger: Ledger, overview: Overview, listener: Listener, scheduler: str | None,
-    workers: int | None,
-) -> None:  # fmt: skip
-    """Run the jobs on a cluster."""
-    visits: dict[str, Visit] = {visit.name: visit for visit in grouped.visits}
+    Raises
+    ------
+    DataError
+        There are none.
+    """
+    if not grouped.visits:
+        why = next(iter(grouped.problems.values()), "no exposure was found")
+        raise DataError(f"no visit to run: {why}", problems=dict(grouped.problems))
+    plan.leave_out(grouped.problems)
+    jobs = plan.jobs(grouped.visits)
+    total = len(grouped.visits)
+    if not jobs:
+        plan.listener.begin(total, total, "")
+        return
     with Cluster(scheduler, workers) as cluster:
-        listener.begin(len(visits), len(visits) - len(jobs), cluster.dashboard)
-        for record in Driver(cluster, ledger, run_visit, listener.say).run(Ready(jobs)):
-            overview.add(visits[record.name], record)
-            listener.finished(record)
-            overview.write_sometimes()
+        plan.listener.begin(total, total - len(jobs), cluster.dashboard)
+        plan.drive(cluster, Ready(jobs))

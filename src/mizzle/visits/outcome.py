@@ -85,13 +85,11 @@ class Overview:
     ----------
     out : Path
         Folder of the batch.
-    problems : mapping
-        Why files belong to no visit.
     """
 
-    def __init__(self, out: Path, problems: Mapping[str, str]) -> None:
+    def __init__(self, out: Path) -> None:
         self._out = out
-        self._problems = dict(problems)
+        self._problems: dict[str, str] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._next = time.monotonic() + _PAUSE
 
@@ -106,6 +104,10 @@ class Overview:
     def add(self, visit: Visit, record: Record) -> None:
         """Take in how a visit ended."""
         self._outcomes[visit.name] = Outcome(visit, record)
+
+    def leave_out(self, problems: Mapping[str, str]) -> None:
+        """Take in why files belong to no visit."""
+        self._problems |= problems
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return all, sorted by name."""

@@ -65,6 +65,7 @@ def run_visit(text: str) -> str:
             record = _attempt(request)
         ledger.write(record)
     gc.collect()  # a run makes few cycles, but a worker makes many runs
+    _keep_modules()
     return record.to_json()
 
 
@@ -199,6 +200,12 @@ def _reset_peak() -> None:
     """Let the highest memory count from now on, where the system can (Linux)."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+@cache
+def _keep_modules() -> None:
+    """Let the collector look no more at what the first run imported: it takes as long as a small visit."""
+    gc.freeze()
 
 
 @cache
