@@ -163,7 +163,8 @@ def process(
     with progress.step("equalize"):
         scales = equalize(exposures, settings, corrections=inputs.corrections)
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
-    shared = Shared(tuple(exposures), alignment, scales, common_grid(frames, settings.combine), name)
+    grid = inputs.grid or common_grid(frames, settings.combine)
+    shared = Shared(tuple(exposures), alignment, scales, grid, name)
     parts: dict[str, FilterResult] = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.errors import DataError, InputError, MizzleError
-from mizzle.io.exposures import FileHashes, check_pixels, hashes_of, read_exposure
+from mizzle.errors import DataError, InputError, MizzleError, SettingsError
+from mizzle.instrument.wfpc2 import chip_name
+from mizzle.io.examine import examine
+from mizzle.io.exposures import FileHashes, hashes_of, read_exposure
 from mizzle.io.inputs import InputFile, find_inputs
+from mizzle.io.masks import Mask, read_masks
 from mizzle.io.pixels import PixelCache
 from mizzle.model import Alignment, Exposure, Runner, Verdict
 from mizzle.progress import Progress
@@ -50,8 +54,10 @@ def read_all(
     runner: Runner,
     exclusions: Exclusions,
     progress: Progress,
+    *,
+    pixels: bool = True,
 ) -> list[Exposure]:
-    """Find and read all exposures, sorted by start, then root.
+    """Find and read all exposures, sorted by start, then root; without `pixels`, their headers alone.
 
     Raises
     ------
@@ -61,31 +67,25 @@ def read_all(
         Every file was dropped.
     """
     with progress.step("read"):
-        inputs = find_inputs(files, on_problem=exclusions.exclude)
+        inputs = find_inputs(files, on_problem=exclusions.exclude, quality=settings.dq.files)
         cache = PixelCache()
         settings_for = _prepared(inputs, out, settings, exclusions, progress)
         inputs = [entry for entry in inputs if str(entry.science) not in exclusions.reasons]
         hashes = {entry: hashes_of(entry) for entry in inputs}
-        for some in hashes.values():  # wanted by the report only: now, while one core imports and parses
-            runner.begin(_work_out, some)
-        read: list[tuple[Exposure, Callable[[], MizzleError | None]]] = []
+        if pixels:
+            for some in hashes.values():  # wanted by the report only: now, while one core imports and parses
+                runner.begin(_work_out, some)
+        read: list[Exposure] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
-                exposure = read_exposure(
-                    entry, settings_for(entry), cache=cache, hashes=hashes[entry], headers_only=True
+                read.append(
+                    read_exposure(entry, settings_for(entry), cache=cache, hashes=hashes[entry], headers_only=True)
                 )
             except MizzleError as problem:
                 exclusions.exclude(str(entry.science), problem)
-            else:
-                read.append((exposure, runner.begin(_problem_of, exposure)))  # the pixels meanwhile
-        exposures: list[Exposure] = []
-        for exposure, answer in read:
-            found = answer()
-            if found is None:
-                exposures.append(exposure)
-            else:
-                exclusions.exclude(exposure.path, found)
-        exposures = _unique(exposures, exclusions)
+        exposures = _unique(_chosen(read, settings), exclusions)
+        if pixels:
+            exposures = _with_pixels(exposures, settings, runner, exclusions)
     for what, reason in exclusions.reasons.items():
         progress.warns(f"dropped {what}: {reason}")
     if not exposures:
@@ -93,13 +93,57 @@ def read_all(
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
 
 
-def _problem_of(exposure: Exposure) -> MizzleError | None:
+def _with_pixels(
+    exposures: Sequence[Exposure], settings: Settings, runner: Runner, exclusions: Exclusions
+) -> list[Exposure]:
+    """Look at the pixels of all exposures, each on a thread of its own."""
+    masks = read_masks(settings.dq.masks, exposures) if settings.dq.masks else {}
+    answers = [runner.begin(partial(_examined, settings=settings, masks=masks.get(e.root)), e) for e in exposures]
+    kept: list[Exposure] = []
+    for exposure, answer in zip(exposures, answers, strict=True):
+        found = answer()
+        if isinstance(found, MizzleError):
+            exclusions.exclude(exposure.path, found)
+        else:
+            kept.append(found)
+    return kept
+
+
+def _examined(exposure: Exposure, settings: Settings, masks: Mapping[str, Mask] | None) -> Exposure | MizzleError:
     """Look at an exposure's pixels."""
     try:
-        check_pixels(exposure)
+        return examine(exposure, settings.dq, masks)
     except MizzleError as problem:
         return problem
-    return None
+
+
+def _chosen(exposures: Sequence[Exposure], settings: Settings) -> list[Exposure]:
+    """Leave out what the settings drop, and chips that are not to be used.
+
+    Raises
+    ------
+    SettingsError
+        A rootname that no exposure has, or no chip that any has.
+    """
+    dropped = {re.split(r"[_.]", Path(name).name.lower())[0] for name in settings.input.drop}
+    strange = sorted(dropped - {exposure.root for exposure in exposures})
+    if strange:
+        raise SettingsError(
+            f"input.drop: {strange[0]} is not among the exposures: {', '.join(e.root for e in exposures)[:400]}",
+            root=strange[0],
+        )
+    kept = [exposure for exposure in exposures if exposure.root not in dropped]
+    if not settings.input.chips:
+        return kept
+    wanted = {chip_name(text) or text for text in settings.input.chips}
+    parts = [replace(e, chips={name: chip for name, chip in e.chips.items() if name in wanted}) for e in kept]
+    parts = [exposure for exposure in parts if exposure.chips]
+    if kept and not parts:
+        have = sorted({name for e in kept for name in e.chips})
+        raise SettingsError(
+            f"input.chips: no exposure has {', '.join(settings.input.chips)}; they have {', '.join(have)}", chips=have
+        )
+    return parts
 
 
 def _work_out(hashes: FileHashes) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.model import Exposure
+from mizzle.errors import DataError
+from mizzle.model import Exposure, Grid
 from mizzle.model.references import AlignReferences, SkyCatalog
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
 from mizzle.model.values import Value
@@ -29,12 +30,15 @@ class UserInputs(Value):
         For ``sky.method="user"``.
     sky_regions : tuple of SkyRegion
         Kept out of the sky statistics.
+    grid : Grid or None
+        The product's pixels, where a caller brings them.
     """
 
     alignment: AlignReferences | None = None
     corrections: tuple[FluxCorrection, ...] = ()
     sky_values: tuple[SkyValue, ...] = ()
     sky_regions: tuple[SkyRegion, ...] = ()
+    grid: Grid | None = None
 
 
 def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, progress: Progress) -> UserInputs:
@@ -56,10 +60,38 @@ def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, progress
     """
     return UserInputs(
         alignment=_alignment(exposures, settings, progress),
-        corrections=_corrections(settings),
+        corrections=read_corrections(settings),
         sky_values=_sky_values(settings),
         sky_regions=_sky_regions(settings),
+        grid=user_grid(exposures, settings),
     )
+
+
+def user_grid(exposures: Sequence[Exposure], settings: Settings) -> Grid | None:
+    """Return the grid of the image that ``combine.like`` names; None where it names none.
+
+    Raises
+    ------
+    InputError
+        It is no such image.
+    DataError
+        No exposure touches it, or it is larger than a product may be.
+    """
+    if not settings.combine.like:
+        return None
+    from mizzle.geometry.grid import MAX_PIXELS, check_overlap
+    from mizzle.io.grid_image import read_grid
+
+    name = settings.combine.like
+    grid = read_grid(name)
+    if grid.shape[0] * grid.shape[1] > MAX_PIXELS:
+        raise DataError(
+            f"{name}: {grid.shape[1]} x {grid.shape[0]} pixels; a product has at most {MAX_PIXELS / 1e6:.0f} million:"
+            " cut the image out around the exposures",
+            shape=grid.shape,
+        )
+    check_overlap(grid, [chip.frame for e in exposures for chip in e.chips.values()], name)
+    return grid
 
 
 def _alignment(exposures: Sequence[Exposure], settings: Settings, progress: Progress) -> AlignReferences | None:
@@ -89,7 +121,8 @@ def _gaia(exposures: Sequence[Exposure], settings: Settings, progress: Progress)
     return catalog_from_columns("Gaia", {key: columns[key] for key in wanted if key in columns}, epoch)
 
 
-def _corrections(settings: Settings) -> tuple[FluxCorrection, ...]:
+def read_corrections(settings: Settings) -> tuple[FluxCorrection, ...]:
+    """Return the corrections of PHOTFLAM that ``equalize.factors`` names."""
     if not settings.equalize.factors:
         return ()
     from mizzle.io.tables import read_flux_corrections

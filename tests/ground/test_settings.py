@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mizzle.errors import SettingsError
 from mizzle.settings import Settings, load_settings, parse_assignment
 from mizzle.settings.describe import setting_rows, to_toml, toml_value
+from mizzle.settings.old_names import OLD_NAMES
 
 ROWS = list(setting_rows(Settings()))
 
@@ -73,3 +75,50 @@ def test_no_text_crashes_the_parser(text: str) -> None:
         return
     assert isinstance(section, str)
     assert isinstance(key, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("align.method=header", "header"),
+        ("align.catalog=my stars.ecsv", "my stars.ecsv"),
+        ('align.catalog="gaia"', "gaia"),
+        ("input.drop=a,b", ["a", "b"]),
+        ("input.drop=['a']", ["a"]),
+        ("combine.scale=0.05", 0.05),
+        ("output.catalog=false", False),
+    ],
+)
+def test_a_bare_word_does_for_a_text(text, value):
+    assert parse_assignment(text)[2] == value
+    load_settings("", [text])
+
+
+def test_a_bare_word_for_a_number_is_refused():
+    with pytest.raises(SettingsError, match="not a TOML assignment"):
+        load_settings("", ["combine.scale=wide"])
+
+
+def test_what_is_wrong_in_a_file_is_said_by_its_name():
+    with pytest.raises(SettingsError, match=r"mine\.toml: combine\.scale"):
+        load_settings("[combine]\nscale = -1.0", source="mine.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "[combine]\nnx = " + "9" * 5000], ids=["nested", "long"])
+def test_absurd_files_get_one_message(text):
+    with pytest.raises(SettingsError, match="not TOML"):
+        load_settings(text)
+
+
+def test_a_byte_order_mark_is_no_mistake():
+    assert load_settings("\ufeff[combine]\nscale = 0.05").combine.scale == 0.05
+
+
+def test_old_names_lead_to_new_ones_that_exist():
+    settings = Settings()
+    for new in OLD_NAMES.values():
+        for section, key in re.findall(r"\b([a-z]+)\.([a-z_0-9]+)", new):
+            assert key in type(getattr(settings, section)).model_fields
+    for text in ("combine.final_scale=0.05", "final_scale=0.05", "final_rot=0"):
+        with pytest.raises(SettingsError, match=r"of drizzlepac is combine\.(scale|rotation)"):
+            load_settings("", [text])

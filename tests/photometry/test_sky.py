@@ -170,7 +170,7 @@ def test_regions_keep_pixels_out():
 
 
 def test_included_regions_are_the_only_ones_that_count():
-    from mizzle.steps.sky.chips import region_mask
+    from mizzle.geometry.regions import region_mask
 
     frame = plain_frame((100, 120), 0.1)
     ra, dec = frame.pixel_to_sky(30.0, 40.0)

@@ -11,7 +11,7 @@ import typer
 
 from mizzle.cli.archive import fetch_command, references_command
 from mizzle.cli.batch import batch_command
-from mizzle.cli.options import Assignments, Config, Quiet, read_settings
+from mizzle.cli.options import Assignments, Config, Drop, Like, Masks, QualityFiles, Quiet, chosen, read_settings
 from mizzle.cli.simulate import simulate_command
 
 app = typer.Typer(
@@ -55,6 +55,10 @@ def run_command(
     name: Annotated[str | None, typer.Option(help="Start of the products' names.")] = None,
     config: Config = None,
     assignments: Assignments = None,
+    like: Like = None,
+    drop: Drop = None,
+    quality: QualityFiles = None,
+    masks: Masks = None,
     workers: Workers = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Drop wrong files and unusable exposures.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a quality verdict failed.")] = False,
@@ -71,7 +75,7 @@ def run_command(
     from mizzle.pipeline import rehearse, run
     from mizzle.progress import Progress
 
-    settings = read_settings(config, assignments)
+    settings = read_settings(config, assignments, chosen(like=like, drop=drop, quality=quality, masks=masks))
     if dry_run:
         warn = Progress(Console(quiet=True))
         show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, progress=warn)))
@@ -114,21 +118,30 @@ def demo_command(
 
 
 @app.command("plan")
-def plan_command(files: Files, config: Config = None, assignments: Assignments = None) -> None:
+def plan_command(
+    files: Files,
+    config: Config = None,
+    assignments: Assignments = None,
+    like: Like = None,
+    drop: Drop = None,
+    quality: QualityFiles = None,
+    masks: Masks = None,
+) -> None:
     """Say what would run: exposures, filters, pairs, grid, settings and where each came from."""
     from mizzle.cli.console import out as show
     from mizzle.cli.inspection import plan_text
 
-    show(plan_text(files, read_settings(config, assignments), config, assignments or []))
+    options = chosen(like=like, drop=drop, quality=quality, masks=masks)
+    show(plan_text(files, read_settings(config, assignments, options), config, [*(assignments or [])]))
 
 
 @app.command("inspect")
-def inspect_command(files: Files) -> None:
+def inspect_command(files: Files, quality: QualityFiles = None) -> None:
     """Say what each file is: chips, filter, gain, exposure, PHOTFLAM, WCS, DQ bits in use."""
     from mizzle.cli.console import out as show
     from mizzle.cli.inspection import inspect_text
 
-    show(inspect_text(files))
+    show(inspect_text(files, tuple(quality or ())))
 
 
 @app.command("settings")

@@ -48,12 +48,12 @@ def _numeric(text: str) -> bool:
     return True
 
 
-def inspect_text(files: Sequence[str]) -> str:
+def inspect_text(files: Sequence[str], quality: Sequence[str] = ()) -> str:
     """Describe each file: instrument, chips, filter, gain, exposure, PHOTFLAM per chip, WCS state, DQ bits in use."""
     from mizzle.io.exposures import read_exposure
     from mizzle.io.inputs import find_inputs
 
-    return "\n\n".join(_describe(read_exposure(entry)) for entry in find_inputs(files))
+    return "\n\n".join(_describe(read_exposure(entry)) for entry in find_inputs(files, quality=quality))
 
 
 def _describe(exposure: Exposure) -> str:
@@ -105,29 +105,41 @@ def _bits(dq: NDArray[np.uint16]) -> list[int]:
     return [1 << bit for bit in range(16) if used >> bit & 1]
 
 
+#: How notes begin that every exposure has.
+_USUAL = ("velocity aberration",)
+
+
 def plan_text(files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:
     """Say what a run would do: exposures, filters, pairs, grid, settings and where each came from. Headers only."""
+    from mizzle.cli.console import Console
     from mizzle.geometry.grid import common_grid
-    from mizzle.io.exposures import read_exposure
-    from mizzle.io.inputs import find_inputs
-    from mizzle.selection import default_name
+    from mizzle.model import Serial
+    from mizzle.progress import Progress
+    from mizzle.selection import Exclusions, default_name, read_all, same_field
+    from mizzle.steps.equalize import equalize
+    from mizzle.user_inputs import read_corrections, user_grid
 
-    inputs = find_inputs(files)
-    exposures = [read_exposure(entry, settings, headers_only=True) for entry in inputs]
-    exposures.sort(key=lambda e: (e.mjd_start, e.root))
+    # What headers alone can tell is refused here with run's own message and code.
+    exclusions = Exclusions()
+    exposures = read_all(files, None, settings, Serial(), exclusions, Progress(Console(quiet=True)), pixels=False)
+    exposures = same_field(exposures, exclusions)
+    equalize(exposures, settings, corrections=read_corrections(settings))
     rows = [
         (e.root, e.filter, f"{e.exptime:g}", e.atodgain, e.date_obs, " ".join(e.chips), " + ".join(
             Path(path).name for path in e.files
         ))
         for e in exposures
     ]  # fmt: skip
-    grid = common_grid([chip.frame for e in exposures for chip in e.chips.values()], settings.combine)
+    grid = user_grid(exposures, settings) or common_grid(
+        [chip.frame for e in exposures for chip in e.chips.values()], settings.combine
+    )
     filters = list(dict.fromkeys(e.filter for e in exposures))
     name = default_name(exposures)
     products = [f"{name}_drz.fits"] if len(filters) == 1 else [f"{name}_{f.lower()}_drz.fits" for f in filters]
     return "\n".join(
         [
             table(rows, ("root", "filter", "exptime", "gain", "date", "chips", "files")),
+            *(f"note: {e.root}: {_safe(note)}" for e in exposures for note in e.notes if not note.startswith(_USUAL)),
             "",
             f"products: {', '.join(products)}",
             f"grid:     {grid.shape[1]} x {grid.shape[0]} pixels of {grid.scale:.4f} arcsec around"

@@ -57,6 +57,8 @@ def _cd(frames: list[ChipFrame], settings: CombineSettings) -> FloatArray:
     """Return the CD matrix [deg / pixel]: east to the left when north is up."""
     if settings.rotation is not None:
         angle = settings.rotation
+    elif settings.orientation == "first_chip":
+        angle = frames[0].orientation()
     elif settings.orientation == "exposure":
         first = next((f for f in frames if f.facts.get("CHIP") == "WF3"), frames[0])
         angle = first.orientation()
@@ -128,4 +130,32 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
             ny=ny,
         )
     radesys = str(frames[0].facts.get("RADESYS", "FK5"))
-    return Grid(np.array(center), np.array([(nx + 1) / 2, (ny + 1) / 2]), cd, (ny, nx), radesys)
+    crpix = np.array([(nx + 1) / 2, (ny + 1) / 2])
+    if _pair(("crpix1", "crpix2"), (settings.crpix1, settings.crpix2)):
+        if settings.nx is None or settings.ra is None:
+            raise SettingsError("combine.crpix1 and crpix2 need ra, dec, nx and ny; set all six", missing="nx, ra")
+        crpix = np.array([settings.crpix1, settings.crpix2], dtype=np.float64)
+    return Grid(np.array(center), crpix, cd, (ny, nx), radesys)
+
+
+def check_overlap(grid: Grid, frames: Iterable[ChipFrame], name: str) -> None:
+    """Refuse a grid, brought by the user, that no chip touches.
+
+    Raises
+    ------
+    DataError
+        With the distance.
+    """
+    ny, nx = grid.shape
+    nearest = np.inf
+    for frame in frames:
+        x, y = grid.sky_to_pixel(*outline(frame))
+        if np.all(np.isfinite(x)) and x.max() > 0 and y.max() > 0 and x.min() < nx and y.min() < ny:
+            return
+        middle = np.hypot(np.nanmean(x) - nx / 2, np.nanmean(y) - ny / 2) * grid.scale / 60.0
+        nearest = min(nearest, float(middle) if np.isfinite(middle) else np.inf)
+    raise DataError(
+        f"{name}: no exposure touches this image (the nearest chip is {nearest:.1f} arcmin from its middle); name an"
+        " image of the same field",
+        image=name,
+    )

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mizzle.errors import InputError
 from mizzle.geometry.frames import build_frames
 from mizzle.instrument import wfpc2
 from mizzle.instrument.cameras import WFPC2, camera_of
+from mizzle.io.examine import examine
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.headers import Keywords, start_time
 from mizzle.io.image_unit import ImageUnit
@@ -22,7 +21,6 @@ from mizzle.io.inputs import InputFile, single_input
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
 from mizzle.io.reference_tables import geometry_inputs
 from mizzle.io.regular import open_regular, reason, refusal
-from mizzle.kernel.pixels import all_finite
 from mizzle.model import ArrayPixels, Chip, Exposure, Finding, FrozenDict, HeaderValue, Pixels, Verdict
 from mizzle.settings import Settings
 
@@ -113,22 +111,7 @@ def read_exposure(
     exposure = _assemble(
         entry, science, quality, settings or Settings(), cache=cache or PixelCache(), hashes=hashes or hashes_of(entry)
     )
-    if not headers_only:
-        check_pixels(exposure)
-    return exposure
-
-
-def check_pixels(exposure: Exposure) -> None:
-    """Refuse a chip that holds nothing.
-
-    Raises
-    ------
-    InputError
-        No pixel of a chip is finite.
-    """
-    for name, chip in exposure.chips.items():
-        if not all_finite(chip.sci) and not np.any(np.isfinite(chip.sci)):
-            raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
+    return exposure if headers_only else examine(exposure, (settings or Settings()).dq)
 
 
 #: The unit that holds a chip's image, by the chip's name.

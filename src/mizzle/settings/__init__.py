@@ -6,6 +6,7 @@ The values come from defaults, then a TOML file (``-c``), then single assignment
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from mizzle.settings.combine import CombineSettings
 from mizzle.settings.dq import DataQualitySettings
 from mizzle.settings.equalize import EqualizeSettings
 from mizzle.settings.geometry import GeometrySettings
+from mizzle.settings.input import InputSettings
 from mizzle.settings.noise import NoiseSettings
 from mizzle.settings.output import OutputSettings
 from mizzle.settings.reject import RejectSettings
@@ -36,6 +38,7 @@ __all__ = [
     "DataQualitySettings",
     "EqualizeSettings",
     "GeometrySettings",
+    "InputSettings",
     "NoiseSettings",
     "OutputSettings",
     "RejectSettings",
@@ -52,6 +55,7 @@ __all__ = [
 class Settings(Section):
     """All settings, one section per step."""
 
+    input: InputSettings = Field(default_factory=InputSettings)
     geometry: GeometrySettings = Field(default_factory=GeometrySettings)
     dq: DataQualitySettings = Field(default_factory=DataQualitySettings)
     noise: NoiseSettings = Field(default_factory=NoiseSettings)
@@ -90,9 +94,12 @@ def load_settings(toml: str = "", assignments: Iterable[str] = (), *, source: st
         Bad TOML, an unknown name (the nearest known one is named), or a value out of range.
     """
     try:
-        values: dict[str, Any] = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as problem:
-        raise SettingsError(f"{source}: not TOML: {problem}", source=source) from problem
+        values: dict[str, Any] = tomllib.loads(toml.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as problem:  # ValueError: not TOML, or a number of thousands of digits
+        reason = "nested too deeply" if isinstance(problem, RecursionError) else str(problem)
+        raise SettingsError(f"{source}: not TOML: {reason}", source=source) from problem
+    if toml:
+        build_settings(values, source)  # what is wrong in the file is said by its name
     for assignment in assignments:
         section, key, value = parse_assignment(assignment)
         table = values.setdefault(section, {})
@@ -102,17 +109,17 @@ def load_settings(toml: str = "", assignments: Iterable[str] = (), *, source: st
     return build_settings(values)
 
 
-def build_settings(values: Mapping[str, Any]) -> Settings:
-    """Check nested `values`; a `SettingsError` names each setting that is wrong, and what is allowed."""
+def build_settings(values: Mapping[str, Any], source: str = "") -> Settings:
+    """Check nested `values`; a `SettingsError` names each setting that is wrong, what is allowed, and the source."""
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as problem:
         lines = [_explain(error) for error in problem.errors()]
-        raise SettingsError("; ".join(lines), errors=lines) from None
+        raise SettingsError(f"{source}: " * bool(source) + "; ".join(lines), errors=lines) from None
 
 
 def parse_assignment(text: str) -> tuple[str, str, Any]:
-    """Split ``section.key=value``; the value is TOML.
+    """Split ``section.key=value``; the value is TOML, or a bare word where the setting is a text.
 
     Examples
     --------
@@ -120,18 +127,50 @@ def parse_assignment(text: str) -> tuple[str, str, Any]:
     ('combine', 'scale', 0.05)
     >>> parse_assignment('align.method="header"')
     ('align', 'method', 'header')
+    >>> parse_assignment("align.method=header")
+    ('align', 'method', 'header')
     """
+    bare = _bare_text(text)
+    if bare is not None:
+        return bare
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        message = f"--set {text}: not a TOML assignment ({problem}); write section.key=value, text in quotes"
-        raise SettingsError(message, assignment=text) from problem
+    except (ValueError, RecursionError) as problem:
+        near = _successor(text)
+        message = f"--set {text[:200]}: not a TOML assignment ({str(problem)[:100]}); write section.key=value"
+        raise SettingsError(f"{message}{near}", assignment=text) from problem
     if len(document) == 1:
         ((section, table),) = document.items()
         if isinstance(table, dict) and len(table) == 1:
             ((key, value),) = table.items()
             return section, key, value
-    raise SettingsError(f"--set {text}: one section.key=value is needed", assignment=text)
+    raise SettingsError(f"--set {text[:200]}: one section.key=value is needed{_successor(text)}", assignment=text)
+
+
+def _bare_text(text: str) -> tuple[str, str, str | list[str]] | None:
+    """Return an assignment of a bare word to a setting that is a text, or a list of texts; None for any other."""
+    match = re.fullmatch(r"\s*([a-z_]+)\.([a-z_0-9]+)\s*=\s*([^\s\"'\[{][^\n\"']*?)\s*", text)
+    if match is None:
+        return None
+    section, key, word = match.groups()
+    model = _section_model((section, key))
+    field = model.model_fields.get(key) if model is not None else None
+    if field is None:
+        return None
+    if isinstance(field.default, str):
+        return section, key, word
+    # Lists of texts are empty by default; those of numbers and texts take TOML.
+    if field.annotation == tuple[str, ...]:
+        return section, key, [part.strip() for part in word.split(",") if part.strip()]
+    return None
+
+
+def _successor(text: str) -> str:
+    """Say what a parameter of drizzlepac is called here, where `text` begins with the name of one."""
+    from mizzle.settings.old_names import OLD_NAMES
+
+    name = text.partition("=")[0].strip().rpartition(".")[2].lower()
+    return f"; {name} of drizzlepac is {OLD_NAMES[name]} here" if name in OLD_NAMES else ""
 
 
 def _section_model(location: tuple[Any, ...]) -> type[BaseModel] | None:
@@ -153,6 +192,7 @@ def _explain(error: Any) -> str:
         known = list(model.model_fields) if model is not None else []
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+        hint = _successor(str(location[-1])).removeprefix("; ") or hint
         kind = "section" if len(location) == 1 else "setting"
         return f"{name}: unknown {kind}; {hint}"
     found = repr(error.get("input"))

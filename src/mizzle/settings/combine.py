@@ -11,8 +11,12 @@ class CombineSettings(Section):
     """How pixels are drizzled into the product."""
 
     scale: float = setting(0.0996, "Side of a product pixel.", unit="arcsec", ge=0.005, le=5.0)
-    orientation: Literal["north", "exposure"] = setting(
-        "north", "Which way the product's y axis points: north, or along y of the first exposure's WF3."
+    like: str = setting(
+        "", "A FITS image whose pixels the product takes: the same shape and the same WCS; wins over all that follows."
+    )
+    orientation: Literal["north", "exposure", "first_chip"] = setting(
+        "north",
+        "Which way the product's y axis points: north, along y of the first exposure's WF3, or of its first chip.",
     )
     rotation: float | None = setting(
         None,
@@ -25,6 +29,16 @@ class CombineSettings(Section):
         None, "Right ascension of the product's center; needs dec.", unit="deg", ge=0.0, le=360.0
     )
     dec: float | None = setting(None, "Declination of the product's center; needs ra.", unit="deg", ge=-90.0, le=90.0)
+    crpix1: float | None = setting(
+        None,
+        "Column of the product (1-based) where ra and dec lie; its middle where absent; needs crpix2.",
+        unit="pixel",
+        ge=-1e6,
+        le=1e6,
+    )
+    crpix2: float | None = setting(
+        None, "Row of the product (1-based) where ra and dec lie; needs crpix1.", unit="pixel", ge=-1e6, le=1e6
+    )
     nx: int | None = setting(None, "Columns of the product; needs ny.", unit="pixel", ge=1, le=50000)
     ny: int | None = setting(None, "Rows of the product; needs nx.", unit="pixel", ge=1, le=50000)
     kernel: Literal["square", "turbo", "point", "gaussian", "lanczos3"] = setting(
@@ -37,7 +51,7 @@ class CombineSettings(Section):
         " same by the ERR array of the input, its source's own noise taken off.",
     )
     fill: float | None = setting(
-        None, "Value of SCI and ERR where nothing covers the product; NaN when absent.", unit="DN/s"
+        None, "Value of SCI and ERR where nothing covers the product; NaN when absent.", unit="DN/s", ge=-3e38, le=3e38
     )
     incumbent_gain_fault: bool = setting(
         False, "Multiply each chip by its gain over the last chip's, as AstroDrizzle does: for comparison only."

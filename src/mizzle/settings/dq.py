@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mizzle.settings.base import Section, setting
 
 
@@ -14,4 +16,16 @@ class DataQualitySettings(Section):
     )
     saturated: bool = setting(
         True, "Use saturated pixels (bit 8) where unsaturated ones of no exposure cover the place."
+    )
+    rays: Literal["clear", "keep"] = setting(
+        "clear",
+        "Bit 4096 of an input, which other programs set on cosmic rays: cleared, for mizzle finds them itself; or kept"
+        " as a mask of one's own.",
+    )
+    files: tuple[str, ...] = setting(
+        (), "Data-quality files (c1m, c1f) for exposures that have none beside them: FILE, or ROOT=FILE."
+    )
+    masks: tuple[str, ...] = setting(
+        (),
+        "Masks of one's own, ROOT=FILE each: a FITS file with an image per chip (nonzero is bad), or DS9 regions.",
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mizzle.geometry.regions import region_mask
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.model import ChipFrame, Exposure
@@ -89,48 +87,3 @@ def chip_sky(
     if found.n_pixels * step < options.min_pixels:
         found = SkyStatistic(float("nan"), float("nan"), found.n_pixels)
     return ChipSky(exposure.root, name, found, factor / (exposure.exptime * frame.scale**2))
-
-
-def region_mask(regions: Sequence[SkyRegion], root: str, chip: str, frame: ChipFrame) -> NDArray[np.bool_]:
-    """Return the pixels that regions keep out: ``(ny, nx)``, True where out.
-
-    Parameters
-    ----------
-    regions : sequence of SkyRegion
-        Excluding ones; when some include, what lies in none of those is out too.
-    root, chip : str
-        Which chip this is.
-    frame : ChipFrame
-        Its frame.
-    """
-    mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip)]
-    out = np.zeros(frame.shape, dtype=np.bool_)
-    if any(r.include for r in mine):
-        out = ~np.any([_inside(r, frame) for r in mine if r.include], axis=0)
-    for region in mine:
-        if not region.include:
-            out |= _inside(region, frame)
-    return out
-
-
-def _inside(region: SkyRegion, frame: ChipFrame) -> NDArray[np.bool_]:
-    """Return the pixels of a chip whose centers lie in `region`."""
-    ny, nx = frame.shape
-    x, y = np.arange(nx)[None, :], np.arange(ny)[:, None]
-    corners_x, corners_y = np.array(region.x), np.array(region.y)
-    radius = region.radius
-    if region.frame == "sky":
-        corners_x, corners_y = frame.sky_to_pixel(corners_x, corners_y)
-        radius = radius / frame.scale
-    if not (np.isfinite(corners_x).all() and np.isfinite(corners_y).all()):
-        return np.zeros(frame.shape, dtype=np.bool_)  # on the other side of the sky
-    if region.radius > 0:
-        circle: NDArray[np.bool_] = np.hypot(x - corners_x[0], y - corners_y[0]) <= radius
-        return circle
-    inside = np.zeros(frame.shape, dtype=np.bool_)
-    # Even-odd rule: count the edges to the left of each pixel.
-    for x0, y0, x1, y1 in zip(corners_x, corners_y, np.roll(corners_x, -1), np.roll(corners_y, -1), strict=True):
-        if y0 != y1:
-            crosses = (y0 > y) != (y1 > y)
-            inside ^= crosses & (x > x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    return inside

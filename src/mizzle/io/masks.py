@@ -1,0 +1,122 @@
+"""Masks that users bring for exposures: FITS images, or DS9 regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import InputError, SettingsError
+from mizzle.geometry.regions import region_mask
+from mizzle.instrument.wfpc2 import chip_name
+from mizzle.io.fitsfile import FitsFile
+from mizzle.io.regular import is_gzip, local_path, open_regular
+from mizzle.io.tables import read_sky_exclusions
+from mizzle.model import Exposure
+from mizzle.model.user_tables import SkyRegion
+
+Mask = NDArray[np.bool_]
+
+
+def named_files(texts: Sequence[str], setting: str) -> list[tuple[str, str]]:
+    """Split ``ROOT=FILE`` texts into rootname, lower case, and file.
+
+    Raises
+    ------
+    SettingsError
+        One is no such text.
+    """
+    pairs = []
+    for text in texts:
+        root, equals, name = text.partition("=")
+        root = re.split(r"[_.]", Path(root.strip()).name.lower())[0]
+        if not (equals and root and name.strip()):
+            raise SettingsError(f"{setting}: {text!r} is not ROOT=FILE", text=text)
+        pairs.append((root, name.strip()))
+    return pairs
+
+
+def read_masks(texts: Sequence[str], exposures: Sequence[Exposure]) -> dict[str, dict[str, Mask]]:
+    """Read the masks that ``dq.masks`` names.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``ROOT=FILE`` each.
+    exposures : sequence of Exposure
+        Whose masks they are.
+
+    Returns
+    -------
+    masks : dict
+        ``masks[root][chip]``: ``(ny, nx)`` bool, True where a pixel is bad; several files of an exposure add up.
+
+    Raises
+    ------
+    SettingsError
+        A mask for an exposure that is not there.
+    InputError
+        A file is neither a FITS mask of the chips' size nor DS9 regions.
+    """
+    known = {exposure.root: exposure for exposure in exposures}
+    masks: dict[str, dict[str, Mask]] = {}
+    for root, name in named_files(texts, "dq.masks"):
+        if root not in known:
+            raise SettingsError(
+                f"dq.masks: {root} is not among the exposures: {', '.join(known)}", root=root, exposures=tuple(known)
+            )
+        mine = masks.setdefault(root, {})
+        for chip, mask in _read_mask(name, known[root]).items():
+            mine[chip] = mine[chip] | mask if chip in mine else mask
+    return masks
+
+
+def _read_mask(name: str, exposure: Exposure) -> dict[str, Mask]:
+    """Read one file: FITS by its first bytes, else regions."""
+    path = local_path(name)
+    with open_regular(path) as stream:
+        head = stream.read(9)
+    if head.startswith(b"SIMPLE") or is_gzip(head):
+        return _images(path, exposure)
+    regions: tuple[SkyRegion, ...] = read_sky_exclusions(path)
+    if not regions:
+        raise InputError(f"{path}: no region in it", file=str(path))
+    return {chip: region_mask(regions, exposure.root, chip, part.frame) for chip, part in exposure.chips.items()}
+
+
+def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
+    """Read a FITS mask: an image for each chip, or one image for an exposure of one chip."""
+    file = FitsFile(path)
+    images = [unit for unit in file.units if len(unit.shape) == 2]
+    found: dict[str, Mask] = {}
+    for unit in images:
+        number = unit.header.get("DETECTOR", unit.header.get("EXTNAME", ""))
+        chip = chip_name(str(number)) or chip_name(str(unit.header.get("EXTVER", "")))
+        if len(images) == 1 and len(exposure.chips) == 1:
+            chip = next(iter(exposure.chips))
+        if chip is None or chip not in exposure.chips:
+            continue
+        shape = exposure.chips[chip].shape
+        if unit.shape != shape:
+            raise InputError(
+                f"{unit.where}: a mask of {unit.shape[1]} x {unit.shape[0]} pixels; {chip} of {exposure.root} has"
+                f" {shape[1]} x {shape[0]}",
+                file=str(path),
+            )
+        mask = unit.pixels() != 0  # NaN is not zero
+        found[chip] = found[chip] | mask if chip in found else mask
+    if not found:
+        raise InputError(
+            f"{path}: no image for a chip of {exposure.root} ({', '.join(exposure.chips)}); needed image extensions"
+            " with DETECTOR or EXTVER 1 to 4",
+            file=str(path),
+        )
+    return found
+
+
+def masked_parts(masks: Mapping[str, Mask]) -> str:
+    """Say how much of each chip is masked."""
+    return ", ".join(f"{chip} {100 * float(mask.mean()):.2f} %" for chip, mask in masks.items())

@@ -1,0 +1,131 @@
+"""What pixels say about themselves: bits of other programs, lost data, masks of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mizzle.errors import InputError, SettingsError
+from mizzle.io.examine import examine, fill_rows
+from mizzle.io.exposures import read_exposure
+from mizzle.io.masks import read_masks
+from mizzle.model import ArrayPixels, Verdict
+from mizzle.model.altered import USER_BIT
+from mizzle.settings.dq import DataQualitySettings
+from tiny_files import SIDE, write_pair
+from tiny_visit import exposure, frame, noisy
+
+SHAPE = (200, 200)
+
+
+def made(sci: np.ndarray, dq: np.ndarray | None = None, atodgain: int = 7):
+    """An exposure of one WF3."""
+    flags = np.zeros(sci.shape, dtype=np.uint16) if dq is None else dq
+    return exposure(1, {"WF3": (sci, flags, frame("WF3", sci.shape))}, atodgain=atodgain)
+
+
+def test_bits_of_another_program_are_cleared_and_said() -> None:
+    rng = np.random.default_rng(1)
+    dq = np.where(rng.random(SHAPE) < 0.1, 4096, 0).astype(np.uint16)
+    dq[:3] |= 2
+    found = examine(made(noisy(rng, SHAPE, 3.0), dq), DataQualitySettings())
+    np.testing.assert_array_equal(found.chips["WF3"].dq, dq & ~np.uint16(4096))
+    assert any("4096" in note and "cleared" in note for note in found.notes)
+    assert found.verdict is Verdict.PASS
+    kept = examine(made(noisy(rng, SHAPE, 3.0), dq), DataQualitySettings(rays="keep"))
+    np.testing.assert_array_equal(kept.chips["WF3"].dq, dq)
+
+
+@settings(max_examples=30)
+@given(
+    first=st.integers(0, 150),
+    count=st.integers(1, 40),
+    value=st.sampled_from([-100.0, 0.0, -42.5]),
+    tilt=st.booleans(),
+    atodgain=st.sampled_from([7, 15]),
+)
+def test_lost_rows_are_flagged_and_no_others(first: int, count: int, value: float, tilt: bool, atodgain: int) -> None:
+    """Filled with a constant; or, where the flat was divided after it, with one far below zero."""
+    rng = np.random.default_rng(first)
+    sci = noisy(rng, SHAPE, 0.5, atodgain=atodgain)
+    rows = slice(first, first + count)
+    sci[rows] = value if not tilt or value > -40 else value * rng.normal(1.0, 0.02, sci[rows].shape)
+    chip = made(sci, atodgain=atodgain)
+    lost = np.zeros(SHAPE[0], dtype=bool)
+    lost[rows] = True
+    np.testing.assert_array_equal(fill_rows(chip.chips["WF3"]), lost)
+    found = examine(chip, DataQualitySettings())
+    assert ((found.chips["WF3"].dq & USER_BIT) != 0)[:, 0].tolist() == lost.tolist()
+    assert found.verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize("atodgain", [7, 15])
+@pytest.mark.parametrize("signal", [0.0, 0.2, 30.0])
+def test_a_sky_of_whole_numbers_is_no_fill(signal: float, atodgain: int) -> None:
+    """Without flat field, as simulations have it: dark and blank skies repeat values, but not a hundred times."""
+    for seed in range(5):
+        sci = noisy(np.random.default_rng(seed), (800, 800), signal, atodgain=atodgain)
+        assert not fill_rows(made(sci, atodgain=atodgain).chips["WF3"]).any()
+
+
+def test_rows_that_are_flagged_already_are_not_said_again() -> None:
+    dq = np.zeros(SHAPE, dtype=np.uint16)
+    dq[100:] = 1
+    sci = noisy(np.random.default_rng(3), SHAPE, 3.0)
+    sci[100:] = 0.0
+    assert examine(made(sci, dq), DataQualitySettings()).findings == ()
+
+
+def test_a_chip_that_is_wholly_flagged_is_said() -> None:
+    found = examine(
+        made(noisy(np.random.default_rng(3), SHAPE, 3.0), np.full(SHAPE, 2, np.uint16)), DataQualitySettings()
+    )
+    assert any("wholly flagged: WF3" in note for note in found.notes)
+
+
+def test_a_chip_without_a_finite_pixel_is_refused() -> None:
+    with pytest.raises(InputError, match="WF3 has no finite pixel"):
+        examine(made(np.full(SHAPE, np.nan)), DataQualitySettings())
+
+
+def test_masks_are_images_or_regions(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    read = read_exposure(path)
+    image = np.zeros((SIDE, SIDE), dtype=np.int16)
+    image[10:20, 30:50] = 1
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(image, name="MASK", ver=3)]
+    fits.HDUList(hdus).writeto(tmp_path / "mask.fits")
+    (tmp_path / "mask.reg").write_text("image\nbox(40.5,15.5,20,10,0) # tag={WF3}\n")
+    for name in ("mask.fits", "mask.reg"):
+        masks = read_masks([f"ua060502m={tmp_path / name}"], [read])
+        np.testing.assert_array_equal(masks["ua060502m"]["WF3"], image != 0)
+        found = examine(read, DataQualitySettings(), masks["ua060502m"])
+        np.testing.assert_array_equal(found.chips["WF3"].dq & USER_BIT != 0, image != 0)
+        assert not found.chips["PC"].dq.any()
+
+
+def test_a_mask_of_another_size_or_for_nobody_is_refused(tmp_path: Path) -> None:
+    read = read_exposure(write_pair(tmp_path))
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((9, 9)), name="PC")]).writeto(tmp_path / "small.fits")
+    with pytest.raises(InputError, match=r"9 x 9.*96 x 96"):
+        read_masks([f"ua060502m={tmp_path / 'small.fits'}"], [read])
+    for text in ("ua0699zzm=a.fits", "a.fits"):
+        with pytest.raises(SettingsError, match=r"dq\.masks"):
+            read_masks([text], [read])
+
+
+def test_altered_pixels_keep_the_signal() -> None:
+    sci = noisy(np.random.default_rng(3), SHAPE, 3.0)
+    chip = made(sci).chips["WF3"]
+    assert isinstance(chip.pixels, ArrayPixels)
+    found = examine(made(sci), DataQualitySettings(), {"WF3": np.ones(SHAPE, dtype=bool)})
+    np.testing.assert_array_equal(found.chips["WF3"].sci, sci)
+    with pytest.raises(ValueError, match="read-only"):
+        found.chips["WF3"].dq[0, 0] = 0
+    assert replace(chip).dq.sum() == 0
