@@ -51,7 +51,7 @@ def test_localmin_takes_one_brightness_from_the_whole_exposure():
     for exposure in exposures:
         taken = {n: sky.levels[exposure.root][n] / (EXPTIME * SCALES[n] ** 2) for n in exposure.chips}
         lowest = min(sky.brightness[exposure.root].values())
-        assert taken == pytest.approx(dict.fromkeys(taken, lowest), rel=1e-12)
+        assert taken == pytest.approx(dict.fromkeys(taken, lowest), rel=1e-6)
     assert sky.pedestals["a"]["WF4"] == pytest.approx(1.5 * 1.0201481, abs=0.35)
     assert min(sky.pedestals["a"].values()) == pytest.approx(0, abs=1e-9)
 
@@ -204,7 +204,7 @@ def test_levels_of_the_real_exposure_differ_by_chip(data_dir):
 
     real = read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
     sky = levels_of([real])
-    area = real.chips["WF3"].frame.scale ** 2
+    area = real.chips["WF3"].frame.side ** 2
     seen = {n: b * real.exptime * area for n, b in sky.brightness[real.root].items()}
     # Cluster light and pedestals: no zeropoint can be read off these.
     assert 2.5 < seen["WF2"] < seen["WF3"] < seen["WF4"] < 5.0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
-from mizzle.instrument.dq import SATURATED, bad_pixels, good_bits, saturated_pixels
+from mizzle.instrument.dq import SATURATED
 from mizzle.kernel.drop import fill_in, finish
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.model import (
@@ -22,7 +22,7 @@ from mizzle.model import (
     SkyLevels,
 )
 from mizzle.settings import Settings
-from mizzle.steps.combine.drops import Drop, Solutions, even_bands, make_drops, relative_weight
+from mizzle.steps.combine.chip_inputs import ChipInput, chip_inputs, even_bands, relative_weight
 
 #: Least height of a band of rows handed to a worker.
 LEAST_BAND = 64
@@ -70,24 +70,23 @@ def combine(
     `factor` is PHOTFLAM over the reference's, s the product's pixel side over the chip's. The gain is in the noise and
     in the weights, never in a value.
     """
-    known = Solutions(alignment, scales, sky, grid)
-    drops = make_drops(exposures, known, settings, runner)
+    inputs = chip_inputs(exposures, alignment, scales, sky, grid=grid, settings=settings, runner=runner)
     sums = kernel.Accumulator(grid.shape, variance=True, context=True)
     spare = kernel.Accumulator(grid.shape, variance=True, context=True, sparse=True)
     for one in (sums, spare):
-        one.reserve_context(len(drops))
+        one.reserve_context(len(inputs))
     # One band for each worker: what lies across a border is worked out twice.
     ny = grid.shape[0]
-    bands = even_bands(drops, ny, max(1, min(runner.workers, ny // LEAST_BAND)))
-    for first in range(0, len(drops), TOGETHER):
-        _accumulate(drops[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, settings, runner)
+    bands = even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND)))
+    for first in range(0, len(inputs), TOGETHER):
+        _accumulate(inputs[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, settings, runner)
     # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
     # pixels reach with a corner only would else show a bright star's rim in place of its core.
-    enough = ALMOST * min(drop.weight for drop in drops)
+    enough = ALMOST * min(source.weight for source in inputs)
     runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
     sci, err, wht, ctx = _finish(sums, bands, runner)
     filter_name = exposures[0].filter
-    correlation = neighbor_correlation(drops, settings)
+    correlation = neighbor_correlation(inputs, settings)
     return Mosaic(
         filter=filter_name,
         sci=sci,
@@ -96,7 +95,7 @@ def combine(
         ctx=ctx,
         grid=grid,
         reference=scales.references.get(filter_name, scales.reference),
-        inputs=tuple(drop.entry for drop in drops),
+        inputs=tuple(source.entry for source in inputs),
         pixfrac=settings.combine.pixfrac,
         kernel=settings.combine.kernel,
         exptime=float(sum(exposure.exptime for exposure in exposures)),
@@ -110,45 +109,43 @@ def combine(
 class _Load:
     """Pixels of one chip, held while it is dropped."""
 
-    def __init__(self, drop: Drop, rays: CosmicRays, settings: Settings) -> None:
-        self.drop = drop
-        self.sci = drop.chip.sci
-        dq = drop.chip.dq
-        good = good_bits(settings.dq.good)
-        hit = rays.mask(drop.exposure.root, drop.chip.name, self.sci.shape)
-        bad = bad_pixels(self.sci, dq, good)
-        self.relative = relative_weight(drop, self.sci, bad, settings)
+    def __init__(self, source: ChipInput, rays: CosmicRays, settings: Settings) -> None:
+        self.source = source
+        self.sci = source.chip.sci
+        view = source.view
+        bad, hit = view.bad(), view.hit(rays)
+        self.relative = relative_weight(source, self.sci, bad, settings)
         self.mask = (bad | hit).view(np.uint8)
         self.saturated: NDArray[np.uint8] | None = None
-        if settings.dq.saturated and not good & SATURATED:
-            usable = saturated_pixels(self.sci, dq, good)
+        if settings.dq.saturated and not view.good & SATURATED:
+            usable = view.saturated()
             self.saturated = (~usable).view(np.uint8) if usable.any() else None
 
     def fall(
         self, accumulator: kernel.Accumulator, mask: NDArray[np.uint8], rows: tuple[int, int], settings: Settings
     ) -> None:
         """Drop the pixels `mask` spares into `rows`."""
-        drop = self.drop
+        source = self.source
         kernel.accumulate(
             accumulator,
             self.sci,
-            drop.where,
+            source.where,
             mask=mask,
-            multiply=drop.multiply,
-            subtract=drop.subtract,
-            weight=drop.weight / drop.area,
+            multiply=source.multiply,
+            subtract=source.subtract,
+            weight=source.weight / source.area,
             relative_weight=self.relative,
-            variance=drop.variance,
+            variance=source.variance,
             pixfrac=settings.combine.pixfrac,
             kernel=settings.combine.kernel,
-            pixel_scale_ratio=drop.ratio,
-            context_bit=drop.bit,
+            pixel_scale_ratio=source.ratio,
+            context_bit=source.bit,
             rows=rows,
         )
 
 
 def _accumulate(
-    drops: Sequence[Drop],
+    inputs: Sequence[ChipInput],
     into: tuple[kernel.Accumulator, kernel.Accumulator],
     bands: Sequence[tuple[int, int]],
     rays: CosmicRays,
@@ -159,7 +156,7 @@ def _accumulate(
 
     These chips only are in memory; each worker owns bands of rows, so no sum depends on the others.
     """
-    loads = runner.map(lambda drop: _Load(drop, rays, settings), drops)
+    loads = runner.map(lambda source: _Load(source, rays, settings), inputs)
 
     def band(rows: tuple[int, int]) -> None:
         for load in loads:
@@ -184,17 +181,17 @@ def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: 
     return sci, err, wht, context
 
 
-def neighbor_correlation(drops: Sequence[Drop], settings: Settings) -> dict[str, NDArray[np.float64]]:
+def neighbor_correlation(inputs: Sequence[ChipInput], settings: Settings) -> dict[str, NDArray[np.float64]]:
     """Return the correlation of neighboring pixels for each chip, the mean over its exposures."""
     tables: dict[str, list[NDArray[np.float64]]] = {}
-    for drop in drops:
+    for source in inputs:
         correlation = drop_correlation(
-            _jacobian(drop.where),
+            _jacobian(source.where),
             pixfrac=settings.combine.pixfrac,
             kernel=settings.combine.kernel,
-            pixel_scale_ratio=drop.ratio,
+            pixel_scale_ratio=source.ratio,
         )
-        tables.setdefault(drop.chip.name, []).append(correlation)
+        tables.setdefault(source.chip.name, []).append(correlation)
     return {name: _mean_table(some) for name, some in tables.items()}
 
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mizzle.geometry.regions import region_mask
-from mizzle.instrument.dq import bad_pixels, good_bits
-from mizzle.instrument.noise import noise_model
-from mizzle.model import ChipFrame, Exposure
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
 from mizzle.stars.sky_statistics import SkyStatistic, sky_statistic
+from mizzle.steps.chip_view import ChipView
 
 
 @dataclass(frozen=True)
@@ -39,28 +37,15 @@ class ChipSky:
         return self.dn.level * self.unit
 
 
-def chip_sky(
-    exposure: Exposure,
-    name: str,
-    factor: float,
-    frame: ChipFrame,
-    settings: Settings,
-    regions: Sequence[SkyRegion] = (),
-) -> ChipSky:
+def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = ()) -> ChipSky:
     """Measure the sky of one chip on its good pixels.
 
     Parameters
     ----------
-    exposure : Exposure
-        The exposure.
-    name : str
-        The chip.
-    factor : float
-        From equalizing.
-    frame : ChipFrame
-        Aligned; places the regions.
+    view : ChipView
+        The chip; its aligned frame places the regions.
     settings : Settings
-        ``sky``, ``dq`` and ``noise``.
+        ``sky``.
     regions : sequence of SkyRegion
         Kept out.
 
@@ -69,14 +54,13 @@ def chip_sky(
     sky : ChipSky
         Its level is NaN with fewer than ``sky.min_pixels`` pixels.
     """
-    options, chip = settings.sky, exposure.chips[name]
+    options, chip, noise = settings.sky, view.chip, view.noise
     # A short subarray has few rows: all of them are used when a step would leave too few pixels.
     step = options.step if chip.shape[0] * chip.shape[1] >= 4 * options.step * options.min_pixels else 1
     sci = chip.sci[::step]
-    bad = bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good))[::step]
+    bad = view.bad()[::step]
     if regions:
-        bad = bad | region_mask(regions, exposure.root, name, frame)[::step]
-    noise = noise_model(exposure, chip, settings.noise)
+        bad = bad | region_mask(regions, view.root, view.name, view.frame)[::step]
     found = sky_statistic(
         sci[~bad],
         statistic=options.statistic,
@@ -86,4 +70,4 @@ def chip_sky(
     )
     if found.n_pixels * step < options.min_pixels:
         found = SkyStatistic(float("nan"), float("nan"), found.n_pixels)
-    return ChipSky(exposure.root, name, found, factor / (exposure.exptime * frame.scale**2))
+    return ChipSky(view.root, view.name, found, view.brightness)

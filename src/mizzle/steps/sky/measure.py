@@ -15,6 +15,7 @@ from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
 from mizzle.model import Alignment, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.model.user_tables import SkyRegion, SkyValue
 from mizzle.settings import Settings, SkySettings
+from mizzle.steps.chip_view import view_chips
 from mizzle.steps.sky.chips import ChipSky, chip_sky
 from mizzle.steps.sky.overlap import block_sky, find_links, solve_links
 
@@ -64,21 +65,10 @@ def measure_sky(
         No chip of an exposure has enough sky pixels.
     """
     kept_out = tuple(regions)
-    items = [(exposure, name) for exposure in exposures for name in exposure.chips]
-    found = runner.map(
-        lambda item: chip_sky(
-            item[0],
-            item[1],
-            scales.factors[item[0].root][item[1]],
-            alignment.frame(item[0], item[1]),
-            settings,
-            kept_out,
-        ),
-        items,
-    )
+    views = view_chips(exposures, alignment, scales, settings=settings)
     skies: dict[str, dict[str, ChipSky]] = {exposure.root: {} for exposure in exposures}
-    for (exposure, name), sky in zip(items, found, strict=True):
-        skies[exposure.root][name] = sky
+    for sky in runner.map(lambda view: chip_sky(view, settings, kept_out), views):
+        skies[sky.root][sky.chip] = sky
     notes = _check(exposures, skies, settings.sky)
     given = (*values, *_settings_values(settings.sky))
     wanted: Brightness = {}

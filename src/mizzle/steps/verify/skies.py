@@ -78,7 +78,7 @@ def _relative(
     exposure: Exposure, name: str, scales: FluxScales, sky: SkyLevels, settings: Settings, ratio: float
 ) -> float:
     """Return the error of a ratio that one chip's pedestal makes."""
-    area = exposure.chips[name].frame.scale ** 2
+    area = exposure.chips[name].frame.side ** 2
     unit = scales.factors[exposure.root][name] / (exposure.exptime * area)
     level = sky.brightness[exposure.root][name]
     return abs(ratio) * settings.verify.pedestal * unit / max(abs(level), 1e-12)

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from mizzle import kernel
 from mizzle.geometry.mapping import chip_map
-from mizzle.instrument.noise import NoiseModel, noise_model
 from mizzle.instrument.shadow import lit_share
-from mizzle.model import Alignment, Chip, Exposure, FluxScales, Grid, InputChip, Runner, SkyLevels
-from mizzle.settings import Settings
+from mizzle.model import Alignment, Chip, Exposure, FluxReference, FluxScales, Grid, InputChip, Runner, SkyLevels
+from mizzle.settings import CombineSettings, Settings
+from mizzle.steps.chip_view import ChipView, view_chips
 
 
 @dataclass(frozen=True, eq=False)
-class Drop:
+class ChipInput:
     """One chip on its way to the product.
 
     Parameters
     ----------
-    exposure, chip : Exposure, Chip
-        What was read.
+    view : ChipView
+        The chip, and what is known of it.
     bit : int
         Its number among the inputs.
     where : ChipMap
@@ -36,22 +36,28 @@ class Drop:
         ``DN * multiply - subtract`` is the rate at the reference's zeropoint, per product pixel.
     weight : float
         Of a product pixel fully covered by this chip alone.
-    noise : NoiseModel
-        In electrons.
     entry : InputChip
         For the product's table.
     """
 
-    exposure: Exposure
-    chip: Chip
+    view: ChipView
     bit: int
     where: kernel.ChipMap
     ratio: float
     multiply: float
     subtract: float
     weight: float
-    noise: NoiseModel
     entry: InputChip
+
+    @property
+    def exposure(self) -> Exposure:
+        """The exposure as read."""
+        return self.view.exposure
+
+    @property
+    def chip(self) -> Chip:
+        """The chip as read."""
+        return self.view.chip
 
     @property
     def area(self) -> float:
@@ -64,72 +70,65 @@ class Drop:
 
         Flat-fielded DN were divided by the pixel's relative area a: Poisson noise goes as 1/a, read noise as 1/a**2.
         """
-        v0, v1 = self.noise.coefficients(self.multiply)
+        v0, v1 = self.view.noise.coefficients(self.multiply)
         area = _relative_area(self.where, self.ratio)
         return v0 * float(np.mean(area**-2)), v1 * float(np.mean(area**-1))
 
 
-@dataclass(frozen=True, eq=False)
-class Solutions:
-    """What the steps before found out."""
+def chip_inputs(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    *,
+    grid: Grid,
+    settings: Settings,
+    runner: Runner,
+) -> list[ChipInput]:
+    """Return all chips as inputs of the product, in the order of the context bits: by exposure, then chip."""
+    views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
+    last_gain = views[-1].chip.gain if views else 1.0
 
-    alignment: Alignment
-    scales: FluxScales
-    sky: SkyLevels
-    grid: Grid
+    def made(bit: int) -> ChipInput:
+        view = views[bit]
+        reference = scales.references.get(view.exposure.filter, scales.reference)
+        return _chip_input(view, bit, grid, reference=reference, last_gain=last_gain, options=settings.combine)
+
+    return runner.map(made, range(len(views)))
 
 
-def make_drops(exposures: Sequence[Exposure], known: Solutions, settings: Settings, runner: Runner) -> list[Drop]:
-    """Return the drops of all chips, in the order of the context bits: by exposure, then chip."""
-    pairs = [(exposure, chip) for exposure in exposures for chip in exposure.chips.values()]
-    last = pairs[-1][1].gain if pairs else 1.0
-
-    def one(bit: int) -> Drop:
-        exposure, chip = pairs[bit]
-        return _drop(exposure, chip, bit, known, settings, last)
-
-    return runner.map(one, range(len(pairs)))
-
-
-def _drop(exposure: Exposure, chip: Chip, bit: int, known: Solutions, settings: Settings, last_gain: float) -> Drop:
-    frame = known.alignment.frame(exposure, chip.name)
-    # The true side of the reference pixel, to which PHOTFLAM and flat field refer; nominal SCALE is 1e-4 off.
-    ratio = known.grid.scale / (3600.0 * float(np.sqrt(abs(np.linalg.det(frame.cd)))))
-    factor = known.scales.factors[exposure.root][chip.name]
-    level = known.sky.levels[exposure.root][chip.name]
-    fault = chip.gain / last_gain if settings.combine.incumbent_gain_fault else 1.0
+def _chip_input(
+    view: ChipView, bit: int, grid: Grid, *, reference: FluxReference, last_gain: float, options: CombineSettings
+) -> ChipInput:
+    exptime, gain = view.exposure.exptime, view.chip.gain
+    ratio = grid.scale / view.side
+    fault = gain / last_gain if options.incumbent_gain_fault else 1.0
     # Drizzling averages surface brightness per chip pixel; s**2 makes it a rate per product pixel.
-    unit = fault * ratio * ratio / exposure.exptime
-    noise = noise_model(exposure, chip, settings.noise)
-    multiply = factor * unit
-    if settings.combine.weight == "EXP":
-        reference = known.scales.references.get(exposure.filter, known.scales.reference)
-        weight = exposure.exptime * chip.gain / (reference.gain * factor)
+    unit = fault * ratio * ratio / exptime
+    multiply = view.factor * unit
+    if options.weight == "EXP":
+        weight = exptime * gain / (reference.gain * view.factor)
     else:
-        measured = known.sky.pedestals[exposure.root][chip.name] + level
-        weight = ratio * ratio / noise.background(measured / factor, multiply)
-    entry = InputChip(exposure.root, chip.name, exposure.exptime, factor, level, weight, frame.scale)
-    return Drop(
-        exposure=exposure,
-        chip=chip,
+        weight = ratio * ratio / view.noise.background(view.sky, multiply)
+    return ChipInput(
+        view=view,
         bit=bit,
-        where=chip_map(frame, known.grid),
+        where=chip_map(view.frame, grid),
         ratio=ratio,
         multiply=multiply,
-        subtract=level * unit,
+        subtract=view.level * unit,
         weight=weight,
-        noise=noise,
-        entry=entry,
+        entry=InputChip(view.root, view.name, exptime, view.factor, view.level, weight, view.frame.scale),
     )
 
 
-def even_bands(drops: Sequence[Drop], ny: int, count: int) -> list[tuple[int, int]]:
+def even_bands(inputs: Sequence[ChipInput], ny: int, count: int) -> list[tuple[int, int]]:
     """Return `count` bands of the product's `ny` rows that about as many chip pixels fall into: the PC's are dense."""
     places: list[NDArray[np.float64]] = []
-    for drop in drops:
-        height, width = drop.where.shape
+    for source in inputs:
+        height, width = source.where.shape
         x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
-        places.append(drop.where.at(x.ravel(), y.ravel())[1])
+        places.append(source.where.at(x.ravel(), y.ravel())[1])
     inner = np.quantile(np.concatenate(places), np.arange(1, count) / count)
     edges = [0, *(int(np.clip(round(float(edge)), 0, ny)) for edge in inner), ny]
     return [(low, high) for low, high in pairwise(edges) if low < high]
@@ -146,22 +145,23 @@ def _relative_area(where: kernel.ChipMap, ratio: float) -> NDArray[np.float64]:
 
 
 def relative_weight(
-    drop: Drop, sci: NDArray[np.float32], bad: NDArray[np.bool_], settings: Settings
+    source: ChipInput, sci: NDArray[np.float32], bad: NDArray[np.bool_], settings: Settings
 ) -> NDArray[np.float32] | None:
     """Return factors on the weight of a chip's pixels, or None where all are 1.
 
     The pyramid's soft edge counts where the data-quality bits left any of it; with weight ERR the input's own errors
     take the place of the noise model.
     """
-    lit, shaded = _shadow(drop.chip.name, drop.chip.shape)
+    lit, shaded = _shadow(source.chip.name, source.chip.shape)
     relative = lit if lit is not None and not bad.ravel().take(shaded).all() else None
-    errors = drop.chip.err if settings.combine.weight == "ERR" else None
+    errors = source.chip.err if settings.combine.weight == "ERR" else None
     if errors is None:
         return relative
-    model = drop.noise.background(drop.entry.sky / drop.entry.factor)
-    source = np.maximum(sci - np.float32(drop.entry.sky / drop.entry.factor), 0) / np.float32(drop.noise.gain)
+    noise, sky = source.view.noise, source.entry.sky / source.entry.factor
+    model = noise.background(sky)
+    starlight = np.maximum(sci - np.float32(sky), 0) / np.float32(noise.gain)
     # A weight that knew its own source's counts would destroy the source.
-    variance = np.maximum(errors * errors - source, np.float32(drop.noise.floor / drop.noise.gain**2))
+    variance = np.maximum(errors * errors - starlight, np.float32(noise.floor / noise.gain**2))
     ratio = np.where(np.isfinite(variance) & (variance > 0), np.float32(model) / variance, np.float32(0))
     return np.ascontiguousarray(ratio if relative is None else ratio * relative, dtype=np.float32)
 
