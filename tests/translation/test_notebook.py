@@ -7,13 +7,13 @@ import stat
 import sys
 import warnings
 
-import notebook_cells as cells
 import numpy as np
 import pytest
 from astropy.io import fits
-from local_services import CRDS_COMMAND, Observations, serve
 
 import mizzle
+import notebook_cells as cells
+from local_services import CRDS_COMMAND, Observations, serve
 from mizzle.drizzlepac.drizzle_parameters import TASK
 from mizzle.drizzlepac.drizzle_settings import settings_of
 from mizzle.translation.parameters import TranslationWarning

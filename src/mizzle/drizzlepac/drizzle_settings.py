@@ -15,6 +15,9 @@ from mizzle.translation.exposures import with_values
 from mizzle.translation.grid import incumbent_grid
 from mizzle.translation.parameters import Values
 
+#: The bit of cosmic rays.
+_RAYS = 4096
+
 
 def settings_of(values: Values) -> Settings:
     """Return the settings of a call, its grid apart: what the caller does not give takes mizzle's default.
@@ -22,13 +25,13 @@ def settings_of(values: Values) -> Settings:
     Pixels were equalized by ``photeq``, or were not, on purpose: nothing is equalized here.
     """
     good = parse_bits(values["final_bits"], "final_bits")
-    good |= parse_bits(values["resetbits"], "resetbits") if values.text("resetbits") else 0
+    reset = parse_bits(values["resetbits"], "resetbits") if values.text("resetbits") else 0
     return with_values(
         Settings(),
         geometry={"wcs": "header", **({"wcsname": values.text("wcskey")} if values.text("wcskey") else {})},
         align={"method": "header"},
         equalize={"enabled": False},
-        dq={"good": (good,), "saturated": not good & 8},
+        dq={"good": (good | reset,), "saturated": not good & 8, "rays": "clear" if reset & _RAYS else "keep"},
         sky=_sky(values),
         reject=_reject(values),
         combine=_combine(values),
