@@ -19,6 +19,8 @@ from mizzle.steps.catalog.measure import UNITS, vega_zeropoint
 
 COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()
 
+CLASSES = WFPC2.classes
+
 
 def catalog_of(scene, runner=None, mosaic=None, **options):
     settings = Settings(catalog=CatalogSettings(**options))
@@ -187,21 +189,19 @@ def test_growth_by_class_and_its_fallbacks():
     outer = inner * true * rng.normal(1, 0.005, 60)
     outer[::10] *= 1.5  # neighbors
     whole = np.ones(60, np.bool_)
-    found = growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=WFPC2.classes)
+    found = growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=CLASSES)
     assert found["PC"][0] == pytest.approx(1.04, abs=0.005)
     assert found["WF2"] == found["WF3"]
     assert found["WF3"][0] == pytest.approx(1.06, abs=0.003)
-    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip=chip[17:], whole=whole[17:], classes=WFPC2.classes)
+    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip=chip[17:], whole=whole[17:], classes=CLASSES)
     assert few["PC"][0] == pytest.approx(1.06, abs=0.01)  # 3 PC stars are too few: all stars serve
     assert few["PC"][1] > 0.015 > few["WF2"][1]  # and are not quite trusted
-    assert (
-        growth(inner[:0], outer[:0], inner[:0], chip=chip[:0], whole=whole[:0], classes=WFPC2.classes)["PC"][0] == 1.0
-    )
+    assert growth(inner[:0], outer[:0], inner[:0], chip=chip[:0], whole=whole[:0], classes=CLASSES)["PC"][0] == 1.0
     whole[20:30] = False
     outer[20:30] *= 0.98  # lost pixels
-    assert growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=WFPC2.classes)["WF3"][
-        0
-    ] == pytest.approx(1.06, abs=0.003)
+    assert growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=CLASSES)["WF3"][0] == pytest.approx(
+        1.06, abs=0.003
+    )
 
 
 def test_blends_by_distance_and_brightness():
