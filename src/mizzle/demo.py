@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mizzle.model import Result
 from mizzle.pipeline import run
+from mizzle.products import Command
 from mizzle.progress import Progress
 from mizzle.scores import Score, score_blank_sky, score_visit
 from mizzle.settings import Settings
@@ -13,7 +14,7 @@ from mizzle.settings import Settings
 
 def demo(
     out: str | Path, *, seed: int = 1, settings: Settings | None = None, workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, command: Command | str = "mizzle demo",
 ) -> tuple[Result, list[Score]]:  # fmt: skip
     """Simulate an M2-like visit, write its files, run them, and hold the result against the truth.
 
@@ -23,7 +24,7 @@ def demo(
         Folder for the simulated files (in ``visit``) and the products.
     seed : int
         Of everything random.
-    settings, workers, progress
+    settings, workers, progress, command
         As in `mizzle.run`.
 
     Returns
@@ -49,7 +50,7 @@ def demo(
         settings=settings,
         workers=workers,
         progress=progress,
-        command="mizzle demo",
+        command=command,
     )
     with progress.step("compare with the truth"):
         scores = [*score_visit(result, made.truth), *score_blank_sky(7), *score_blank_sky(15)]

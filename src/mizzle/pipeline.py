@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
@@ -40,6 +41,9 @@ from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify
 from mizzle.user_inputs import UserInputs, read_user_inputs
 
+if TYPE_CHECKING:
+    from mizzle.products import Command
+
 
 def run(
     files: Sequence[str | Path],
@@ -50,7 +54,7 @@ def run(
     workers: int | None = None,
     keep_going: bool = False,
     progress: Progress | None = None,
-    command: str = "",
+    command: Command | str = "",
 ) -> Result:
     """Turn exposures into one drizzled image per filter, on one grid, with one proven zeropoint each.
 
@@ -70,7 +74,7 @@ def run(
         Drop wrong files and unusable exposures, and name them in the result, instead of stopping.
     progress : Progress, optional
         Told of each step, and of each image when it is drizzled.
-    command : str
+    command : Command or str
         What the user typed, for the provenance.
 
     Returns
@@ -87,15 +91,15 @@ def run(
 
     settings, progress = settings or Settings(), progress or Progress()
     runner, exclusions = make_runner(workers), Exclusions(keep_going)
-    with Delivery(out, settings, progress, helper=runner.workers > 1) as delivery:
+    with Delivery(out, settings, progress, command, helper=runner.workers > 1) as delivery:
         exposures = read_all(files, out, settings, runner, exclusions, progress)
         label = default_name(exposures) if name is None else name
-        delivery.check_name(label)
+        delivery.check(label, exposures, [*map(str, files), *exclusions.reasons])
         inputs = read_user_inputs(exposures, settings, progress)
         result = process(
             exposures, settings, inputs, runner=runner, exclusions=exclusions, progress=progress, name=label
         )
-        return delivery.deliver(result, runner, command)
+        return delivery.deliver(result, runner)
 
 
 def rehearse(

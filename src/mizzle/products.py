@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,12 +16,32 @@ from typing import Any
 from mizzle._version import __version__
 from mizzle.errors import SettingsError
 from mizzle.io.atomic import prepare_folder, write_text
+from mizzle.io.product_names import COLOR, EXPOSURES, product_files, stems
+from mizzle.io.product_set import ProductSet, is_mixed, of_other_runs
+from mizzle.io.run_id import KEYWORD, make_run_id
+from mizzle.io.targets import named_in, refuse_targets
 from mizzle.model import Exposure, Mosaic, Result, Runner
 from mizzle.progress import Listener, Progress
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the user typed.
+
+    Parameters
+    ----------
+    text : str
+        The command line, for the provenance.
+    named : tuple of str
+        Files it names besides the exposures and those the settings name: none is ever written over.
+    """
+
+    text: str = ""
+    named: tuple[str, ...] = ()
 
 
 class Delivery(Listener):
@@ -36,15 +57,22 @@ class Delivery(Listener):
         What is to be written.
     progress : Progress
         Told of each step.
+    command : Command or str
+        What the user typed.
     helper : bool
         Draw in a process beside this one, while the run goes on; it costs more than it saves on a busy machine.
     """
 
-    def __init__(self, out: str | Path | None, settings: Settings, progress: Progress, *, helper: bool = True) -> None:
+    def __init__(
+        self, out: str | Path | None, settings: Settings, progress: Progress, command: Command | str = "", *,
+        helper: bool = True,
+    ) -> None:  # fmt: skip
         self._out = None if out is None else Path(out)
         self._helper = helper
         self._settings = settings
         self._progress = progress
+        self._command = command if isinstance(command, Command) else Command(command)
+        self._run_id = make_run_id()
         self._job: Any = None
         progress.listen(self)
 
@@ -60,21 +88,34 @@ class Delivery(Listener):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._job is not None:
-            self._job.close()
+        self._leave_worker()
 
-    def check_name(self, name: str) -> None:
-        """Refuse a name that is no plain file name.
+    def check(self, name: str, exposures: Sequence[Exposure], others: Iterable[str] = ()) -> None:
+        """Refuse, before any work, a NAME or targets that must not be written; say what stands there half replaced.
+
+        Parameters
+        ----------
+        name : str
+            Start of the products' names.
+        exposures : sequence of Exposure
+            Those that take part.
+        others : iterable of str
+            More files that were read, or named.
 
         Raises
         ------
         SettingsError
-            It holds a separator, or begins with a dot, or is too long.
+            See `check_targets`.
         """
-        if not _NAME.fullmatch(name):
-            raise SettingsError(
-                f"--name {name!r}: a plain file name is needed: letters, digits, . _ + -, 120 at most",
-                name=name,
+        check_name(name)
+        if self._out is None:
+            return
+        others = [*others, *self._command.named]
+        check_targets(self._out, name, exposures, self._settings, others)
+        if is_mixed(self._out, name):
+            self._progress.warns(
+                f"{self._out}: files {name}* of several runs stand side by side (another RUNID in each): a run was"
+                " stopped, or files were copied; this run replaces its own"
             )
 
     def drizzled(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
@@ -95,9 +136,10 @@ class Delivery(Listener):
         from mizzle.report.worker import early_payload
 
         bands = len({exposure.filter for exposure in exposures})
-        self._job.show(early_payload(mosaic, sketch(mosaic, exposures, name), bands, self._settings))
+        first = {KEYWORD: self._run_id, **sketch(mosaic, exposures, name)}
+        self._job.show(early_payload(mosaic, first, bands, self._settings))
 
-    def deliver(self, result: Result, runner: Runner, command: str) -> Result:
+    def deliver(self, result: Result, runner: Runner) -> Result:
         """Write everything; return the result with its report and the list of files.
 
         Parameters
@@ -106,12 +148,11 @@ class Delivery(Listener):
             Of `mizzle.pipeline.process`.
         runner : Runner
             Hashes inputs in parallel.
-        command : str
-            What the user typed.
         """
+        result = replace(result, run_id=self._run_id)
         with self._progress.step("report"):
             self._hash(result, runner)
-            report = self._report(result, runner, command)
+            report = self._report(result, runner)
         result = replace(result, report=report)
         if self._out is None:
             return result
@@ -124,7 +165,7 @@ class Delivery(Listener):
         pairs = [(exposure.files, name) for exposure in result.exposures for name in exposure.files]
         runner.map(lambda pair: pair[0][pair[1]], pairs)
 
-    def _report(self, result: Result, runner: Runner, command: str) -> dict[str, Any]:
+    def _report(self, result: Result, runner: Runner) -> dict[str, Any]:
         """Collect the numbers."""
         from mizzle.report.evidence import gather
         from mizzle.report.metrics import build_report
@@ -134,59 +175,125 @@ class Delivery(Listener):
             for row in setting_rows(self._settings)
             if row.changed
         ]
-        return build_report(
+        report = build_report(
             result,
             timing={**self._progress.seconds, "total": self._progress.total},
             peak_rss_mb=peak_memory_mb(),
             version=__version__,
-            command=command,
+            command=self._command.text,
             settings_changed=changed,
             provenance=provenance(),
             evidence=gather(result, runner) if self._settings.report.page else {},
         )
+        roots = [exposure.root for exposure in result.exposures]
+        files = product_files(result.name, list(result.mosaics), roots, self._settings) if self._out else []
+        return {**report, "files": files}
 
     def _write(self, result: Result, folder: Path, runner: Runner) -> list[Path]:
         """Write the product set: images on a thread, texts here, while the worker, if there is one, draws."""
+        with ProductSet(folder, result.name) as products:
+            with contextlib.ExitStack() as beside:  # nobody writes any more when parts are cleared away
+                beside.callback(self._leave_worker)
+                drawn = self._submit(result, products.stage())
+                for band in result.mosaics:
+                    beside.callback(runner.begin(self._image, (result, band, products.stage())))
+                self._write_texts(result, products)
+                drawn()
+            files = products.publish(last=f"{result.name}_report.json")
+        strange = of_other_runs(folder, result.name, result.run_id)
+        if strange:
+            self._progress.warns(
+                f"{folder}: {', '.join(strange)}: of another run, and this one writes no such file; move it away"
+            )
+        order = {folder / file: place for place, file in enumerate(result.report["files"])}
+        return sorted(files, key=lambda path: order.get(path, len(order)))
+
+    @staticmethod
+    def _image(job: tuple[Result, str, Path]) -> Path:
+        """Write one mosaic."""
         from mizzle.io.products import write_mosaic
-        from mizzle.report.worker import product_names
 
-        drawn = self._submit(result, folder)
-        names = product_names(result)
+        result, band, staged = job
+        stem = stems(result.name, result.mosaics)[band]
+        path, proof = staged / f"{stem}_drz.fits", result.zeropoints[band]
+        extra = [(KEYWORD, result.run_id, "of all files of this run")]
+        return write_mosaic(path, result.mosaics[band], result.exposures, proof, extra)
 
-        def image(band: str) -> Path:
-            path, proof = folder / f"{names[band]}_drz.fits", result.zeropoints[band]
-            return write_mosaic(path, result.mosaics[band], result.exposures, proof)
-
-        images = [runner.begin(image, band) for band in result.mosaics]
-        try:
-            files = self._write_texts(result, folder, names)
-        finally:
-            products = [written() for written in images]  # nothing is left half written, whatever happens beside
-        return [files[0], *products, *files[1:], *drawn()]
-
-    def _write_texts(self, result: Result, folder: Path, names: dict[str, str]) -> list[Path]:
+    def _write_texts(self, result: Result, products: ProductSet) -> None:
         """Write settings, catalogs, numbers, and the exposures where they are wanted."""
         from mizzle.io.catalog_file import write_catalog
         from mizzle.report.metrics import to_json
 
-        files = [write_text(folder / f"{result.name}_settings.toml", to_toml(self._settings))]
+        folder, names = products.stage(), stems(result.name, result.mosaics)
+        mark = f'# {KEYWORD} = "{result.run_id}"\n'
+        write_text(folder / f"{result.name}_settings.toml", mark + to_toml(self._settings))
         if self._settings.output.catalog:
-            files += [write_catalog(folder / f"{names[band]}_cat.ecsv", result.catalogs[band]) for band in names]
-        files.append(write_text(folder / f"{result.name}_report.json", to_json(result.report)))
+            for band, catalog in result.catalogs.items():
+                marked = replace(catalog, meta={KEYWORD: result.run_id, **catalog.meta})
+                write_catalog(folder / f"{names[band]}_cat.ecsv", marked)
+        write_text(folder / f"{result.name}_report.json", to_json(result.report))
         if self._settings.output.exposures:
             from mizzle.io.flt import write_exposures
 
-            files += write_exposures(folder / "exposures", result, self._settings)
-        return files
+            write_exposures(products.stage(EXPOSURES), result, self._settings)
 
-    def _submit(self, result: Result, folder: Path) -> Callable[[], list[Path]]:
+    def _submit(self, result: Result, folder: Path) -> Callable[[], list[str]]:
         """Hand the drawing to the worker; the answer waits for it."""
         if self._job is None:
             return list
         from mizzle.report.worker import payload
 
         self._job.submit(payload(result, folder, self._settings))
-        return lambda: [Path(path) for path in self._job.wait()]
+        return lambda: list(self._job.wait())
+
+    def _leave_worker(self) -> None:
+        if self._job is not None:
+            self._job.close()
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no plain file name.
+
+    Raises
+    ------
+    SettingsError
+        It holds a separator, or begins with a dot, or is too long.
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"--name {name!r}: a plain file name is needed: letters, digits, . _ + -, 120 at most",
+            name=name,
+        )
+
+
+def check_targets(
+    folder: Path, name: str, exposures: Sequence[Exposure], settings: Settings, others: Iterable[str] = ()
+) -> None:
+    """Refuse a run that would write over a file it reads, or that the user named.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder; it need not exist.
+    name : str
+        NAME of the products.
+    exposures : sequence of Exposure
+        Inputs.
+    settings : Settings
+        Say what is written, and name files.
+    others : iterable of str
+        More files that were read, or named.
+
+    Raises
+    ------
+    SettingsError
+        A target is such a file, or something that is no file stands in its place.
+    """
+    bands = list(dict.fromkeys(exposure.filter for exposure in exposures))
+    targets = product_files(name, bands, [exposure.root for exposure in exposures], settings)
+    targets += [f"{name}{COLOR}"] if len(bands) > 1 and settings.output.image else []
+    read = [file for exposure in exposures for file in exposure.files]
+    refuse_targets([folder / target for target in targets], [*read, *others, *named_in(settings)])
 
 
 def provenance() -> dict[str, Any]:

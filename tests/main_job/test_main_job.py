@@ -17,9 +17,12 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from PIL import Image
 
 import mizzle
 from mizzle.cli import main
+from mizzle.io.atomic import write_text
+from mizzle.io.run_id import run_id_of
 from mizzle.simulate import visit, write_visit
 from mizzle.simulate.plan import make_plan
 
@@ -66,6 +69,50 @@ def test_the_product_set_is_complete(products: Path) -> None:
         f"exposures/{root}_flt.{ending}" for root in roots for ending in ("fits", "head")
     }
     assert len(names) == 12
+
+
+def test_every_file_carries_the_word_of_its_run(products: Path, files: Path, tmp_path: Path) -> None:
+    report = json.loads((products / "m2_report.json").read_text())
+    written = [path for path in products.rglob("*") if path.is_file()]
+    assert {run_id_of(path) for path in written} == {report["RUNID"]}
+    assert set(report["files"]) == {str(path.relative_to(products)) for path in written}
+    assert fits.getheader(products / "m2_drz.fits")["RUNID"] == report["RUNID"]
+    assert Table.read(products / "m2_cat.ecsv").meta["RUNID"] == report["RUNID"]
+    assert Image.open(products / "m2.png").text["RUNID"] == report["RUNID"]
+    assert report["RUNID"] in (products / "m2_report.html").read_text()
+
+
+def test_no_input_and_no_named_file_is_written_over(
+    products: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand = {path: path.read_bytes() for path in products.rglob("*") if path.is_file()}
+    flt = products / "exposures" / "ua060502m_flt.fits"
+    for arguments in (
+        ("run", flt, "--name", "x", "--set", "output.exposures=true"),
+        ("run", files, "--name", "m2", "-c", products / "m2_settings.toml"),
+        ("run", files, "--name", "m2", "--set", f'align.image="{products / "m2_drz.fits"}"'),
+        ("plan", files, "--name", "m2", "--set", f'align.catalog="{products / "m2_cat.ecsv"}"'),
+        ("plan", files, "--name", "a/b"),
+    ):
+        assert command(*arguments, "-o", products) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert len(said.err.splitlines()[-1]) < 1000
+    assert {path: path.read_bytes() for path in products.rglob("*") if path.is_file()} == stand
+
+
+def test_a_set_left_mixed_is_said_and_made_whole(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", files, "-o", tmp_path, "--name", "x", "-q", "--strict", *FAST]
+    assert command(*arguments) == 0
+    write_text(tmp_path / "x_cat.ecsv", "# RUNID 20260101T000000Z-01234567\n")
+    capsys.readouterr()
+    assert command(*arguments) == 0
+    assert "several runs stand side by side" in capsys.readouterr().err
+    assert command(*arguments, "--set", "output.catalog=false") == 5  # the catalog that stands there is of another run
+    assert "x_cat.ecsv: of another run" in capsys.readouterr().err
+    assert command("report", tmp_path) == 3
 
 
 def test_the_mosaic_says_what_it_is(products: Path) -> None:

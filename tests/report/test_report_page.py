@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import random
 import re
 import zlib
 from base64 import b64decode
@@ -214,6 +215,10 @@ def save(folder, result):
         stem = result.name if len(result.mosaics) == 1 else f"{result.name}_{band.lower()}"
         planes = [("SCI", mosaic.sci), ("WHT", mosaic.wht), ("CTX", mosaic.ctx)]
         hdus = [fits.PrimaryHDU(), *(fits.ImageHDU(v, name=k) for k, v in planes)]
+        grid = mosaic.grid
+        for axis in (1, 2):
+            hdus[1].header[f"CRVAL{axis}"], hdus[1].header[f"CRPIX{axis}"] = grid.crval[axis - 1], grid.crpix[axis - 1]
+            hdus[1].header[f"CD{axis}_1"], hdus[1].header[f"CD{axis}_2"] = grid.cd[axis - 1]
         fits.HDUList(hdus).writeto(folder / f"{stem}_drz.fits")
         write_catalog(folder / f"{stem}_cat.ecsv", result.catalogs[band])
 
@@ -227,6 +232,62 @@ def test_the_rebuilt_page_is_the_page(tmp_path, filters):
     files = rebuild(tmp_path)
     assert [f.rsplit("/", 1)[1] for f in files][-1] == "m2_report.html"
     assert (tmp_path / "m2_report.html").read_text(encoding="utf-8") == first
+
+
+def test_a_run_without_a_catalog_gives_a_page_without_stars(tmp_path):
+    save(tmp_path, reported(SMALL))
+    (tmp_path / "m2_cat.ecsv").unlink()
+    assert len(rebuild(tmp_path)) == 2
+
+
+def test_files_of_several_runs_are_no_set(tmp_path):
+    save(tmp_path, reported(SMALL))
+    path = tmp_path / "m2_cat.ecsv"
+    path.write_text('# RUNID "20260101T000000Z-01234567"\n' + path.read_text())
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"not one set: .*m2_cat\.ecsv \(20260101T000000Z-01234567\)"):
+        rebuild(tmp_path)
+    assert path.read_bytes() == before
+    assert not (tmp_path / "m2_report.html").exists()
+
+
+def _places(value, path=()):
+    """Every place in nested JSON."""
+    yield path
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(entry, (*path, key))
+
+
+def _changed(report, place, value):
+    """A copy with one place changed; absent where value is None twice over."""
+    copy = json.loads(json.dumps(report))
+    inner = copy
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return copy
+
+
+def test_a_damaged_report_is_told_and_nothing_else_happens(tmp_path):
+    """One place of the file changed at a time: a page, or one message; never another folder's files, never a hang."""
+    (tmp_path / "out").mkdir()
+    save(tmp_path / "out", reported(SMALL))
+    path = tmp_path / "out" / "m2_report.json"
+    report = json.loads(path.read_text())
+    rng = random.Random(5)
+    places = [place for place in _places(report) if place]
+    chosen = [(key,) for key in report] + rng.sample(places, 25)
+    junk = [None, "../../x", {}, [], -1, 1e300, "10" * 20, True]
+    told = []
+    for place in chosen:
+        path.write_text(json.dumps(_changed(report, place, rng.choice(junk))))
+        try:
+            rebuild(tmp_path / "out")
+        except (InputError, SettingsError) as problem:
+            told.append(str(problem))
+    assert len(told) >= 5
+    assert not [message for message in told if "\n" in message]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
 def test_rebuilding_says_what_is_missing(tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mizzle.cli import main
 from mizzle.io.exposures import read_exposure
+from mizzle.simulate import visit, write_visit
 
 
 def run(*arguments: str) -> int:
@@ -51,3 +54,29 @@ def test_wrong_requests_say_so(tmp_path, capsys, options, code, words):
     assert run("-o", str(out), *options) == code
     assert words in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_real_exposures_are_never_simulated_over(tmp_path, capsys):
+    real = tmp_path / "UA060502M_C0M.FITS"
+    real.write_bytes(b"real")
+    with pytest.raises(SystemExit) as stop:
+        main(["simulate", "-o", str(tmp_path), "--exposures", "1"])
+    assert stop.value.code == 2
+    assert "no simulation made" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == [real.name]
+
+
+def test_a_simulation_may_replace_earlier_ones(tmp_path):
+    for n in (2, 1, 2):
+        write_visit(visit(n=n, field="blank", seed=1), tmp_path)
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert truth["claims"] == ["ua060502m", "ua060504m"]
+
+
+def test_the_list_of_stars_is_not_written_over(tmp_path, capsys):
+    stars = tmp_path / "truth_stars.ecsv"
+    stars.write_text("ra dec mag_st\n1 2 20\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["simulate", "-o", str(tmp_path), "--exposures", "1", "--stars", str(stars)])
+    assert stop.value.code == 2
+    assert stars.read_text().startswith("ra dec")

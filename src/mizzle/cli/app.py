@@ -26,6 +26,8 @@ app = typer.Typer(
 Files = Annotated[
     list[str], typer.Argument(help="*_c0m.fits or *_flt.fits files (.gz too), folders, or quoted wildcards.")
 ]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the products.")]
+Name = Annotated[str | None, typer.Option(help="Start of the products' names.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more, with times.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Threads; one per core by default.")]
 
@@ -51,8 +53,8 @@ def top(
 @app.command("run")
 def run_command(
     files: Files,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the products.")] = Path("."),
-    name: Annotated[str | None, typer.Option(help="Start of the products' names.")] = None,
+    out: Out = Path("."),
+    name: Name = None,
     config: Config = None,
     assignments: Assignments = None,
     like: Like = None,
@@ -84,10 +86,10 @@ def run_command(
         progress = Progress(console)
         result = run(
             files, out, name=name, settings=settings, workers=workers, keep_going=keep_going, progress=progress,
-            command=shlex.join(["mizzle", *sys.argv[1:]]),
+            command=typed(config),
         )  # fmt: skip
     show(summary(result, progress))
-    return exit_code(result, strict)
+    return exit_code(result, strict, out)
 
 
 @app.command("demo")
@@ -112,7 +114,9 @@ def demo_command(
     settings = read_settings(config, assignments)
     with Console(quiet=quiet, verbose=verbose) as console:
         progress = Progress(console)
-        result, scores = demo(out, seed=seed, settings=settings, workers=workers, progress=progress)
+        result, scores = demo(
+            out, seed=seed, settings=settings, workers=workers, progress=progress, command=typed(config)
+        )
     show(demo_summary(result, scores, progress))
     return 0
 
@@ -120,6 +124,8 @@ def demo_command(
 @app.command("plan")
 def plan_command(
     files: Files,
+    out: Out = Path("."),
+    name: Name = None,
     config: Config = None,
     assignments: Assignments = None,
     like: Like = None,
@@ -132,7 +138,8 @@ def plan_command(
     from mizzle.cli.inspection import plan_text
 
     options = chosen(like=like, drop=drop, quality=quality, masks=masks)
-    show(plan_text(files, read_settings(config, assignments, options), config, [*(assignments or [])]))
+    settings = read_settings(config, assignments, options)
+    show(plan_text(files, settings, config, [*(assignments or [])], out=out, name=name))
 
 
 @app.command("inspect")
@@ -178,6 +185,18 @@ app.command("fetch")(fetch_command)
 app.command("references")(references_command)
 
 
-def exit_code(result: Any, strict: bool) -> int:
-    """Return 5 where a verdict failed, or anything was dropped, under ``--strict``; else 0."""
-    return 5 if strict and (result.verdict == "FAIL" or result.dropped) else 0
+def typed(config: Path | None) -> Any:
+    """Return what the user typed, and the settings file it names."""
+    from mizzle.products import Command
+
+    return Command(shlex.join(["mizzle", *sys.argv[1:]]), () if config is None else (str(config),))
+
+
+def exit_code(result: Any, strict: bool, out: Path) -> int:
+    """Return 5, under ``--strict``, where a verdict failed, anything was dropped, or files are not one set; else 0."""
+    from mizzle.io.product_set import of_other_runs
+
+    if not strict:
+        return 0
+    failed = result.verdict == "FAIL" or result.dropped or of_other_runs(out, result.name, result.run_id)
+    return 5 if failed else 0

@@ -109,17 +109,24 @@ def _bits(dq: NDArray[np.uint16]) -> list[int]:
 _USUAL = ("velocity aberration",)
 
 
-def plan_text(files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:
+def plan_text(
+    files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str],
+    *, out: Path = Path("."), name: str | None = None,
+) -> str:  # fmt: skip
     """Say what a run would do: exposures, filters, pairs, grid, settings and where each came from. Headers only."""
     from mizzle.cli.console import Console
     from mizzle.geometry.grid import common_grid
+    from mizzle.io.product_names import stems
+    from mizzle.io.targets import refuse_folder
     from mizzle.model import Serial
+    from mizzle.products import check_name, check_targets
     from mizzle.progress import Progress
     from mizzle.selection import Exclusions, default_name, read_all, same_field
     from mizzle.steps.equalize import equalize
     from mizzle.user_inputs import read_corrections, user_grid
 
-    # What headers alone can tell is refused here with run's own message and code.
+    # What headers and the output folder alone can tell is refused here with run's own message and code.
+    refuse_folder(out)
     exclusions = Exclusions()
     exposures = read_all(files, None, settings, Serial(), exclusions, Progress(Console(quiet=True)), pixels=False)
     exposures = same_field(exposures, exclusions)
@@ -134,8 +141,10 @@ def plan_text(files: Sequence[str], settings: Settings, config: Path | None, ass
         [chip.frame for e in exposures for chip in e.chips.values()], settings.combine
     )
     filters = list(dict.fromkeys(e.filter for e in exposures))
-    name = default_name(exposures)
-    products = [f"{name}_drz.fits"] if len(filters) == 1 else [f"{name}_{f.lower()}_drz.fits" for f in filters]
+    name = default_name(exposures) if name is None else name
+    check_name(name)
+    check_targets(out, name, exposures, settings, [*files, *([] if config is None else [str(config)])])
+    products = [str(out / f"{stem}_drz.fits") for stem in stems(name, filters).values()]
     return "\n".join(
         [
             table(rows, ("root", "filter", "exptime", "gain", "date", "chips", "files")),

@@ -43,7 +43,9 @@ def simulate_command(
     from mizzle.cli.console import out as show
     from mizzle.errors import SettingsError
     from mizzle.execution import make_runner
+    from mizzle.io.targets import refuse_targets
     from mizzle.simulate import visit, write_visit
+    from mizzle.simulate.files import TRUTH_FILES
 
     if (compare or gain_fault) and not blank_sky:
         raise SettingsError("--compare and --gain-fault show a blank sky; add --blank-sky")
@@ -61,6 +63,8 @@ def simulate_command(
     changes: dict[str, Any] = {key: value for key, value in plain.items() if value is not None}
     changes = merged(changes, assignments or [])
     runner = make_runner(workers)
+    if stars is not None:
+        refuse_targets([out / name for name in TRUTH_FILES], [stars])
     if compare:
         return _compare(out, changes, gain_fault, runner)
     made = visit(stars=None if stars is None else _stars(stars), runner=runner, **changes)

@@ -23,6 +23,7 @@ from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.atomic import prepare_folder, whole_file, write_text
 from mizzle.io.products import make_header
+from mizzle.io.run_id import KEYWORD
 from mizzle.model import Chip, Exposure, Result
 from mizzle.settings import Settings
 
@@ -34,7 +35,7 @@ _STRUCTURE = frozenset(
     {
         *("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "EXTEND", "BSCALE", "BZERO"),
         *("EXTNAME", "EXTVER", "CHECKSUM", "DATASUM", "FILENAME", "FILETYPE", "NEXTEND", "ORIENTAT", "VAFACTOR"),
-        *("DATAMIN", "DATAMAX", "GOODMIN", "GOODMAX", "DATAMEAN"),
+        *(KEYWORD, "DATAMIN", "DATAMAX", "GOODMIN", "GOODMAX", "DATAMEAN"),
     }
 )
 
@@ -78,6 +79,7 @@ def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -
         planes += _planes(exposure, chip, result, settings, wcs)
         tables += [_table(extension) for extension in table_extensions(frame, chip.number)]
     primary = [
+        *([(KEYWORD, result.run_id, "of all files of this run")] if result.run_id else []),
         *_kept(exposure.header),
         ("FILENAME", path.name, "name of this file"),
         ("FILETYPE", "SCI", "type of data"),
@@ -93,7 +95,8 @@ def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -
 def _write_head(path: Path, exposure: Exposure, result: Result) -> Path:
     """Write the WCSs as SExtractor and SCAMP read them: TPV instead of SIP, one block per image extension."""
     frames = [result.alignment.frame(exposure, name) for name in exposure.chips]
-    return write_text(path, head_text([frame for frame in frames for _ in ("SCI", "ERR", "DQ")]))
+    mark = f"{KEYWORD:<8}= '{result.run_id}' / of all files of this run\n" if result.run_id else ""
+    return write_text(path, mark + head_text([frame for frame in frames for _ in ("SCI", "ERR", "DQ")]))
 
 
 def _kept(header: Any, *, drop: frozenset[str] = frozenset()) -> list[Card]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.io.regular import TABLE_LIMIT
 from mizzle.io.text import read_text
+from mizzle.model.frame import Grid
 
 
-def read_planes(path: str | Path) -> dict[str, NDArray[Any]]:
+def read_planes(path: str | Path) -> dict[str, Any]:
     """Read ``SCI``, ``WHT`` and ``CTX`` of a product.
 
     Parameters
@@ -26,7 +29,7 @@ def read_planes(path: str | Path) -> dict[str, NDArray[Any]]:
     Returns
     -------
     planes : dict
-        ``sci wht`` float32 ``(ny, nx)``; ``ctx`` int32, 2-D or 3-D; native byte order.
+        ``sci wht`` float32 ``(ny, nx)``; ``ctx`` int32, 2-D or 3-D; native byte order; and ``grid``, the frame of SCI.
 
     Raises
     ------
@@ -35,16 +38,27 @@ def read_planes(path: str | Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with fits.open(path, memmap=False) as hdus:
-            return {
+            planes: dict[str, Any] = {
                 "sci": np.array(hdus["SCI"].data, dtype=np.float32),
                 "wht": np.array(hdus["WHT"].data, dtype=np.float32),
                 "ctx": np.array(hdus["CTX"].data, dtype=np.int32),
             }
-    except (OSError, KeyError, TypeError, ValueError) as problem:
+            return {**planes, "grid": _grid(hdus["SCI"].header, planes)}
+    except (OSError, KeyError, TypeError, ValueError, IndexError, VerifyError) as problem:
         raise InputError(
             f"{path}: not a readable product ({problem}); SCI, WHT and CTX are needed: run mizzle run again",
             file=str(path),
         ) from problem
+
+
+def _grid(header: fits.Header, planes: Mapping[str, NDArray[Any]]) -> Grid:
+    """Return the frame of a product; its planes must be of one shape."""
+    shape = planes["sci"].shape
+    if len(shape) != 2 or planes["wht"].shape != shape or planes["ctx"].shape[-2:] != shape:
+        raise ValueError(f"planes of shapes {[plane.shape for plane in planes.values()]}")
+    crval, crpix = ([float(header[f"{key}{axis}"]) for axis in (1, 2)] for key in ("CRVAL", "CRPIX"))
+    cd = [[float(header[f"CD{i}_{j}"]) for j in (1, 2)] for i in (1, 2)]
+    return Grid(np.array(crval), np.array(crpix), np.array(cd), shape)
 
 
 def read_columns(path: str | Path) -> dict[str, NDArray[Any]]:
@@ -69,7 +83,7 @@ def read_columns(path: str | Path) -> dict[str, NDArray[Any]]:
 
     try:
         table = Table.read(read_text(path, TABLE_LIMIT), format="ascii.ecsv")
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, LookupError, TypeError, AttributeError) as problem:
         raise InputError(f"{path}: not a readable catalog: {problem}", file=str(path)) from problem
     columns = {}
     for name in table.colnames:
@@ -91,7 +105,7 @@ def read_report(path: str | Path) -> dict[str, Any]:
     """
     try:
         report = json.loads(read_text(path, TABLE_LIMIT))
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"{path}: not a report: {problem}", file=str(path)) from problem
     if not isinstance(report, dict):
         raise InputError(f"{path}: not a report: an object is needed", file=str(path))

@@ -135,6 +135,7 @@ class Result(Value):
     report: Mapping[str, Any] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    run_id: str = ""
 
     @property
     def zeropoint(self) -> Zeropoint:

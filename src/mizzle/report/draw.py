@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from mizzle.io.atomic import write_bytes, write_text
+from mizzle.io.product_names import COLOR, stems
+from mizzle.io.run_id import KEYWORD
 from mizzle.model.frame import Grid
 from mizzle.report import color, page
 from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
@@ -79,13 +81,12 @@ _SMALL = Grid(np.zeros(2), np.ones(2), np.diag([-1e-5, 1e-5]), (20, 20))
 def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]]:
     """Return name and bytes of every picture."""
     report, options = payload["report"], payload["options"]
+    names = stems(report["name"], payload["planes"])
     made = []
     for band, planes in payload["planes"].items():
-        several = len(payload["planes"]) > 1
-        stem = f"{report['name']}_{band.lower()}" if several else report["name"]
-        made.append((f"{stem}.png", _picture(report, band, planes, options)))
+        made.append((f"{names[band]}.png", _picture(report, band, planes, options)))
     if raster is not None:
-        made.append((f"{report['name']}_color.png", draw_color(report, raster)))
+        made.append((f"{report['name']}{COLOR}", draw_color(report, raster)))
     return made
 
 
@@ -107,7 +108,7 @@ def _caption(report: Mapping[str, Any], bands: str, product: Mapping[str, Any]) 
     n = product["n_exposures"]
     words = [f"WFPC2 {bands}", f"{n} exposure{'' if n == 1 else 's'}", f"{product['exptime']:g} s",
              f"{product['scale_arcsec']:.4g}\"/pixel"]  # fmt: skip
-    return Caption(str(target), "   ".join(words))
+    return Caption(str(target), "   ".join(words), str(report.get(KEYWORD, "")))
 
 
 def color_raster(payload: Mapping[str, Any]) -> tuple[Any, Grid, tuple[str, str, str]] | None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from mizzle.errors import SettingsError
+from mizzle.io.run_id import KEYWORD
 from mizzle.model.frame import Grid
 from mizzle.report.axes import Axes, sky_axes
 from mizzle.report.stretch import block_mean, factor_for, stretched
@@ -36,10 +38,11 @@ class Style:
 
 @dataclass(frozen=True)
 class Caption:
-    """Words around a picture."""
+    """Words around a picture, and the word in its metadata that tells which run made it."""
 
     title: str
     subtitle: str = ""
+    run_id: str = ""
 
 
 def binned_grid(grid: Grid, factor: int) -> Grid:
@@ -109,7 +112,10 @@ def draw_raster(raster: NDArray[np.uint8], grid: Grid, caption: Caption) -> byte
     draw.text((left + nx / 2, top + ny + size * 2.4), axes.bottom_name, font=font, fill=FAINT, anchor="ma")
     _draw_compass(draw, grid, (left, top), font)
     buffer = io.BytesIO()
-    canvas.save(buffer, "PNG", compress_level=1)
+    facts = PngInfo()
+    if caption.run_id:
+        facts.add_text(KEYWORD, caption.run_id)
+    canvas.save(buffer, "PNG", compress_level=1, pnginfo=facts)
     return buffer.getvalue()
 
 

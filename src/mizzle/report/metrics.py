@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.io.run_id import KEYWORD
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
 from mizzle.report.words import verdict_sentences
 
@@ -124,6 +125,7 @@ def build_report(
     report = plain(
         {
             "format": FORMAT,
+            KEYWORD: result.run_id,
             "version": version,
             "name": result.name,
             "verdict": result.verdict,

@@ -93,12 +93,6 @@ def early_payload(mosaic: Mosaic, sketch: Mapping[str, Any], bands: int, setting
     return {"band": mosaic.filter, "plane": plane_of(mosaic), "sketch": sketch, "bands": bands, "options": options}
 
 
-def product_names(result: Result) -> dict[str, str]:
-    """Return the start of each filter's file names: the filter is part of it where there are several."""
-    several = len(result.mosaics) > 1
-    return {band: f"{result.name}_{band.lower()}" if several else result.name for band in result.mosaics}
-
-
 class ReportJob:
     """A drawing that runs beside the caller.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle import stopping
+from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, DARK_RATE, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.io.atomic import prepare_folder, write_text
 from mizzle.io.simulated import write_arrays, write_image_file, write_table
@@ -18,6 +21,12 @@ from mizzle.simulate.truth import Truth, Visit
 
 #: Cards and pixels of one extension.
 Image = tuple[list[Card], NDArray[Any]]
+
+#: Plan, pointings and levels; and which exposures of the folder are simulated.
+TRUTH = "truth.json"
+
+#: Names of all files of the truth.
+TRUTH_FILES = (TRUTH, "truth_stars.ecsv", "truth_positions.ecsv", "truth_cosmic_rays.npz")
 
 #: Units of the truth's tables.
 STAR_UNITS = {"ra": "deg", "dec": "deg", "flux": "erg / (Angstrom s cm2)", "mag_st": "mag"}
@@ -32,7 +41,7 @@ def write_visit(visit: Visit, folder: str | Path, *, form: Literal["c0m", "flt"]
     visit : Visit
         From `mizzle.simulate.visit`.
     folder : str or Path
-        Made if need be; files of the same names are replaced.
+        Made if need be; files of the same names are replaced where its ``truth.json`` says that they were simulated.
     form : str
         ``c0m``, or ``flt``: one file with SCI, DQ and ERR of each chip, as the modern pipeline gives.
 
@@ -46,13 +55,50 @@ def write_visit(visit: Visit, folder: str | Path, *, form: Literal["c0m", "flt"]
     Raises
     ------
     SettingsError
-        The folder cannot be written.
+        The folder cannot be written, or holds exposures of these names that no simulation made.
     """
     folder = prepare_folder(folder)
+    claims = _refuse_real_files(folder, visit.truth.exposures)
+    stopping.tell(f"stopped; {folder} holds some files of the simulation, each whole: simulate again")
+    write_text(folder / TRUTH, json.dumps({"claims": sorted({*claims, *visit.truth.exposures})}) + "\n")
     write = _write_flt if form == "flt" else _write_pair
     paths = [write(exposure, visit.truth, i, folder) for i, exposure in enumerate(visit.exposures)]
-    _write_truth(visit.truth, folder)
+    _write_truth(visit.truth, folder, claims)
+    stopping.tell(f"stopped; the exposures and their truth in {folder} are complete")
     return paths
+
+
+def _refuse_real_files(folder: Path, roots: Iterable[str]) -> list[str]:
+    """Refuse to write over exposures that no simulation here made; return the roots that earlier ones made.
+
+    Raises
+    ------
+    SettingsError
+        A file of such a name stands in the folder, and its ``truth.json`` does not claim it.
+    """
+    there = {entry.name.lower(): entry for entry in folder.iterdir()}
+    claims = claimed(folder)
+    for root in roots:
+        files = [there[name] for name in (f"{root}_{kind}.fits" for kind in ("c0m", "c1m", "flt")) if name in there]
+        if files and root not in claims:
+            raise SettingsError(
+                f"{files[0]}: an exposure stands here that no simulation made ({TRUTH} does not name it), and would be"
+                " written over; choose another folder with -o, or another root with --set root=...",
+                file=str(files[0]),
+            )
+    return claims
+
+
+def claimed(folder: Path) -> list[str]:
+    """Return the roots of simulated exposures that the folder's ``truth.json`` names; none where there is none."""
+    try:
+        truth = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    if not isinstance(truth, dict):
+        return []
+    known = [truth.get(key) for key in ("claims", "exposures")]
+    return [str(root) for roots in known if isinstance(roots, list | dict) for root in roots]
 
 
 def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], list[Image]]:
@@ -95,7 +141,7 @@ def _error(exposure: Exposure, name: str, truth: Truth) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(variance) / (flat * np.float32(chip.gain)), dtype=np.float32)
 
 
-def _write_truth(truth: Truth, folder: Path) -> None:
+def _write_truth(truth: Truth, folder: Path, claims: Iterable[str]) -> None:
     """Write what is true of the visit."""
     write_table(folder / "truth_stars.ecsv", truth.star_table(), STAR_UNITS)
     write_table(folder / "truth_positions.ecsv", position_table(truth), POSITION_UNITS)
@@ -105,7 +151,8 @@ def _write_truth(truth: Truth, folder: Path) -> None:
             arrays[f"{root}_{name}_index"] = chip.cosmic_rays.index
             arrays[f"{root}_{name}_charge"] = chip.cosmic_rays.charge
     write_arrays(folder / "truth_cosmic_rays.npz", arrays)
-    write_text(folder / "truth.json", json.dumps(summary(truth), indent=1) + "\n")
+    known = sorted({*claims, *truth.exposures})  # of earlier simulations in this folder, too
+    write_text(folder / TRUTH, json.dumps({**summary(truth), "claims": known}, indent=1) + "\n")
 
 
 def position_table(truth: Truth) -> dict[str, NDArray[Any]]:
