@@ -98,6 +98,7 @@ def scene(
                 band="F555W",
                 epoch=epoch,
                 center=np.zeros(2),
+                chips=("PC", "WF2", "WF3", "WF4"),
             )
         )
         shifts.append(wrong[e])

@@ -32,8 +32,8 @@ _HOMES = {
     "Result": "mizzle.model",
 }
 _ROOMS = (
-    "archive", "execution", "geometry", "instrument", "io", "kernel", "model", "pipeline", "report", "settings",
-    "simulate", "steps", "visits",
+    "archive", "drizzlepac", "execution", "geometry", "instrument", "io", "kernel", "model", "pipeline", "report",
+    "settings", "simulate", "skypac", "steps", "stwcs", "visits",
 )  # fmt: skip
 
 __all__ = [

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.model import FluxReference, Serial
 from mizzle.scores import match_stars
 from mizzle.settings import CatalogSettings, Settings
@@ -17,6 +18,8 @@ from mizzle.steps.catalog.flags import blended
 from mizzle.steps.catalog.measure import UNITS, vega_zeropoint
 
 COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()
+
+CLASSES = WFPC2.classes
 
 
 def catalog_of(scene, runner=None, mosaic=None, **options):
@@ -186,17 +189,19 @@ def test_growth_by_class_and_its_fallbacks():
     outer = inner * true * rng.normal(1, 0.005, 60)
     outer[::10] *= 1.5  # neighbors
     whole = np.ones(60, np.bool_)
-    found = growth(inner, outer, np.full(60, 100.0), chip, whole)
+    found = growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=CLASSES)
     assert found["PC"][0] == pytest.approx(1.04, abs=0.005)
     assert found["WF2"] == found["WF3"]
     assert found["WF3"][0] == pytest.approx(1.06, abs=0.003)
-    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip[17:], whole[17:])
+    few = growth(inner[17:], outer[17:], np.full(43, 100.0), chip=chip[17:], whole=whole[17:], classes=CLASSES)
     assert few["PC"][0] == pytest.approx(1.06, abs=0.01)  # 3 PC stars are too few: all stars serve
     assert few["PC"][1] > 0.015 > few["WF2"][1]  # and are not quite trusted
-    assert growth(inner[:0], outer[:0], inner[:0], chip[:0], whole[:0])["PC"][0] == 1.0
+    assert growth(inner[:0], outer[:0], inner[:0], chip=chip[:0], whole=whole[:0], classes=CLASSES)["PC"][0] == 1.0
     whole[20:30] = False
     outer[20:30] *= 0.98  # lost pixels
-    assert growth(inner, outer, np.full(60, 100.0), chip, whole)["WF3"][0] == pytest.approx(1.06, abs=0.003)
+    assert growth(inner, outer, np.full(60, 100.0), chip=chip, whole=whole, classes=CLASSES)["WF3"][0] == pytest.approx(
+        1.06, abs=0.003
+    )
 
 
 def test_blends_by_distance_and_brightness():
@@ -226,11 +231,11 @@ def reference(**changes):
 
 
 def test_vega_zeropoint_where_the_handbook_has_one():
-    assert vega_zeropoint(reference(), "F814W") == 21.659
-    assert vega_zeropoint(reference(chip="PC"), "F555W") == 22.545
-    assert vega_zeropoint(reference(photmode="WFPC2,3,A2D15,F814W,,CAL"), "F814W") == pytest.approx(
+    assert vega_zeropoint(reference(), "F814W", WFPC2) == 21.659
+    assert vega_zeropoint(reference(chip="PC"), "F555W", WFPC2) == 22.545
+    assert vega_zeropoint(reference(photmode="WFPC2,3,A2D15,F814W,,CAL"), "F814W", WFPC2) == pytest.approx(
         21.659 - 2.5 * np.log10(2.006)
     )
-    assert np.isnan(vega_zeropoint(reference(), "F606W"))
-    assert np.isnan(vega_zeropoint(reference(origin="equalize.photflam"), "F814W"))
+    assert np.isnan(vega_zeropoint(reference(), "F606W", WFPC2))
+    assert np.isnan(vega_zeropoint(reference(origin="equalize.photflam"), "F814W", WFPC2))
     assert set(UNITS) == set(COLUMNS)

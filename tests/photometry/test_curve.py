@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.stars.radial import radial_profile
 from mizzle.steps.catalog.curve import Growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.hidden import count_rays
 from mizzle.steps.verify.rings import ring_levels
+
+CLASSES = WFPC2.classes
 
 
 def test_spread_light_of_gaussians():
@@ -20,9 +23,21 @@ def test_spread_light_of_gaussians():
         return float(np.sum(weights * (1.0 - np.exp(-0.5 * radius**2 / (variances + more)))))
 
     lights = [np.full(20, within(r) / within(0.5)) for r in (0.4, 0.6)]
-    found = spread_loss((lights[0], lights[1]), 0.5, 0.1, np.full(20, "WF3"), {"WF3": added})
+    found = spread_loss(
+        (lights[0], lights[1]), 0.5, 0.1, chip=np.full(20, "WF3"), widths={"WF3": added}, classes=CLASSES
+    )
     assert found["WF3"] == pytest.approx(1.0 - within(0.5, added) / within(0.5), rel=0.15)
-    assert spread_loss((lights[0][:5], lights[1][:5]), 0.5, 0.1, np.full(5, "WF3"), {"WF3": added}) == {}
+    assert (
+        spread_loss(
+            (lights[0][:5], lights[1][:5]),
+            0.5,
+            0.1,
+            chip=np.full(5, "WF3"),
+            widths={"WF3": added},
+            classes=CLASSES,
+        )
+        == {}
+    )
 
 
 def test_scatter_beyond_noise_is_found():
@@ -32,7 +47,7 @@ def test_scatter_beyond_noise_is_found():
     true = np.where(count == 6, 0.008, 0.015)
     deviation = rng.normal(0.0, np.hypot(noise, true))
     deviation[::100] += 0.3
-    found = sampling_scatter(deviation, noise**2, np.full(3000, "WF2"), count)
+    found = sampling_scatter(deviation, noise**2, np.full(3000, "WF2"), n_exposures=count, classes=CLASSES)
     assert found["WF4", 6] == pytest.approx(0.008, rel=0.1)
     assert found["WF4", 3] == pytest.approx(0.015, rel=0.1)
     assert not any(name == "PC" for name, _ in found)
@@ -41,7 +56,9 @@ def test_scatter_beyond_noise_is_found():
 
 
 def test_a_star_on_two_chips_grows_by_both():
-    grown = Growth(ratio={"PC": (1.1, 0.01, 9), "WF3": (1.3, 0.01, 9)})
+    grown = Growth(
+        {"PC": (1.1, 0.01, 9), "WF2": (1.3, 0.01, 9), "WF3": (1.3, 0.01, 9)}, classes=CLASSES, to_infinity=1.096
+    )
     factor = grown.factor(["PC", "PC", "WF3"], np.array([1.0, 0.5, 0.0])) / 1.096
     assert factor[[0, 2]] == pytest.approx([1.1, 1.3])
     assert factor[1] == pytest.approx(1.0 / (0.5 / 1.1 + 0.5 / 1.3))

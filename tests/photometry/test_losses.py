@@ -40,7 +40,7 @@ def census(density):
 
 def test_found_rays_leave_noise_in_proportion_to_their_number_and_the_light():
     """Rays too large to hide add no mean; their rims add variance, more where a star's own noise is larger."""
-    profile = {"WF": RadialProfile(np.array([0.0, 0.3]), np.array([0.3, 0.0]), np.zeros(2))}
+    profile = {"WF3": RadialProfile(np.array([0.0, 0.3]), np.array([0.3, 0.0]), np.zeros(2))}
     flux = np.array([0.0, 10.0])
 
     def told(density, count=1, radius=0.5):

@@ -28,7 +28,7 @@ def chips():
 
 @pytest.mark.parametrize("kind", ["PC", "WF"])
 def test_read_and_dropped_references_agree(chips, kind):
-    some = [sensor for sensor in chips if sensor.kind == kind]
+    some = [sensor for sensor in chips if sensor.kind.name == kind]
     read = build_reference(some, RejectSettings(), Serial()).picture.image
     dropped = build_reference(some, RejectSettings(kernel="square"), Serial()).picture.image
     both = np.isfinite(read) & np.isfinite(dropped)
@@ -47,7 +47,7 @@ def test_read_and_dropped_references_agree(chips, kind):
      (0.0, 1.0, "linear", 0.8, False)],
 )  # fmt: skip
 def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac, reads):
-    wide = [sensor for sensor in chips if sensor.kind == "WF"]
+    wide = [sensor for sensor in chips if sensor.kind.name == "WF"]
     grid = class_grid(wide)
     first = wide[0].frame
     angle = np.deg2rad(turn)

@@ -70,7 +70,7 @@ def test_a_pixel_is_found_again():
     """Distorted chips: the pixel on which a place lies is that from which the place was made."""
     made = simulated(n=2, seed=5, effects=(("cosmic_rays", 0.0),))
     every = all_sensors(made)
-    grid = class_grid([s for s in every if s.kind == "WF"])
+    grid = class_grid([s for s in every if s.kind.name == "WF"])
     rng = np.random.default_rng(3)
     for sensor in every[1:4]:
         own = chip_map(sensor.frame, grid)
@@ -133,7 +133,7 @@ def test_the_second_look_doubts_itself_where_exposures_disagree(plan):
 def test_a_visit_without_suspects_asks_nobody():
     made = simulated(n=2, seed=14, field="blank", sky=0.006, effects=(("cosmic_rays", 0.0),))
     settings = RejectSettings()
-    chips = [s for s in all_sensors(made) if s.kind == "PC"]
+    chips = [s for s in all_sensors(made) if s.kind.name == "PC"]
     reference = build_reference(chips, settings, Serial())
     none = np.zeros(0)
     empty = Suspects(none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool))

@@ -53,14 +53,14 @@ def _bounds(ra: FloatArray, dec: FloatArray, center: tuple[float, float], invers
     return np.array([plane.min(axis=1), plane.max(axis=1)])
 
 
-def _cd(frames: list[ChipFrame], settings: CombineSettings) -> FloatArray:
+def _cd(frames: list[ChipFrame], settings: CombineSettings, lead: str) -> FloatArray:
     """Return the CD matrix [deg / pixel]: east to the left when north is up."""
     if settings.rotation is not None:
         angle = settings.rotation
     elif settings.orientation == "first_chip":
         angle = frames[0].orientation()
     elif settings.orientation == "exposure":
-        first = next((f for f in frames if f.facts.get("CHIP") == "WF3"), frames[0])
+        first = next((f for f in frames if f.facts.get("CHIP") == lead), frames[0])
         angle = first.orientation()
     else:
         angle = 0.0
@@ -76,7 +76,7 @@ def _pair(names: tuple[str, str], values: tuple[float | None, float | None]) -> 
     return values[0] is not None
 
 
-def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = None) -> Grid:
+def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = None, *, lead: str = "") -> Grid:
     """Return a grid that covers all `frames`.
 
     Parameters
@@ -85,6 +85,8 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
         Aligned frames of all chips of all exposures, in input order.
     settings : CombineSettings, optional
         ``scale, orientation, rotation, ra, dec, nx, ny``; defaults without it.
+    lead : str
+        Chip whose y axis ``orientation = "exposure"`` follows; the first frame's where none is of it.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
     frames = list(frames)
     if not frames:
         raise DataError("no exposure is left to make a product of", frames=0)
-    cd = _cd(frames, settings)
+    cd = _cd(frames, settings, lead)
     inverse = np.asarray(np.linalg.inv(cd), dtype=np.float64)
     ra, dec = (np.concatenate(part) for part in zip(*(outline(frame) for frame in frames), strict=True))
     if _pair(("ra", "dec"), (settings.ra, settings.dec)):

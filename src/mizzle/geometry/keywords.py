@@ -8,7 +8,7 @@ says at every position, the narrow rows included; a table sampled at row centers
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
@@ -248,7 +248,23 @@ def wcs_names(header: Header) -> list[str]:
     return names
 
 
-def alternate_cards(header: Header, *, archive_primary: bool = True) -> list[Card]:
+def next_letter(header: Header) -> str:
+    """Return the letter under which a header's primary WCS is kept next: O for the archive's first one, then A to Z.
+
+    Examples
+    --------
+    >>> next_letter({"CTYPE1": "RA---TAN", "CRVAL1": 1.0})
+    'O'
+    >>> next_letter({"CTYPE1": "RA---TAN-SIP", "CRVAL1": 1.0, "CTYPE1O": "RA---TAN", "CRVAL1O": 1.0})
+    'A'
+    """
+    taken = wcs_letters(header)
+    return next((key for key in ("O", *ascii_uppercase) if key not in taken), "")
+
+
+def alternate_cards(
+    header: Header, *, archive_primary: bool = True, letters: Sequence[str] = ("O", *reversed(ascii_uppercase))
+) -> list[Card]:
     """Return the input's WCSs to keep as alternates of a rewritten header.
 
     Parameters
@@ -258,6 +274,8 @@ def alternate_cards(header: Header, *, archive_primary: bool = True) -> list[Car
     archive_primary : bool
         Keep its primary WCS too: as ``O`` (named OPUS, unless it has a name), where no alternate holds the same
         pointing yet and a letter is free.
+    letters : sequence of str
+        Where the primary WCS may go, the best first.
 
     Returns
     -------
@@ -265,11 +283,11 @@ def alternate_cards(header: Header, *, archive_primary: bool = True) -> list[Car
         Linear part, name and fit statistics of each; SIP coefficients have no letters and cannot be kept, so the CTYPE
         of an alternate says plain TAN.
     """
-    letters = [key for key in wcs_letters(header) if key]
-    cards = [card for key in letters for card in _copy(header, key, key)]
-    same = any(all(header.get(f"{k}{key}") == header.get(k) for k in ("CRVAL1", "CRVAL2", "CD1_1")) for key in letters)
+    taken = [key for key in wcs_letters(header) if key]
+    cards = [card for key in taken for card in _copy(header, key, key)]
+    same = any(all(header.get(f"{k}{key}") == header.get(k) for k in ("CRVAL1", "CRVAL2", "CD1_1")) for key in taken)
     if archive_primary and "" in wcs_letters(header) and not same:
-        free = [key for key in ("O", *reversed(ascii_uppercase)) if key not in letters]
+        free = [key for key in letters if key not in taken]
         if free:
             cards += _copy(header, "", free[0])
             if "WCSNAME" not in header:

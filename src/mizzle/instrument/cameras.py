@@ -21,7 +21,7 @@ WFPC2 = Camera(
     name="WFPC2",
     instrument="WFPC2",
     detector="",
-    classes=(ChipClass("PC", ("PC",), _FINE), ChipClass("WF", ("WF2", "WF3", "WF4"), _COARSE)),
+    classes=(ChipClass("PC", ("PC",), _FINE, (2.0, 0.35), 3, 0.15), ChipClass("WF", ("WF2", "WF3", "WF4"), _COARSE)),
     chips=wfpc2.CHIP_NAMES,
     reference="WF3",
     shape=(wfpc2.CHIP_SIDE, wfpc2.CHIP_SIDE),
@@ -69,6 +69,10 @@ class _Vega:
         return photometry.vega_zeropoint(self.camera, band, photflam, photplam)
 
 
+#: Stars are fitted within 2 pixels on pixels larger than this [arcsec], within 3 on others.
+_WIDE_PIXEL = 0.08
+
+
 def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, float, float]) -> Camera:
     """Return the camera of a detector of ACS or WFC3."""
     names = tuple(sorted(set(detector.chips.values())))
@@ -76,7 +80,7 @@ def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, fl
         name=detector.camera,
         instrument=detector.instrument,
         detector=detector.detector,
-        classes=(ChipClass(detector.detector, names, pixel),),
+        classes=(ChipClass(detector.detector, names, pixel, radius=2 if pixel > _WIDE_PIXEL else 3, mismatch=0.12),),
         chips=names,
         reference=detector.reference,
         shape=detector.shape,

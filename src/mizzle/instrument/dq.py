@@ -13,7 +13,6 @@ from mizzle.kernel.pixels import flagged, has_bits
 from mizzle.model import Chip
 from mizzle.settings.dq import DataQualitySettings
 
-SATURATED = DQ_BITS["saturated"]
 ALL_BITS = 0xFFFF
 
 
@@ -79,9 +78,9 @@ def bad_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> N
     return flagged(sci, dq, ALL_BITS & ~good)
 
 
-def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> NDArray[np.bool_]:
-    """Return the pixels that are saturated and else good: usable where nothing better covers the place."""
-    saturated = has_bits(dq, SATURATED)
+def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int, bit: int) -> NDArray[np.bool_]:
+    """Return the pixels that are saturated (`bit`) and else good: usable where nothing better covers the place."""
+    saturated = has_bits(dq, bit)
     if saturated.any():
-        saturated &= ~bad_pixels(sci, dq, good | SATURATED)
+        saturated &= ~bad_pixels(sci, dq, good | bit)
     return saturated

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mizzle.errors import InputError
-from mizzle.geometry.frames import build_frames
+from mizzle.geometry.frames import binning_of, build_frames
 from mizzle.instrument import wfpc2
 from mizzle.instrument.cameras import WFPC2, camera_of
 from mizzle.io.examine import examine
@@ -321,6 +321,7 @@ def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: M
         photbw=keywords.number("PHOTBW", 0, 20000, unit="A", default=float("nan")),
         photzpt=keywords.number("PHOTZPT", -100, 100, unit="mag", default=wfpc2.ST_ZEROPOINT),
         photmode=keywords.text("PHOTMODE", ""),
+        binning=binning_of(keywords._headers[-1]),
     )
 
 

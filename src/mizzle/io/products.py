@@ -53,21 +53,21 @@ def write_mosaic(
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     primary = fits.PrimaryHDU(header=make_header([*extra, *_primary_cards(mosaic, inputs, zeropoint)]))
-    science_cards = [*_photometry_cards(mosaic), *_wcs_cards(mosaic.grid)]
+    science_cards = [*_photometry_cards(mosaic), *grid_cards(mosaic.grid)]
     planes = (
         ("SCI", _filled(mosaic, mosaic.sci), science_cards),
-        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *_wcs_cards(mosaic.grid)]),
+        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *grid_cards(mosaic.grid)]),
         (
             "WHT",
             mosaic.wht,
-            [("WHTTYPE", mosaic.weight_type, "what the weight is"), *_wcs_cards(mosaic.grid)],
+            [("WHTTYPE", mosaic.weight_type, "what the weight is"), *grid_cards(mosaic.grid)],
         ),
-        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *_wcs_cards(mosaic.grid)]),
+        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid_cards(mosaic.grid)]),
     )
     hdus = fits.HDUList([primary])
     for name, array, cards in planes:
         hdus.append(fits.ImageHDU(_untouchable(array), header=make_header(cards), name=name, ver=1))
-    hdus.append(_table(mosaic, inputs))
+    hdus.append(header_table(mosaic, inputs))
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return Path(path)
@@ -115,6 +115,13 @@ def printable(value: Any) -> Any:
     if isinstance(value, str):
         return "".join(sign if " " <= sign <= "~" else " " for sign in value)[:66]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
+    """Return all cards of a product in one header, for a file with the image in PRIMARY."""
+    inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
+    primary = [card for card in _primary_cards(mosaic, inputs, zeropoint) if card[0] != "BUNIT"]
+    return [*primary, *_photometry_cards(mosaic), *grid_cards(mosaic.grid)]
 
 
 def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
@@ -196,7 +203,8 @@ def _photometry_cards(mosaic: Mosaic) -> list[Card]:
     ]
 
 
-def _wcs_cards(grid: Grid) -> list[Card]:
+def grid_cards(grid: Grid) -> list[Card]:
+    """Return the WCS of a product as cards."""
     return [
         ("WCSAXES", 2, "number of axes"),
         ("CTYPE1", "RA---TAN", "gnomonic"),
@@ -218,7 +226,7 @@ def _wcs_cards(grid: Grid) -> list[Card]:
     ]
 
 
-def _table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
+def header_table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
     """Return HDRTAB: a row per input chip."""
     from astropy.io import fits
 

@@ -39,11 +39,20 @@ class ChipClass:
         Their names.
     pixel : float
         Nominal side of a pixel [arcsec].
+    halo : (float, float)
+        For finding stars: width of a second Gaussian over that of the core, and its share of the light.
+    radius : int
+        Half-side of the window in which a star is fitted [pixel].
+    mismatch : float
+        How far real stars are from that shape, relative to their peak.
     """
 
     name: str
     chips: tuple[str, ...]
     pixel: float
+    halo: tuple[float, float] = (2.5, 0.3)
+    radius: int = 2
+    mismatch: float = 0.10
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class ChipView:
 
     def saturated(self) -> NDArray[np.bool_]:
         """Return the pixels that are saturated and else good: ``(ny, nx)`` bool."""
-        return saturated_pixels(self.chip.sci, self.chip.dq, self.good)
+        return saturated_pixels(self.chip.sci, self.chip.dq, self.good, self.camera.saturated)
 
     def hit(self, cosmic_rays: CosmicRays) -> NDArray[np.bool_]:
         """Return the pixels that cosmic rays hit: ``(ny, nx)`` bool."""

@@ -234,13 +234,18 @@ def _turns(lists: Sequence[SourceList], members: Sequence[int]) -> FloatArray:
     return np.array([rotation(lists[m].orientation) for m in members])
 
 
+def _chip_count(lists: Sequence[SourceList], members: Sequence[int]) -> int:
+    """Return how many chips the exposures' camera has."""
+    return max((max(len(lists[m].chips), int(lists[m].chip.max(initial=0))) for m in members), default=0)
+
+
 def _solve_group(lists: Sequence[SourceList], group: Group, settings: AlignSettings) -> _Part:
     """Solve one group of exposures in a frame of its own, then choose the frame."""
     members = tuple(sorted(group.members))
     start = State(
         np.array([group.matrices[m] for m in members]),
         np.array([group.shifts[m] for m in members]),
-        np.zeros((4, 2)),
+        np.zeros((_chip_count(lists, members), 2)),
     )
     detections = _detections(lists, members, 0.0, None)
     problem = Problem(detections, len(members), _turns(lists, members), settings)
@@ -286,19 +291,18 @@ def _entries(
             false_match=chance,
             verdict=verdict,
             note=note,
-            chip_shifts=_chip_shifts(part, k),
+            chip_shifts=_chip_shifts(part, k, lists[m].chips),
         )
         tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows)
     return entries, tables
 
 
-def _chip_shifts(part: _Part, k: int) -> dict[str, tuple[float, float]]:
+def _chip_shifts(part: _Part, k: int, chips: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Return the chips' own shifts in one exposure, on the sky [arcsec]."""
     if not part.problem.settings.chip_shifts:
         return {}
     on_sky = part.gauge.state.chips @ part.problem.turns[k].T
-    names = ("PC", "WF2", "WF3", "WF4")
-    return {name: (float(s[0]), float(s[1])) for name, s in zip(names, on_sky, strict=True)}
+    return {name: (float(s[0]), float(s[1])) for name, s in zip(chips, on_sky, strict=False)}
 
 
 def _table(
@@ -385,7 +389,7 @@ def _solve_on(
     state = State(
         np.array([matrix @ group.matrices[m] for m in members]),
         np.array([matrix @ group.shifts[m] + shift for m in members]),
-        np.zeros((4, 2)),
+        np.zeros((_chip_count(lists, members), 2)),
     )
     detections = _detections(lists, members, epoch, catalog)
     problem = Problem(detections, len(members), _turns(lists, members), settings)

@@ -43,7 +43,7 @@ class State:
         One per exposure.
     shifts : (E, 2) array
         One per exposure [arcsec].
-    chips : (4, 2) array
+    chips : (c, 2) array
         Shift of each chip in the axes of the camera [arcsec].
     """
 
@@ -165,10 +165,10 @@ def _design(problem: Problem, position: FloatArray) -> tuple[FloatArray, IntArra
 
 
 def _normal(
-    problem: Problem, position: FloatArray, star: IntArray, weight: FloatArray
+    problem: Problem, position: FloatArray, star: IntArray, weight: FloatArray, n_chips: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return normal matrix and right-hand side with the star positions eliminated."""
-    total = problem.n_exposures * problem.n_columns + (8 if problem.settings.chip_shifts else 0)
+    total = problem.n_exposures * problem.n_columns + (2 * n_chips if problem.settings.chip_shifts else 0)
     use = (star >= 0) & (weight > 0)
     design, columns = _design(problem, position)
     design, columns, k, w, at = design[use], columns[use], star[use], weight[use], position[use]
@@ -203,7 +203,7 @@ def _priors(problem: Problem, state: State, normal: FloatArray, right: FloatArra
             normal[at, at] += 1.0 / sigma**2
             right[at] -= value / sigma**2
     if settings.chip_shifts:
-        at = n * p + np.arange(8)
+        at = n * p + np.arange(state.chips.size)
         sigma = settings.chip_prior / 1000.0
         normal[at, at] += 1.0 / sigma**2
         right[at] -= state.chips.ravel() / sigma**2
@@ -230,7 +230,7 @@ def _step(problem: Problem, state: State, solution: FloatArray) -> State:
         shifts[e] = small @ state.shifts[e] + steps[e, :2]
     chips = state.chips
     if problem.settings.chip_shifts:
-        chips = chips + solution[n * p :].reshape(4, 2)
+        chips = chips + solution[n * p :].reshape(-1, 2)
     return State(matrices, shifts, chips)
 
 
@@ -324,7 +324,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
         sigma = _sigmas(problem, floors)
         robust = np.where(star >= 0, 1.0, 0.0)
         for inner in range(INNER):
-            normal, right = _normal(problem, position, star, robust / sigma**2)
+            normal, right = _normal(problem, position, star, robust / sigma**2, len(state.chips))
             _priors(problem, state, normal, right)
             state = _step(problem, state, np.asarray(np.linalg.solve(normal, right), dtype=np.float64))
             position = state.apply(d, problem.turns)
@@ -335,7 +335,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
             robust = _robust(residual, share, sigma)
         typical = float(np.median(sigma[robust > 0])) if (robust > 0).any() else tolerance
         tolerance = float(np.clip(8.0 * typical, min(0.03, settings.tolerance), settings.tolerance))
-    normal, right = _normal(problem, position, star, robust / sigma**2)
+    normal, right = _normal(problem, position, star, robust / sigma**2, len(state.chips))
     _priors(problem, state, normal, right)
     inverse = np.asarray(np.linalg.inv(normal), dtype=np.float64)
     size = problem.n_exposures * problem.n_columns

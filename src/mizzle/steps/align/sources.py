@@ -8,20 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.dq import SATURATED, bad_mask
+from mizzle.instrument.dq import bad_mask
 from mizzle.instrument.noise import noise_model
-from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS
 from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, detect
 from mizzle.kernel.pixels import has_bits
 from mizzle.model import Chip, Exposure, Runner, project
+from mizzle.model.camera import Camera
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
 from mizzle.model.user_tables import SkyRegion
+from mizzle.psf import Optics, star_image
 from mizzle.settings import Settings
 from mizzle.steps.align.regions import inside_regions
 
 #: Full width at half maximum of a Gaussian in units of its sigma.
 _FWHM = 2.354820045
+#: Taken where a header names no wavelength [Angstrom].
+_TYPICAL_WAVELENGTH = 6000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class SourceList:
     x, y : (n,) array
         Position on the chip, 0-based [pixel].
     chip : (n,) int array
-        DETECTOR number; 0 for a catalog.
+        Number of the chip; 0 for a catalog.
     band : str
         Filter.
     epoch : float
@@ -52,6 +55,8 @@ class SourceList:
         Mean of the chips' centers on the plane [arcsec].
     orientation : float
         Position angle of the exposure's WF3 (or first chip's) y axis [rad]; turns chip shifts to the sky.
+    chips : tuple of str
+        Names of the camera's chips, by number from 1.
     """
 
     root: str
@@ -66,23 +71,37 @@ class SourceList:
     epoch: float
     center: FloatArray
     orientation: float = 0.0
+    chips: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.position)
 
 
-def chip_profile(chip: Chip, settings: Settings) -> Profile:
+def chip_profile(exposure: Exposure, chip: Chip, settings: Settings) -> Profile:
     """Return the expected shape of a star on `chip`: a core, and a halo for diffraction and charge diffusion.
 
-    The share and width of the halo follow the stars of a real F555W exposure (omega Cen, 1997): flat phase
-    distributions to 2 % of a pixel on the WF chips.
+    The share and width of WFPC2's halo follow the stars of a real F555W exposure (omega Cen, 1997): flat phase
+    distributions to 2 % of a pixel on the WF chips. The core is as wide as the settings say, or as the optics make it.
     """
-    binning = max(chip.frame.scale / (0.0455 if chip.name == "PC" else 0.0996), 0.1)
-    if chip.name == "PC":
-        sigma = settings.align.fwhm_pc / _FWHM / binning
-        return Profile(sigma=sigma, halo_sigma=2.0 * sigma, halo=0.35, radius=3)
-    sigma = settings.align.fwhm_wf / _FWHM / binning
-    return Profile(sigma=sigma, halo_sigma=2.5 * sigma, halo=0.3, radius=2)
+    kind = exposure.camera.class_of(chip.name)
+    binning = max(chip.frame.scale / kind.pixel, 0.1)
+    width = getattr(settings.align, f"fwhm_{kind.name.lower()}", None)
+    sigma = (width or _optical_width(exposure.camera, chip)) / _FWHM / binning
+    ratio, share = kind.halo
+    return Profile(sigma=sigma, halo_sigma=ratio * sigma, halo=share, radius=kind.radius)
+
+
+def _optical_width(camera: Camera, chip: Chip) -> float:
+    """Return the full width at half maximum of a star, its pixel taken out [pixel of a whole chip]."""
+    optics = Optics(
+        camera.class_of(chip.name).pixel,
+        chip.photplam if chip.photplam > 0 else _TYPICAL_WAVELENGTH,
+        diffusion=camera.diffusion,
+        obscuration=camera.obscuration,
+        vane=camera.vane,
+    )
+    full = star_image(optics).fwhm
+    return float(np.sqrt(max(full**2 - _FWHM**2 / 12.0, 0.25)))
 
 
 def find_sources(
@@ -102,7 +121,7 @@ def find_sources(
     choice = settings.align
     noise = noise_model(exposure, chip, settings.noise)
     detection = Detection(
-        profile=chip_profile(chip, settings),
+        profile=chip_profile(exposure, chip, settings),
         gain=noise.gain,
         floor=float(np.sqrt(noise.floor)) / noise.gain,
         threshold=choice.threshold,
@@ -111,25 +130,28 @@ def find_sources(
         max_roundness=choice.roundness_max,
         max_sources=choice.max_sources if not regions else 20 * choice.max_sources,
         edge=choice.edge,
-        mismatch=0.15 if chip.name == "PC" else 0.10,
+        mismatch=exposure.camera.class_of(chip.name).mismatch,
     )
-    saturated = has_bits(chip.dq, SATURATED)
+    full = exposure.camera.saturated
+    saturated = has_bits(chip.dq, full)
     if choice.saturated == "exclude":
         bad, wings = bad_mask(chip, settings.dq) | saturated, None
     else:
-        bad, wings = bad_mask(chip, settings.dq, allow=SATURATED), saturated
-    found = detect(chip.sci, bad | near_shadow(chip.dq, choice.edge), detection, saturated=wings)
+        bad, wings = bad_mask(chip, settings.dq, allow=full), saturated
+    if exposure.camera.shaded:
+        bad |= near_shadow(chip.dq, exposure.camera.shaded, choice.edge)
+    found = detect(chip.sci, bad, detection, saturated=wings)
     if regions:
         found = found[inside_regions(regions, exposure.root, chip, found["x"], found["y"])]
     return found[: choice.max_sources]
 
 
-def near_shadow(dq: NDArray[np.uint16], margin: int) -> NDArray[np.bool_]:
-    """Return the ``(ny, nx)`` mask of pixels up to `margin` beyond the pyramid's shadow (calibration defect, bit 2).
+def near_shadow(dq: NDArray[np.uint16], bit: int, margin: int) -> NDArray[np.bool_]:
+    """Return the ``(ny, nx)`` mask of pixels up to `margin` beyond the shadow of the optics, which `bit` marks.
 
     The shadow lies toward low x and low y and is wider than any margin of use.
     """
-    shaded = has_bits(dq, 2)
+    shaded = has_bits(dq, bit)
     near = np.zeros_like(shaded)
     near[:, margin:] |= shaded[:, :-margin]
     near[margin:, :] |= shaded[:-margin, :]
@@ -161,7 +183,7 @@ def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], pivot
             -2.5 * np.log10(rate) - 21.1,
             found["x"],
             found["y"],
-            np.full(n, float(CHIP_NUMBERS[chip.name])),
+            np.full(n, float(exposure.camera.number(chip.name))),
         ]
     )
 
@@ -194,14 +216,14 @@ def source_list(exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: t
     """Gather the sources of all chips of an exposure on the common plane."""
     blocks = [
         _project_chip(exposure, exposure.chips[name], found[name], pivot)
-        for name in CHIP_NAMES
+        for name in exposure.camera.chips
         if name in found and len(found[name])
     ]
     table = np.concatenate(blocks) if blocks else np.zeros((0, 8))
     table = table[np.isfinite(table[:, :3]).all(axis=1)]
     table = table[np.argsort(table[:, 4], kind="stable")]  # brightest first: a wide search takes those
     xi, eta = project(*chip_centers(exposure), pivot)
-    main = exposure.chips.get("WF3") or next(iter(exposure.chips.values()))
+    main = exposure.chips.get(exposure.camera.reference) or next(iter(exposure.chips.values()))
     return SourceList(
         root=exposure.root,
         position=np.ascontiguousarray(table[:, :2]),
@@ -215,6 +237,7 @@ def source_list(exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: t
         epoch=julian_year(exposure),
         center=3600.0 * np.array([float(np.mean(xi)), float(np.mean(eta))]),
         orientation=float(np.deg2rad(main.frame.orientation())),
+        chips=exposure.camera.chips,
     )
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE
+from mizzle.model.camera import ChipClass
 
 FloatArray = NDArray[np.float64]
 
 _FEWEST_STARS = 8
 _FEWEST_RATIOS = 4
 _PRIOR = 10
-_CLASSES = (("PC",), ("WF2", "WF3", "WF4"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +31,17 @@ class Growth:
     scatter : mapping
         Relative scatter of single stars about the ratio, noise taken out, by chip name and number of exposures;
         number 0 stands for what one exposure has, of which n have a root-n-th.
+    classes : sequence of ChipClass
+        The camera's, the finest pixels first.
+    to_infinity : float
+        All light over that within 0.5 arcsec.
     """
 
     ratio: Mapping[str, tuple[float, float, int]] = field(default_factory=dict)
     spread_loss: Mapping[str, float] = field(default_factory=dict)
     scatter: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    classes: Sequence[ChipClass] = ()
+    to_infinity: float = 1.0
 
     def factor(self, names: Sequence[str], fine: FloatArray) -> FloatArray:
         """Return what multiplies each star's aperture flux to give all of its light.
@@ -46,16 +51,19 @@ class Growth:
         names : sequence of str
             Chip with most of the star's weight.
         fine : (n,) array
-            Share of the weight that is the PC's: near its border a star has growth of both kinds.
+            Share of the weight that chips of the finest pixels have: near their border a star has growth of both kinds.
         """
-        table = {
-            name: (1.0 - self.spread_loss.get(name, 0.0)) / self.ratio.get(name, (1.0, 0.0, 0))[0]
-            for name in CHIP_NAMES
-        }
-        held = np.array([table.get(name, 1.0) for name in names], dtype=np.float64)
-        coarse = np.where(np.array(names) == "PC", table["WF3"], held)
-        mixed = (fine > 0) & (fine < 1)
-        return INFINITE_APERTURE / np.where(mixed, fine * table["PC"] + (1.0 - fine) * coarse, held)
+
+        def share(name: str) -> float:
+            return (1.0 - self.spread_loss.get(name, 0.0)) / self.ratio.get(name, (1.0, 0.0, 0))[0]
+
+        held = np.array([share(name) for name in names], dtype=np.float64)
+        if len(self.classes) > 1:
+            first, rest = self.classes[0].chips, share(self.classes[1].chips[0])
+            coarse = np.where(np.isin(np.array(names), first), rest, held)
+            mixed = (fine > 0) & (fine < 1)
+            held = np.where(mixed, fine * share(first[0]) + (1.0 - fine) * coarse, held)
+        return np.asarray(self.to_infinity / held)
 
     def error(self, names: Sequence[str]) -> FloatArray:
         """Return the relative error of that factor."""
@@ -72,9 +80,15 @@ class Growth:
 
 
 def growth(
-    inner: FloatArray, outer: FloatArray, weight: FloatArray, chip: NDArray[np.str_], whole: NDArray[np.bool_]
+    inner: FloatArray,
+    outer: FloatArray,
+    weight: FloatArray,
+    *,
+    chip: NDArray[np.str_],
+    whole: NDArray[np.bool_],
+    classes: Sequence[ChipClass],
 ) -> dict[str, tuple[float, float, int]]:
-    """Measure the growth from one aperture to another on bright, clean stars, for PC and WF by themselves.
+    """Measure the growth from one aperture to another on bright, clean stars, for each class of chips by itself.
 
     Parameters
     ----------
@@ -86,6 +100,8 @@ def growth(
         Their chips.
     whole : (n,) bool array
         Stars that lost no pixel: where a class has 8 of them, they alone count.
+    classes : sequence of ChipClass
+        The camera's.
 
     Returns
     -------
@@ -96,14 +112,14 @@ def growth(
     usable = (inner > 0) & (outer > 0)
     everything = _robust_ratio(outer[usable] / inner[usable], weight[usable])
     found = {}
-    for members in _CLASSES:
+    for members in (one.chips for one in classes):
         mine = usable & np.isin(chip, members)
         if np.count_nonzero(mine & whole) >= _FEWEST_STARS:
             mine &= whole
         if np.count_nonzero(mine) >= _FEWEST_RATIOS:
             answer = _robust_ratio(outer[mine] / inner[mine], weight[mine])
         else:
-            # PC and WF differ by some tenths of what is missing from 1.
+            # Classes differ by some tenths of what is missing from 1.
             value, error, n = everything
             answer = value, float(np.hypot(error, 0.3 * abs(value - 1.0))), n
         found.update(dict.fromkeys(members, answer))
@@ -125,9 +141,14 @@ def _robust_ratio(ratio: FloatArray, weight: FloatArray) -> tuple[float, float, 
 
 
 def sampling_scatter(
-    deviation: FloatArray, variance: FloatArray, chip: NDArray[np.str_], n_exposures: NDArray[np.int64]
+    deviation: FloatArray,
+    variance: FloatArray,
+    chip: NDArray[np.str_],
+    *,
+    n_exposures: NDArray[np.int64],
+    classes: Sequence[ChipClass],
 ) -> dict[tuple[str, int], float]:
-    """Return how much more than their noise stars scatter, for PC and WF and each number of exposures.
+    """Return how much more than their noise stars scatter, for each class and number of exposures.
 
     The pixels of a few exposures sample a star at a few phases only, and the product's pixels are cut by the circle:
     in apertures of a pixel or two that scatters fluxes more than photons do. How the phases of one visit fall
@@ -143,9 +164,11 @@ def sampling_scatter(
         Their chips.
     n_exposures : (n,) int array
         Exposures that reach them.
+    classes : sequence of ChipClass
+        The camera's.
     """
     found: dict[tuple[str, int], float] = {}
-    for members in _CLASSES:
+    for members in (one.chips for one in classes):
         mine = np.isin(chip, members)
         if np.count_nonzero(mine) < _FEWEST_STARS:
             continue
@@ -179,10 +202,12 @@ def spread_loss(
     steps: tuple[FloatArray, FloatArray],
     radius: float,
     step: float,
+    *,
     chip: NDArray[np.str_],
     widths: Mapping[str, float],
+    classes: Sequence[ChipClass],
 ) -> dict[str, float]:
-    """Return the share of light that drizzling spreads out of a circle, for PC and WF by themselves.
+    """Return the share of light that drizzling spreads out of a circle, for each class of chips by itself.
 
     Dropping convolves a star with the drop; a product cell holds the mean over itself; and a cell cut by the circle
     counts as if its light were even, which is the cell's width once more. Light that spreads with a variance V on
@@ -200,9 +225,11 @@ def spread_loss(
         Their chips.
     widths : mapping
         V by chip name [arcsec**2].
+    classes : sequence of ChipClass
+        The camera's.
     """
     lost = {}
-    for members in _CLASSES:
+    for members in (one.chips for one in classes):
         mine = np.isin(chip, members)
         if np.count_nonzero(mine) < _FEWEST_STARS:
             continue

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mizzle.settings import RejectSettings
 from mizzle.stars.radial import RadialProfile
-from mizzle.steps.catalog.losses import CLASSES, CORE_ARCSEC
+from mizzle.steps.catalog.losses import CORE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 
@@ -149,7 +149,7 @@ def hidden_rays(
     mean, variance, weight = (np.zeros(flux.size) for _ in range(3))
     for one in censuses:
         weight[one.star] += one.weight
-        profile = profiles.get(CLASSES[one.chip])
+        profile = profiles.get(one.chip)
         if profile is None or one.rays.peak.size == 0:
             continue
         light = np.maximum(flux[one.star], 0.0) * one.electrons

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.cte import dolphin_2009
-from mizzle.instrument.dq import ALL_BITS, SATURATED, good_bits
+from mizzle.instrument.charge import charge_loss, corrects_cte
+from mizzle.instrument.dq import ALL_BITS, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
 from mizzle.settings import Settings
@@ -30,7 +30,6 @@ from mizzle.steps.catalog.losses import (
 FloatArray = NDArray[np.float64]
 
 _CORE = 2  # pixels around the center that make a star saturated
-_SIDE = 800.0
 _SAMPLES = 25  # stars of a chip that measure the profile
 _SAMPLE_SNR = 50.0
 _WIDE_SNR = 20.0  # what fainter stars lose outside the core is far below their noise
@@ -170,6 +169,8 @@ def facts(
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, saturated = np.zeros(n), np.zeros(n, dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
+    classes = exposures[0].camera.classes
+    finest = classes[0].chips if len(classes) > 1 else ()
     for (one, index), mine, answer in zip(items, member, answers, strict=True):
         on = mine[index]
         saturated[index] |= answer.saturated
@@ -178,7 +179,7 @@ def facts(
         seen[roots.index(one.root), star] = True
         hits[star] += answer.hit[on]
         weight[star] += one.weight
-        fine[star] += one.weight * (one.chip == "PC")
+        fine[star] += one.weight * (one.chip in finest)
         kept[star] += one.weight * 10.0 ** (-0.4 * answer.cte[on])
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
     return InputFacts(
@@ -191,7 +192,7 @@ def facts(
         weight=whole,
         lost=tuple(lost for answer in answers for lost in answer.lost),
         rays=tuple(answer.rays for answer in answers if answer.rays is not None),
-        profiles=measure_profiles([answer.samples for answer in answers if answer.samples is not None]),
+        profiles=measure_profiles([answer.samples for answer in answers if answer.samples is not None], classes),
     )
 
 
@@ -241,7 +242,7 @@ def _ask(
     level = sky.levels[one.root][one.chip]
     electrons = exposure.exptime / one.factor * noise.gain
     background = level / one.factor * noise.gain + stars.sky[index] * pixel * electrons
-    saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(SATURATED), axis=(1, 2))
+    saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(exposure.camera.saturated), axis=(1, 2))
     unspoiled = ~bad.any(axis=(1, 2)) & ~saturated & (stars.snr[index] > _SAMPLE_SNR)
     bright = np.flatnonzero(unspoiled)[np.argsort(-stars.flux[index[unspoiled]], kind="stable")[:_SAMPLES]]
     dn = around.of(bright).cut(sci).astype(np.float64)
@@ -252,7 +253,9 @@ def _ask(
     return _Answer(
         saturated=saturated,
         hit=np.any(rayed[:, core, core], axis=(1, 2)),
-        cte=_cte(exposure, chip.shape, (x, y), (stars.flux[index] * electrons, background), settings),
+        cte=charge_loss(exposure, chip, x, y, electrons=stars.flux[index] * electrons, background=background)
+        if corrects_cte(exposure, settings.catalog.cte)
+        else np.zeros(x.size),
         core=core_seen,
         lost=_lost(
             one,
@@ -301,30 +304,3 @@ def _lost(
         lost = wide.cut(mask) | ((wide.cut(dq) & refused) != 0) | ~wide.inside
         parts.append(lost_pixels(one, index[many], wide, lost & (wide.distance * scale < WIDE_ARCSEC), jacobian, scale))
     return tuple(part for part in parts if part is not None)
-
-
-def _cte(
-    exposure: Exposure,
-    shape: tuple[int, int],
-    where: tuple[FloatArray, FloatArray],
-    light: tuple[FloatArray, FloatArray],
-    settings: Settings,
-) -> FloatArray:
-    """Return magnitudes lost in transfer by stars at `where`, of so many electrons over such a background."""
-    x, y = where
-    electrons, background = light
-    if not corrects_cte(exposure, settings.catalog.cte):
-        return np.zeros(x.size)
-    binning = _SIDE / max(shape) if max(shape) in (400, 800) else 1.0
-    return dolphin_2009(
-        (x + 0.5) * binning - 0.5,
-        (y + 0.5) * binning - 0.5,
-        np.maximum(electrons, 1.0),
-        np.maximum(background / binning**2, 0.0),
-        0.5 * (exposure.mjd_start + exposure.mjd_end),
-    )
-
-
-def corrects_cte(exposure: Exposure, choice: str) -> bool:
-    """Return whether `exposure` is corrected: ``auto`` leaves out data simulated without the loss (CTELOSS = F)."""
-    return choice == "dolphin2009" or (choice == "auto" and exposure.keyword("CTELOSS", True) is not False)

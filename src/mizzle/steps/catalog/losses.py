@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model import InputChip, Mosaic
+from mizzle.model.camera import ChipClass
 from mizzle.stars.radial import RadialProfile, radial_profile
 
 FloatArray = NDArray[np.float64]
@@ -25,8 +26,7 @@ CORE_ARCSEC = 0.2  # farther out neighboring pixels hold nearly the same
 #: hold less than the product, whose cells spread the star, as those inside hold more.
 WIDE_ARCSEC = 0.4
 _POINTS = 3  # points along each side of a dropped pixel
-_RING = {"PC": 0.01, "WF": 0.02}  # arcsec
-CLASSES = {"PC": "PC", "WF2": "WF", "WF3": "WF", "WF4": "WF"}
+_RING = 0.2  # pixels of the chip; at least a hundredth of an arcsecond
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +138,22 @@ def sees_core(around: Window, bad: NDArray[np.bool_], scale: float) -> NDArray[n
     return seen
 
 
-def measure_profiles(samples: Sequence[Samples]) -> dict[str, RadialProfile]:
-    """Measure what share of a star's flux a pixel holds, per product pixel's area, for PC and WF by themselves."""
+def measure_profiles(samples: Sequence[Samples], classes: Sequence[ChipClass]) -> dict[str, RadialProfile]:
+    """Measure what share of a star's flux a pixel holds, per product pixel's area, for each class of chips by itself.
+
+    Returns
+    -------
+    profiles : dict
+        By chip name; chips of a class share one.
+    """
     profiles = {}
-    for kind in ("PC", "WF"):
-        mine = [one for one in samples if CLASSES[one.chip] == kind]
+    for kind in classes:
+        mine = [one for one in samples if one.chip in kind.chips]
         if mine:
             columns = (np.concatenate([getattr(one, key) for one in mine]) for key in ("distance", "value", "variance"))
-            found = radial_profile(*columns, step=_RING[kind])
+            found = radial_profile(*columns, step=max(0.01, round(_RING * kind.pixel, 2)))
             if found is not None:
-                profiles[kind] = found
+                profiles.update(dict.fromkeys(kind.chips, found))
     return profiles
 
 
@@ -187,7 +193,7 @@ def mend(
     flux, sky = light
     taken, variance, gone = (np.zeros(flux.size) for _ in range(3))
     for one in lost:
-        profile = profiles.get(CLASSES[one.chip])
+        profile = profiles.get(one.chip)
         value, scatter = _expected(profile, one.distance)
         cell_value, share = _on_cells(mosaic, one, where, radius)
         star = one.star

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC, VEGA_ZEROPOINTS
 from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import (
     Alignment,
@@ -22,6 +21,7 @@ from mizzle.model import (
     Runner,
     SkyLevels,
 )
+from mizzle.model.camera import Camera
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.stars.apertures import aperture_sums, ring_sky
 from mizzle.steps.catalog.curve import Growth, growth, sampling_scatter, spread_loss
@@ -34,12 +34,10 @@ from mizzle.steps.catalog.photometry import Photometry, photometry, star_mask
 FloatArray = NDArray[np.float64]
 
 _FWHM = 2.354820045
-_WF_PIXEL = 0.0996  # arcsec
+_PIXEL = 0.0996  # arcsec: what catalog.sampling refers to
 _STEP = 0.1  # arcsec: of the curve of growth about 0.5 arcsec
 _SPREAD_STARS = 100
 _SMALL_APERTURE = 0.15  # arcsec: what catalog.sampling refers to
-#: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065): Vega zeropoints are for gain 7.
-_GAIN_RATIO = {"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955}
 
 UNITS: Mapping[str, str] = {
     "ra": "deg",
@@ -91,7 +89,7 @@ def measure_catalog(
         Brightest first; all columns, and no row, for a field without stars. ``flux`` is all of a star's light:
         the aperture's, grown to 0.5 arcsec as measured on the data, times 1.096 (Holtzman et al. 1995).
     """
-    options = settings.catalog
+    options, camera = settings.catalog, exposures[0].camera
     found = find_stars(mosaic, options)
     x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
     member = members(mosaic, x, y)
@@ -103,7 +101,7 @@ def measure_catalog(
     light = StarLight(ra, dec, x, y, measured.flux, snr, measured.sky)
     known = facts(mosaic, light, member, exposures, (alignment, scales, sky, cosmic_rays), settings, runner)
     flags = _flags(mosaic, found, measured, known, options)
-    grown = _growth(mosaic, (x, y), measured, known, flags, stars, options, runner)
+    grown = _growth(mosaic, camera, (x, y), measured, known, flags, stars, options, runner)
     factor = grown.factor(known.chip.tolist(), known.fine)
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
@@ -115,13 +113,15 @@ def measure_catalog(
     flux = measured.flux + taken - missed
     relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
     # What is lost of a star's exposures samples it no more.
-    relative += _sampling(mosaic, known, grown, options) ** 2 / (1.0 - gone)
+    relative += _sampling(mosaic, camera, known, grown, options) ** 2 / (1.0 - gone)
     variance = measured.variance + spread + doubt + relative * flux**2
-    columns = _columns(replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter)
+    columns = _columns(
+        replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter, camera
+    )
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
     order = order[_credible(columns, options)[order]]
-    meta = _meta(mosaic, options, grown)
+    meta = _meta(mosaic, camera, options, grown)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
 
 
@@ -140,12 +140,12 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
     return credible
 
 
-def _sampling(mosaic: Mosaic, known: InputFacts, grown: Growth, options: CatalogSettings) -> FloatArray:
+def _sampling(mosaic: Mosaic, camera: Camera, known: InputFacts, grown: Growth, options: CatalogSettings) -> FloatArray:
     """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
-    if options.aperture == STANDARD_APERTURE_ARCSEC:
+    if options.aperture == camera.aperture:
         return np.zeros(known.chip.size)
     scales = {one.chip: one.frame_scale for one in mosaic.inputs}
-    pixel = np.array([scales.get(name, _WF_PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _WF_PIXEL
+    pixel = np.array([scales.get(name, _PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _PIXEL
     usual = options.sampling * pixel * (_SMALL_APERTURE / options.aperture) ** 3
     return grown.sampling(known.chip.tolist(), known.n_exposures.tolist(), usual)
 
@@ -194,6 +194,7 @@ def _flags(
 
 def _growth(
     mosaic: Mosaic,
+    camera: Camera,
     position: tuple[FloatArray, FloatArray],
     measured: Photometry,
     known: InputFacts,
@@ -215,25 +216,28 @@ def _growth(
         x, y = position[0][index], position[1][index]
         return photometry(mosaic, x, y, radius, chip, options, runner, stars)
 
-    standard = STANDARD_APERTURE_ARCSEC
+    standard, classes, beyond = camera.aperture, camera.classes, camera.to_infinity(mosaic.filter)
     if options.aperture == standard:
-        return Growth(spread_loss=_spread_loss(mosaic, position, (index, inner, snr[index]), known.chip, options))
+        spread = _spread_loss(mosaic, camera, position, (index, inner, snr[index]), known.chip, options)
+        return Growth(spread_loss=spread, classes=classes, to_infinity=beyond)
     wide = within(standard)
     spoiled = np.zeros(known.chip.size, dtype=np.bool_)
     for one in known.lost:
         spoiled[one.star] = True
     whole = ~spoiled[index] & (inner > 0)
-    ratio = growth(inner, wide.flux, snr[index], chip, whole)
+    ratio = growth(inner, wide.flux, snr[index], chip=chip, whole=whole, classes=classes)
     expected = np.array([ratio[name][0] for name in chip.tolist()])
     deviation = (wide.flux / np.where(inner > 0, inner, np.inf) / np.maximum(expected, 1e-9) - 1.0)[whole]
     noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
-    scatter = sampling_scatter(deviation, noise, chip[whole], known.n_exposures[index][whole])
-    spread = _spread_loss(mosaic, position, (index, wide.flux, snr[index]), known.chip, options)
-    return Growth(ratio, spread, scatter)
+    count = known.n_exposures[index][whole]
+    scatter = sampling_scatter(deviation, noise, chip[whole], n_exposures=count, classes=classes)
+    spread = _spread_loss(mosaic, camera, position, (index, wide.flux, snr[index]), known.chip, options)
+    return Growth(ratio, spread, scatter, classes, beyond)
 
 
 def _spread_loss(
     mosaic: Mosaic,
+    camera: Camera,
     position: tuple[FloatArray, FloatArray],
     bright: tuple[NDArray[np.intp], FloatArray, FloatArray],
     chip: NDArray[np.str_],
@@ -244,7 +248,7 @@ def _spread_loss(
     some = np.argsort(-snr, kind="stable")[:_SPREAD_STARS]
     some = some[flux[some] > 0]
     x, y = position[0][index[some]], position[1][index[some]]
-    scale, standard = mosaic.grid.scale, STANDARD_APERTURE_ARCSEC
+    scale, standard = mosaic.grid.scale, camera.aperture
     empty = ~(mosaic.wht > 0)
     sky = ring_sky(
         mosaic.sci, x, y, (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale), mask=empty,
@@ -255,11 +259,11 @@ def _spread_loss(
     ]
     low, high = ((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums)
     widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
-    return spread_loss((low, high), standard, _STEP, chip[index[some]], widths)
+    return spread_loss((low, high), standard, _STEP, chip=chip[index[some]], widths=widths, classes=camera.classes)
 
 
 def _columns(
-    measured: Photometry, known: InputFacts, factor: FloatArray, reference: FluxReference, band: str
+    measured: Photometry, known: InputFacts, factor: FloatArray, reference: FluxReference, band: str, camera: Camera
 ) -> dict[str, NDArray[Any]]:
     """Turn aperture fluxes into fluxes and magnitudes; NaN magnitudes where there is no light."""
     flux = measured.flux * factor
@@ -271,7 +275,7 @@ def _columns(
         "flux_err": error,
         "mag_st": st,
         "mag_ab": st - 5.0 * np.log10(reference.photplam) + 18.692,
-        "mag_vega": vega_zeropoint(reference, band) - 2.5 * np.log10(light),
+        "mag_vega": vega_zeropoint(reference, band, camera) - 2.5 * np.log10(light),
         "mag_err": 2.5 / np.log(10.0) * error / light,
         "cte": known.cte,
         "sky": measured.sky,
@@ -280,8 +284,8 @@ def _columns(
     }
 
 
-def vega_zeropoint(reference: FluxReference, band: str) -> float:
-    """Return the Vega magnitude of 1 DN/s at the reference; NaN where the handbook does not give it.
+def vega_zeropoint(reference: FluxReference, band: str, camera: Camera) -> float:
+    """Return the Vega magnitude of one unit per second at the reference; NaN where it is not known.
 
     Parameters
     ----------
@@ -289,16 +293,16 @@ def vega_zeropoint(reference: FluxReference, band: str) -> float:
         Its chip's zeropoint counts; a PHOTFLAM given as a number belongs to no chip.
     band : str
         Filter.
+    camera : Camera
+        Whose zeropoints they are.
     """
-    zeropoint = VEGA_ZEROPOINTS.get(band, {}).get(reference.chip, float("nan"))
     if reference.origin == "equalize.photflam":
         return float("nan")
-    if "A2D15" in reference.photmode:
-        zeropoint -= 2.5 * float(np.log10(_GAIN_RATIO[reference.chip]))
-    return zeropoint
+    zeropoint = camera.vega(band, reference.chip, reference.photmode, reference.photflam, reference.photplam)
+    return float("nan") if zeropoint is None else zeropoint
 
 
-def _meta(mosaic: Mosaic, options: CatalogSettings, grown: Growth) -> dict[str, Any]:
+def _meta(mosaic: Mosaic, camera: Camera, options: CatalogSettings, grown: Growth) -> dict[str, Any]:
     """Say what the numbers mean, in plain values."""
     reference = mosaic.reference
     meta: dict[str, Any] = {
@@ -306,7 +310,7 @@ def _meta(mosaic: Mosaic, options: CatalogSettings, grown: Growth) -> dict[str, 
         "aperture_arcsec": options.aperture,
         "sky_ring_arcsec": [options.sky_inner, options.sky_inner + options.sky_width],
         "flux_is": "all light: aperture, growth to 0.5 arcsec, then to infinity",
-        "growth_to_infinity": INFINITE_APERTURE,
+        "growth_to_infinity": camera.to_infinity(mosaic.filter),
         "photflam": reference.photflam,
         "photplam": reference.photplam,
         "zeropoint_st": reference.photzpt - 2.5 * float(np.log10(reference.photflam)),
@@ -318,7 +322,7 @@ def _meta(mosaic: Mosaic, options: CatalogSettings, grown: Growth) -> dict[str, 
     if np.isfinite(reference.photplam):
         ab = meta["zeropoint_st"] - 5.0 * float(np.log10(reference.photplam)) + 18.692
         meta["zeropoint_ab"] = ab
-    vega = vega_zeropoint(reference, mosaic.filter)
+    vega = vega_zeropoint(reference, mosaic.filter, camera)
     if np.isfinite(vega):
         meta["zeropoint_vega"] = vega
     meta["growth_to_standard"] = {

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mizzle import kernel
 from mizzle.geometry.mapping import chip_map
-from mizzle.instrument.shadow import lit_share
 from mizzle.model import Alignment, Chip, Exposure, FluxReference, FluxScales, Grid, InputChip, Runner, SkyLevels
+from mizzle.model.camera import Camera
 from mizzle.settings import CombineSettings, Settings
 from mizzle.steps.chip_view import ChipView, view_chips
 
@@ -152,7 +152,7 @@ def relative_weight(
     The pyramid's soft edge counts where the data-quality bits left any of it; with weight ERR the input's own errors
     take the place of the noise model.
     """
-    lit, shaded = _shadow(source.chip.name, source.chip.shape)
+    lit, shaded = _shadow(source.view.camera, source.chip.name, source.chip.shape, source.chip.binning)
     relative = lit if lit is not None and not bad.ravel().take(shaded).all() else None
     errors = source.chip.err if settings.combine.weight == "ERR" else None
     if errors is None:
@@ -167,11 +167,13 @@ def relative_weight(
 
 
 @lru_cache(maxsize=16)
-def _shadow(chip: str, shape: tuple[int, int]) -> tuple[NDArray[np.float32] | None, NDArray[np.intp]]:
+def _shadow(
+    camera: Camera, chip: str, shape: tuple[int, int], binning: int
+) -> tuple[NDArray[np.float32] | None, NDArray[np.intp]]:
     """Return the lit share of a whole chip, and the flat indices of the pixels not fully lit."""
-    binning = {(800, 800): 1, (400, 400): 2}.get(shape)
-    if binning is None:  # part of a chip: the shadow's place in it is not known here, and DQ 2 covers it
+    # Part of a chip: the shadow's place in it is not known here, and the DQ covers it.
+    if camera.lit_share is None or not camera.is_whole(shape, binning):
         return None, np.zeros(0, np.intp)
-    lit = lit_share(chip, shape, binning=binning)
+    lit = camera.lit_share(chip, shape, binning)
     lit.flags.writeable = False
     return lit, np.flatnonzero(lit < 1)

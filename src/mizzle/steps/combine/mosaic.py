@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
-from mizzle.instrument.dq import SATURATED
 from mizzle.kernel.drop import fill_in, finish
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.model import (
@@ -117,7 +116,7 @@ class _Load:
         self.relative = relative_weight(source, self.sci, bad, settings)
         self.mask = (bad | hit).view(np.uint8)
         self.saturated: NDArray[np.uint8] | None = None
-        if settings.dq.saturated and not view.good & SATURATED:
+        if settings.dq.saturated and not view.good & view.camera.saturated:
             usable = view.saturated()
             self.saturated = (~usable).view(np.uint8) if usable.any() else None
 

@@ -81,7 +81,7 @@ def find_cosmic_rays(
     every = sensors(exposures, alignment, scales, sky, settings)
     found: dict[tuple[str, str], Found] = {}
     if own.method != "none":
-        for kind in ("PC", "WF"):
+        for kind in exposures[0].camera.classes:
             found.update(_one_class([s for s in every if s.kind == kind], own, runner))
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mizzle import kernel
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
-from mizzle.instrument.dq import SATURATED
 from mizzle.kernel.compare import ReferenceImage, reading_bounds
 from mizzle.kernel.drop import take_means
 from mizzle.kernel.maps import InverseMap
@@ -34,8 +33,6 @@ PIECE = 64
 TILE, FEW = 16, 2
 #: Cells read a chip whose pixels differ from them by less than this, in size and, per pixel, in direction.
 ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
-#: Greatest signal of an unsaturated pixel: the converter's limit less a bias [DN].
-WELL = 3750.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +119,7 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     fill_holes(fill_holes(image, image), image)
-    trust = settings.trust * WELL * min(sensor.multiply * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
+    trust = settings.trust * min(sensor.full_rate * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
     maps = tuple(chip.map for chip in placed)
@@ -242,7 +239,7 @@ def _source(chip: Placed, grid: Grid) -> ChipSource:
     """Return a chip as cells read it."""
     assert chip.back is not None
     # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
-    sci, bad = chip.sensor.pixels(SATURATED)
+    sci, bad = chip.sensor.pixels(chip.sensor.exposure.camera.saturated)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.sensor, grid)))
@@ -255,7 +252,7 @@ def _dropped(
     accumulator = kernel.Accumulator(out.shape)
     for chip in group:
         sensor, ratio = chip.sensor, grid.scale / chip.sensor.frame.scale
-        sci, bad = sensor.pixels(SATURATED)
+        sci, bad = sensor.pixels(sensor.exposure.camera.saturated)
         multiply, subtract = _scaled(sensor, grid)
         kernel.accumulate(
             accumulator,

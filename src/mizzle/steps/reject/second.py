@@ -167,7 +167,7 @@ def _probes(sensor: Sensor, marks: RayMarks, bad: Mask) -> Indices:
     y, x = np.divmod(np.flatnonzero(marks.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(sensor)), nx - 2)
     found = (PROBE_ROWS * y + 1) * nx + x + 1
     found = found[~(marks.mask.ravel()[found] | bad.ravel()[found])]
-    wanted = PROBES if sensor.kind == "PC" else PROBES // 3
+    wanted = PROBES // len(sensor.kind.chips)
     return np.asarray(found[:: max(1, found.size // wanted)])
 
 

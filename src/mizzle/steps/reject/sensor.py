@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import NoiseModel, noise_model
 from mizzle.model import Alignment, Chip, ChipFrame, Exposure, FluxScales, SkyLevels
+from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
 
 
@@ -46,9 +47,14 @@ class Sensor:
     good: int
 
     @property
-    def kind(self) -> str:
-        """Class of the chip: ``PC`` or ``WF``."""
-        return "PC" if self.chip.name == "PC" else "WF"
+    def kind(self) -> ChipClass:
+        """Class of the chip."""
+        return self.exposure.camera.class_of(self.chip.name)
+
+    @property
+    def full_rate(self) -> float:
+        """Equalized counts per second of a pixel that may be full."""
+        return self.exposure.camera.full_well * self.multiply
 
     def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return signal [DN] and bad pixels (bits `allow` pass); read from the file again where memory is short."""

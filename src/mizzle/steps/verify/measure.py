@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.cte import dolphin_2009
+from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.instrument.noise import noise_model
-from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_SIDE, INFINITE_APERTURE
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -95,7 +94,7 @@ def verify(
         A `ChipProof` for every chip, with and without CTE correction; the corrected ratio is judged.
     """
     reference = scales.references[exposures[0].filter]
-    names = [name for name in CHIP_NAMES if any(name in exposure.chips for exposure in exposures)]
+    names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
     measured = _measure(exposures, catalog, alignment, scales, cosmic_rays, settings, runner)
     table = _table(exposures, measured, scales, settings, names)
     raw = gather(table.star, table.chip, table.value, table.error)
@@ -144,13 +143,14 @@ def _measure(
 
     def place(item: tuple[Exposure, str]) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
         exposure, name = item
-        x, y, lit = lit_positions(alignment.frame(exposure, name), name, ra, dec, options.margin)
+        x, y, lit = lit_positions(exposure, alignment.frame(exposure, name), name, ra, dec, options.margin)
         return x, y, lit & (_expected_snr(exposure, name, rate, scales, settings) > options.snr)
 
     placed = runner.map(place, items)
-    on_chip = np.zeros((len(CHIP_NAMES), fit.size), dtype=np.bool_)
+    chips = exposures[0].camera.chips
+    on_chip = np.zeros((len(chips), fit.size), dtype=np.bool_)
     for (_, name), (_, _, lit) in zip(items, placed, strict=True):
-        on_chip[CHIP_NAMES.index(name)] |= lit
+        on_chip[chips.index(name)] |= lit
     shared = on_chip.sum(axis=0) >= 2
     chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
     busy = [i for i, index in enumerate(chosen) if index.size]
@@ -164,7 +164,7 @@ def _measure(
         ),
         busy,
     )
-    found = measure_stamps(stamps, settings)
+    found = measure_stamps(stamps, exposures[0].camera.classes, settings)
     return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]
 
 
@@ -175,7 +175,8 @@ def _expected_snr(
     chip = exposure.chips[name]
     noise = noise_model(exposure, chip, settings.noise)
     factor = scales.factors[exposure.root][name]
-    electrons = np.maximum(rate, 0.0) / INFINITE_APERTURE * exposure.exptime / factor * noise.gain
+    inside = np.maximum(rate, 0.0) / exposure.camera.to_infinity(exposure.filter)
+    electrons = inside * exposure.exptime / factor * noise.gain
     pixels = np.pi * 0.25 / chip.frame.scale**2
     result: FloatArray = electrons / np.sqrt(electrons + pixels * (noise.floor + 5.0))
     return result
@@ -219,21 +220,11 @@ def _table(
 
 def _cte(exposure: Exposure, one: Measured, settings: Settings) -> FloatArray:
     """Return magnitudes lost in transfer, from this exposure's own pixels, electrons and sky."""
-    choice = settings.verify.cte
-    simulated_without = choice == "auto" and exposure.keyword("CTELOSS", True) is False
-    if choice == "none" or simulated_without:
+    if not corrects_cte(exposure, settings.verify.cte):
         return np.zeros(one.star.size)
     chip = exposure.chips[one.chip]
     gain = noise_model(exposure, chip, settings.noise).gain
-    side = max(chip.shape)
-    binning = CHIP_SIDE / side if side == CHIP_SIDE // 2 else 1.0
-    return dolphin_2009(
-        (one.x + 0.5) * binning - 0.5,
-        (one.y + 0.5) * binning - 0.5,
-        np.maximum(one.flux * gain, 1.0),
-        np.maximum(one.sky * gain / binning**2, 0.0),
-        0.5 * (exposure.mjd_start + exposure.mjd_end),
-    )
+    return charge_loss(exposure, chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
 
 
 def _proofs(

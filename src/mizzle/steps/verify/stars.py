@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
-from mizzle.instrument.wfpc2 import CHIP_SIDE, SHADOW_X, SHADOW_Y, STANDARD_APERTURE_ARCSEC
 from mizzle.model import ChipFrame, CosmicRays, Exposure
+from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
 from mizzle.stars.apertures import circle_overlap
 from mizzle.steps.verify.rings import ring_levels
 
 FloatArray = NDArray[np.float64]
 
-_CALIBRATION_DEFECT = 2
+#: Radius of the apertures [arcsec]: wide enough that centering and focus matter little.
+APERTURE_ARCSEC = 0.5
 _PROFILE_STEP = 0.02  # arcsec
 #: First guess of a star's profile: widths [arcsec] and shares of two Gaussians; the data replace it.
 _GUESS = ((0.065, 0.75), (0.18, 0.25))
@@ -103,12 +104,14 @@ class Measured:
 
 
 def lit_positions(
-    frame: ChipFrame, chip: str, ra: FloatArray, dec: FloatArray, margin_arcsec: float
+    exposure: Exposure, frame: ChipFrame, chip: str, ra: FloatArray, dec: FloatArray, margin_arcsec: float
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Place stars on a chip, and tell which apertures lie in the light, clear of the pyramid's shadow.
+    """Place stars on a chip, and tell which apertures lie in the light, clear of the shadow of the optics.
 
     Parameters
     ----------
+    exposure : Exposure
+        Whose camera may have a shadow.
     frame : ChipFrame
         Aligned.
     chip : str
@@ -127,19 +130,13 @@ def lit_positions(
     """
     x, y = frame.sky_to_pixel(ra, dec, iterations=5)
     ny, nx = frame.shape
-    reach = STANDARD_APERTURE_ARCSEC / frame.scale
+    reach = APERTURE_ARCSEC / frame.scale
     lit = (x > reach) & (y > reach) & (x < nx - 1 - reach) & (y < ny - 1 - reach)
-    if (ny, nx) in ((CHIP_SIDE, CHIP_SIDE), (CHIP_SIDE // 2, CHIP_SIDE // 2)):  # subarrays have DQ alone
-        binning = CHIP_SIDE / ny
-        u, v = (x + 0.5) * binning + 0.5, (y + 0.5) * binning + 0.5
+    camera, binning = exposure.camera, exposure.chips[chip].binning
+    if camera.lit_distance is not None and camera.is_whole((ny, nx), binning):  # subarrays have the DQ alone
         clear = (reach + margin_arcsec / frame.scale) * binning
-        lit &= v - _quadratic(SHADOW_X[chip], u) > clear
-        lit &= u - _quadratic(SHADOW_Y[chip], v) > clear
+        lit &= camera.lit_distance(chip, (x + 0.5) * binning - 0.5, (y + 0.5) * binning - 0.5) > clear
     return x, y, lit
-
-
-def _quadratic(c: tuple[float, float, float], t: FloatArray) -> FloatArray:
-    return c[0] + t * (c[1] + t * c[2])
 
 
 def cut_stamps(
@@ -172,7 +169,7 @@ def cut_stamps(
     sci, dq = chip.sci, chip.dq
     bad = bad_pixels(sci, dq, good_bits(settings.dq.good)) | cosmic_rays.mask(exposure.root, chip_name, chip.shape)
     scale = chip.frame.scale
-    radius = STANDARD_APERTURE_ARCSEC / scale
+    radius = APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
     sky = ring_levels(sci, bad | covered, (x, y), ring, scale)
@@ -187,7 +184,7 @@ def cut_stamps(
     values = sci[rows, columns].astype(np.float64)
     sizes = smooth_area(chip.frame, x, y)[:, None, None] * (1.0 + np.diff(chip.frame.row_edges))[rows]
     usable = inside & ~bad[rows, columns]
-    shaded = (dq[rows, columns] & np.uint16(_CALIBRATION_DEFECT)) != 0
+    shaded = (dq[rows, columns] & np.uint16(exposure.camera.shaded)) != 0
     overlap = circle_overlap(x - column, y - row, radius, half)
     noise = noise_model(exposure, chip, settings.noise)
     keep = np.isfinite(sky.level) & ~(shaded & (overlap > 0)).any(axis=(1, 2))
@@ -239,13 +236,15 @@ def smooth_area(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     return (1.0 + slope(a, 0)) * (1.0 + slope(b, 1)) - slope(a, 1) * slope(b, 0)
 
 
-def measure_stamps(stamps: Sequence[Stamps], settings: Settings) -> list[Measured]:
-    """Turn stamps into fluxes, lost pixels filled in by the mean profile of PC or WF.
+def measure_stamps(stamps: Sequence[Stamps], classes: Sequence[ChipClass], settings: Settings) -> list[Measured]:
+    """Turn stamps into fluxes, lost pixels filled in by the mean profile of their class of chips.
 
     Parameters
     ----------
     stamps : sequence of Stamps
         Of all exposures and chips.
+    classes : sequence of ChipClass
+        The camera's.
     settings : Settings
         ``verify``.
 
@@ -256,8 +255,8 @@ def measure_stamps(stamps: Sequence[Stamps], settings: Settings) -> list[Measure
     """
     guess = _guess_profile()
     answers = {}
-    for members in (("PC",), ("WF2", "WF3", "WF4")):
-        mine = [one for one in stamps if one.chip in members]
+    for kind in classes:
+        mine = [one for one in stamps if one.chip in kind.chips]
         if mine:
             profile = _profile(mine, guess)
             answers.update({(one.root, one.chip): _measure(one, profile, settings) for one in mine})
@@ -265,7 +264,7 @@ def measure_stamps(stamps: Sequence[Stamps], settings: Settings) -> list[Measure
 
 
 def _radii() -> FloatArray:
-    return np.arange(0.0, STANDARD_APERTURE_ARCSEC + 0.2, _PROFILE_STEP)
+    return np.arange(0.0, APERTURE_ARCSEC + 0.2, _PROFILE_STEP)
 
 
 def _guess_profile() -> FloatArray:

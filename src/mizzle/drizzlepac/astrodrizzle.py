@@ -1,0 +1,200 @@
+"""``AstroDrizzle``: one drizzled image of many exposures, cosmic rays left out, under the names its callers open."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mizzle.drizzlepac import drizzle_files
+from mizzle.drizzlepac.drizzle_parameters import TASK
+from mizzle.drizzlepac.drizzle_settings import grid_of, settings_of
+from mizzle.errors import SettingsError
+from mizzle.execution import make_runner
+from mizzle.io.rewriting import restore_original
+from mizzle.model import Alignment, Exposure, Result, Runner
+from mizzle.pipeline import process
+from mizzle.progress import Progress
+from mizzle.settings import Settings
+from mizzle.translation.bits import parse_bits
+from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.grid import frames_of
+from mizzle.translation.inputs import list_files
+from mizzle.translation.journal import Journal
+from mizzle.translation.parameters import TranslationWarning, Values
+from mizzle.user_inputs import read_user_inputs
+
+__all__ = ["AstroDrizzle"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, understood."""
+
+    values: Values
+    paths: tuple[Path, ...]
+    settings: Settings
+    names: drizzle_files.Names
+
+
+def AstroDrizzle(  # noqa: N802  (the incumbent's name)
+    input: Any = None,
+    mdriztab: bool = False,
+    editpars: bool = False,
+    configobj: Any = None,
+    wcsmap: Any = None,
+    **input_dict: Any,
+) -> Result:
+    """Combine exposures whose WCSs are aligned, and whose pixels ``photeq`` equalized.
+
+    Parameters
+    ----------
+    input : str, Path or iterable of them
+        Files, wildcards, names joined by commas, ``@list``.
+    mdriztab, wcsmap
+        Accepted; without effect.
+    editpars : bool
+        Not interactive: True is refused.
+    configobj : str or mapping, optional
+        A ``.cfg`` file, or a (nested) dictionary.
+    **input_dict
+        The incumbent's parameters, by name; what is not given takes mizzle's default.
+
+    Returns
+    -------
+    result : Result
+        Mosaic, sky, cosmic rays, catalog and the proof of the zeropoint, as `mizzle.process` returns them.
+
+    Raises
+    ------
+    SettingsError
+        An unknown parameter, or exposures of several filters.
+    InputError
+        A file is not what it should be.
+    """
+    if editpars:
+        raise SettingsError("AstroDrizzle: editpars: nothing here is interactive; give the parameters in the call")
+    values = TASK.values({**input_dict, **({"mdriztab": True} if mdriztab else {})}, configobj)
+    listed = list_files(input if input is not None else values["input"], "AstroDrizzle")
+    if listed.weights:
+        warnings.warn(
+            "AstroDrizzle: the weight files of the list are not used; weights follow final_wht_type",
+            TranslationWarning,
+            stacklevel=2,
+        )
+    settings = settings_of(values)
+    names = drizzle_files.names_of(values.text("output"), listed.paths, build=values.flag("build"))
+    request = Request(values, listed.paths, settings, names)
+    with Journal("AstroDrizzle", values.text("runfile")) as log:
+        return _drizzle(request, log)
+
+
+def _drizzle(request: Request, log: Journal) -> Result:
+    values, runner = request.values, make_runner()
+    log.say(*(f"   {name} :\t{value}" for name, value in sorted(values.all.items())))
+    if values.flag("restore"):
+        for path in request.paths:
+            restore_original(path)
+    with _step(log, "Initialize"):
+        exposures = _chosen(read_exposures(request.paths, request.settings), values)
+        alignment = Alignment.identity(exposures)
+        frames = frames_of(exposures, alignment)
+        grid = grid_of(values, "final", frames)
+    settings = _with_user_sky(request.settings, values, exposures)
+    with _step(log, "Subtract Sky, Reject, Final Drizzle"):
+        inputs = read_user_inputs(exposures, settings, Progress())
+        result = process(exposures, settings, replace(inputs, grid=grid), runner=runner, name=request.names.prefix)
+    if values.flag("driz_combine"):
+        with _step(log, "Write"):
+            drizzle_files.write_product(result, request.names, values)
+    _write_others(request, result, settings, runner, log)
+    for exposure in result.exposures:
+        for chip, level in result.sky.levels[exposure.root].items():
+            log.say(f"   {exposure.root} {chip}: delta(MDRIZSKY) = {level:.6g} NEW MDRIZSKY = {level:.6g}")
+    return result
+
+
+def _write_others(request: Request, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
+    """Write single images and masks, and mark the inputs."""
+    values = request.values
+    keep = not values.flag("clean")
+    singles = values.flag("driz_separate") and keep
+    if singles:
+        with _step(log, "Separate Drizzle"):
+            frames = frames_of(result.exposures, result.alignment)
+            drizzle_files.write_singles(
+                result, grid_of(values, "driz_sep", frames), _separate(settings, values), runner
+            )
+    asked: set[str] = {name for name in ("median", "blot") if name in values.asked and values.flag(name)}
+    if settings.reject.method != "none":
+        if keep and asked:
+            with _step(log, "Create Median, Blot"):
+                frames = frames_of(result.exposures, result.alignment)
+                grid = grid_of(values, "driz_sep", frames)
+                drizzle_files.write_reference(result, grid, _separate(settings, values), runner, (request.names, asked))
+        if keep:
+            drizzle_files.write_ray_masks(result)
+        if values.flag("driz_cr_corr"):
+            drizzle_files.write_cleaned(result, settings)
+    drizzle_files.mark_inputs(result, int(values.number("crbit") or 0), rays=settings.reject.method != "none")
+
+
+def _separate(settings: Settings, values: Values) -> Settings:
+    """Return the settings of the single images."""
+    good = parse_bits(values["driz_sep_bits"], "driz_sep_bits")
+    good |= parse_bits(values["resetbits"], "resetbits") if values.text("resetbits") else 0
+    part: dict[str, Any] = {"kernel": values.text("driz_sep_kernel"), "pixfrac": values.number("driz_sep_pixfrac")}
+    if values.number("driz_sep_fillval") is not None:
+        part["fill"] = values.number("driz_sep_fillval")
+    return with_values(settings, combine=part, dq={"good": (good,), "saturated": not good & 8})
+
+
+def _chosen(exposures: Sequence[Exposure], values: Values) -> list[Exposure]:
+    """Return the exposures with the chips that ``group`` names; exposures of one filter only."""
+    bands = sorted({exposure.filter for exposure in exposures})
+    if len(bands) > 1:
+        raise SettingsError(
+            f"AstroDrizzle: exposures of {len(bands)} filters ({', '.join(bands)}); call it for each filter, with"
+            " final_refimage for one grid",
+            filters=bands,
+        )
+    words = values.text("group").replace("sci,", "").replace("SCI,", "").split(",")
+    numbers = {int(word) for word in words if word.strip().isdigit()}
+    if not numbers:
+        return list(exposures)
+    return [
+        replace(e, chips={name: chip for name, chip in e.chips.items() if chip.number in numbers}) for e in exposures
+    ]
+
+
+def _with_user_sky(settings: Settings, values: Values, exposures: Iterable[Exposure]) -> Settings:
+    """Return the settings with the sky of the keyword that ``skyuser`` names."""
+    keyword = values.text("skyuser").upper()
+    if not keyword or not values.flag("skysub"):
+        return settings
+    rows = []
+    for exposure in exposures:
+        for name, chip in exposure.chips.items():
+            level = chip.header.get(keyword, exposure.header.get(keyword))
+            if not isinstance(level, int | float):
+                raise SettingsError(f"{exposure.path}[{name}]: no number in {keyword} (skyuser)", keyword=keyword)
+            rows.append(f"{exposure.root}:{name}={float(level)}")
+    return with_values(settings, sky={"method": "user", "values": tuple(rows)})
+
+
+def _step(log: Journal, name: str) -> Any:
+    """Time a step into the log, in the incumbent's words."""
+    import contextlib
+    import datetime
+
+    @contextlib.contextmanager
+    def timed() -> Any:
+        for word in ("started", "finished"):
+            now = datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S.%f (%d/%m/%Y)")
+            log.say(f"==== Processing Step '{name}' {word} at {now}")
+            if word == "started":
+                yield
+
+    return timed()

@@ -1,0 +1,86 @@
+"""Residuals of an alignment as small pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = Mapping[str, NDArray[Any]]
+_WIDTH, _HEIGHT, _EDGE = 460, 300, 50
+
+
+def _panel(draw: Any, corner: tuple[int, int], x: NDArray[Any], y: NDArray[Any], names: tuple[str, str]) -> None:
+    """Draw points in a box with their limits."""
+    left, top = corner[0] + _EDGE, corner[1] + 20
+    wide, tall = _WIDTH - _EDGE - 20, _HEIGHT - 20 - _EDGE
+    low, high = float(x.min()), float(max(x.max(), x.min() + 1.0))
+    most = float(max(np.abs(y).max(), 1e-3)) * 1.1
+    draw.rectangle((left, top, left + wide, top + tall), outline="black")
+    draw.line((left, top + tall / 2, left + wide, top + tall / 2), fill="gray")
+    px = left + (x - low) / (high - low) * wide
+    py = top + (1 - y / most) / 2 * tall
+    for a, b in zip(px.tolist(), py.tolist(), strict=True):
+        draw.ellipse((a - 2, b - 2, a + 2, b + 2), fill="#1f5fa8")
+    draw.text((left, top + tall + 4), f"{names[0]}: {low:.0f} to {high:.0f} pixel", fill="black")
+    draw.text((left, top - 14), f"{names[1]}: within {most:.1f} mas", fill="black")
+
+
+def _picture(size: tuple[int, int], title: str) -> tuple[Any, Any]:
+    from PIL import Image, ImageDraw
+
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_EDGE, 6), title, fill="black")
+    return canvas, draw
+
+
+def _png(canvas: Any) -> bytes:
+    stream = io.BytesIO()
+    canvas.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def draw_residuals(table: Table, name: str) -> bytes:
+    """Draw residuals east and north against x and y; return a PNG.
+
+    Parameters
+    ----------
+    table : mapping
+        ``x y`` [0-based pixel], ``dx dy`` [mas]: `mizzle.model.Alignment.tables` of an exposure.
+    name : str
+        Of the exposure.
+    """
+    canvas, draw = _picture((2 * _WIDTH, 2 * _HEIGHT + 24), f"{name}: residuals of {len(table['x'])} stars")
+    for row, along in enumerate(("x", "y")):
+        for column, across in enumerate(("dx", "dy")):
+            corner = (column * _WIDTH, row * _HEIGHT + 24)
+            _panel(draw, corner, table[along], table[across], (along, {"dx": "east", "dy": "north"}[across]))
+    return _png(canvas)
+
+
+def draw_vectors(table: Table, name: str) -> bytes:
+    """Draw each residual as a line from its star's place on the chip, 20 mas as long as 100 pixels; return a PNG.
+
+    Parameters
+    ----------
+    table, name
+        As for `draw_residuals`.
+    """
+    side = 400
+    canvas, draw = _picture((2 * side + 60, 2 * side + 80), f"{name}: residuals, a tenth of a chip is 20 mas")
+    size = max(800.0, float(table["x"].max()), float(table["y"].max()))
+    for number in range(1, 5):
+        left, top = 20 + (number - 1) % 2 * (side + 20), 40 + (number - 1) // 2 * (side + 20)
+        draw.rectangle((left, top, left + side, top + side), outline="black")
+        draw.text((left + 4, top + 4), f"chip {number}", fill="black")
+        mine = table["chip"] == number
+        px, py = left + table["x"][mine] / size * side, top + side - table["y"][mine] / size * side
+        ex, ey = px - table["dx"][mine] * side / 200.0, py - table["dy"][mine] * side / 200.0
+        for a, b, c, d in zip(px.tolist(), py.tolist(), ex.tolist(), ey.tolist(), strict=True):
+            draw.line((a, b, c, d), fill="#1f5fa8", width=1)
+            draw.ellipse((a - 1, b - 1, a + 1, b + 1), fill="black")
+    return _png(canvas)

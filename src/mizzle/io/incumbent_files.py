@@ -1,0 +1,141 @@
+"""FITS files as the incumbents name and build them: an image in PRIMARY, headerlets, masks of cosmic rays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle._version import __version__
+from mizzle.geometry.keywords import Card, frame_cards, table_cards, table_extensions
+from mizzle.io.atomic import whole_file
+from mizzle.io.products import grid_cards, make_header
+from mizzle.io.rewriting import rewriting
+from mizzle.model import ChipFrame, Exposure, Grid
+
+
+def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *, table: Any = None) -> Path:
+    """Write an image into PRIMARY.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    image : (ny, nx) or (planes, ny, nx) array
+        Pixels.
+    cards : iterable of (keyword, value, comment)
+        Its header.
+    table : BinTableHDU, optional
+        A table to go after it.
+    """
+    from astropy.io import fits
+
+    view = np.asarray(image).view()
+    view.flags.writeable = False  # astropy turns the bytes of writeable arrays around while it writes
+    hdus = [fits.PrimaryHDU(view, header=make_header(cards)), *([] if table is None else [table])]
+    with whole_file(path) as stream:
+        fits.HDUList(hdus).writeto(stream)
+    return Path(path)
+
+
+def second_name(path: str | Path, other: str | Path) -> Path:
+    """Give a file a second name; a copy where the file system has no links."""
+    other = Path(other)
+    with contextlib.suppress(FileNotFoundError):
+        other.unlink()
+    try:
+        os.link(path, other)
+    except OSError:
+        with whole_file(other) as stream:
+            stream.write(Path(path).read_bytes())
+    return other
+
+
+def write_reference_frame(path: str | Path, grid: Grid) -> Path:
+    """Write a frame without pixels: PRIMARY, and an empty extension ``WCS`` with its keywords."""
+    from astropy.io import fits
+
+    ny, nx = grid.shape
+    cards = [*grid_cards(grid), ("NPIX1", nx, "[pixel] columns"), ("NPIX2", ny, "[pixel] rows")]
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(header=make_header(cards), name="WCS")])
+    with whole_file(path) as stream:
+        hdus.writeto(stream)
+    return Path(path)
+
+
+def write_headerlet(
+    path: str | Path, exposure: Exposure, frames: Mapping[str, ChipFrame], facts: Mapping[str, str]
+) -> Path:
+    """Write the WCS of an exposure without its pixels: an extension ``SIPWCS`` for each chip.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    exposure : Exposure
+        Whose WCS it is.
+    frames : mapping
+        Frame by chip name.
+    facts : mapping
+        ``WCSNAME``, ``HDRNAME``, ``AUTHOR``, ``DESCRIP``, ``HISTORY``; empty ones are left out.
+    """
+    from astropy.io import fits
+
+    primary = [
+        ("DESTIM", exposure.root, "exposure this belongs to"),
+        ("SIPNAME", f"{exposure.root}_{frames[next(iter(frames))].name}", "distortion polynomial"),
+        ("UPWCSVER", f"mizzle {__version__}", "wrote the WCS"),
+        ("TELESCOP", "HST", "telescope"),
+        ("INSTRUME", exposure.camera.instrument, "instrument"),
+        *((key, value, "") for key, value in {"HDRNAME": Path(path).stem, **facts}.items() if value),
+    ]
+    units, tables = [], []
+    for name, frame in frames.items():
+        chip = exposure.chips[name]
+        cards = [card for card in frame_cards(frame, lookup_version=chip.number) if card[0] != "WCSNAME"]
+        more = [
+            ("WCSNAME", facts.get("WCSNAME") or frame.name, "name of the WCS"),
+            ("TG_ENAME", "SCI", "extension it is for"),
+            ("TG_EVER", int(chip.header.get("EXTVER", chip.number)), "version of that extension"),
+            ("CCDCHIP", chip.number, "chip"),
+        ]
+        units.append(fits.ImageHDU(header=make_header([*more, *cards]), name="SIPWCS", ver=chip.number))
+        for one in table_extensions(frame, chip.number):
+            header = make_header(table_cards(one.table, one.version, one.name))
+            tables.append(fits.ImageHDU(np.array(one.table.data), header=header))
+    with whole_file(path) as stream:
+        fits.HDUList([fits.PrimaryHDU(header=make_header(primary)), *units, *tables]).writeto(stream)
+    return Path(path)
+
+
+def write_planes(path: Path, source: Path, exposure: Exposure, errors: Mapping[str, NDArray[Any]]) -> None:
+    """Write a ``c0m`` as an ``flt``: its headers and pixels, with DQ and ERR of each chip after them.
+
+    Parameters
+    ----------
+    path, source : Path
+        The ``flt`` and the ``c0m``.
+    exposure : Exposure
+        What was read of it.
+    errors : mapping
+        1 sigma [DN] by chip name.
+    """
+    from astropy.io import fits
+
+    with rewriting(source, to=path) as hdus:
+        hdus[0].header["FILENAME"] = path.name
+        for name, chip in exposure.chips.items():
+            for extension, image in (("DQ", chip.dq.astype(np.int16)), ("ERR", errors[name].astype(np.float32))):
+                header = make_header([*frame_cards(chip.frame), ("DETECTOR", chip.number, "chip")])
+                for card in list(header.cards):
+                    if card.keyword.startswith(("A_", "B_", "D2IM")):
+                        header.remove(card.keyword, ignore_missing=True)
+                for axis in (1, 2):
+                    header[f"CTYPE{axis}"] = str(header[f"CTYPE{axis}"]).removesuffix("-SIP")
+                hdus.append(fits.ImageHDU(image, header=header, name=extension, ver=chip.number))
+        hdus[0].header["NEXTEND"] = len(hdus) - 1

@@ -1,0 +1,14 @@
+"""The calls of stwcs that WFPC2 scripts make, on mizzle: ``updatewcs.updatewcs`` and ``wcsutil.HSTWCS``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["updatewcs", "wcsutil"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return importlib.import_module(f"mizzle.stwcs.{name}")
+    raise AttributeError(f"module 'mizzle.stwcs' has no attribute {name!r}")

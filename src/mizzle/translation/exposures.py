@@ -1,0 +1,71 @@
+"""Reading the exposures of a call as its files say: the WCS they carry where one was written, else the model's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mizzle.io.exposures import read_exposure
+from mizzle.io.pixels import PixelCache
+from mizzle.io.rewriting import chip_units, opened
+from mizzle.model import Exposure
+from mizzle.settings import Settings, build_settings
+from mizzle.translation.inputs import with_quality
+
+_TABLES = {"IDCTAB": "idctab", "OFFTAB": "offtab", "DGEOFILE": "dgeofile"}
+
+
+def read_exposures(paths: Iterable[Path], settings: Settings) -> list[Exposure]:
+    """Read files, sorted by start of exposure, then root.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Science files.
+    settings : Settings
+        ``geometry.wcs="header"`` trusts the WCS of files that have a distorted one; others get the model's.
+
+    Raises
+    ------
+    InputError
+        A file is not a WFPC2 exposure.
+    """
+    cache = PixelCache()
+    exposures = [
+        read_exposure(with_quality(path), settings_for(path, settings), cache=cache, headers_only=True)
+        for path in paths
+    ]
+    return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def settings_for(path: Path, settings: Settings) -> Settings:
+    """Return the settings to read one file with: its own WCS where it is distorted, its own tables where they are here.
+
+    Tables count where the header names them as ``uref$name`` and the environment variable names a folder that holds
+    the file, as the incumbents look for them; mizzle's own serve otherwise.
+    """
+    with opened(path) as hdus:
+        primary = hdus[0].header
+        kinds = [str(hdu.header.get("CTYPE1", "")) for hdu in chip_units(hdus).values()]
+        tables = {key: str(primary.get(name, "")) for name, key in _TABLES.items()}
+    changes: dict[str, Any] = {key: text for key, text in tables.items() if _is_here(text)}
+    if settings.geometry.wcs == "header" and not all(kind.strip().endswith("-SIP") for kind in kinds):
+        changes["wcs"] = "model"
+    return with_values(settings, geometry=changes) if changes else settings
+
+
+def _is_here(text: str) -> bool:
+    """Return whether a reference file named ``variable$name`` is in the folder the variable names."""
+    variable, dollar, name = text.strip().rpartition("$")
+    folder = os.environ.get(variable, "") if dollar else ""
+    return bool(folder) and (Path(folder) / Path(name).name).is_file()
+
+
+def with_values(settings: Settings, **sections: Mapping[str, Any]) -> Settings:
+    """Return settings with other values in some sections, checked."""
+    values = settings.model_dump(exclude_unset=True)
+    for section, changes in sections.items():
+        values[section] = {**values.get(section, {}), **changes}
+    return build_settings(values)
