@@ -31,45 +31,31 @@ static void mz_lanczos3_table(double *table)
 
 /* Contraction is off (see CMakeLists.txt): a fused multiply-add stands only where it is written, so the vector and the
  * scalar form of a line, and with them a pixel in the middle and at the edge of a band, round alike. */
-#define MZ_FMA(a, b, c) ((a) * (b) + (c))
-#define MZ_V double
-#define MZ_LANES 1
-#define MZ_ALL(a) (a)
-#define MZ_LOAD(p) (*(p))
-#define MZ_STORE(p, a) (*(p) = (a))
-#define MZ_VMIN(a, b) mz_base_min(a, b)
-#define MZ_VMAX(a, b) mz_base_max(a, b)
-#define MZ_VABS(a) fabs(a)
-#define MZ_VFLOOR(a) floor(a)
-#define MZ_VFMA(a, b, c) ((a) * (b) + (c))
-#define MZ_IF_LESS(a, b, yes, no) ((a) < (b) ? (yes) : (no))
+#include "lanes_base.h"
 #define MZ(name) mz_base_##name
 #include "map_body.h"
 #include "square_body.h"
 #include "accumulate_body.h"
 #undef MZ
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
+#if defined(MZ_MANY_ISA)
 #include <immintrin.h>
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#include "isa_avx2.h"
 #include "lanes_avx2.h"
 #define MZ(name) mz_avx2_##name
 #include "map_body.h"
 #include "square_body.h"
 #include "accumulate_body.h"
 #undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#include "isa_end.h"
+#include "isa_avx512.h"
 #include "lanes_avx512.h"
 #define MZ(name) mz_avx512_##name
 #include "map_body.h"
 #include "square_body.h"
 #include "accumulate_body.h"
 #undef MZ
-#pragma GCC pop_options
+#include "isa_end.h"
 #endif
 
 /* 0 base, 1 AVX2, 2 AVX-512; negative `level` = the best this processor has. */
@@ -115,12 +101,42 @@ MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
     return 0;
 }
 
+/* Least and greatest y of the centers of each chunk of rows row0 .. row1 - 1; infinite and reversed where none is a number. */
+static void map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *restrict out)
+{
+    const int64_t nx = map->nx, chunks = (nx + MZ_CHUNK - 1) / MZ_CHUNK;
+    for (int64_t j = row0; j < row1; j++)
+        for (int64_t c = 0; c < chunks; c++) {
+            const double *p = map->pixmap + 2 * (j * nx + c * MZ_CHUNK) + 1;
+            const int64_t left = nx - c * MZ_CHUNK;
+            const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
+            double low[8], high[8];
+            for (int l = 0; l < 8; l++) {
+                low[l] = INFINITY;
+                high[l] = -INFINITY;
+            }
+            for (int k = 0; k < count; k += 8)
+                for (int l = 0; l < 8 && k + l < count; l++) {
+                    const double y = p[2 * (k + l)];
+                    low[l] = y < low[l] ? y : low[l];
+                    high[l] = y > high[l] ? y : high[l];
+                }
+            for (int l = 1; l < 8; l++) {
+                low[0] = low[l] < low[0] ? low[l] : low[0];
+                high[0] = high[l] > high[0] ? high[l] : high[0];
+            }
+            double *to = out + 2 * (j * chunks + c);
+            to[0] = low[0];
+            to[1] = high[0];
+        }
+}
+
 /* Where the chunks of a stored map lie: for each row and MZ_CHUNK columns, least and greatest y of the centers, to `out`
  * (ny, chunks, 2). Rows may be shared among threads. */
 MZ_EXPORT int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *out)
 {
     if (!mz_map_is_sound(map) || !map->pixmap || row0 < 0 || row1 > map->ny)
         return 1;
-    mz_base_ranges(map, row0, row1, out);
+    map_ranges(map, row0, row1, out);
     return 0;
 }

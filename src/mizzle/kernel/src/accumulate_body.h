@@ -484,33 +484,3 @@ static int MZ(usual_span)(const mz_job *job)
     const int span = 2 + (int)floor(most * 1.0005 - 1e-9);
     return span < 2 ? 2 : span > MZ_MAX_SPAN ? MZ_MAX_SPAN : span;
 }
-
-/* Least and greatest y of the centers of each chunk of rows row0 .. row1 - 1; infinite and reversed where none is a number. */
-static void MZ(ranges)(const mz_map *map, int64_t row0, int64_t row1, double *restrict out)
-{
-    const int64_t nx = map->nx, chunks = (nx + MZ_CHUNK - 1) / MZ_CHUNK;
-    for (int64_t j = row0; j < row1; j++)
-        for (int64_t c = 0; c < chunks; c++) {
-            const double *p = map->pixmap + 2 * (j * nx + c * MZ_CHUNK) + 1;
-            const int64_t left = nx - c * MZ_CHUNK;
-            const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
-            double low[8], high[8];
-            for (int l = 0; l < 8; l++) {
-                low[l] = INFINITY;
-                high[l] = -INFINITY;
-            }
-            for (int k = 0; k < count; k += 8)
-                for (int l = 0; l < 8 && k + l < count; l++) {
-                    const double y = p[2 * (k + l)];
-                    low[l] = y < low[l] ? y : low[l];
-                    high[l] = y > high[l] ? y : high[l];
-                }
-            for (int l = 1; l < 8; l++) {
-                low[0] = low[l] < low[0] ? low[l] : low[0];
-                high[0] = high[l] > high[0] ? high[l] : high[0];
-            }
-            double *to = out + 2 * (j * chunks + c);
-            to[0] = low[0];
-            to[1] = high[0];
-        }
-}

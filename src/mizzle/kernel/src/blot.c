@@ -129,24 +129,21 @@ typedef struct {
 #include "map_body.h"
 #include "blot_body.h"
 #undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
-#define MZ_MANY_ISA
+#if defined(MZ_MANY_ISA)
 #include <immintrin.h>
 #undef MZ_FMA
 #define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
-#pragma GCC target("avx2,fma")
+#include "isa_avx2.h"
+#include "contract.h"
 #define MZ(name) mz_avx2_##name
 #include "map_body.h"
 #include "blot_body.h"
 #undef MZ
-#pragma GCC pop_options
+#include "isa_end.h"
 #undef MZ_WIDEN
 #undef MZ_SUM8
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#include "isa_avx512.h"
+#include "contract.h"
 /* One instruction, where the compiler's own conversion takes four; the same for the sum. */
 #define MZ_WIDEN(v, wide) ((wide)_mm512_cvtps_pd((__m256)(v)))
 #define MZ_SUM8(s) _mm512_reduce_add_pd((__m512d)(s))
@@ -154,7 +151,7 @@ typedef struct {
 #include "map_body.h"
 #include "blot_body.h"
 #undef MZ
-#pragma GCC pop_options
+#include "isa_end.h"
 #endif
 
 /* Blot rows row0 .. row1 - 1 of a chip; with `wanted` (ny, nx) the pixels that it marks only, the others are no number. */

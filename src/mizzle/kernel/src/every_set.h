@@ -5,21 +5,19 @@
 #define MZ_FMA(a, b, c) ((a) * (b) + (c))
 #include MZ_BODY
 #undef MZ
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#if defined(MZ_MANY_ISA)
 #undef MZ_FMA
 #define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#include "isa_avx2.h"
 #define MZ(name) mz_avx2_##name
 #include MZ_BODY
 #undef MZ
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
+#include "isa_end.h"
+#include "isa_avx512.h"
 #define MZ(name) mz_avx512_##name
 #include MZ_BODY
 #undef MZ
-#pragma GCC pop_options
+#include "isa_end.h"
 #define MZ_BEST(level, ...)            \
     switch (level) {                   \
     case 2:                            \

@@ -114,8 +114,9 @@ static void MZ(along_offsets)(const mz_map *map, const MZ(line) *line, double fi
         const double x0 = line->x[0] + (o[0] + sx * middle), y0 = line->y[0] + (o[1] + sy * middle);
         const double x1 = (d > 0 ? line->x[1] : 0.0) + 0.5 * n * sx, y1 = (d > 0 ? line->y[1] : 0.0) + 0.5 * n * sy;
         for (int k = from; k < to; k++) {
-            x[k] = MZ_FMA(MZ_FMA(x[k], u[k], x1), u[k], x0);
-            y[k] = MZ_FMA(MZ_FMA(y[k], u[k], y1), u[k], y0);
+            const double at = offset + scale * (double)k;
+            x[k] = MZ_FMA(MZ_FMA(x[k], at, x1), at, x0);
+            y[k] = MZ_FMA(MZ_FMA(y[k], at, y1), at, y0);
         }
     }
 }

@@ -20,6 +20,11 @@
 #define MZ_INLINE static inline
 #endif
 
+/* Can there be copies of the loops for several instruction sets, the best of which is chosen when the library is loaded? */
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
+#define MZ_MANY_ISA
+#endif
+
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
 #define MZ_ABI 6
 
