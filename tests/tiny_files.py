@@ -68,6 +68,8 @@ def chip(number: int, data: np.ndarray, extname: str = "SCI", **changes: Any) ->
         "PHOTZPT": -21.1,
         "PHOTMODE": f"WFPC2,{number},A2D7,F814W,,CAL",
         "VAFACTOR": 1.00002,
+        "LTV1": 0.0,  # small chips are cut out of whole ones
+        "LTV2": 0.0,
     }
     cards.update(changes)
     for key, value in cards.items():

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mizzle.errors import DataError, InputError, MizzleError, SettingsError
 from mizzle.instrument.wfpc2 import chip_name
 from mizzle.io.examine import examine
-from mizzle.io.exposures import FileHashes, hashes_of, read_exposure
+from mizzle.io.exposures import read_exposure
+from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import Mask, read_masks
 from mizzle.io.pixels import PixelCache

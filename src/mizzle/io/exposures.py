@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +15,18 @@ from mizzle.instrument import wfpc2
 from mizzle.instrument.cameras import WFPC2, camera_of
 from mizzle.io.examine import examine
 from mizzle.io.fitsfile import FitsFile
-from mizzle.io.headers import Keywords, start_time
+from mizzle.io.hashes import FileHashes, hashes_of
+from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.image_unit import ImageUnit
 from mizzle.io.inputs import InputFile, single_input
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
 from mizzle.io.reference_tables import geometry_inputs
-from mizzle.io.regular import open_regular, reason, refusal
-from mizzle.model import ArrayPixels, Chip, Exposure, Finding, FrozenDict, HeaderValue, Pixels, Verdict
+from mizzle.io.state import band_of, check_kind, check_readout, counts_per_unit, findings_of, photmode_finding
+from mizzle.model import ArrayPixels, Chip, Exposure, Finding, Pixels, Verdict
 from mizzle.settings import Settings
 
 #: A chip smaller than this cannot hold a star and its sky.
 _SMALLEST_SIDE = 16
-
-#: Bytes of a file hashed at a time.
-_PIECE = 4_000_000
-
-
-class FileHashes(Mapping[str, str]):
-    """SHA-256 by file, worked out when first asked for.
-
-    Parameters
-    ----------
-    paths : tuple of Path
-        The files.
-    """
-
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self._paths = {str(path): path for path in paths}
-        self._known: dict[str, str] = {}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What travels may arrive where the files are not.
-        return FrozenDict, (dict(self),)
-
-    def __getitem__(self, name: str) -> str:
-        if name not in self._known:
-            self._known[name] = _sha256(self._paths[name])
-        return self._known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-
-def _sha256(path: Path) -> str:
-    """Return a file's SHA-256, read in large pieces: between two of them a thread waits for the interpreter."""
-    digest, piece = hashlib.sha256(), memoryview(bytearray(_PIECE))
-    with open_regular(path) as stream:
-        try:
-            while length := stream.readinto(piece):  # type: ignore[attr-defined]
-                digest.update(piece[:length])
-        except OSError as problem:
-            raise refusal(path, f"cannot be read: {reason(problem)}") from problem
-    return digest.hexdigest()
 
 
 def read_exposure(
@@ -159,11 +116,6 @@ def _check_image(unit: ImageUnit) -> None:
         )
 
 
-def hashes_of(entry: InputFile) -> FileHashes:
-    """Return the hashes of an exposure's files, not worked out yet."""
-    return FileHashes(tuple(path for path in (entry.science, entry.quality) if path is not None))
-
-
 def _assemble(
     entry: InputFile,
     science: FitsFile,
@@ -185,12 +137,16 @@ def _assemble(
     if not units:
         raise InputError(f"{where}: no SCI image extension; a WFPC2 exposure has one per chip", file=where)
     headers = {name: unit.header for name, unit in units.items()}
-    for unit in units.values():
-        _check_image(unit)
-    pixels, findings = _pixels(science, quality, units, cache)
-    findings = [*_whole(science, quality, units), *findings]
+    check_kind(where, primary)
+    exposure = _describe(entry, keywords)
+    band, findings = band_of(keywords)
+    findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
+    findings += _readouts(where, primary, units)
+    factors, sentences = _units(where, primary, headers, exposure)
+    findings += sentences
+    pixels, more_findings = _pixels(science, quality, units, factors, cache)
+    findings += more_findings
     shapes = {name: (unit.shape[0], unit.shape[1]) for name, unit in units.items()}
-    exposure = _describe(entry, keywords, primary)
     root = str(primary.get("ROOTNAME", ""))
     folders = (entry.science.parent, Path(settings.archive.cache))
     with _named(where):
@@ -207,11 +163,14 @@ def _assemble(
             headerlet=more.headerlet,
         )
     chips = {
-        name: _chip(name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure)
+        name: _chip(
+            name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure, settings
+        )
         for name in units
     }
     return Exposure(
         **exposure,
+        filter=band,
         path=where,
         header=primary,
         camera=camera,
@@ -265,24 +224,50 @@ def _whole(science: FitsFile, quality: FitsFile, units: ChipUnits) -> list[Findi
     )
 
 
-def _describe(entry: InputFile, keywords: Keywords, primary: Mapping[str, HeaderValue]) -> dict[str, Any]:
+def _readouts(where: str, primary: FrozenHeader, units: ChipUnits) -> list[Finding]:
+    """Check the size of each chip; what is cut out is said once."""
+    for unit in units.values():
+        _check_image(unit)
+    found = [check_readout(f"{where}[{n}]", primary, unit.header, unit.shape) for n, unit in units.items()]
+    return list(dict.fromkeys(finding for finding in found if finding is not None))
+
+
+def _units(
+    where: str, primary: FrozenHeader, headers: Mapping[str, FrozenHeader], exposure: Mapping[str, Any]
+) -> tuple[dict[str, float], list[Finding]]:
+    """Return what each chip's pixels are multiplied by to be DN, and what is to be said about units."""
+    factors: dict[str, float] = {}
+    said: dict[str, list[str]] = {}
+    findings: list[Finding] = []
+    for name, header in headers.items():
+        gain = wfpc2.GAINS[exposure["atodgain"]][name]
+        factors[name], sentence = counts_per_unit(
+            f"{where}[{name}]", primary, header, exptime=exposure["exptime"], gain=gain
+        )
+        if sentence:
+            said.setdefault(sentence, []).append(name)
+        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"])
+        if mode is not None:
+            findings.append(replace(mode, chips=(name,)))
+    converted = [
+        Finding("units", Verdict.PASS, f"{', '.join(names)}: {text}; PHOTFLAM is taken to be for counts", tuple(names))
+        for text, names in said.items()
+    ]
+    return factors, [*converted, *findings]
+
+
+def _describe(entry: InputFile, keywords: Keywords) -> dict[str, Any]:
     """Return the exposure's own facts, checked."""
     exptime = keywords.number("EXPTIME", 0.01, 1e5, unit="s")
     gain = keywords.number("ATODGAIN", 1, 100)
     if gain not in wfpc2.GAINS:
         raise keywords.fail("ATODGAIN", gain, "7 or 15")
     date_obs, mjd = start_time(keywords)
-    names = [keywords.text("FILTNAM1"), keywords.text("FILTNAM2", "")]
-    filters = [re.sub(r"[^A-Z0-9]", "", name.upper()) for name in names]
-    filters = [name for name in filters if name and name not in {"CLEAR", "NA"}]
-    if not filters:
-        raise keywords.fail("FILTNAM1", names[0], "a filter's name")
     root = re.sub(r"[^a-z0-9_-]", "", keywords.text("ROOTNAME", "").lower())[:40] or re.sub(
         r"[^a-z0-9_-]", "", entry.stem
     )
     return {
         "root": root,
-        "filter": "+".join(filters)[:40],
         "exptime": exptime,
         "darktime": keywords.number("DARKTIME", 0, 1e5, unit="s", default=exptime),
         "mjd_start": mjd,
@@ -305,7 +290,9 @@ def _check_pointing(keywords: Keywords) -> None:
         raise keywords.fail("CD matrix", cd, "one that can be inverted")
 
 
-def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: Mapping[str, Any]) -> Chip:
+def _chip(
+    name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: Mapping[str, Any], settings: Settings
+) -> Chip:
     """Build one chip; PHOTFLAM may stand in its extension or in the primary header."""
     gain = exposure["atodgain"]
     return Chip(
@@ -315,7 +302,7 @@ def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: M
         header=keywords._headers[0],
         gain=wfpc2.GAINS[gain][name],
         read_noise=wfpc2.READ_NOISES[gain][name],
-        photflam=keywords.number("PHOTFLAM", 1e-25, 1e-9, unit="erg/cm2/s/A per DN/s"),
+        photflam=_photflam(keywords, settings),
         frame=frame,
         photplam=keywords.number("PHOTPLAM", 500, 20000, unit="A", default=float("nan")),
         photbw=keywords.number("PHOTBW", 0, 20000, unit="A", default=float("nan")),
@@ -325,8 +312,16 @@ def _chip(name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: M
     )
 
 
+def _photflam(keywords: Keywords, settings: Settings) -> float:
+    """Return PHOTFLAM; NaN where it is 0 (polarizers) and the user gives it."""
+    given = settings.equalize.factors or settings.equalize.photflam is not None or not settings.equalize.enabled
+    if given and keywords.find("PHOTFLAM") in (0, None):
+        return float("nan")
+    return keywords.number("PHOTFLAM", 1e-25, 1e-9, unit="erg/cm2/s/A per DN/s")
+
+
 def _pixels(
-    science: FitsFile, quality: FitsFile, units: ChipUnits, cache: PixelCache
+    science: FitsFile, quality: FitsFile, units: ChipUnits, factors: Mapping[str, float], cache: PixelCache
 ) -> tuple[dict[str, Pixels], list[Finding]]:
     """Pair science and quality planes chip by chip."""
     own = quality is science
@@ -353,7 +348,9 @@ def _pixels(
                     file=str(quality.path),
                     chip=name,
                 )
-        pixels[name] = _source((unit, dq, errors.get(name)), cache)
+        error = errors.get(name)
+        scaled = None if error is None else error.scaled(factors[name])
+        pixels[name] = _source((unit.scaled(factors[name]), dq, scaled), cache)
     return pixels, findings
 
 

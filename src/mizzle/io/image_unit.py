@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
@@ -71,3 +72,13 @@ class ImageUnit:
         if self.plane is None:
             raise InputError(f"{self.where}: no image", file=self.where)
         return load_plane(self.plane, self.content)
+
+    def scaled(self, factor: float) -> ImageUnit:
+        """Return the same image with its values multiplied."""
+        if factor == 1.0:
+            return self
+        packed = None if self.packed is None else (self.packed * np.float32(factor)).astype(np.float32)
+        plane = self.plane
+        if plane is not None:
+            plane = replace(plane, bscale=plane.bscale * factor, bzero=plane.bzero * factor)
+        return replace(self, plane=plane, packed=packed)

@@ -13,7 +13,7 @@ from typing import Any
 from mizzle._version import __version__
 from mizzle.errors import MizzleError
 from mizzle.io.atomic import prepare_folder, write_text
-from mizzle.io.exposures import FileHashes
+from mizzle.io.hashes import FileHashes
 from mizzle.io.quick_headers import FileStamp
 
 #: Folder, in OUT, of what only the batch itself reads.

@@ -1,0 +1,165 @@
+"""The state of an exposure: converted, refused, or said; a clean header says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from mizzle.errors import InputError
+from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS
+from mizzle.io.exposures import read_exposure
+from mizzle.model import Verdict
+from mizzle.settings import load_settings
+from tiny_files import write_pair
+
+EXPTIME = 500.0
+
+
+def findings(folder: Path, *, chip: dict[str, Any] | None = None, **primary: Any):
+    """What is found, without the notes that every exposure has."""
+    exposure = read_exposure(write_pair(folder, primary_changes=primary, chip_changes=chip))
+    return exposure, [f for f in exposure.findings if f.part not in ("geometry", "readout")]
+
+
+def test_a_clean_header_says_nothing(tmp_path: Path) -> None:
+    exposure, found = findings(
+        tmp_path, EXPFLAG="NORMAL", QUALITY="OK", FGSLOCK="FINE", MTFLAG=False, FLATCORR="COMPLETE",
+        DARKCORR="COMPLETE", SHADCORR="OMIT", KSPOTS="OFF", BIASCORR="COMPLETE", chip={"BUNIT": "COUNTS", "PHOTMODE": None},
+    )  # fmt: skip
+    assert found == []
+    assert exposure.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("COUNTS", lambda gain: 1.0),
+        ("counts", lambda gain: 1.0),
+        ("DN", lambda gain: 1.0),
+        ("COUNTS/S", lambda gain: 1 / EXPTIME),
+        ("COUNTS / SEC", lambda gain: 1 / EXPTIME),
+        ("ELECTRONS", lambda gain: gain),
+        ("ELECTRONS/S", lambda gain: gain / EXPTIME),
+    ],
+)
+def test_other_units_are_converted(unit: str, factor: Any, tmp_path: Path) -> None:
+    """The same exposure, written in another unit, is the same exposure."""
+    plain = read_exposure(write_pair(tmp_path / "plain"))
+    path = write_pair(tmp_path / "other", chip_changes={"BUNIT": unit})
+    with fits.open(path, mode="update") as hdus:
+        for hdu, name in zip(hdus[1:], CHIP_NAMES, strict=True):
+            hdu.data = (hdu.data * factor(GAINS[7][name])).astype(np.float32)
+    exposure = read_exposure(path)
+    for name, chip in exposure.chips.items():
+        np.testing.assert_allclose(chip.sci, plain.chips[name].sci, rtol=3e-7, atol=1e-6)
+    assert any("were made COUNTS" in note for note in exposure.notes) == (unit.upper() not in ("COUNTS", "DN"))
+
+
+@pytest.mark.parametrize("unit", ["Jy", "MJy/sr", "erg/s/cm2", "/S", "MAG"])
+def test_units_that_are_no_counts_are_refused(unit: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="BUNIT is"):
+        findings(tmp_path, chip={"BUNIT": unit})
+
+
+@pytest.mark.parametrize(
+    ("card", "value", "part", "verdict"),
+    [
+        ("FLATCORR", "OMIT", "calibration", Verdict.WARN),
+        ("FLATCORR", "PERFORM", "calibration", Verdict.WARN),
+        ("BIASCORR", "SKIPPED", "calibration", Verdict.WARN),
+        ("DARKCORR", "OMIT", "calibration", Verdict.WARN),
+        ("SUBSKY", True, "sky", Verdict.WARN),
+        ("EXPFLAG", "INTERRUPTED", "exposure", Verdict.WARN),
+        ("EXPFLAG", "INDETERMINATE", "exposure", Verdict.WARN),
+        ("EXPFLAG", "NO EXPOSURE", "exposure", Verdict.FAIL),
+        ("QUALITY", "LOSS OF LOCK", "quality", Verdict.WARN),
+        ("FGSLOCK", "GYROS", "guiding", Verdict.WARN),
+        ("FGSLOCK", "COARSE", "guiding", Verdict.WARN),
+        ("MTFLAG", True, "target", Verdict.WARN),
+    ],
+)
+def test_each_state_has_its_sentence(card: str, value: Any, part: str, verdict: Verdict, tmp_path: Path) -> None:
+    exposure, found = findings(tmp_path, **{card: value})
+    (finding,) = (f for f in found if f.part == part)
+    assert finding.verdict is verdict
+    assert card in finding.sentence
+    assert exposure.verdict is verdict
+
+
+def test_a_short_exposure_needs_no_dark(tmp_path: Path) -> None:
+    _, found = findings(tmp_path, DARKCORR="OMIT", EXPTIME=2.0)
+    assert [f.verdict for f in found if f.part == "calibration"] == [Verdict.PASS]
+
+
+@pytest.mark.parametrize(("card", "value"), [("IMAGETYP", "DARK"), ("IMAGETYP", "KSPOT"), ("KSPOTS", "ON")])
+def test_frames_without_sky_are_refused(card: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=card):
+        findings(tmp_path, **{card: value})
+
+
+def test_a_photflam_of_another_gain_is_noticed(tmp_path: Path) -> None:
+    _, found = findings(tmp_path, chip={"PHOTMODE": "WFPC2,1,A2D15,F814W,,CAL"})
+    assert {f.part for f in found} == {"units"}
+    assert all(f.verdict is Verdict.WARN for f in found)
+
+
+@pytest.mark.parametrize("mode", ["FULL", "AREA"])
+def test_a_trimmed_copy_is_no_readout(mode: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"96 x 96 pixels in MODE {mode}.*trimmed"):
+        findings(tmp_path, MODE=mode, chip={"LTV1": None})
+
+
+def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="MODE is 'SUBARRAY'"):
+        findings(tmp_path, MODE="SUBARRAY")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wavelength", "band"),
+    [
+        ("F814W", "", 0.0, "F814W"),
+        ("F555W", "POLQ", 0.0, "F555W+POLQ"),
+        ("POLQ", "F555W", 0.0, "F555W+POLQ"),
+        ("FR533P15", "", 4861.0, "FR533P15-4861"),
+        ("FR533P15", "", 5007.0, "FR533P15-5007"),
+    ],
+)
+def test_a_band_is_its_filters_in_one_order_and_the_wavelength_of_a_ramp(
+    first: str, second: str, wavelength: float, band: str, tmp_path: Path
+) -> None:
+    exposure, found = findings(tmp_path, FILTNAM1=first, FILTNAM2=second, LRFWAVE=wavelength, chip={"PHOTMODE": None})
+    assert exposure.filter == band
+    assert any("ramp filter" in f.sentence for f in found) == band.startswith("FR")
+
+
+def test_a_quad_filter_warns(tmp_path: Path) -> None:
+    exposure, _ = findings(tmp_path, FILTNAM1="FQUVN", chip={"PHOTMODE": None})
+    assert any("quad filter FQUVN" in note for note in exposure.notes)
+    assert exposure.verdict is Verdict.WARN
+
+
+def test_a_photflam_of_zero_is_refused_unless_it_is_given(tmp_path: Path) -> None:
+    path = write_pair(tmp_path, chip_changes={"PHOTFLAM": 0.0})
+    with pytest.raises(InputError, match="PHOTFLAM"):
+        read_exposure(path)
+    settings = load_settings("", ["equalize.factors=mine.csv"])
+    assert np.isnan(read_exposure(path, settings).chips["WF3"].photflam)
+
+
+def test_the_real_older_calibration_says_that_its_sky_is_gone(data_dir: Path) -> None:
+    exposure = read_exposure(data_dir / "old_forms" / "u40x010hm_2004_c0f.fits.gz")
+    assert [f.part for f in exposure.findings if f.verdict is not Verdict.PASS] == ["sky"]
+
+
+def test_the_real_ramp_exposure_is_named_a_trimmed_copy(data_dir: Path) -> None:
+    with pytest.raises(InputError, match="trimmed copy"):
+        read_exposure(data_dir / "old_forms" / "u5780205r_c0fx.fits.gz")
+
+
+def test_the_real_exposures_are_clean(data_dir: Path) -> None:
+    for name in ("exposures/u40x010hm", "ngc1261/ubai2502m", "ngc1261/ubai2505m"):
+        assert read_exposure(data_dir / f"{name}_c0m.fits.gz").verdict is Verdict.PASS
