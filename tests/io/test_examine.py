@@ -74,6 +74,10 @@ def test_a_sky_of_whole_numbers_is_no_fill(signal: float, atodgain: int) -> None
         assert not fill_rows(made(sci, atodgain=atodgain).chips["WF3"]).any()
 
 
+def test_a_sky_without_noise_is_no_fill() -> None:
+    assert not fill_rows(made(np.full(SHAPE, 3.0)).chips["WF3"]).any()
+
+
 def test_rows_that_are_flagged_already_are_not_said_again() -> None:
     dq = np.zeros(SHAPE, dtype=np.uint16)
     dq[100:] = 1

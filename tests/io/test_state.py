@@ -28,7 +28,8 @@ def findings(folder: Path, *, chip: dict[str, Any] | None = None, **primary: Any
 def test_a_clean_header_says_nothing(tmp_path: Path) -> None:
     exposure, found = findings(
         tmp_path, EXPFLAG="NORMAL", QUALITY="OK", FGSLOCK="FINE", MTFLAG=False, FLATCORR="COMPLETE",
-        DARKCORR="COMPLETE", SHADCORR="OMIT", KSPOTS="OFF", BIASCORR="COMPLETE", chip={"BUNIT": "COUNTS", "PHOTMODE": None},
+        DARKCORR="COMPLETE", SHADCORR="OMIT", KSPOTS="OFF", BIASCORR="COMPLETE",
+        chip={"BUNIT": "COUNTS", "PHOTMODE": None},
     )  # fmt: skip
     assert found == []
     assert exposure.verdict is Verdict.PASS

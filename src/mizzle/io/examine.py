@@ -88,6 +88,8 @@ def fill_rows(chip: Chip) -> NDArray[np.bool_]:
     for row in np.flatnonzero(found):
         sums = np.concatenate([[0], np.cumsum(equal[row])])
         found[row] = bool(np.any(sums[run:] - sums[:-run] == run))
+    if 2 * np.count_nonzero(found) > np.count_nonzero(unflagged.any(axis=1)):
+        found[:] = False  # an image without noise, as simulations may be: constant rows are its sky
     thinned = sci[:, ::_STEP]
     used = unflagged[:, ::_STEP] & np.isfinite(thinned)
     below = np.count_nonzero(used & (thinned < -_BELOW * chip.read_noise / chip.gain), axis=1)

@@ -140,8 +140,8 @@ def _assemble(
     check_kind(where, primary)
     exposure = _describe(entry, keywords)
     band, findings = band_of(keywords)
-    findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
     findings += _readouts(where, primary, units)
+    findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
     factors, sentences = _units(where, primary, headers, exposure)
     findings += sentences
     pixels, more_findings = _pixels(science, quality, units, factors, cache)
