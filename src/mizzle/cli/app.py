@@ -11,6 +11,7 @@ import typer
 
 from mizzle.cli.archive import fetch_command, references_command
 from mizzle.cli.batch import batch_command
+from mizzle.cli.migrate import migrate_command
 from mizzle.cli.options import Assignments, Config, Drop, Like, Masks, QualityFiles, Quiet, chosen, read_settings
 from mizzle.cli.simulate import simulate_command
 
@@ -181,6 +182,7 @@ def report_command(
 
 app.command("simulate")(simulate_command)
 app.command("batch")(batch_command)
+app.command("migrate")(migrate_command)
 app.command("fetch")(fetch_command)
 app.command("references")(references_command)
 

@@ -22,7 +22,7 @@ from mizzle.translation.parameters import Task
 
 __all__ = ["photeq"]
 
-_TASK = Task(
+PHOTEQ_TASK = Task(
     "photeq",
     {
         **{"ref_phot": None, "ref_phot_ext": None, "phot_kwd": "PHOTFLAM", "aux_phot_kwd": "PHOTFNU"},
@@ -82,7 +82,7 @@ def photeq(
     """
     given = {"sciext": sciext, "errext": errext, "ref_phot": ref_phot, "ref_phot_ext": ref_phot_ext}
     given |= {"phot_kwd": phot_kwd, "aux_phot_kwd": aux_phot_kwd, "search_primary": search_primary}
-    values = _TASK.values({**given, "readonly": readonly, "clobber": clobber, "logfile": logfile})
+    values = PHOTEQ_TASK.values({**given, "readonly": readonly, "clobber": clobber, "logfile": logfile})
     paths = list_files(files, "photeq").paths
     keyword = values.text("phot_kwd").upper()
     auxiliary = [word.strip().upper() for word in values.text("aux_phot_kwd").split(",") if word.strip()]

@@ -47,7 +47,7 @@ _FINDER_PARAMETERS: dict[str, tuple[Any, str]] = {
     "roundhi": (1.0, _FINDER),
 }
 _FIND = Task("imagefindcfg", {"dqbits": ""}, _FINDER_PARAMETERS)
-_TASK = Task(
+TWEAK_TASK = Task(
     "TweakReg",
     {
         **{"input": "*flt.fits", "refimage": "", "writecat": True, "clean": False, "runfile": "tweakreg.log"},
@@ -138,7 +138,7 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
         raise SettingsError("TweakReg: editpars: nothing here is interactive; give the parameters in the call")
     for config in (imagefindcfg, refimagefindcfg):
         _FIND.values(dict(config or {}))
-    values = _TASK.values(input_dict, configobj)
+    values = TWEAK_TASK.values(input_dict, configobj)
     request = _understand(files, values, dict(imagefindcfg or {}))
     with Journal("TweakReg", values.text("runfile")) as log:
         exposures = read_exposures(request.paths, request.settings)

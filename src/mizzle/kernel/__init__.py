@@ -5,6 +5,7 @@ mizzle calls) and ``numpy_twin`` (the definition). The C twins stand together in
 declared in ``native``. Where it cannot be loaded, or ``MIZZLE_KERNEL=reference`` is set, the NumPy twins serve.
 """
 
+from mizzle.kernel.coadd import Drizzle
 from mizzle.kernel.drop import Accumulator, accumulate, drizzle
 from mizzle.kernel.maps import ChipMap
 from mizzle.kernel.native import backend
@@ -13,6 +14,7 @@ from mizzle.kernel.read import blot, blot_chip
 __all__ = [
     "Accumulator",
     "ChipMap",
+    "Drizzle",
     "accumulate",
     "backend",
     "blot",

@@ -22,7 +22,7 @@ __all__ = ["skymatch"]
 
 _STATISTIC = "sky.clip and sky.iterations choose the sky pixels"
 _UNITS = "counts, made rates at one PHOTFLAM"
-_TASK = Task(
+SKYMATCH_TASK = Task(
     "skymatch",
     {
         **{"skymethod": "globalmin+match", "skystat": "mode", "skyuser_kwd": "SKYUSER", "readonly": True},
@@ -65,7 +65,7 @@ def skymatch(input: Any, **input_dict: Any) -> SkyLevels:
     SettingsError
         An unknown parameter.
     """
-    values = _TASK.values(input_dict)
+    values = SKYMATCH_TASK.values(input_dict)
     paths = list_files(input, "skymatch").paths
     part = {"method": values.text("skymethod"), "statistic": values.text("skystat")}
     settings = with_values(Settings(), geometry={"wcs": "header"}, sky=part)

@@ -22,7 +22,7 @@ from mizzle.translation.inputs import list_files, with_quality
 from mizzle.translation.parameters import Task, TranslationWarning
 
 _NOTHING_TO_CORRECT = "WFPC2 has no such distortion"
-_TASK = Task(
+UPDATEWCS_TASK = Task(
     "updatewcs",
     {"vacorr": True, "d2imcorr": True, "use_db": True},
     {
@@ -79,7 +79,7 @@ def updatewcs(
     """
     given = {"vacorr": vacorr, "tddcorr": tddcorr, "npolcorr": npolcorr, "d2imcorr": d2imcorr, "use_db": use_db}
     given |= {"checkfiles": checkfiles, "verbose": verbose, "all_wcs": all_wcs, "remove_duplicates": remove_duplicates}
-    values = _TASK.values(given)
+    values = UPDATEWCS_TASK.values(given)
     paths = list_files(input, "updatewcs").paths
     geometry = {
         "velocity_aberration": "on" if values.flag("vacorr") else "off",

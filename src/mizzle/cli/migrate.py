@@ -1,0 +1,34 @@
+"""``mizzle migrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def migrate_command(
+    document: Annotated[Path, typer.Argument(metavar="NOTEBOOK.ipynb|SCRIPT.py", help="Written for drizzlepac.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Where the rewritten document goes; NAME_mizzle by default.")
+    ] = None,
+) -> None:
+    """Rewrite imports of drizzlepac to mizzle's; say which calls give another result, and why."""
+    from mizzle.cli.console import out as show
+    from mizzle.drizzlepac.drizzle_parameters import TASK
+    from mizzle.drizzlepac.tweakreg import TWEAK_TASK
+    from mizzle.errors import SettingsError
+    from mizzle.io.atomic import write_text
+    from mizzle.io.text import read_text
+    from mizzle.translation.migrate import migrate
+
+    target = out or document.with_name(f"{document.stem}_mizzle{document.suffix}")
+    if target.exists() and target.samefile(document):
+        raise SettingsError(f"{target}: is the document itself; give another name with -o", file=str(target))
+    tasks = {"AstroDrizzle": TASK, "TweakReg": TWEAK_TASK}
+    made = migrate(read_text(document), tasks, notebook=document.suffix == ".ipynb", source=str(document))
+    write_text(target, made.text)
+    for remark in made.remarks:
+        show(f"{remark.place}: {remark.text}")
+    show(f"wrote {target}")
