@@ -30,7 +30,7 @@ from mizzle.model import (
     worst,
 )
 from mizzle.progress import Progress
-from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_field
+from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_camera, same_field
 from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
@@ -65,7 +65,7 @@ def run(
     out : str or Path, optional
         Folder for the products; nothing is written without it.
     name : str, optional
-        Start of the products' names; ``<target>_wfpc2_<filter>`` by default.
+        Start of the products' names; ``<target>_<camera>_<filter>`` by default.
     settings : Settings, optional
         Every parameter; the defaults otherwise.
     workers : int, optional
@@ -160,7 +160,8 @@ def process(
     """
     settings, inputs, runner = settings or Settings(), inputs or UserInputs(), runner or Serial()
     exclusions, progress = exclusions or Exclusions(), progress or Progress()
-    exposures = same_field(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
+    exposures = same_camera(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
+    exposures = same_field(exposures, exclusions)
     with progress.step("align"):
         alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_NAMES
 from mizzle.model import Alignment, Catalog, Exposure, Result
 from mizzle.simulate.truth import Truth
 
@@ -151,7 +150,7 @@ def score_fluxes(catalog: Catalog, truth: Truth, photflam: float) -> list[Score]
     ratio = flux / true[theirs]
     scores: list[Score] = []
     means = {}
-    for name in CHIP_NAMES:
+    for name in sorted({str(chip) for chip in chips} - {""}):
         chosen = good & (chips == name)
         if chosen.sum() < 5:
             continue
@@ -182,8 +181,8 @@ def _robust_mean(values: NDArray[np.float64]) -> tuple[float, float]:
 def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
     """Score completeness above 30 electrons, and good pixels lost, on sky (chip by chip) and on stars."""
     found = total = 0
-    lost_sky = dict.fromkeys(CHIP_NAMES, 0)
-    sky = dict.fromkeys(CHIP_NAMES, 0)
+    lost_sky = dict.fromkeys(result.exposures[0].camera.chips, 0)
+    sky = dict.fromkeys(result.exposures[0].camera.chips, 0)
     lost_star = star = 0
     for exposure in result.exposures:
         for name, chip in exposure.chips.items():
@@ -203,7 +202,7 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
     if total:
         share = found / total
         scores.append(at_least("cosmic rays above 30 e-, found", 100 * share, _binomial(share, total), 97.0, "%"))
-    for name in CHIP_NAMES:
+    for name in result.exposures[0].camera.chips:
         if sky[name]:
             share = lost_sky[name] / sky[name]
             label = f"good sky pixels flagged, {name}"

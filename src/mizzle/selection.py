@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import DataError, InputError, MizzleError, SettingsError
-from mizzle.instrument.wfpc2 import chip_name
 from mizzle.io.examine import examine
 from mizzle.io.exposures import read_exposure
 from mizzle.io.hashes import FileHashes, hashes_of
@@ -136,7 +135,7 @@ def _chosen(exposures: Sequence[Exposure], settings: Settings) -> list[Exposure]
     kept = [exposure for exposure in exposures if exposure.root not in dropped]
     if not settings.input.chips:
         return kept
-    wanted = {chip_name(text) or text for text in settings.input.chips}
+    wanted = {e.camera.chip_named(text) or text for e in kept for text in settings.input.chips}
     parts = [replace(e, chips={name: chip for name, chip in e.chips.items() if name in wanted}) for e in kept]
     parts = [exposure for exposure in parts if exposure.chips]
     if kept and not parts:
@@ -183,6 +182,31 @@ def _unique(exposures: list[Exposure], exclusions: Exclusions) -> list[Exposure]
         else:
             known[exposure.root] = exposure
     return list(known.values())
+
+
+def same_camera(exposures: Sequence[Exposure], exclusions: Exclusions) -> list[Exposure]:
+    """Keep exposures of one camera: the one that took most of them, or the first of several.
+
+    Raises
+    ------
+    SettingsError
+        Another camera took an exposure, and it is not to be dropped.
+    """
+    names = [exposure.camera.name for exposure in exposures]
+    kept_name = max(dict.fromkeys(names), key=names.count)
+    kept = []
+    for exposure, name in zip(exposures, names, strict=True):
+        if name == kept_name:
+            kept.append(exposure)
+            continue
+        problem = SettingsError(
+            f"{exposure.root} is of {name}, other exposures are of {kept_name}; one run takes one camera: run each by"
+            " itself",
+            root=exposure.root,
+            cameras=tuple(dict.fromkeys(names)),
+        )
+        exclusions.exclude(exposure.root, problem)
+    return kept
 
 
 def same_field(exposures: Sequence[Exposure], exclusions: Exclusions) -> list[Exposure]:
@@ -259,9 +283,9 @@ def exclude_unaligned(
 
 
 def default_name(exposures: Iterable[Exposure]) -> str:
-    """Return ``<target>_wfpc2_<filter>``, lower case; without the filter where there are several."""
+    """Return ``<target>_<camera>_<filter>``, lower case; without the filter where there are several."""
     exposures = list(exposures)
     target = re.sub(r"[^a-z0-9+.-]+", "-", exposures[0].target.lower()).strip("-.") or exposures[0].root
     filters = {exposure.filter for exposure in exposures}
     ending = f"_{filters.pop().lower()}" if len(filters) == 1 else ""
-    return f"{target[:60]}_wfpc2{ending}"
+    return f"{target[:60]}_{exposures[0].camera.label}{ending}"

@@ -121,7 +121,7 @@ def plan_text(
     from mizzle.model import Serial
     from mizzle.products import check_name, check_targets
     from mizzle.progress import Progress
-    from mizzle.selection import Exclusions, default_name, read_all, same_field
+    from mizzle.selection import Exclusions, default_name, read_all, same_camera, same_field
     from mizzle.steps.equalize import equalize
     from mizzle.user_inputs import read_corrections, user_grid
 
@@ -129,7 +129,7 @@ def plan_text(
     refuse_folder(out)
     exclusions = Exclusions()
     exposures = read_all(files, None, settings, Serial(), exclusions, Progress(Console(quiet=True)), pixels=False)
-    exposures = same_field(exposures, exclusions)
+    exposures = same_field(same_camera(exposures, exclusions), exclusions)
     equalize(exposures, settings, corrections=read_corrections(settings))
     rows = [
         (e.root, e.filter, f"{e.exptime:g}", e.atodgain, e.date_obs, " ".join(e.chips), " + ".join(

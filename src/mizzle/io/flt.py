@@ -20,7 +20,6 @@ from mizzle.geometry.keywords import (
 )
 from mizzle.geometry.tpv import head_text
 from mizzle.instrument.noise import noise_model
-from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.atomic import prepare_folder, whole_file, write_text
 from mizzle.io.products import make_header
 from mizzle.io.run_id import KEYWORD
@@ -121,7 +120,7 @@ def _planes(
     planes = {
         "SCI": (sci * np.float32(factor)).astype(np.float32),
         "ERR": (noise_model(exposure, chip, settings.noise).sigma(sci) * factor).astype(np.float32),
-        "DQ": (chip.dq | np.where(rays, DQ_BITS["cosmic_ray"], 0)).astype(np.int16),
+        "DQ": (chip.dq | np.where(rays, dict(exposure.camera.bits)["cosmic_ray"], 0)).astype(np.int16),
     }
     own = {"DETECTOR", "PHOTFLAM", "PHOTFNU", "BUNIT", "PHOTPLAM", "PHOTBW", "PHOTZPT", "PHOTMODE"}
     alternates = alternate_cards(chip.header)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle._version import __version__
-from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 from mizzle.io.atomic import whole_file
 from mizzle.model import Exposure, Grid, Mosaic, Zeropoint
 
@@ -53,10 +52,11 @@ def write_mosaic(
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     primary = fits.PrimaryHDU(header=make_header([*extra, *_primary_cards(mosaic, inputs, zeropoint)]))
-    science_cards = [*_photometry_cards(mosaic), *grid_cards(mosaic.grid)]
+    unit = inputs[0].camera.unit
+    science_cards = [*_photometry_cards(mosaic, unit), *grid_cards(mosaic.grid)]
     planes = (
         ("SCI", _filled(mosaic, mosaic.sci), science_cards),
-        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", "COUNTS/S", "1 sigma per pixel"), *grid_cards(mosaic.grid)]),
+        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", unit, "1 sigma per pixel"), *grid_cards(mosaic.grid)]),
         (
             "WHT",
             mosaic.wht,
@@ -121,17 +121,18 @@ def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoin
     """Return all cards of a product in one header, for a file with the image in PRIMARY."""
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     primary = [card for card in _primary_cards(mosaic, inputs, zeropoint) if card[0] != "BUNIT"]
-    return [*primary, *_photometry_cards(mosaic), *grid_cards(mosaic.grid)]
+    return [*primary, *_photometry_cards(mosaic, inputs[0].camera.unit), *grid_cards(mosaic.grid)]
 
 
 def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
     """Return what holds for the whole product."""
     first = exposures[0]
-    reference = mosaic.reference
+    camera, reference = first.camera, mosaic.reference
     filters = mosaic.filter.split("+")
     cards: list[Card] = [
         ("TELESCOP", "HST", "telescope"),
-        ("INSTRUME", "WFPC2", "instrument"),
+        ("INSTRUME", camera.instrument, "instrument"),
+        *([("DETECTOR", camera.detector, "detector")] if camera.detector else []),
         ("TARGNAME", first.target, "target"),
         ("ROOTNAME", first.root, "first exposure"),
         ("FILTNAM1", filters[0], "first filter"),
@@ -142,14 +143,14 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
         ("EXPTIME", mosaic.exptime, "[s] sum over exposures"),
         ("TEXPTIME", mosaic.exptime, "[s] sum over exposures"),
         ("NDRIZIM", len(mosaic.inputs), "number of chips drizzled"),
-        ("BUNIT", "COUNTS/S", "DN/s at PHOTFLAM"),
-        ("GAIN", reference.gain * mosaic.exptime, "[electron] per COUNTS/S"),
+        ("BUNIT", camera.unit, "rate at PHOTFLAM"),
+        ("GAIN", reference.gain * mosaic.exptime, f"[electron] per {camera.unit}"),
         ("RDNOISE", _read_noise(exposures, reference.chip), "[electron] of one reference-chip readout"),
         ("ZPREF", reference.chip, "chip whose PHOTFLAM is the product's"),
         ("ZPFLAM", reference.photflam, "the one PHOTFLAM"),
         ("ZPVERIF", str(zeropoint.verdict), "proof of the zeropoint on stars"),
     ]
-    for name, number in CHIP_NUMBERS.items():
+    for number, name in enumerate(camera.chips, start=1):
         proof = zeropoint.proof.get(name)
         if proof is not None:
             cards.append((f"ZPRAT{number}", proof.ratio, f"{name} over reference"))
@@ -191,11 +192,11 @@ def _driz_cards(mosaic: Mosaic) -> list[Card]:
     return cards
 
 
-def _photometry_cards(mosaic: Mosaic) -> list[Card]:
+def _photometry_cards(mosaic: Mosaic, unit: str) -> list[Card]:
     reference = mosaic.reference
     return [
-        ("BUNIT", "COUNTS/S", "DN/s at PHOTFLAM"),
-        ("PHOTFLAM", reference.photflam, "inverse sensitivity, erg/cm2/s/A per COUNTS/S"),
+        ("BUNIT", unit, "rate at PHOTFLAM"),
+        ("PHOTFLAM", reference.photflam, f"inverse sensitivity, erg/cm2/s/A per {unit}"),
         ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),
         ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
         ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
@@ -236,7 +237,7 @@ def header_table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
     columns: list[tuple[str, str, str, list[Any]]] = [
         ("ROOTNAME", "40A", "", [item.root for item in rows]),
         ("CHIP", "4A", "", [item.chip for item in rows]),
-        ("DETECTOR", "J", "", [CHIP_NUMBERS[item.chip] for item in rows]),
+        ("DETECTOR", "J", "", [by_root[item.root].camera.number(item.chip) for item in rows]),
         ("EXPTIME", "D", "s", [item.exptime for item in rows]),
         ("EXPSTART", "D", "d", [by_root[item.root].mjd_start for item in rows]),
         ("DATE-OBS", "10A", "", [by_root[item.root].date_obs for item in rows]),

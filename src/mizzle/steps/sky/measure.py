@@ -11,8 +11,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 import numpy as np
 
 from mizzle.errors import DataError, SettingsError
-from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
 from mizzle.model import Alignment, Exposure, FluxScales, Runner, SkyLevels
+from mizzle.model.camera import Camera
 from mizzle.model.user_tables import SkyRegion, SkyValue
 from mizzle.settings import Settings, SkySettings
 from mizzle.steps.chip_view import view_chips
@@ -70,7 +70,7 @@ def measure_sky(
     for sky in runner.map(lambda view: chip_sky(view, settings, kept_out), views):
         skies[sky.root][sky.chip] = sky
     notes = _check(exposures, skies, settings.sky)
-    given = (*values, *_settings_values(settings.sky))
+    given = (*values, *_settings_values(settings.sky, exposures[0].camera))
     wanted: Brightness = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
@@ -169,24 +169,25 @@ def _say(unit: Hashable) -> str:
     return " ".join(unit) if isinstance(unit, tuple) else str(unit)
 
 
-def _settings_values(options: SkySettings) -> tuple[SkyValue, ...]:
+def _settings_values(options: SkySettings, camera: Camera) -> tuple[SkyValue, ...]:
     """Read ``sky.values``."""
     rows = []
     for text in options.values:
         where, equals, number = text.partition("=")
         root, _, chip = where.strip().rpartition(":")
-        if not root and chip_name(chip) is None:
+        if not root and camera.chip_named(chip) is None:
             root, chip = chip, ""
         try:
             value = float(number)
         except ValueError:
             value = float("nan")
-        if not equals or not np.isfinite(value) or (chip and chip_name(chip) is None):
+        if not equals or not np.isfinite(value) or (chip and camera.chip_named(chip) is None):
             raise SettingsError(
-                f"sky.values: {text!r} is not understood; write ROOT=3.1, WF3=3.1, ROOT:WF3=3.1 or *=3.1",
+                f"sky.values: {text!r} is not understood; write ROOT=3.1, {camera.reference}=3.1,"
+                f" ROOT:{camera.reference}=3.1 or *=3.1",
                 value=text,
             )
-        rows.append(SkyValue(value, root.replace("*", "").lower(), chip_name(chip) or ""))
+        rows.append(SkyValue(value, root.replace("*", "").lower(), camera.chip_named(chip) or ""))
     return tuple(rows)
 
 
@@ -199,7 +200,7 @@ def _user_levels(group: Sequence[Exposure], skies: Skies, given: Sequence[SkyVal
             if not rows:
                 raise SettingsError(
                     f"sky.method is user, but no level is given for {exposure.root} {name};"
-                    f" add it to sky.values or sky.file (chips: {', '.join(CHIP_NAMES)})",
+                    f" add it to sky.values or sky.file (chips: {', '.join(exposure.camera.chips)})",
                     root=exposure.root,
                     chip=name,
                 )
