@@ -13,7 +13,7 @@ from astropy.table import Table
 
 import mizzle
 from mizzle.cli import main
-from mizzle.errors import SettingsError
+from mizzle.errors import InputError, SettingsError
 from mizzle.io.locking import HeldError, lock
 from mizzle.settings import load_settings
 from mizzle.visits.batching import only_driver
@@ -196,3 +196,20 @@ def test_a_visit_that_failed_is_run_again_only_when_asked(tmp_path: Path) -> Non
     assert counts == [1, 0, 1]
     assert json.loads((out / "batch.json").read_text())["visits"][0]["state"] == "failed"
     shutil.rmtree(out)
+
+
+@pytest.mark.parametrize(("number", "cause"), [(28, "circumstances: disk"), (5, "circumstances"), (None, "data")])
+def test_what_the_system_refused_may_go_well_another_time(number: int | None, cause: str) -> None:
+    """As FITS writers do it: they raise an error in words of their own while they handle the system's."""
+    from mizzle.visits.task import _cause
+
+    try:
+        try:
+            raise OSError("odd file") if number is None else OSError(number, "no")
+        except OSError:
+            raise OSError("in words of its own")  # noqa: B904
+    except OSError as problem:
+        unread, unwritten = InputError("x: cannot be read"), SettingsError("x: cannot be written")
+        unread.__cause__ = unwritten.__cause__ = problem
+    assert _cause(unread) == cause
+    assert _cause(unwritten) == (cause if number is not None else "circumstances")

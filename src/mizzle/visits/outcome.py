@@ -3,6 +3,7 @@ for eyes."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mizzle._version import __version__
+from mizzle.errors import SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.io.catalog_file import ecsv_text
 from mizzle.report.overview import build_overview
@@ -99,7 +101,9 @@ class Overview:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.write()  # whatever stopped the batch, what has ended is shown
+        # Whatever stopped the batch, what has ended is shown; a full disk is told of once.
+        with contextlib.suppress(*([SettingsError] if kind is not None else [])):
+            self.write()
 
     def add(self, visit: Visit, record: Record) -> None:
         """Take in how a visit ended."""

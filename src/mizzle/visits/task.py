@@ -137,13 +137,17 @@ def _failed(request: Request, problem: MizzleError, stamps: dict[str, FileStamp]
 
 def _cause(problem: BaseException) -> str:
     """Tell whether another attempt could end otherwise: the system said no, not the data."""
-    cause: BaseException | None = problem
-    while cause is not None:
-        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
-            number = cause.errno
-            return f"{CIRCUMSTANCES}: disk" if number in DISK else CIRCUMSTANCES if number is not None else DATA
-        cause = cause.__cause__
-    return DATA
+    numbers = []
+    reason: BaseException | None = problem
+    while reason is not None:
+        if isinstance(reason, OSError) and not isinstance(reason, FileNotFoundError):
+            numbers.append(reason.errno)  # none where a library found words of its own: what it met is its context
+        reason = reason.__cause__ or reason.__context__
+    if any(number in DISK for number in numbers):
+        return f"{CIRCUMSTANCES}: disk"
+    # Files are read as InputError, written as SettingsError: odd bytes can be read only, so this is the disk's word.
+    refused = any(number is not None for number in numbers) or (numbers and isinstance(problem, SettingsError))
+    return CIRCUMSTANCES if refused else DATA
 
 
 @contextlib.contextmanager
