@@ -208,8 +208,7 @@ class Delivery(Listener):
         order = {folder / file: place for place, file in enumerate(result.report["files"])}
         return sorted(files, key=lambda path: order.get(path, len(order)))
 
-    @staticmethod
-    def _image(job: tuple[Result, str, Path]) -> Path:
+    def _image(self, job: tuple[Result, str, Path]) -> Path:
         """Write one mosaic."""
         from mizzle.io.products import write_mosaic
 
@@ -217,7 +216,8 @@ class Delivery(Listener):
         stem = stems(result.name, result.mosaics)[band]
         path, proof = staged / f"{stem}_drz.fits", result.zeropoints[band]
         extra = [(KEYWORD, result.run_id, "of all files of this run")]
-        return write_mosaic(path, result.mosaics[band], result.exposures, proof, extra)
+        compress = self._settings.output.compress
+        return write_mosaic(path, result.mosaics[band], result.exposures, proof, extra, compress=compress)
 
     def _write_texts(self, result: Result, products: ProductSet) -> None:
         """Write settings, catalogs, numbers, and the exposures where they are wanted."""

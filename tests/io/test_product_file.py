@@ -4,6 +4,7 @@ import contextlib
 import io
 
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from combine_tools import blank_stack, drizzled
@@ -41,3 +42,20 @@ def test_the_image_is_not_touched_while_it_is_written(monkeypatch):
     with fits.open(io.BytesIO(stream.getvalue())) as hdus:
         np.testing.assert_array_equal(hdus["SCI"].data, mosaic.sci)
         np.testing.assert_array_equal(hdus["CTX"].data, mosaic.ctx)
+
+
+@pytest.mark.parametrize(
+    ("compress", "packed"), [("none", ()), ("context", ("CTX",)), ("all", ("SCI", "ERR", "WHT", "CTX"))]
+)
+def test_compression_gives_back_every_bit(compress, packed, tmp_path):
+    exposures = blank_stack("WF3", (40, 44))
+    mosaic = drizzled(exposures)
+    path = products.write_mosaic(
+        tmp_path / "a.fits", mosaic, exposures, Zeropoint(mosaic.reference, {}), compress=compress
+    )
+    with fits.open(path) as hdus, fits.open(path, disable_image_compression=True) as raw:
+        hdus.verify("exception")
+        assert {hdu.name for hdu in raw if "ZIMAGE" in hdu.header} == set(packed)
+        for name, array in (("SCI", mosaic.sci), ("ERR", mosaic.err), ("WHT", mosaic.wht), ("CTX", mosaic.ctx)):
+            assert hdus[name, 1].data.astype(array.dtype).tobytes() == array.tobytes(), name
+            assert hdus[name].header["CTYPE1"] == "RA---TAN"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ def write_mosaic(
     exposures: Iterable[Exposure],
     zeropoint: Zeropoint,
     extra: Iterable[Card] = (),
+    *,
+    compress: Literal["none", "context", "all"] = "none",
 ) -> Path:
     """Write a mosaic with its weights, errors, context, table of inputs and the proof of its zeropoint.
 
@@ -42,6 +44,8 @@ def write_mosaic(
         The proof.
     extra : iterable of (keyword, value, comment)
         More cards for the primary header; they stand first.
+    compress : str
+        Images that are tile-compressed, without loss: ``none``, ``context`` or ``all``.
 
     Returns
     -------
@@ -66,11 +70,28 @@ def write_mosaic(
     )
     hdus = fits.HDUList([primary])
     for name, array, cards in planes:
-        hdus.append(fits.ImageHDU(_untouchable(array), header=make_header(cards), name=name, ver=1))
+        packed = compress == "all" or (compress == "context" and name == "CTX")
+        hdus.append((_packed if packed else _plain)(_untouchable(array), make_header(cards), name))
     hdus.append(header_table(mosaic, inputs))
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return Path(path)
+
+
+def _plain(array: NDArray[Any], header: fits.Header, name: str) -> Any:
+    """Return an image as it is."""
+    from astropy.io import fits
+
+    return fits.ImageHDU(array, header=header, name=name, ver=1)
+
+
+def _packed(array: NDArray[Any], header: fits.Header, name: str) -> Any:
+    """Return an image in compressed tiles that give back every bit: integers by Rice, floats by gzip, not quantized."""
+    from astropy.io import fits
+
+    kind = "RICE_1" if array.dtype.kind == "i" else "GZIP_2"
+    header["EXTVER"] = 1
+    return fits.CompImageHDU(array, header=header, name=name, compression_type=kind, quantize_level=0.0)
 
 
 def _untouchable(array: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mizzle.settings.base import Section, setting
 
 
@@ -13,3 +15,7 @@ class OutputSettings(Section):
     )
     catalog: bool = setting(True, "Write the star catalog NAME_cat.ecsv.")
     image: bool = setting(True, "Write the picture NAME.png.")
+    compress: Literal["none", "context", "all"] = setting(
+        "none",
+        "Images of the product in tiles, compressed without loss: CTX (Rice), or all (the others by gzip).",
+    )
