@@ -74,9 +74,11 @@ class Grid:
 
 
 def products(out: Path) -> dict[str, bytes]:
-    """Every product but reports, which tell times."""
+    """Every product, the identifier of its run aside, but reports, which tell times."""
+    from visits.batch_tools import content
+
     return {
-        str(path.relative_to(out)): path.read_bytes()
+        str(path.relative_to(out)): content(path)
         for path in sorted(out.glob("*/*"))
         if ".mizzle" not in path.parts and "report" not in path.name
     }

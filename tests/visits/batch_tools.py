@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+
+from PIL import Image
 
 from mizzle.execution.cluster import Answer, WorkerFacts
 from mizzle.visits.records import Ledger, Record, Request
@@ -90,6 +93,14 @@ def ledger_in(folder: Path) -> Ledger:
     ledger = Ledger(folder)
     ledger.prepare()
     return ledger
+
+
+def content(path: Path) -> bytes:
+    """Return what a product holds, the identifier of its run aside."""
+    if path.suffix == ".png":
+        with Image.open(path) as picture:
+            return picture.tobytes()
+    return re.sub(rb"\d{8}T\d{6}Z-[0-9a-f]{8}", b"", path.read_bytes())
 
 
 def public(out: Path) -> dict[str, dict[str, object]]:
