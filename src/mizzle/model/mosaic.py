@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +96,20 @@ class Mosaic(Value):
         """Its frame as an `astropy.wcs.WCS`."""
         return self.grid.wcs
 
+    def to_ccddata(self) -> Any:
+        """Return SCI, ERR and WCS as an `astropy.nddata.CCDData` [ct / s]; masked where the weight is 0."""
+        from astropy.nddata import CCDData, StdDevUncertainty
+
+        meta = {"FILTER": self.filter, "PHOTFLAM": self.photflam, "EXPTIME": self.exptime}
+        return CCDData(
+            np.array(self.sci),
+            unit="ct / s",
+            uncertainty=StdDevUncertainty(np.array(self.err)),
+            mask=self.wht <= 0,
+            wcs=self.wcs,
+            meta=meta,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Catalog(Value):
@@ -116,6 +131,16 @@ class Catalog(Value):
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    def to_table(self) -> Any:
+        """Return the columns as an `astropy.table.Table`, with units."""
+        from astropy.table import Table
+
+        table = Table({name: np.array(values) for name, values in self.columns.items()}, meta=dict(self.meta))
+        for name, unit in self.units.items():
+            if unit:
+                table[name].unit = unit
+        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +166,20 @@ class Result(Value):
     def zeropoint(self) -> Zeropoint:
         """The proof of the only, or first, filter; `zeropoints` has them all."""
         return next(iter(self.zeropoints.values()))
+
+    def to_ccddata(self, filter: str | None = None) -> Any:
+        """Return one mosaic (the only, or first, filter's by default) as an `astropy.nddata.CCDData`."""
+        return self.mosaics[filter or next(iter(self.mosaics))].to_ccddata()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the verdicts, and, where products were written, the picture and the page."""
+        rows = [("all", self.verdict), ("alignment", self.alignment.verdict)]
+        rows += [(f"zeropoint {band}", proof.verdict) for band, proof in self.zeropoints.items()]
+        body = "".join(f"<tr><td>{escape(str(a))}</td><td>{escape(str(b))}</td></tr>" for a, b in rows)
+        parts = [f"<table><caption>{escape(self.name)}</caption>{body}</table>"]
+        for path in self.files:
+            if path.endswith(".png"):
+                parts.append(f'<img src="{escape(path)}" alt="{escape(self.name)}" style="max-width:100%">')
+            elif path.endswith("_report.html"):
+                parts.append(f'<p><a href="{escape(path)}">report</a></p>')
+        return "".join(parts)
