@@ -1,0 +1,104 @@
+"""Other public scripts, in reduced form: their parameters, on one or two exposures."""
+
+from __future__ import annotations
+
+import glob
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
+from mizzle.drizzlepac.photeq import photeq
+from mizzle.drizzlepac.tweakreg import TweakReg
+from mizzle.drizzlepac.wfpc2Data import wfpc2_to_flt
+from mizzle.stwcs.updatewcs import updatewcs
+from mizzle.translation.parameters import TranslationWarning
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TranslationWarning)
+        yield
+
+
+def test_the_notebook_of_2024(here):
+    """Two exposures as flt; shifts read back; single images of the flt only."""
+    for name in ("ua060502m_c0m.fits", "ua060504m_c0m.fits"):
+        wfpc2_to_flt(name)
+    updatewcs("u*flt.fits", use_db=False)
+    TweakReg(
+        sorted(glob.glob("u*flt.fits")), updatehdr=True, clean=True, reusename=True, interactive=False, conv_width=3.0,
+        threshold=200.0, ylimit=1, shiftfile=True, outshifts="shift_flt.txt", searchrad=1, tolerance=3, minobj=7,
+    )  # fmt: skip
+    lines = (here / "shift_flt.txt").read_text()
+    assert "nan" not in lines
+    table = np.loadtxt("shift_flt.txt", usecols=range(1, 7))
+    assert table.shape == (2, 6)
+    assert (here / "residuals_ua060504m_flt.png").is_file()
+    AstroDrizzle(
+        "u*flt.fits", output="wfpc2_flt", preserve=False, build=False, context=False, skysub=False, driz_sep_wcs=True,
+        driz_sep_scale=0.0996, driz_sep_bits="8,1024", driz_sep_fillval=-1, median=False, blot=False, driz_cr=False,
+        final_fillval=None, final_bits="8,1024", final_wcs=True, final_scale=0.0996,
+    )  # fmt: skip
+    assert not (here / "wfpc2_flt_drw_ctx.fits").exists()
+    assert fits.getdata("ua060504m_single_sci.fits").min() >= -20.0
+    AstroDrizzle(
+        "ua060504m_c0m.fits", output="wfpc2_c0m", skysub=False, driz_separate=True, driz_sep_wcs=True,
+        driz_sep_refimage="ua060504m_single_sci.fits", driz_sep_bits="8,1024", median=False, blot=False, driz_cr=False,
+        final_bits="8,1024", final_wcs=True, final_refimage="wfpc2_flt_drw_sci.fits",
+    )  # fmt: skip
+    one, two = (fits.getheader(f"wfpc2_{kind}_drw_sci.fits") for kind in ("flt", "c0m"))
+    assert all(one[key] == two[key] for key in ("CRVAL1", "CRPIX2", "CD1_2", "NAXIS1"))
+    assert fits.getdata("ua060504m_c0m_single_sci.fits").shape == fits.getdata("ua060504m_single_sci.fits").shape
+
+
+def test_hst123_photometry_by_value_then_counts_of_masks(here):
+    """A value for every chip, then a drizzle whose crmask files become flags."""
+    photeq("ua060502m_c0m.fits,ua060504m_c0m.fits", ref_phot=2.4e-18, phot_kwd="PHOTFLAM", readonly=False)
+    AstroDrizzle(
+        ["ua060502m_c0m.fits", "ua060504m_c0m.fits"], output="o.drz", runfile="", wcskey="", context=False, group="",
+        build=False, num_cores=2, preserve=False, clean=False, skysub=True, skymethod="globalmin+match",
+        skystat="mode", skylower=0.0, skyupper=None, updatewcs=False, driz_sep_fillval=-50000, driz_sep_bits="8,1024",
+        driz_sep_wcs=True, driz_sep_rot=0.0, driz_sep_scale=0.2, combine_maskpt=0.2, combine_type="minmed",
+        combine_nsigma="4 3", combine_nlow=0, combine_nhigh=0, combine_lthresh=-10000, combine_hthresh=None,
+        driz_cr=True, driz_cr_snr="4.5 3.6", driz_cr_grow=1, driz_cr_ctegrow=0, driz_cr_scale="2.0 1.5",
+        final_pixfrac=0.8, final_fillval=-50000, final_bits="8,1024", final_units="counts", final_wcs=True,
+        final_rot=0, final_scale=0.2,
+    )  # fmt: skip
+    assert fits.getdata("o.drz_drw_sci.fits").min() == -50000
+    masks = sorted(glob.glob("*crmask.fits"))
+    assert len(masks) == 8
+    assert set(np.unique(fits.getdata(masks[0]))) == {0, 1}
+
+
+def test_slacs_one_exposure_with_stricter_thresholds(here):
+    AstroDrizzle(
+        "ua060502m_c0m.fits", output="slacs", final_scale=0.2, final_wcs=True, final_rot=0, final_pixfrac=0.8,
+        final_wht_type="ERR", final_kernel="square", driz_cr_snr="15.0 10.0", driz_cr_scale="1.5 1.0", resetbits=0,
+        final_bits="8,1024", driz_separate=False,
+    )  # fmt: skip
+    assert len(glob.glob("slacs_dr?_sci.fits")) == 1
+
+
+def test_snhst_one_file(here):
+    AstroDrizzle(
+        "ua060502m_c0m.fits", output="sn", build=True, preserve=False, final_bits=8, driz_sep_bits=8, driz_cr=False,
+        median=False, blot=False, driz_separate=False, final_wcs=True, final_scale=0.2, final_ra=323.36,
+        final_dec=-0.82, final_rot=0.0, final_outnx=400, final_outny=300, clean=True, skysub=False,
+    )  # fmt: skip
+    assert fits.getdata("sn_drw.fits", "SCI").shape == (300, 400)
+
+
+def test_mtpipeline_configuration_and_single_images(here):
+    (here / "z.cfg").write_text(
+        "_task_name_ = astrodrizzle\ninput = 'ua060502m_c0m.fits'\noutput = ''\nrunfile = ''\n[STATE]\nclean = False\n"
+        "[STEP 3: DRIZZLE SEPARATE IMAGES]\ndriz_separate = True\ndriz_sep_bits = 4880\n"
+        "[STEP 3a]\ndriz_sep_wcs = True\ndriz_sep_scale = 0.2\n[STEP 4]\nmedian = False\n[STEP 5]\nblot = False\n"
+        "[STEP 6]\ndriz_cr = False\n[STEP 7]\ndriz_combine = False\n"
+    )
+    AstroDrizzle(configobj="z.cfg")
+    assert (here / "ua060502m_c0m_single_sci.fits").is_file()
+    assert not glob.glob("*drw_sci.fits")
