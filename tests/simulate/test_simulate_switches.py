@@ -188,6 +188,12 @@ def breathing(made, plain):
     assert excess(made, plain, index=1)[y, x] < -0.01 * sci(plain)[y, x]
 
 
+def defocus(made, plain):
+    x, y = (round(v) for v in PLACES["WF3"])
+    assert excess(made, plain)[y, x] < -0.1 * sci(plain)[y, x]
+    assert excess(made, plain)[y - 8 : y + 9, x - 8 : x + 9].sum() == pytest.approx(0, abs=0.02 * sci(plain).max())
+
+
 def pointing_error(made, plain):
     shifts = np.array([e.pointing.shift for e in made.truth.exposures.values()])
     assert np.hypot(*shifts.T).max() < 6 * 0.2
@@ -240,6 +246,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], Callable[[simulate.Visit, simulate.Vis
     "cte": ({"cte": True}, cte),
     "cte_trails": ({"cte": True, "cte_trails": True}, cte_trails),
     "spikes": ({"spikes": True}, spikes),
+    "defocus": ({"defocus": 0.06}, defocus),
     "breathing": ({"breathing": 0.1}, breathing),
     "pointing_error": ({"pointing_error": 200.0}, pointing_error),
     "roll_error": ({"roll_error": 0.05}, roll_error),

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.psf.optics import Optics, transfer_function
+from mizzle.psf.optics import Optics, optical_transfer, pixel_transfer
 
 FloatArray = NDArray[np.float64]
 
@@ -141,7 +141,8 @@ def star_image(optics: Optics) -> StarImage:
     positive = np.asarray(np.fft.rfftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
     # A B-spline through samples: divide by what the spline of one sample is at the samples (Unser 1999, IEEE SPM 16).
     spline = [(2.0 + np.cos(2.0 * np.pi * g / OVERSAMPLING)) / 3.0 for g in (f, positive)]
-    spectrum = transfer_function(optics, f, positive) / (spline[0][:, None] * spline[1][None, :])
+    spectrum = optical_transfer(optics, f, positive) * pixel_transfer(optics.diffusion, f, positive)
+    spectrum /= spline[0][:, None] * spline[1][None, :]
     coefficients = np.fft.fftshift(np.fft.irfft2(spectrum, (2 * half, 2 * half))) * OVERSAMPLING**2
     coefficients.flags.writeable = False
     return StarImage(coefficients)

@@ -119,20 +119,15 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
     return np.asarray(weights(y) @ table @ weights(x).T)
 
 
-def transfer_function(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
-    """Return the transfer function of the image that pixels record, ``(ny, nx)``; 1 at frequency 0.
+def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
+    """Return the transfer function of telescope and jitter, ``(ny, nx)``; 1 at frequency 0.
 
     Parameters
     ----------
     optics : Optics
-        Telescope, band, pixel.
+        Telescope and band.
     fy, fx : (ny,) and (nx,) arrays
         Frequencies [1 / pixel].
-
-    Returns
-    -------
-    transfer : (ny, nx) array
-        Optics, jitter, pixel area and diffusion; real, for the image is symmetric.
     """
     light, focus = pupil(optics)
     total = np.zeros((fy.size, fx.size))
@@ -142,7 +137,14 @@ def transfer_function(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatAr
         step = optics.diameter / _SAMPLES / wavelength * ARCSEC * optics.pixel
         total += weight * _read(table, fy / step + _SAMPLES, fx / step + _SAMPLES)
     blur = 2.0 * (math.pi * optics.jitter / optics.pixel) ** 2
-    sides = [np.sinc(f) * np.exp(-blur * f * f) for f in (fy, fx)]
-    keep, edge, corner = optics.diffusion
+    return np.asarray(total * np.exp(-blur * fy * fy)[:, None] * np.exp(-blur * fx * fx)[None, :])
+
+
+def pixel_transfer(
+    diffusion: tuple[float, float, float], fy: FloatArray, fx: FloatArray, *, area: bool = True
+) -> FloatArray:
+    """Return the transfer function of charge diffusion and, on demand, of a pixel's area: ``(ny, nx)``, as above."""
+    keep, edge, corner = diffusion
     cy, cx = 2.0 * np.cos(2.0 * math.pi * fy)[:, None], 2.0 * np.cos(2.0 * math.pi * fx)[None, :]
-    return np.asarray(total * sides[0][:, None] * sides[1][None, :] * (keep + edge * (cy + cx) + corner * cy * cx))
+    spread = keep + edge * (cy + cx) + corner * cy * cx
+    return np.asarray(spread * np.sinc(fy)[:, None] * np.sinc(fx)[None, :] if area else spread)

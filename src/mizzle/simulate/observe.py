@@ -222,7 +222,7 @@ def _psf(job: _ChipJob, frame: ChipFrame) -> PointSpread:
     """Return the star image of this chip and exposure; breathing has one period in the visit, and begins in focus."""
     plan = job.scene.plan
     scale = float(np.sqrt(reference_area(frame)))
-    psf = point_spread(scale, PASSBANDS[plan.filter][0], spikes=plan.effects.spikes)
+    psf = point_spread(scale, *PASSBANDS[plan.filter], defocus=plan.effects.defocus, spikes=plan.effects.spikes)
     if not plan.effects.breathing:
         return psf
     return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 3))))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mizzle.errors import SettingsError
+from mizzle.instrument.star_optics import TYPICAL_DEFOCUS
 from mizzle.settings.base import Section, setting
 from mizzle.simulate.photometry import photflam
 
@@ -47,6 +48,13 @@ class Effects(Section):
     cte: bool = setting(False, "Whether transfers lose charge, after Dolphin 2009.")
     cte_trails: bool = setting(False, "Whether what transfers lose (cte) comes out again as trails up the columns.")
     spikes: bool = setting(False, "Whether bright stars have the four diffraction spikes, 45 degrees from the axes.")
+    defocus: float = setting(
+        TYPICAL_DEFOCUS,
+        "Error of the wavefront by focus, rms: 0.03 makes the stars of real exposures.",
+        unit="um",
+        ge=0,
+        le=0.2,
+    )
     breathing: float = setting(0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3)
     pointing_error: float = setting(30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0)
     roll_error: float = setting(0.002, "Error of a commanded roll, 1 sigma.", unit="deg", ge=0, le=10)

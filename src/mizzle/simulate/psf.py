@@ -1,11 +1,9 @@
-"""The simulated point-spread function: undersampled as WFPC2's, and exact to integrate.
+"""The simulated point-spread function: the computed image of a star, undersampled as real ones are, and a wing.
 
-A sum of Gaussians that are round on the sky: diffraction core, two halos, and a wing. Charge diffusion (a
-property of the chip, in pixels) is added in quadrature. A Gaussian over a rectangle is a product of error
-functions, so a stamp costs two small tables per star, at any sub-pixel phase, and its sum is the star's flux.
-
-The wing's weight makes 1/1.096 of the light fall within 0.5 arcsec of the star (Holtzman et al. 1995, PASP
-107, 1065), the chip's own pixel included, so that PHOTFLAM refers to all the light.
+The middle is the optical image of `mizzle.psf`, integrated over each pixel as it lies on the sky; then charge diffuses
+between pixels, by the kernel between pixels that it is. Around it lies what the optics scatter: a wide round Gaussian,
+whose share makes 1/1.096 of the light fall within 0.5 arcsec of the star (Holtzman et al. 1995, PASP 107, 1065), the
+chip's own pixel included, so that PHOTFLAM refers to all the light. A star's stamp sums to its flux.
 """
 
 from __future__ import annotations
@@ -15,47 +13,50 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.star_optics import DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
+from mizzle.psf.image import REACH
+from mizzle.psf.integrals import IntegratedImage, optical_integrals
+from mizzle.psf.optics import ARCSEC
 from mizzle.simulate.spikes import SPIKE_SHARE, Spikes, make_spikes
 
 FloatArray = NDArray[np.float64]
 
-#: Width of the core at 7996 A [arcsec]: 2.4 m with a 0.33 obscuration have a FWHM of 0.067 arcsec there.
-CORE_SIGMA = 0.0284
-CORE_WAVELENGTH = 7996.0
-#: Width over the core's, and share of the light inside the wing's, of core and halos.
-HALO_WIDTHS = (1.0, 2.9, 6.5)
-HALO_SHARES = (0.735, 0.175, 0.09)
 #: Width of the wing [arcsec]; stamps reach four times that.
 WING_SIGMA = 0.6
 STAMP_RADIUS = 2.4
-#: Charge diffusion [pixel]: second moment of the kernel with .75 in the center, .05 and .0125 around
-#: it (Tiny Tim manual).
-DIFFUSION_SIGMA = 0.387
+#: Sigma of a Gaussian as wide as the core at half its height, over wavelength / mirror; spikes are drawn that wide.
+CORE_SIGMA = 0.41
 
 
 @dataclass(frozen=True, eq=False)
 class PointSpread:
-    """A sum of round Gaussians on one chip.
+    """A star's image on one chip: a core, and a wing.
 
     Parameters
     ----------
-    sigmas : (k,) array
-        Widths on the sky, without diffusion [arcsec].
-    weights : (k,) array
-        Shares of the light; they sum to 1, or to 1 less the spikes' share.
-    diffusion : float
-        Width of the charge diffusion [pixel].
+    core : IntegratedImage
+        What the optics make; its samples are spaced by `scale`.
+    core_share : float
+        Its share of the light.
+    wing_share : float
+        That of the wing; both sum to 1, or to 1 less the spikes' share.
+    core_sigma : float
+        Width of the core [arcsec].
     scale : float
         Nominal pixel side [arcsec].
+    diffusion : (float, float, float)
+        What a pixel keeps of its charge, what each edge and corner neighbor gets.
     spikes : Spikes or None
-        Diffraction spikes; they hold what the weights leave of 1.
+        Diffraction spikes; they hold what the shares leave of 1.
     """
 
-    sigmas: FloatArray
-    weights: FloatArray
-    diffusion: float
+    core: IntegratedImage
+    core_share: float
+    wing_share: float
+    core_sigma: float
     scale: float
+    diffusion: tuple[float, float, float] = DIFFUSION
     spikes: Spikes | None = None
 
     @property
@@ -64,30 +65,41 @@ class PointSpread:
         return int(np.ceil(STAMP_RADIUS / self.scale))
 
     def breathed(self, change: float) -> PointSpread:
-        """Return this function with its core wider by the relative `change`."""
-        sigmas = self.sigmas.copy()
-        sigmas[0] *= 1.0 + change
-        return replace(self, sigmas=sigmas)
+        """Return this function with its core wider by the relative `change`, and the standard aperture's share kept."""
+        core, sigma = self.core.stretched(1.0 + change), self.core_sigma * (1.0 + change)
+        return replace(self, core=core, core_sigma=sigma).filled()
 
     def without_spikes(self) -> PointSpread:
         """Return this function with all light in its round part, the standard aperture's share as before."""
-        variance = _total_variance(self.sigmas, self.diffusion, self.scale, pixel=True)
-        return replace(self, weights=_weights(variance, 0.0, 0.0), spikes=None)
+        return replace(self, spikes=None).filled()
+
+    def filled(self) -> PointSpread:
+        """Return this function with the shares that put 1/1.096 of all light within 0.5 arcsec."""
+        radius = STANDARD_APERTURE_ARCSEC
+        inner = self.core.encircled(radius / self.scale, diffusion=self.diffusion, pixel=True)
+        lines = SPIKE_SHARE if self.spikes is not None else 0.0
+        near = lines * self.spikes.within(radius, self.scale) if self.spikes is not None else 0.0
+        wing = ((1.0 - lines) * inner + near - 1.0 / INFINITE_APERTURE) / (inner - self._wing_within(radius))
+        return replace(self, core_share=1.0 - lines - wing, wing_share=wing)
 
     def encircled(self, radius: float, *, pixel: bool = True) -> float:
         """Return the share of light within `radius` [arcsec], the smoothing by a pixel included on demand."""
-        variance = _total_variance(self.sigmas, self.diffusion, self.scale, pixel=pixel)
+        core = self.core.encircled(radius / self.scale, diffusion=self.diffusion, pixel=pixel)
         lines = SPIKE_SHARE * self.spikes.within(radius, self.scale) if self.spikes is not None else 0.0
-        return float(np.sum(self.weights * (1.0 - np.exp(-0.5 * radius**2 / variance)))) + lines
+        return self.core_share * core + self.wing_share * self._wing_within(radius, pixel=pixel) + lines
 
-
-def _total_variance(sigmas: FloatArray, diffusion: float, scale: float, *, pixel: bool) -> FloatArray:
-    """Return the variance of each component per axis [arcsec2]; a pixel adds side squared / 12."""
-    return np.asarray(sigmas**2 + (diffusion**2 + (1.0 / 12.0 if pixel else 0.0)) * scale**2)
+    def _wing_within(self, radius: float, *, pixel: bool = True) -> float:
+        variance = WING_SIGMA**2 + (1.0 / 12.0 if pixel else 0.0) * self.scale**2
+        return float(1.0 - np.exp(-0.5 * radius**2 / variance))
 
 
 def point_spread(
-    scale: float, wavelength: float, *, diffusion: float = DIFFUSION_SIGMA, spikes: bool = False
+    scale: float,
+    wavelength: float,
+    bandwidth: float = float("nan"),
+    *,
+    defocus: float = TYPICAL_DEFOCUS,
+    spikes: bool = False,
 ) -> PointSpread:
     """Return the point-spread function of a chip.
 
@@ -95,38 +107,19 @@ def point_spread(
     ----------
     scale : float
         Pixel side [arcsec].
-    wavelength : float
-        Pivot wavelength [A]; core and halos go with it.
-    diffusion : float
-        Width of the charge diffusion [pixel].
+    wavelength, bandwidth : float
+        Pivot wavelength and rms width of the band [A].
+    defocus : float
+        Error of the wavefront by focus, rms [micrometer].
     spikes : bool
-        Whether there are diffraction spikes. Their light comes out of the wing, so that the standard aperture holds
+        Whether there are diffraction spikes. Their light comes out of the rest, so that the standard aperture holds
         the same share.
     """
-    core = CORE_SIGMA * wavelength / CORE_WAVELENGTH
-    sigmas = np.array([*(core * width for width in HALO_WIDTHS), WING_SIGMA])
-    variance = _total_variance(sigmas, diffusion, scale, pixel=True)
+    # The vanes' light goes into spikes, where those are asked for, and is nowhere else.
+    optics = star_optics(scale, wavelength, bandwidth, defocus=defocus, vane=0.0)
     lines = make_spikes(scale, wavelength) if spikes else None
-    near = lines.within(STANDARD_APERTURE_ARCSEC, scale) if lines is not None else 0.0
-    weights = _weights(variance, SPIKE_SHARE if spikes else 0.0, near)
-    return PointSpread(sigmas, weights, diffusion, scale, lines)
-
-
-def _weights(variance: FloatArray, spikes: float, near: float) -> FloatArray:
-    """Return the shares of core, halos and wing that put 1/1.096 of all light within 0.5 arcsec.
-
-    Parameters
-    ----------
-    variance : (k,) array
-        Per axis, the pixel included [arcsec2].
-    spikes, near : float
-        Share of the light in the spikes; the part of it that falls within the aperture.
-    """
-    inside = 1.0 - np.exp(-0.5 * STANDARD_APERTURE_ARCSEC**2 / variance)
-    inner = float(np.dot(HALO_SHARES, inside[:-1]))
-    round_share = 1.0 - spikes
-    wing = (round_share * inner + spikes * near - 1.0 / INFINITE_APERTURE) / (inner - inside[-1])
-    return np.array([*((round_share - wing) * share for share in HALO_SHARES), wing])
+    sigma = CORE_SIGMA * wavelength * 1e-10 / optics.diameter / ARCSEC
+    return PointSpread(optical_integrals(optics), 1.0, 0.0, sigma, scale, spikes=lines).filled()
 
 
 def stamps(
@@ -146,7 +139,7 @@ def stamps(
     scales : (n,) arrays
         Sky length of a pixel along x and y at each star [arcsec].
     edges : (n, m + 1) arrays
-        Edges of the pixels around each star along x and y [pixel].
+        Edges of the pixels around each star along x and y [pixel]; each star near the middle of its own.
 
     Returns
     -------
@@ -155,9 +148,27 @@ def stamps(
     """
     from scipy.special import ndtr
 
-    sides = []
-    for where, side, edge in zip(center, scales, edges, strict=True):
-        width = np.sqrt((psf.sigmas[None, :] / side[:, None]) ** 2 + psf.diffusion**2)
-        below = ndtr((edge[:, None, :] - where[:, None, None]) / width[:, :, None])
-        sides.append(np.diff(below, axis=2))
-    return np.asarray(np.matmul((sides[1] * psf.weights[None, :, None]).transpose(0, 2, 1), sides[0]))
+    offsets = [(edge - where[:, None]) * side[:, None] for where, side, edge in zip(center, scales, edges, strict=True)]
+    wings = [np.diff(ndtr(offset / WING_SIGMA), axis=1) for offset in offsets]
+    result = psf.wing_share * wings[1][:, :, None] * wings[0][:, None, :]
+    # The core needs the middle only.
+    inner = int(np.ceil(REACH * psf.core.stretch / min(float(side.min(initial=psf.scale)) for side in scales))) + 1
+    parts = [_middle(offset.shape[1] - 1, inner) for offset in offsets]
+    x, y = (offset[:, part.start : part.stop + 1] / psf.scale for offset, part in zip(offsets, parts, strict=True))
+    result[:, parts[1], parts[0]] += psf.core_share * diffused(psf.core.over(x, y), psf.diffusion)
+    return np.asarray(result)
+
+
+def _middle(size: int, half: int) -> slice:
+    """Return the middle pixels of `size`, `half` to each side."""
+    return slice(max(0, size // 2 - half), min(size, size // 2 + half + 1))
+
+
+def diffused(stamps: FloatArray, diffusion: tuple[float, float, float]) -> FloatArray:
+    """Return stamps, ``(n, my, mx)``, whose charge has spread to neighbors; none of it leaves a stamp."""
+    keep, edge, corner = diffusion
+    padded = np.pad(stamps, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows, columns = padded[:, 1:-1], padded[:, :, 1:-1]
+    four = rows[:, :, :-2] + rows[:, :, 2:] + columns[:, :-2] + columns[:, 2:]
+    corners = padded[:, :-2, :-2] + padded[:, :-2, 2:] + padded[:, 2:, :-2] + padded[:, 2:, 2:]
+    return np.asarray(keep * stamps + edge * four + corner * corners)

@@ -15,6 +15,8 @@ FloatArray = NDArray[np.float64]
 
 #: Stars integrated at once.
 _BLOCK = 128
+#: Width that charge diffusion adds to a line [pixel]: second moment of its kernel.
+_DIFFUSED = 0.39
 
 
 def reference_area(frame: ChipFrame) -> float:
@@ -140,6 +142,6 @@ def add_starlight(
     bright = charge * SPIKE_SHARE * psf.spikes.density(np.zeros(1))[0] > LEAST
     for part, spread in ((bright, psf), (~bright, psf.without_spikes())):
         add_stars(image, spread, frame, (where[0][part], where[1][part]), scales[part], charge[part])
-    widths = np.sqrt((psf.sigmas[0] / scales[bright]) ** 2 + psf.diffusion**2)
+    widths = np.hypot(psf.core_sigma / scales[bright], _DIFFUSED)
     center = where[0][bright], row_shift(frame, where[1][bright])
     add_spikes(image, psf.spikes, frame, center, widths, SPIKE_SHARE * charge[bright])
