@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.twins import TWINS, using
+from mizzle.instrument.star_optics import star_optics
 from mizzle.kernel import native
 from mizzle.kernel.single import SingleRule, find_rays, numpy_twin
+from mizzle.psf import star_image
 from mizzle.steps.reject.single import star_templates
 
 RULE = SingleRule(floor=36.0, structure=0.1, sigma=5.0, neighbor_sigma=2.0, deficit=1.5, doubt=0.15, track=3, grow=1)
-TEMPLATES = star_templates(0.43)
+TEMPLATES = star_templates(star_image(star_optics(0.0996, 5443.0, 522.0)), 0.75)
 
 
 @pytest.fixture(params=TWINS)

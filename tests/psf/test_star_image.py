@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mizzle.instrument.star_optics import DIFFUSION, star_optics
+from mizzle.instrument.star_optics import DIFFUSION, TINY_TIM_DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.psf import Optics, star_image
 
 PC, WF = 0.0455, 0.0996
@@ -32,10 +32,23 @@ def computed(pixel, band, **changes):
     ],
 )
 def test_it_agrees_with_an_independent_computation(pixel, band, ratio, peak, corner):
-    star = computed(pixel, band)
+    star = computed(pixel, band, diffusion=TINY_TIM_DIFFUSION, spread=0.0)
     assert star.neighbor_ratio == pytest.approx(ratio, rel=0.06)
     assert star.peak_share == pytest.approx(peak, rel=0.06)
     assert star.corner_share == pytest.approx(corner, abs=0.008)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "ratio", "corner"), [(PC, (4.0, 4.2), (0.133, 0.165)), (WF, (4.9, 5.4), (0.071, 0.075))]
+)
+def test_stars_of_typical_focus_are_those_of_real_exposures(pixel, ratio, corner):
+    """Medians over stars within 0.1 pixel of a pixel's center: omega Centauri (four chips) and NGC 1261 (PC), F555W."""
+    offsets = np.linspace(-0.1, 0.1, 5)
+    dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
+    shares = computed(pixel, "F555W", defocus=TYPICAL_DEFOCUS).pixels(dx, dy, 1)
+    peak, four = shares[:, 1, 1], shares[:, [0, 1, 1, 2], [1, 0, 2, 1]].mean(axis=1)
+    assert 0.95 * ratio[0] < np.median(peak / four) < 1.05 * ratio[1]
+    assert 0.95 * corner[0] < np.median(shares[:, ::2, ::2].mean(axis=(1, 2)) / peak) < 1.05 * corner[1]
 
 
 def test_without_obscuration_it_is_the_airy_pattern():

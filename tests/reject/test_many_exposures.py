@@ -35,8 +35,9 @@ def test_six_exposures_meet_the_targets(six):
     assert whole["found30"] >= 0.985
     assert whole["found150"] >= 0.995
     assert max(whole["sky"].values()) <= 0.003
-    # Partly covered reference pixels beside bad columns would cost stars their peaks.
-    assert whole["star"] <= 0.0005
+    # Partly covered reference pixels beside bad columns, and rims, would cost stars their peaks: they cost no more.
+    assert whole["star"] <= 0.002
+    assert whole["star"] <= told["star"] + 0.0005
     assert set(rays.methods.values()) == {"median"}
     for root, chips in rays.fractions.items():
         for name, fraction in chips.items():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from mizzle.instrument.dq import bad_mask
+from mizzle.instrument.star_optics import TYPICAL_DEFOCUS, chip_star, star_optics
+from mizzle.psf import star_image
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star, star_templates
+from mizzle.steps.reject.single import PLACES, SinglePixels, find_single, star_templates
 from ray_scores import found, scores, simulated, star_peaks_flagged
 
 PLAN = {"n": 1, "seed": 3, "density": 600.0}
@@ -41,20 +43,25 @@ def test_most_bright_hits_are_found(alone):
 def test_in_any_filter_and_gain(gain, filter_name, seed):
     made = simulated(n=1, seed=seed, gain=gain, filter=filter_name, density=600.0)
     rays = found(made)
-    assert scores(made, rays)["found150"] >= 0.8
+    # Where stars are as sharp as rays, on the WF chips in the visual, a ray of two pixels passes for a star.
+    assert scores(made, rays)["found150"] >= (0.85 if filter_name == "F814W" else 0.7)
     for name, (flagged, count) in star_peaks_flagged(made, rays).items():
         assert flagged <= max(1, 0.01 * count), name
 
 
-def image(rng, star=0.0, ray=0.0, size=41):
-    sigma = sharpest_star(7996.0, 0.0996)
+PIXELS = {"PC": 0.0455, "WF": 0.0996}
+BANDS = {"F336W": (3359.0, 204.0), "F555W": (5443.0, 522.0), "F814W": (7996.0, 646.0)}
+
+
+def image(rng, star=0.0, ray=0.0, size=41, pixel=0.0996, band=BANDS["F814W"], place=(0.0, 0.0)):
+    """A sky with a star of typical focus, or a ray, of a given height [electron] in its middle."""
     electrons = rng.normal(0, 6.0, (size, size)) + 20.0
     if star:
-        y, x = np.indices((size, size)) - 20.0
-        electrons += star * np.exp(-(x**2 + y**2) / (2 * (sigma**2 + 1 / 12)))
+        shares = star_image(star_optics(pixel, *band, defocus=TYPICAL_DEFOCUS)).pixels(*np.array(place)[:, None], 7)[0]
+        electrons[13:28, 13:28] += star / shares.max() * shares
     electrons[20, 20] += ray
     bad = np.zeros((size, size), bool)
-    return SinglePixels(electrons.astype(np.float32), bad, 36.0, sigma)
+    return SinglePixels(electrons.astype(np.float32), bad, 36.0, star_image(star_optics(pixel, *band)))
 
 
 @pytest.mark.parametrize("laplacian", [True, False])
@@ -64,6 +71,17 @@ def test_a_ray_and_a_star_of_one_height(laplacian, height):
     settings = RejectSettings()
     assert find_single(image(rng, ray=height), settings, laplacian=laplacian)[20, 20]
     assert not find_single(image(rng, star=height), settings, laplacian=laplacian)[19:22, 19:22].any()
+
+
+@pytest.mark.parametrize("band", BANDS)
+@pytest.mark.parametrize("pixel", PIXELS)
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.25, -0.1), (0.5, 0.0), (0.45, 0.45), (-0.33, 0.5)])
+def test_a_star_of_any_band_is_spared_wherever_it_falls_in_a_pixel(band, pixel, place):
+    rng = np.random.default_rng(5)
+    settings = RejectSettings()
+    for height in (200.0, 2000.0, 40000.0):
+        pixels = image(rng, star=height, pixel=PIXELS[pixel], band=BANDS[band], place=place)
+        assert not find_single(pixels, settings, laplacian=False)[18:23, 18:23].any(), height
 
 
 def test_hits_at_the_edge_of_a_chip_are_seen():
@@ -82,12 +100,15 @@ def test_bad_pixels_are_left_alone():
 
 
 def test_templates_are_stars_within_a_pixel():
-    templates = star_templates(0.45)
-    assert templates.shape == (49, 8)
-    middle = templates[24]
-    np.testing.assert_allclose(middle[[1, 3, 4, 6]], middle[1], rtol=1e-12)
-    assert 0.15 < middle[1] < 0.2
-    assert templates.max() <= 1.0 + 1e-12
+    star = star_image(star_optics(0.0996, 5443.0, 522.0))
+    templates = star_templates(star)
+    assert templates.shape == (PLACES**2, 8)
+    middle = templates[PLACES**2 // 2]
+    np.testing.assert_allclose(middle[[1, 3, 4, 6]], middle[1], rtol=1e-6)
+    assert 1 / middle[1] == pytest.approx(star.neighbor_ratio)
+    np.testing.assert_allclose(star_templates(star, 0.5), 0.5 * templates)
+    # A star halfway to a neighbor is as bright there.
+    assert templates.max() == pytest.approx(1.0)
 
 
 @pytest.mark.data
@@ -101,8 +122,36 @@ def test_the_real_exposure_keeps_its_stars(data_dir):
     for chip in exposure.chips.values():
         model = noise_model(exposure, chip, settings.noise)
         bad = bad_mask(chip, settings.dq)
-        psf = sharpest_star(chip.photplam, chip.frame.scale)
         electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
-        mask = find_single(SinglePixels(electrons, bad, model.floor, psf), settings.reject)
-        # 100 s: about 0.2 per cent of the pixels are hit
-        assert 0.0005 < mask[~bad].mean() < 0.01, chip.name
+        mask = find_single(SinglePixels(electrons, bad, model.floor, chip_star(chip)), settings.reject)
+        # 100 s: about 0.2 per cent of the pixels are hit, on each chip.
+        assert 0.0015 < mask[~bad].mean() < 0.0045, chip.name
+
+
+@pytest.mark.data
+def test_stars_that_a_second_exposure_confirms_keep_their_light(data_dir):
+    """NGC 1261, PC: 167 stars of F555W seen in F336W too, and 117 peaks that only one of the two shows."""
+    import csv
+
+    import mizzle
+    from mizzle.instrument.noise import noise_model
+    from mizzle.settings import Settings
+
+    settings = Settings()
+    with (data_dir / "ngc1261" / "confirmed.csv").open(encoding="ascii") as stream:
+        rows = [row for row in csv.reader(stream) if row and row[0] in ("star", "lone")]
+    places = {
+        kind: np.array([[float(v) - 1 for v in row[1:3]] for row in rows if row[0] == kind])
+        for kind in ("star", "lone")
+    }
+    found = {}
+    for root in ("ubai2502m", "ubai2505m"):
+        exposure = mizzle.read_exposure(data_dir / "ngc1261" / f"{root}_c0m.fits.gz")
+        chip = exposure.chips["PC"]
+        model, bad = noise_model(exposure, chip, settings.noise), bad_mask(chip, settings.dq)
+        electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
+        found[root] = find_single(SinglePixels(electrons, bad, model.floor, chip_star(chip)), settings.reject)
+    x, y = np.rint(places["star"]).astype(int).T
+    assert found["ubai2502m"][y, x].mean() <= 0.01
+    x, y = np.rint(places["lone"]).astype(int).T
+    assert found["ubai2505m"][y, x].mean() >= 0.85

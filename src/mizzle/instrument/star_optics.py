@@ -8,10 +8,13 @@ from typing import Any
 from mizzle.model import Chip
 from mizzle.psf import Optics, StarImage, star_image
 
-#: What a pixel keeps of the charge that light makes in it, what each edge and each corner neighbor gets: the kernel of
-#: the Tiny Tim manual (Krist & Hook 2004, section on WFPC2). It is a kernel between pixels: a Gaussian of its second
-#: moment takes too much from the peak.
-DIFFUSION = (0.75, 0.05, 0.0125)
+#: Charge diffusion as the Tiny Tim manual has it (Krist & Hook 2004): what a pixel keeps of the charge that light makes
+#: in it, what each edge and each corner neighbor gets, wherever in the pixel light falls.
+TINY_TIM_DIFFUSION = (0.75, 0.05, 0.0125)
+#: Charge diffusion as the stars of omega Centauri show it: less of such a kernel, and a Gaussian [pixel] from where
+#: light falls. Of a star between two pixels the far neighbor holds .07 to .10 of the peak on the WF chips; the kernel
+#: alone makes .10, and finds too many stars near the borders of pixels; this makes .09.
+DIFFUSION, SPREAD = (0.90, 0.02, 0.005), 0.2
 #: Diameter of what blocks the middle of the pupil: the relay's secondary mirror blocks more than the telescope's .33.
 OBSCURATION = 0.40
 #: Width of a vane over the mirror's diameter (.022 of the radius, Tiny Tim).
@@ -19,9 +22,9 @@ VANE = 0.011
 #: Pointing jitter [arcsec] and mirror [m] (HST Primer).
 JITTER, MIRROR = 0.005, 2.4
 #: Error of the wavefront that makes the stars of real exposures [micrometer rms]. With it a centered star's peak over
-#: its four neighbors is 4.1 on the PC and 5.2 on the WF chips in F555W; exposures of omega Centauri and NGC 1261 show
-#: 4.0 and 4.2, and 4.9 to 5.4. A perfect pupil would make 4.4 and 5.9.
-TYPICAL_DEFOCUS = 0.03
+#: its four neighbors is 4.0 on the PC and 5.3 on the WF chips in F555W, its corners over the peak .14 and .07;
+#: exposures of omega Centauri and NGC 1261 show 4.0 and 4.2, 4.9 to 5.4, .13 to .17 and .07.
+TYPICAL_DEFOCUS = 0.04
 #: Taken where a header does not say: pivot wavelength [Angstrom], and width over pivot.
 DEFAULT_PIVOT, DEFAULT_WIDTH = 5000.0, 0.1
 
@@ -50,6 +53,7 @@ def star_optics(pixel: float, pivot: float, bandwidth: float = math.nan, **chang
         "vane": VANE,
         "jitter": JITTER,
         "diffusion": DIFFUSION,
+        "spread": SPREAD,
     }
     return Optics(**{**known, **changes})
 

@@ -126,7 +126,7 @@ def integrated(samples: FloatArray, oversampling: int = OVERSAMPLING) -> Integra
 
 @lru_cache(maxsize=32)
 def optical_integrals(optics: Optics) -> IntegratedImage:
-    """Return the integrals of the image that telescope and jitter make; pixels and diffusion are the caller's.
+    """Return the integrals of what telescope, jitter and spread make; pixels and their kernel are the caller's.
 
     It fades out at `REACH`: farther light is a matter of scattering, not of diffraction.
     """

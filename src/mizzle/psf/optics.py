@@ -43,7 +43,9 @@ class Optics:
     jitter : float
         Of the pointing during an exposure, 1 sigma per axis [arcsec].
     diffusion : (float, float, float)
-        Charge that a pixel keeps, and that each of its four neighbors and four corners gets, of light on it.
+        Charge that a pixel keeps, and that each of its four neighbors and four corners gets, wherever in it light fell.
+    spread : float
+        Charge diffusion that depends on where in a pixel light fell: sigma of a Gaussian per axis [pixel].
     defocus : float
         Error of the wavefront by focus, rms [micrometer].
     """
@@ -56,6 +58,7 @@ class Optics:
     vane: float = 0.011
     jitter: float = 0.005
     diffusion: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    spread: float = 0.0
     defocus: float = 0.0
 
 
@@ -120,7 +123,7 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
 
 
 def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
-    """Return the transfer function of telescope and jitter, ``(ny, nx)``; 1 at frequency 0.
+    """Return the transfer function of telescope, jitter and spread, ``(ny, nx)``; 1 at frequency 0.
 
     Parameters
     ----------
@@ -136,7 +139,7 @@ def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArr
         # Frequency of one sample: that of two points of the mirror so far apart [1 / pixel].
         step = optics.diameter / _SAMPLES / wavelength * ARCSEC * optics.pixel
         total += weight * _read(table, fy / step + _SAMPLES, fx / step + _SAMPLES)
-    blur = 2.0 * (math.pi * optics.jitter / optics.pixel) ** 2
+    blur = 2.0 * math.pi**2 * ((optics.jitter / optics.pixel) ** 2 + optics.spread**2)
     return np.asarray(total * np.exp(-blur * fy * fy)[:, None] * np.exp(-blur * fx * fx)[None, :])
 
 

@@ -114,10 +114,14 @@ class RejectSettings(Section):
         le=50,
     )
     single_tolerance: float = setting(
-        0.15, "Single exposure: how well the star's shape is known, relative to itself.", ge=0, le=2
+        0.25, "Single exposure: how well the star's shape is known, relative to itself.", ge=0, le=2
     )
-    single_sharpness: float = setting(
-        0.95, "Single exposure: width of the sharpest star, relative to the camera's.", ge=0.3, le=2
+    single_light: float = setting(
+        0.75,
+        "Single exposure: light around the peak of the sharpest star that is believed, relative to one computed in"
+        " perfect focus.",
+        ge=0,
+        le=2,
     )
     single_structure: float = setting(
         0.1, "Single exposure: how well smooth structure is known, relative to itself.", ge=0, le=1

@@ -50,7 +50,7 @@ class Effects(Section):
     spikes: bool = setting(False, "Whether bright stars have the four diffraction spikes, 45 degrees from the axes.")
     defocus: float = setting(
         TYPICAL_DEFOCUS,
-        "Error of the wavefront by focus, rms: 0.03 makes the stars of real exposures.",
+        "Error of the wavefront by focus, rms: 0.04 makes the stars of real exposures.",
         unit="um",
         ge=0,
         le=0.2,

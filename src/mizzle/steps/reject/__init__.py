@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
 from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
@@ -16,7 +17,7 @@ from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.second import Suspects, find_suspects, probe_light, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
-from mizzle.steps.reject.single import SinglePixels, find_single, sharpest_star
+from mizzle.steps.reject.single import SinglePixels, find_single
 
 __all__ = ["find_cosmic_rays"]
 
@@ -250,13 +251,13 @@ def _add_single(
 ) -> None:
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
-    whole = lonely and np.count_nonzero(alone) > 0.5 * alone.size
-    psf = sharpest_star(sensor.chip.photplam, sensor.frame.scale)
+    whole = lonely and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
+    star = chip_star(sensor.chip)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(sensor.noise.gain)
         flagged = find_single(
-            SinglePixels(electrons, bad[wide], sensor.noise.floor, psf), settings, laplacian=bool(whole)
+            SinglePixels(electrons, bad[wide], sensor.noise.floor, star), settings, laplacian=bool(whole)
         )
         mask[wide] |= flagged & alone[wide]
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.dq import ALL_BITS
+from mizzle.instrument.star_optics import TYPICAL_DEFOCUS, chip_star
 from mizzle.kernel import ChipMap
 from mizzle.kernel.compare import NEAR, SUSPECT, RayMarks
 from mizzle.kernel.maps import InverseMap
@@ -35,7 +36,6 @@ from mizzle.kernel.predict import (
 from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.sensor import Sensor
-from mizzle.steps.reject.single import sharpest_star
 
 FloatArray = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -174,10 +174,9 @@ def _probes(sensor: Sensor, marks: RayMarks, bad: Mask) -> Indices:
 def covariance_length(sensor: Sensor) -> float:
     """Return the length of the covariance of starlight among a chip's pixels [pixel].
 
-    Stars at random places have the covariance of their own image: a Gaussian, wider by the root of two.
+    Stars at random places have the covariance of their own image.
     """
-    star = sharpest_star(sensor.chip.photplam, sensor.frame.scale)
-    return math.sqrt(2.0 * (star**2 + 1.0 / 12.0))
+    return chip_star(sensor.chip, defocus=TYPICAL_DEFOCUS).correlation_length
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,34 +2,32 @@
 
 L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) asks whether a pixel is sharper than its surroundings allow. WFPC2 is
 undersampled: its stars are that sharp, and the method flags nearly all of them. The guard asks a finer question of
-every peak: is there a position within the pixel from which *the sharpest star this camera can make* would give
+every peak: is there a place within the pixel from which *the sharpest star this camera can make* would leave
 neighbors no brighter than those observed? Then the peak may be a star, and it and its neighbors are spared.
 A cosmic ray fails: its energy enters without the optics, so somewhere around its peak light is missing.
+
+The sharpest star is the computed image in perfect focus (`mizzle.psf`), with less light around its peak: real stars
+differ from it with focus, place in the field and jitter, and some are sharper in one direction.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.kernel.single import NEIGHBORS, SingleRule, find_rays
+from mizzle.psf import StarImage
 from mizzle.settings.reject import RejectSettings
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: Standard deviation of the charge diffusion between pixels [pixel]: a kernel with .75 in the middle.
-DIFFUSION = 0.39
-#: Mirror [m]; Gaussian sigma of the Airy core over wavelength / diameter.
-MIRROR = 2.4
-AIRY_SIGMA = 0.438
-#: Width of a star on the WF chips in F555W [pixel]: as undersampled as most get.
-SMALLEST_STAR = 0.44
-ARCSEC = math.radians(1 / 3600)
+#: Places within a pixel, along x and along y, at which a star is tried.
+PLACES = 9
 
 
 @dataclass(frozen=True)
@@ -44,43 +42,32 @@ class SinglePixels:
         Pixels to leave alone.
     floor : float
         Variance without light [electron**2].
-    psf_sigma : float
-        Of the sharpest star [pixel].
+    star : StarImage
+        In perfect focus.
     """
 
     electrons: Image
     bad: Mask
     floor: float
-    psf_sigma: float
+    star: StarImage
 
 
-def sharpest_star(wavelength: float, scale: float) -> float:
-    """Return sigma [pixel] of the narrowest star, before the pixel integrates it.
+@lru_cache(maxsize=32)
+def star_templates(star: StarImage, light: float = 1.0) -> NDArray[np.float64]:
+    """Return what the neighbors of a star's peak have of its light at least, ``(PLACES**2, 8)``.
 
     Parameters
     ----------
-    wavelength : float
-        Pivot wavelength [Angstrom]; NaN counts as 5000.
-    scale : float
-        Pixel side [arcsec].
+    star : StarImage
+        The computed image.
+    light : float
+        How much of its light around the peak must be there.
     """
-    meters = 1e-10 * (wavelength if math.isfinite(wavelength) else 5000.0)
-    optics = AIRY_SIGMA * meters / MIRROR / ARCSEC / scale
-    return math.hypot(optics, DIFFUSION)
-
-
-@cache
-def star_templates(sigma: float, steps: int = 7) -> NDArray[np.float64]:
-    """Return neighbors over peak of a star at ``steps**2`` positions within its pixel: ``(steps**2, 8)``."""
-    offsets = np.linspace(-0.5, 0.5, steps)
-    edges = np.array([-1.5, -0.5, 0.5, 1.5])
-    root = math.sqrt(2.0) * sigma
-    erf = np.vectorize(math.erf)
-    shares = np.diff(erf((edges[None, :] - offsets[:, None]) / root), axis=1)
-    stars = shares[:, None, :, None] * shares[None, :, None, :]  # (y offset, x offset, row, column)
-    stars = stars.reshape(-1, 3, 3)
-    columns = [stars[:, 1 + dy, 1 + dx] / stars[:, 1, 1] for dy, dx in NEIGHBORS]
-    return np.stack(columns, axis=1)
+    offsets = np.linspace(-0.5, 0.5, PLACES)
+    dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
+    shares = star.pixels(dx, dy, 1)
+    columns = [shares[:, 1 + y, 1 + x] / shares[:, 1, 1] for y, x in NEIGHBORS]
+    return np.asarray(light * np.stack(columns, axis=1))
 
 
 def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
@@ -107,13 +94,12 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
         sigma=settings.single_sigma,
         neighbor_sigma=settings.single_neighbor_sigma,
         deficit=settings.single_deficit,
-        # The better a star is sampled, the more of its structure shows, which no Gaussian has.
-        doubt=settings.single_tolerance * max(1.0, (pixels.psf_sigma / SMALLEST_STAR) ** 2),
+        doubt=settings.single_tolerance,
         track=settings.single_track,
         grow=settings.single_grow,
     )
     track = _laplacian(pixels, settings) if laplacian else None
-    templates = star_templates(settings.single_sharpness * pixels.psf_sigma)
+    templates = star_templates(pixels.star, settings.single_light)
     return find_rays(pixels.electrons, pixels.bad, templates, rule, track)
 
 
