@@ -137,7 +137,7 @@ class StarStruct(ctypes.Structure):
 
     _fields_ = (
         ("sigma", _F64), ("halo_sigma", _F64), ("halo", _F64), ("gain", _F64), ("mismatch", _F64), ("settled", _F64),
-        ("radius", _I64), ("iterations", _I64),
+        ("radius", _I64), ("iterations", _I64), ("table_side", _I64), ("oversampling", _I64), ("table", _PTR),
     )  # fmt: skip
 
 

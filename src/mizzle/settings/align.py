@@ -56,15 +56,13 @@ class AlignSettings(Section):
     threshold: float = setting(6.0, "Least signal-to-noise ratio of a source.", unit="sigma", ge=2, le=1000)
     max_sources: int = setting(300, "Brightest sources kept per chip.", ge=3, le=20000)
     fwhm_pc: float = setting(
-        1.5, "Width of a star on the PC, before it is integrated over pixels.", unit="pixel", ge=0.5, le=10
-    )
-    fwhm_wf: float = setting(
-        0.95,
-        "Width of a star on the WF chips, before it is integrated over pixels.",
+        0.0,
+        "Width of a star on the PC, before it is integrated over pixels; 0: stars as computed for the filter.",
         unit="pixel",
-        ge=0.5,
+        ge=0,
         le=10,
     )
+    fwhm_wf: float = setting(0.0, "The same on the WF chips.", unit="pixel", ge=0, le=10)
     sharpness_min: float = setting(0.6, "Least ratio of the brightest pixel to the fitted star.", ge=0, le=1)
     sharpness_max: float = setting(
         1.25, "Largest ratio of the brightest pixel to the fitted star; cosmic rays lie above.", ge=1, le=10

@@ -15,7 +15,7 @@ from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
 from mizzle.kernel.detect import numpy_twin
 from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
-from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection
+from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection, SampledProfile
 from mizzle.kernel.pixels import all_finite
 
 #: Fits are made for this many times the sources wanted: what fails them is not a star.
@@ -126,9 +126,13 @@ def _fit(above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64],
     if library is None or profile.radius > 8:
         return numpy_twin.fit(above, noise, flags, index, detection)
     star = native.StarStruct(
-        sigma=profile.sigma, halo_sigma=profile.halo_sigma, halo=profile.halo, gain=detection.gain,
-        mismatch=detection.mismatch, settled=SETTLED, radius=profile.radius, iterations=ITERATIONS,
-    )  # fmt: skip
+        gain=detection.gain, mismatch=detection.mismatch, settled=SETTLED, radius=profile.radius, iterations=ITERATIONS
+    )
+    if isinstance(profile, SampledProfile):
+        table = np.ascontiguousarray(profile.coefficients, np.float64)
+        star.table, star.table_side, star.oversampling = native.pointer(table), table.shape[0], profile.oversampling
+    else:
+        star.sigma, star.halo_sigma, star.halo = profile.sigma, profile.halo_sigma, profile.halo
     out = np.empty((index.size, len(FIT_COLUMNS)))
     library.mz_fit_stars(
         native.pointer(above), native.pointer(noise), native.pointer(flags), above.shape[1], native.pointer(index),

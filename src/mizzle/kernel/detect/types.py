@@ -1,8 +1,8 @@
 """What a star looks like on an undersampled chip, and what a list of stars holds.
 
-The profile is the sum of two round Gaussians integrated over square pixels: a core and a halo of the same center. It
-follows the measured WFPC2 profile, whose brightest pixel may hold 45 % of the light, closely enough for centroids
-without a noticeable pixel-phase bias.
+A profile is a sampled image, as computed from the optics, or the sum of two round Gaussians integrated over square
+pixels: a core and a halo of the same center. The brightest pixel of an undersampled star may hold 45 % of the light: a
+profile of another shape moves centroids with the pixel phase.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ SOURCE_DTYPE = np.dtype(
 )
 
 
+#: Farthest that a fit may move from its peak, rounded up [pixel].
+FARTHEST = 2
+
+
 @dataclass(frozen=True)
 class Profile:
     """A star's profile before it is integrated over pixels.
@@ -55,13 +59,43 @@ class Profile:
     radius: int = 2
 
 
+@dataclass(frozen=True, eq=False)
+class SampledProfile:
+    """A star's image as pixels record it, sampled finely.
+
+    Parameters
+    ----------
+    coefficients : (m, m) array
+        Of a cubic B-spline, ``[y, x]``: share of the light in a pixel, by its distance from the star, whose center is
+        sample ``[m // 2, m // 2]``.
+    oversampling : int
+        Samples per pixel.
+    radius : int
+        Half-side of the fit window [pixel].
+
+    Raises
+    ------
+    ValueError
+        The image is narrower than the window, or than how far a fit may move.
+    """
+
+    coefficients: FloatArray
+    oversampling: int
+    radius: int = 2
+
+    def __post_init__(self) -> None:
+        side = self.coefficients.shape[0]
+        if self.coefficients.shape != (side, side) or side // 2 - 2 < (self.radius + FARTHEST) * self.oversampling:
+            raise ValueError(f"image of {self.coefficients.shape} samples for a window of {self.radius} pixels")
+
+
 @dataclass(frozen=True)
 class Detection:
     """How sources are found on one chip.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Profile or SampledProfile
         Expected shape of a star.
     gain : float
         Electrons per DN, for the sources' own noise.
@@ -85,7 +119,7 @@ class Detection:
         Relative error of the profile, part of the noise of the fit.
     """
 
-    profile: Profile
+    profile: Profile | SampledProfile
     gain: float = 7.0
     floor: float = 0.0
     threshold: float = 6.0
@@ -130,12 +164,48 @@ def _axis(offset: FloatArray, center: FloatArray, sigma: float) -> tuple[FloatAr
     return np.diff(cumulative, axis=1), -np.diff(density, axis=1)
 
 
-def profile_stamps(profile: Profile, dx: FloatArray, dy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _spline(t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return weights of the four samples around places, ``(n, 4)``, and derivatives; `t` from the second sample."""
+    r = 1.0 - t
+    value = [r**3 / 6.0, 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), 2.0 / 3.0 - r * r * (1.0 - 0.5 * r), t**3 / 6.0]
+    slope = [-0.5 * r * r, t * (1.5 * t - 2.0), r * (2.0 - 1.5 * r), 0.5 * t * t]
+    return np.stack(value, axis=1), np.stack(slope, axis=1)
+
+
+def _sampled_stamps(
+    profile: SampledProfile, dx: FloatArray, dy: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what `profile_stamps` does, of a sampled image."""
+    middle, scale = profile.coefficients.shape[0] // 2, profile.oversampling
+    steps = np.arange(-profile.radius, profile.radius + 1) * scale
+    taps, weights, slopes = [], [], []
+    for offset in (dy, dx):
+        at = middle - offset * scale
+        low = np.floor(at)
+        taps.append((low[:, None].astype(np.intp) + steps)[:, :, None] + np.arange(-1, 3))
+        value, slope = _spline(at - low)
+        weights.append(value)
+        slopes.append(slope)
+    near = profile.coefficients[taps[0][:, :, :, None, None], taps[1][:, None, None, :, :]]
+
+    def weighted(along_y: FloatArray, along_x: FloatArray) -> FloatArray:
+        return np.asarray(np.einsum("njaib,na,nb->nji", near, along_y, along_x))
+
+    return (
+        weighted(weights[0], weights[1]),
+        -scale * weighted(weights[0], slopes[1]),
+        -scale * weighted(slopes[0], weights[1]),
+    )
+
+
+def profile_stamps(
+    profile: Profile | SampledProfile, dx: FloatArray, dy: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the pixel-integrated profile of unit flux and its derivatives by the center.
 
     Parameters
     ----------
-    profile : Profile
+    profile : Profile or SampledProfile
         The shape.
     dx, dy : (n,) array
         Center relative to the window's middle pixel.
@@ -145,6 +215,8 @@ def profile_stamps(profile: Profile, dx: FloatArray, dy: FloatArray) -> tuple[Fl
     value, by_x, by_y : (n, k, k) array
         ``k = 2 * profile.radius + 1``, indexed ``[star, y, x]``.
     """
+    if isinstance(profile, SampledProfile):
+        return _sampled_stamps(profile, dx, dy)
     offset = np.arange(-profile.radius, profile.radius + 1, dtype=np.float64)
     shape = (dx.size, offset.size, offset.size)
     value, by_x, by_y = np.zeros(shape), np.zeros(shape), np.zeros(shape)

@@ -213,9 +213,49 @@ static void axis_integrals(double center, double sigma, int64_t radius, double *
     }
 }
 
+/* Weights of four samples around a place, and their derivatives by it, of a cubic B-spline; `t` from the second sample. */
+static void spline_weights(double t, double value[4], double slope[4])
+{
+    const double r = 1.0 - t;
+    value[0] = r * r * r / 6.0, value[3] = t * t * t / 6.0;
+    value[1] = 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), value[2] = 2.0 / 3.0 - r * r * (1.0 - 0.5 * r);
+    slope[0] = -0.5 * r * r, slope[3] = 0.5 * t * t;
+    slope[1] = t * (1.5 * t - 2.0), slope[2] = r * (2.0 - 1.5 * r);
+}
+
+/* The same as `stamp`, of a sampled star: all its pixels lie equally between samples. */
+static void sampled_stamp(const mz_star *star, double dx, double dy, double *value, double *by_x, double *by_y)
+{
+    const int64_t side = 2 * star->radius + 1, width = star->table_side, step = star->oversampling;
+    const double scale = (double)step, x = (double)(width / 2) - dx * scale, y = (double)(width / 2) - dy * scale;
+    double wx[4], sx[4], wy[4], sy[4];
+    spline_weights(x - floor(x), wx, sx);
+    spline_weights(y - floor(y), wy, sy);
+    const int64_t left = (int64_t)floor(x) - 1 - star->radius * step, low = (int64_t)floor(y) - 1 - star->radius * step;
+    for (int64_t j = 0; j < side; j++) {
+        for (int64_t i = 0; i < side; i++) {
+            const double *at = star->table + (low + j * step) * width + left + i * step;
+            double v = 0.0, along = 0.0, across = 0.0;
+            for (int64_t a = 0; a < 4; a++, at += width) {
+                const double line = wx[0] * at[0] + wx[1] * at[1] + wx[2] * at[2] + wx[3] * at[3];
+                v += wy[a] * line;
+                across += sy[a] * line;
+                along += wy[a] * (sx[0] * at[0] + sx[1] * at[1] + sx[2] * at[2] + sx[3] * at[3]);
+            }
+            value[j * side + i] = v;
+            by_x[j * side + i] = -scale * along;
+            by_y[j * side + i] = -scale * across;
+        }
+    }
+}
+
 /* Profile of unit flux and its derivatives, `side * side` each. */
 static void stamp(const mz_star *star, double dx, double dy, double *value, double *by_x, double *by_y)
 {
+    if (star->table) {
+        sampled_stamp(star, dx, dy, value, by_x, by_y);
+        return;
+    }
     int64_t side = 2 * star->radius + 1;
     double ix[MAX_SIDE], sx[MAX_SIDE], iy[MAX_SIDE], sy[MAX_SIDE];
     memset(value, 0, (size_t)(side * side) * sizeof *value);

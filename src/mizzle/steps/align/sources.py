@@ -10,21 +10,18 @@ from numpy.typing import NDArray
 
 from mizzle.instrument.dq import bad_mask
 from mizzle.instrument.noise import noise_model
-from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, detect
+from mizzle.instrument.star_optics import chip_star
+from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect
 from mizzle.kernel.pixels import has_bits
 from mizzle.model import Chip, Exposure, Runner, project
-from mizzle.model.camera import Camera
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
 from mizzle.model.user_tables import SkyRegion
-from mizzle.psf import Optics, star_image
 from mizzle.settings import Settings
 from mizzle.steps.align.regions import inside_regions
 
 #: Full width at half maximum of a Gaussian in units of its sigma.
 _FWHM = 2.354820045
-#: Taken where a header names no wavelength [Angstrom].
-_TYPICAL_WAVELENGTH = 6000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,31 +74,16 @@ class SourceList:
         return len(self.position)
 
 
-def chip_profile(exposure: Exposure, chip: Chip, settings: Settings) -> Profile:
-    """Return the expected shape of a star on `chip`: a core, and a halo for diffraction and charge diffusion.
-
-    The share and width of WFPC2's halo follow the stars of a real F555W exposure (omega Cen, 1997): flat phase
-    distributions to 2 % of a pixel on the WF chips. The core is as wide as the settings say, or as the optics make it.
-    """
+def chip_profile(exposure: Exposure, chip: Chip, settings: Settings) -> Profile | SampledProfile:
+    """Return the expected shape of a star on `chip`: as the optics make it, or Gaussians of the user's width."""
     kind = exposure.camera.class_of(chip.name)
-    binning = max(chip.frame.scale / kind.pixel, 0.1)
-    width = getattr(settings.align, f"fwhm_{kind.name.lower()}", None)
-    sigma = (width or _optical_width(exposure.camera, chip)) / _FWHM / binning
+    width = getattr(settings.align, f"fwhm_{kind.name.lower()}", 0.0)
+    if not width:
+        star = chip_star(exposure.camera, chip, defocus=exposure.camera.defocus)
+        return SampledProfile(star.coefficients, star.oversampling, kind.radius)
+    sigma = width / _FWHM / max(chip.frame.scale / kind.pixel, 0.1)
     ratio, share = kind.halo
     return Profile(sigma=sigma, halo_sigma=ratio * sigma, halo=share, radius=kind.radius)
-
-
-def _optical_width(camera: Camera, chip: Chip) -> float:
-    """Return the full width at half maximum of a star, its pixel taken out [pixel of a whole chip]."""
-    optics = Optics(
-        camera.class_of(chip.name).pixel,
-        chip.photplam if chip.photplam > 0 else _TYPICAL_WAVELENGTH,
-        diffusion=camera.diffusion,
-        obscuration=camera.obscuration,
-        vane=camera.vane,
-    )
-    full = star_image(optics).fwhm
-    return float(np.sqrt(max(full**2 - _FWHM**2 / 12.0, 0.25)))
 
 
 def find_sources(
