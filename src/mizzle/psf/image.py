@@ -99,16 +99,18 @@ class StarImage:
 
     @cached_property
     def correlation_length(self) -> float:
-        """Length `l` of the Gaussian ``exp(-d**2 / 2 l**2)`` that falls to a half where the autocorrelation does.
+        """Length `l` of the Gaussian ``exp(-d**2 / 2 l**2)`` that the image's autocorrelation is near its middle.
 
-        Starlight at two pixels of a field of stars at random places is correlated as the image itself is [pixel].
+        Starlight at two pixels of a field of stars at random places is correlated as the image itself is [pixel]. They
+        are matched where both have fallen to .8: farther out the image has wings, which say nothing of a core.
         """
         spline = (2.0 + np.cos(2.0 * np.pi * np.fft.fftfreq(self.coefficients.shape[0]))) / 3.0
         power = np.abs(np.fft.fft2(self.coefficients) * spline[:, None] * spline[None, :]) ** 2
         both = np.fft.ifft2(power).real
         steps = np.arange(3 * self.oversampling)
         along = 0.5 * (both[0, steps] + both[steps, 0]) / both[0, 0]
-        return float(np.interp(-0.5, -along, steps)) / self.oversampling / math.sqrt(2.0 * math.log(2.0))
+        fallen = np.interp(0.2, 1.0 - along, (steps / self.oversampling) ** 2)
+        return math.sqrt(float(fallen) / (2.0 * math.log(1.0 / 0.8)))
 
     @cached_property
     def _centered(self) -> FloatArray:

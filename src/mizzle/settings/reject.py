@@ -55,7 +55,7 @@ class RejectSettings(Section):
         1.0, "Neighbors of a seed stand above the reference by this.", unit="sigma", ge=0, le=50
     )
     seed_slope: float = setting(
-        0.6, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
+        0.8, "Seeds: added to the threshold, in units of the reference's steepest step to a neighbor.", ge=0, le=10
     )
     neighbor_slope: float = setting(
         0.0, "Neighbors: added to the threshold, in units of the reference's steepest step.", ge=0, le=10
@@ -67,7 +67,7 @@ class RejectSettings(Section):
         0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
     )
     second_sigma: float = setting(
-        3.5, "Second look: a ray stands above what the other exposures predict by this.", unit="sigma", ge=1, le=50
+        4.0, "Second look: a ray stands above what the other exposures predict by this.", unit="sigma", ge=1, le=50
     )
     second_structure: float = setting(
         0.8, "Second look: how much starlight may vary, relative to the brightest expectation nearby.", ge=0.01, le=10
