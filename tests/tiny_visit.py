@@ -83,8 +83,10 @@ def no_rays():
 
 
 def noisy(rng, shape, signal_dn, chip="WF3", atodgain=7, exptime=500.0):
-    """What a chip records of `signal_dn` (an array or a number): Poisson, dark, read noise, whole DN."""
-    gain, noise = GAINS[atodgain][chip], READ_NOISES[atodgain][chip]
+    """What a chip records of `signal_dn` (an array or a number): Poisson, dark, read noise with rounding, whole DN."""
+    gain = GAINS[atodgain][chip]
+    noise = np.sqrt(READ_NOISES[atodgain][chip] ** 2 - gain**2 / 12)
     dark = 0.005 * exptime
     electrons = rng.poisson(np.broadcast_to(np.asarray(signal_dn) * gain + dark, shape)) - dark
-    return np.rint((electrons + rng.normal(0, noise, shape)) / gain).astype(np.float32)
+    # The bias is no whole number: rounding is not in step with the level.
+    return (np.rint((electrons + rng.normal(0, noise, shape)) / gain + 0.25) - 0.25).astype(np.float32)

@@ -108,7 +108,8 @@ def test_errors_of_bright_stars_know_of_lost_pixels(scene, catalog):
     pull -= np.median(pull)
     inside = np.abs(pull) < 5
     assert inside.mean() > 0.95
-    assert 0.6 < np.mean(pull[inside] ** 2) < 2.0
+    # What is lost is estimated from few stars: errors may be too large by a root of two, or too small by it.
+    assert 0.5 < np.mean(pull[inside] ** 2) < 2.0
 
 
 def test_stars_of_the_pc_are_found(scene, catalog):

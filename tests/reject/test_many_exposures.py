@@ -41,7 +41,8 @@ def test_six_exposures_meet_the_targets(six):
     assert set(rays.methods.values()) == {"median"}
     for root, chips in rays.fractions.items():
         for name, fraction in chips.items():
-            assert 0.015 < fraction < 0.04, (root, name)
+            # 3 per cent of the pixels get 10 electrons or more; some more lie at the rims of tracks.
+            assert 0.02 < fraction < 0.045, (root, name)
 
 
 def test_workers_and_bands_do_not_matter(six):

@@ -194,6 +194,12 @@ def defocus(made, plain):
     assert excess(made, plain)[y - 8 : y + 9, x - 8 : x + 9].sum() == pytest.approx(0, abs=0.02 * sci(plain).max())
 
 
+def focus_breathing(made, plain):
+    x, y = (round(v) for v in PLACES["WF3"])
+    assert not excess(made, plain).any()  # the visit begins at rest
+    assert excess(made, plain, index=1)[y, x] < -0.02 * sci(plain)[y, x]
+
+
 def pointing_error(made, plain):
     shifts = np.array([e.pointing.shift for e in made.truth.exposures.values()])
     assert np.hypot(*shifts.T).max() < 6 * 0.2
@@ -247,6 +253,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], Callable[[simulate.Visit, simulate.Vis
     "cte_trails": ({"cte": True, "cte_trails": True}, cte_trails),
     "spikes": ({"spikes": True}, spikes),
     "defocus": ({"defocus": 0.06}, defocus),
+    "focus_breathing": ({"focus_breathing": 0.03}, focus_breathing),
     "breathing": ({"breathing": 0.1}, breathing),
     "pointing_error": ({"pointing_error": 200.0}, pointing_error),
     "roll_error": ({"roll_error": 0.05}, roll_error),

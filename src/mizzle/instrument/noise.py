@@ -84,7 +84,7 @@ def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> Nois
     Parameters
     ----------
     exposure : Exposure
-        Gives DARKTIME, ATODGAIN, and whether the data are simulated.
+        Gives DARKTIME and ATODGAIN.
     chip : Chip
         Gives gain and read noise.
     settings : NoiseSettings
@@ -95,17 +95,11 @@ def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> Nois
     gains = settings.gain_7 if low else settings.gain_15
     noises = settings.read_noise_7 if low else settings.read_noise_15
     gain = gains[index] if gains else chip.gain
-    add = settings.rounding == "add" or (settings.rounding == "auto" and is_simulated(exposure))
     # A binned pixel collects the dark current of four.
     binning = 4.0 if str(exposure.keyword("MODE", "FULL")).strip().upper() == "AREA" else 1.0
     return NoiseModel(
         gain=gain,
         read_noise=noises[index] if noises else chip.read_noise,
         dark=settings.dark_rate * binning * max(exposure.darktime, 0.0),
-        rounding=gain * gain / 12.0 if add else 0.0,
+        rounding=gain * gain / 12.0 if settings.rounding == "add" else 0.0,
     )
-
-
-def is_simulated(exposure: Exposure) -> bool:
-    """Return whether the simulator made this exposure: it leaves CRRATE in the header."""
-    return "CRRATE" in exposure.header

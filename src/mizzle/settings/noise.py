@@ -32,8 +32,8 @@ class NoiseSettings(Section):
     dark_rate: float = setting(0.005, "Dark current.", unit="electron/s", ge=0, le=1)
     rounding: Literal["auto", "add", "included"] = setting(
         "auto",
-        "Whether gain**2/12 is added for rounding to whole DN, or the read noise includes it; auto adds it on"
-        " simulated data only.",
+        "Whether gain**2/12 is added for rounding to whole DN, or the read noise includes it, as the handbook's is"
+        " taken to; auto: included.",
     )
 
     @field_validator("gain_7", "gain_15", "read_noise_7", "read_noise_15")

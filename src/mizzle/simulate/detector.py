@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def read_out(
     raw = charge / chip.gain + BIAS
     if effects.read_noise:
         noise = rng.standard_normal(charge.shape, dtype=np.float32)
-        raw += noise * np.float32(effects.read_noise * chip.read_noise / chip.gain)
+        raw += noise * np.float32(analog_noise(chip, effects) / chip.gain)
     dq = defects.dq.copy()
     if effects.quantize:
         raw = np.clip(np.rint(raw), 0.0, CONVERTER_LIMIT)
@@ -103,6 +104,12 @@ def read_out(
     counts /= flat_field(area, defects.lit, effects)
     counts += chip.pedestal
     return counts.astype(np.float32), dq
+
+
+def analog_noise(chip: ChipConditions, effects: Effects) -> float:
+    """Return the noise before rounding [electron rms]: with rounding it is the handbook's, times the switch."""
+    rounding = chip.gain**2 / 12.0 if effects.quantize else 0.0
+    return math.sqrt(max((effects.read_noise * chip.read_noise) ** 2 - rounding, 0.0))
 
 
 def flat_field(area: NDArray[np.floating], lit: NDArray[np.floating], effects: Effects) -> NDArray[np.floating]:

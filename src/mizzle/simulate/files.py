@@ -132,12 +132,12 @@ def _write_flt(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Pa
 
 
 def _error(exposure: Exposure, name: str, truth: Truth) -> NDArray[np.float32]:
-    """Return 1 sigma [DN]: light, dark, read noise and rounding, before the flat, and divided by it."""
+    """Return 1 sigma [DN]: light, dark, and read noise, which includes rounding; before the flat, and divided by it."""
     chip = exposure.chips[name]
     flat = truth.areas[name] if truth.plan.effects.flat_field == "sky" else np.float32(1.0)
     light = np.maximum(chip.sci * flat * np.float32(chip.gain), np.float32(0.0))
     dark = DARK_RATE * exposure.darktime if truth.plan.effects.dark else 0.0
-    variance = light + np.float32(dark + chip.read_noise**2 + chip.gain**2 / 12.0)
+    variance = light + np.float32(dark + chip.read_noise**2)
     return np.asarray(np.sqrt(variance) / (flat * np.float32(chip.gain)), dtype=np.float32)
 
 

@@ -219,13 +219,14 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
 
 
 def _psf(job: _ChipJob, frame: ChipFrame) -> PointSpread:
-    """Return the star image of this chip and exposure; breathing has one period in the visit, and begins in focus."""
-    plan = job.scene.plan
+    """Return the star image of this chip and exposure; what breathes has one period in the visit, from rest on."""
+    effects = job.scene.plan.effects
     scale = float(np.sqrt(reference_area(frame)))
-    psf = point_spread(scale, *PASSBANDS[plan.filter], defocus=plan.effects.defocus, spikes=plan.effects.spikes)
-    if not plan.effects.breathing:
-        return psf
-    return psf.breathed(plan.effects.breathing * float(np.sin(2.0 * np.pi * job.index / max(plan.n, 3))))
+    phase = float(np.sin(2.0 * np.pi * job.index / max(job.scene.plan.n, 3)))
+    # Images beside the best focus are alike on both sides.
+    defocus = round(abs(effects.defocus + effects.focus_breathing * phase), 4)
+    psf = point_spread(scale, *PASSBANDS[job.scene.plan.filter], defocus=defocus, spikes=effects.spikes)
+    return psf.breathed(effects.breathing * phase) if effects.breathing else psf
 
 
 def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatArray:

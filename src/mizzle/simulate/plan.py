@@ -55,6 +55,9 @@ class Effects(Section):
         ge=0,
         le=0.2,
     )
+    focus_breathing: float = setting(
+        0.0, "Change of `defocus` along the visit, peak; it begins with none.", unit="um", ge=0, le=0.2
+    )
     breathing: float = setting(0.0, "Relative change of the core's width along the visit, peak.", ge=0, le=0.3)
     pointing_error: float = setting(30.0, "Error of a commanded pointing, 1 sigma per axis.", unit="mas", ge=0)
     roll_error: float = setting(0.002, "Error of a commanded roll, 1 sigma.", unit="deg", ge=0, le=10)
