@@ -123,7 +123,7 @@ def test_the_real_exposure_keeps_its_stars(data_dir):
         model = noise_model(exposure, chip, settings.noise)
         bad = bad_mask(chip, settings.dq)
         electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
-        mask = find_single(SinglePixels(electrons, bad, model.floor, chip_star(chip)), settings.reject)
+        mask = find_single(SinglePixels(electrons, bad, model.floor, chip_star(exposure.camera, chip)), settings.reject)
         # 100 s: about 0.2 per cent of the pixels are hit, on each chip.
         assert 0.0015 < mask[~bad].mean() < 0.0045, chip.name
 
@@ -150,7 +150,9 @@ def test_stars_that_a_second_exposure_confirms_keep_their_light(data_dir):
         chip = exposure.chips["PC"]
         model, bad = noise_model(exposure, chip, settings.noise), bad_mask(chip, settings.dq)
         electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
-        found[root] = find_single(SinglePixels(electrons, bad, model.floor, chip_star(chip)), settings.reject)
+        found[root] = find_single(
+            SinglePixels(electrons, bad, model.floor, chip_star(exposure.camera, chip)), settings.reject
+        )
     x, y = np.rint(places["star"]).astype(int).T
     assert found["ubai2502m"][y, x].mean() <= 0.01
     x, y = np.rint(places["lone"]).astype(int).T

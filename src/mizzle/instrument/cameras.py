@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mizzle.instrument import cte, detectors, photometry, shadow, wfpc2
-from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, VANE
+from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, SPREAD, TYPICAL_DEFOCUS, VANE
 from mizzle.model import HeaderValue
 from mizzle.model.camera import Camera, ChipClass
 
@@ -39,6 +39,8 @@ WFPC2 = Camera(
     diffusion=DIFFUSION,
     obscuration=OBSCURATION,
     vane=VANE,
+    spread=SPREAD,
+    defocus=TYPICAL_DEFOCUS,
     lit_share=shadow.lit_share,
     lit_distance=shadow.lit_distance,
     charge_loss=cte.dolphin_2009,

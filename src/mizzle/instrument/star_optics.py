@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mizzle.model import Chip
+from mizzle.model.camera import Camera
 from mizzle.psf import Optics, StarImage, star_image
 
 #: Charge diffusion as the Tiny Tim manual has it (Krist & Hook 2004): what a pixel keeps of the charge that light makes
@@ -58,6 +59,17 @@ def star_optics(pixel: float, pivot: float, bandwidth: float = math.nan, **chang
     return Optics(**{**known, **changes})
 
 
-def chip_star(chip: Chip, **changes: Any) -> StarImage:
-    """Return the star image of `chip` through its filter; `changes` as for `star_optics`."""
-    return star_image(star_optics(chip.frame.scale, chip.photplam, chip.photbw, **changes))
+def chip_star(camera: Camera, chip: Chip, *, defocus: float = 0.0) -> StarImage:
+    """Return the star image of `chip` through its filter.
+
+    Parameters
+    ----------
+    camera : Camera
+        Pupil and charge diffusion.
+    chip : Chip
+        Pixel side and band.
+    defocus : float
+        Error of the wavefront, rms [micrometer]; `camera.defocus` in usual focus.
+    """
+    facts = {name: getattr(camera, name) for name in ("obscuration", "vane", "diffusion", "spread")}
+    return star_image(star_optics(chip.frame.scale, chip.photplam, chip.photbw, defocus=defocus, **facts))

@@ -97,6 +97,10 @@ class Camera:
         Charge that a pixel keeps, that each neighbor and each corner gets, of light on it.
     obscuration, vane : float
         Of the pupil, over the mirror's diameter.
+    spread : float
+        Charge diffusion that starts where light falls: sigma of a Gaussian per axis [pixel].
+    defocus : float
+        Error of the wavefront in usual focus, rms [micrometer].
     lit_share, lit_distance : callable or None
         The shadow of the optics.
     charge_loss : callable or None
@@ -128,6 +132,8 @@ class Camera:
     diffusion: tuple[float, float, float]
     obscuration: float = 0.33
     vane: float = 0.011
+    spread: float = 0.0
+    defocus: float = 0.02
     suffix: str = "drz"
     lit_share: LitShare | None = None
     lit_distance: LitDistance | None = None

@@ -252,7 +252,7 @@ def _add_single(
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
     whole = lonely and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
-    star = chip_star(sensor.chip)
+    star = chip_star(sensor.exposure.camera, sensor.chip)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(sensor.noise.gain)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.dq import ALL_BITS
-from mizzle.instrument.star_optics import TYPICAL_DEFOCUS, chip_star
+from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel import ChipMap
 from mizzle.kernel.compare import NEAR, SUSPECT, RayMarks
 from mizzle.kernel.maps import InverseMap
@@ -176,7 +176,8 @@ def covariance_length(sensor: Sensor) -> float:
 
     Stars at random places have the covariance of their own image.
     """
-    return chip_star(sensor.chip, defocus=TYPICAL_DEFOCUS).correlation_length
+    camera = sensor.exposure.camera
+    return chip_star(camera, sensor.chip, defocus=camera.defocus).correlation_length
 
 
 @dataclass(frozen=True, eq=False)
