@@ -72,7 +72,7 @@ def test_inverse_variance_weights_are_the_inverse_variance_of_a_large_area(weigh
     (chip,) = exposures[0].chips.values()
     sky = float(chip.sci[0, 0])
     mosaic = drizzled(exposures, [f'combine.weight="{weight}"'], sky=sky)
-    gain, floor = chip.gain, 5.22**2 + 2.5 + 6.90**2 / 12
+    gain, floor = chip.gain, 5.22**2 + 2.5  # the read noise includes rounding
     variance = (max(sky, 0) * gain + floor) / gain**2 / 500.0**2
     assert np.median(mosaic.wht[mosaic.wht > 0]) == pytest.approx(1 / variance, rel=2e-3)
     assert mosaic.weight_type == weight
