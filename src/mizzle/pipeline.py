@@ -27,7 +27,6 @@ from mizzle.model import (
     SkyLevels,
     Verdict,
     Zeropoint,
-    worst,
 )
 from mizzle.progress import Progress
 from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_camera, same_field
@@ -174,7 +173,8 @@ def process(
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
         parts[band] = process_filter(group, shared, settings, inputs=inputs, runner=runner, progress=progress)
-    verdicts = [alignment.verdict, *(part.zeropoint.verdict for part in parts.values())]
+    verdicts = [part.zeropoint.verdict for part in parts.values()]
+    verdicts += [alignment.verdict] if len(exposures) > 1 else []  # one exposure has nothing to be aligned with
     return Result(
         name=name,
         exposures=tuple(exposures),
@@ -259,6 +259,6 @@ def process_filter(
 
 
 def _top(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst part; at the top, nothing to judge counts as passed."""
-    verdict = worst(verdicts)
-    return Verdict.PASS if verdict is Verdict.NONE else verdict
+    """Return the worst part in the order FAIL, WARN, NONE, PASS: what could not be proven is not passed."""
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.NONE, Verdict.PASS)
+    return min(verdicts, key=order.index)

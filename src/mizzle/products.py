@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mizzle import stopping
 from mizzle._version import __version__
 from mizzle.errors import SettingsError
 from mizzle.io.atomic import prepare_folder, write_text
@@ -74,6 +75,7 @@ class Delivery(Listener):
         self._command = command if isinstance(command, Command) else Command(command)
         self._run_id = make_run_id()
         self._job: Any = None
+        self._watch = contextlib.ExitStack()
         progress.listen(self)
 
     def __enter__(self) -> Delivery:
@@ -83,12 +85,14 @@ class Delivery(Listener):
                 from mizzle.report.worker import ReportJob, start_worker
 
                 self._job = start_worker() if self._helper else ReportJob()
+                self._watch.enter_context(stopping.undone_if_stopped(self._job.kill))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave_worker()
+        self._watch.close()
 
     def check(self, name: str, exposures: Sequence[Exposure], others: Iterable[str] = ()) -> None:
         """Refuse, before any work, a NAME or targets that must not be written; say what stands there half replaced.

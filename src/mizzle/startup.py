@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -26,6 +27,8 @@ def tune_process() -> None:
     * A thread that comes back from C waits for the interpreter, by default up to 5 ms: as long as ten such calls take.
     * Plugins of pydantic, which no setting wants, would be looked for in every installed package.
     """
+    _fill_streams()
+    _avoid_closed_home()
     gc.set_threshold(1_000_000, 50, 50)
     sys.setswitchinterval(TURN)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -40,3 +43,27 @@ def tune_process() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
     mallopt(_M_TRIM_THRESHOLD, 4 * LARGEST_KEPT)
+
+
+def _fill_streams() -> None:
+    """Let nothing else take the numbers of closed standard streams: who writes to number 2 must not hit a product."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+
+
+def _avoid_closed_home() -> None:
+    """Let libraries do without a home folder that may not be entered: asking for their settings there, they fail."""
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        folder = os.environ.get(variable)
+        if not folder:
+            continue
+        try:
+            os.stat(os.path.join(folder, ".astropy"))
+        except PermissionError:
+            os.environ[variable] = os.path.join(os.sep, "nonexistent")
+        except OSError:
+            continue

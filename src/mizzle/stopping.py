@@ -26,6 +26,8 @@ class _Program:
         self.sentence = "stopped; nothing was written"
         self.shields = 0
         self.waiting: int | None = None
+        self.raises = False
+        self.number = int(signal.SIGINT)
 
 
 _program = _Program()
@@ -71,8 +73,29 @@ def unstoppable() -> Iterator[None]:
             _end(_program.waiting)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first signal be a `KeyboardInterrupt` inside the block: for work whose own blocks clear up after it."""
+    _program.raises = True
+    try:
+        yield
+    finally:
+        _program.raises = False
+
+
+def say_stopped() -> int:
+    """Say what is true after a `KeyboardInterrupt` came out; return the exit code."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"mizzle: {_program.sentence}\n".encode("utf-8", "backslashreplace"))
+    return 128 + _program.number
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     """End the process, or note that it is to end."""
+    _program.number = number
+    if _program.raises:
+        _program.raises = False  # a second signal does not wait for what clears up
+        raise KeyboardInterrupt
     if _program.shields:
         _program.waiting = number
     else:

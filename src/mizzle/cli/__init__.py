@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import cast
 
+from mizzle import stopping
 from mizzle.errors import MizzleError
 from mizzle.startup import tune_process
 
@@ -16,13 +18,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
     Exit codes: 0 done, 1 a bug of ours, 2 the request is wrong, 3 a file is wrong, 4 the data cannot do it,
-    5 done but a quality verdict failed under ``--strict``.
+    5 done but a quality verdict failed under ``--strict``; 130 and 143 stopped by Ctrl-C and SIGTERM.
 
     Parameters
     ----------
     argv : sequence of str, optional
         Arguments; those of the process by default.
     """
+    if argv is None:
+        stopping.install()
     tune_process()
     code = _run(list(sys.argv[1:] if argv is None else argv) or ["--help"])
     if argv is None:
@@ -35,6 +39,7 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     from mizzle.cli.app import app
+    from mizzle.cli.console import one_line, say
 
     # Some releases of typer carry click inside, others import it: the class is found through what both export.
     kinds = typer.BadParameter.__mro__
@@ -42,28 +47,45 @@ def _run(arguments: list[str]) -> int:
     try:
         code = app(args=arguments, prog_name="mizzle", standalone_mode=False)
     except MizzleError as problem:
-        sys.stderr.write(f"mizzle: {_one_line(str(problem))}\n")
+        say(f"mizzle: {one_line(str(problem))}")
         return problem.exit_code
     except usage_error as problem:
-        sys.stderr.write(f"mizzle: {_one_line(problem.format_message())}; see mizzle --help\n")
+        say(f"mizzle: {one_line(problem.format_message())}; see mizzle --help")
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("mizzle: stopped; no half product was left\n")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of stdout went away: nothing to say, nobody to say it to
-        return 0
+        code = 130
+    except (MemoryError, OSError, RuntimeError, ImportError) as problem:
+        shortage = _shortage(problem)
+        if not shortage:
+            raise
+        say(f"mizzle: {shortage}; raise the limit (ulimit), or use fewer --workers or a smaller product")
+        return 4
+    if code == 130:  # newer releases of typer turn Ctrl-C into this code
+        return stopping.say_stopped()
     return code if isinstance(code, int) else 0
+
+
+def _shortage(problem: BaseException | None) -> str:
+    """Say what the system is short of, where that is what a problem comes from; else nothing."""
+    while problem is not None:
+        text = " ".join(str(problem).split())
+        if isinstance(problem, MemoryError) or "failed to map segment" in text or "allocate memory" in text:
+            return f"out of memory ({text[:160] or 'the system gives no more'})"
+        if isinstance(problem, RuntimeError) and "can't start new thread" in text:
+            return "no more threads or processes can be started"
+        if isinstance(problem, OSError) and problem.errno in _SHORT:
+            return f"the system is short of resources ({problem.strerror})"
+        problem = problem.__cause__ or problem.__context__
+    return ""
+
+
+#: No memory, no process, no file handle to be had.
+_SHORT = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
 
 
 def _leave(code: int) -> None:
     """End this program at once: taking a run's memory apart piece by piece takes a tenth of a second."""
-    with contextlib.suppress(OSError, ValueError):  # the reader went away, or the stream is closed
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # its reader went away, or it is closed
+            stream.flush()
     os._exit(code)
-
-
-def _one_line(text: str) -> str:
-    """Return a message without control characters: header text may be hostile to a terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)

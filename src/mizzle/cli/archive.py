@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mizzle.cli.console import out, say
 from mizzle.cli.options import Assignments, Config, Quiet, read_settings
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def references_command(
         _fetch_references(folder, names, settings, quiet)
     elif action == "--delete":
         for name in ReferenceFolder(folder).delete(names):
-            sys.stdout.write(f"deleted\t{name}\n")
+            out(f"deleted\t{name}")
     else:
         _list(ReferenceFolder(folder), thorough=action == "--verify")
 
@@ -121,7 +122,7 @@ def _fetch_references(folder: Path, names: list[str], settings: Settings, quiet:
         chosen = fetch_references(headers, folder, settings.archive, progress=talk.progress)
     for header, files in zip(headers, chosen, strict=True):
         for kind, path in files.items():
-            sys.stdout.write(f"{header.get('ROOTNAME', '?')}\t{kind}\t{path}\n")
+            out(f"{header.get('ROOTNAME', '?')}\t{kind}\t{path}")
 
 
 def _list(here: ReferenceFolder, *, thorough: bool) -> None:
@@ -132,7 +133,7 @@ def _list(here: ReferenceFolder, *, thorough: bool) -> None:
     for name, state in states.items():
         entry = here.entries[name]
         there = state or ("here" if (here.path / name).is_file() else "missing")
-        sys.stdout.write(f"{there}\t{name}\t{entry.size}\t{entry.sha1}\t{entry.url}\n")
+        out(f"{there}\t{name}\t{entry.size}\t{entry.sha1}\t{entry.url}")
     if not states:
         _warn(f"no reference files in {here.path}; the embedded tables serve")
     bad = [f"{name} ({state})" for name, state in states.items() if state in {"missing", "damaged"}]
@@ -143,7 +144,7 @@ def _list(here: ReferenceFolder, *, thorough: bool) -> None:
 
 
 def _warn(text: str) -> None:
-    sys.stderr.write(f"mizzle: {text}\n")
+    say(f"mizzle: {text}")
 
 
 class _Talk:
@@ -155,7 +156,7 @@ class _Talk:
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> _Talk:
-        if not self._quiet and sys.stderr.isatty():
+        if not self._quiet and sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -189,4 +190,4 @@ class _Talk:
             self._bars.update(self._tasks[name], completed=done, total=total)
         elif name not in self._tasks:
             self._tasks[name] = True
-            sys.stderr.write(f"  {name}{f' ({total / 1e6:.1f} MB)' if total else ''}\n")
+            say(f"  {name}{f' ({total / 1e6:.1f} MB)' if total else ''}")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from mizzle import stopping
+from mizzle.cli.console import say
 from mizzle.cli.options import Assignments, Config, Quiet, read_settings
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def batch_command(
     options = BatchOptions(
         keep_going, retry_failed, time_limit, tuple(filters or ()), tuple(fetch or ()), drop_inputs, 1e9 * disk
     )
-    with Talk(quiet) as talk:
+    stopping.tell("stopped; finished visits are kept, and the same command goes on from there")
+    with stopping.interruptible(), Talk(quiet) as talk:
         result = batch(
             where or [], out, settings=settings, by=kind, scheduler=scheduler, workers=workers, options=options,
             listener=talk,
@@ -90,7 +93,7 @@ def _list(
     grouped = list_visits(where, out if out.is_dir() else None, by, filters)
     show(visits_text(grouped))
     for name, problem in sorted(grouped.problems.items()):
-        sys.stderr.write(f"mizzle: left out: {problem if name in problem else f'{name}: {problem}'}\n")
+        say(f"mizzle: left out: {problem if name in problem else f'{name}: {problem}'}")
     if table is not None:
         from mizzle.io.file_tables import write_file_table
 
@@ -160,10 +163,10 @@ class Talk:
         self._total, self._done, self._begin = total, current, time.monotonic()
         if self._quiet:
             return
-        sys.stderr.write(f"{total} visits" + (f", {current} of them whole and current" if current else "") + "\n")
+        say(f"{total} visits" + (f", {current} of them whole and current" if current else ""))
         if dashboard:
-            sys.stderr.write(f"dashboard: {dashboard}\n")
-        if sys.stderr.isatty() and current < total:
+            say(f"dashboard: {dashboard}")
+        if sys.stderr is not None and sys.stderr.isatty() and current < total:
             self._bars = _bars()
             self._bars.start()
             self._task = self._bars.add_task("", total=total, completed=current, last="")
@@ -181,9 +184,9 @@ class Talk:
             self._bars.update(self._task, completed=self._done, last=last)
             return
         detail = f": {record.message}" if record.state == "failed" else ""
-        sys.stderr.write(
+        say(
             f"{self._done}/{self._total}  {record.seconds:6.1f} s  {record.name}  {verdict}{detail}  ({self._rate()},"
-            f" {self._left()} left)\n"
+            f" {self._left()} left)"
         )
 
     def say(self, text: str) -> None:
@@ -191,7 +194,7 @@ class Talk:
         if self._bars is not None:
             self._bars.console.print(f"mizzle: {text}", markup=False, highlight=False)
         else:
-            sys.stderr.write(f"mizzle: {text}\n")
+            say(f"mizzle: {text}")
 
     def _rate(self) -> str:
         """Return visits per second, minute or hour, whichever reads well."""

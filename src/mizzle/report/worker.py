@@ -8,6 +8,7 @@ one place to be told.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -146,6 +147,16 @@ class ReportJob:
         from mizzle.report.draw import draw
 
         return draw(self._payload)
+
+    def kill(self) -> None:
+        """End the worker at once, from a signal's handler: no lock is waited for, nothing is raised."""
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.kill()
+        with contextlib.suppress(OSError):
+            os.waitpid(process.pid, 0)
 
     def close(self) -> None:
         """End the worker, finished or not."""
