@@ -162,7 +162,7 @@ def test_the_page_of_a_hundred_exposures_stays_small(tmp_path):
 def test_many_remarks_fold(tmp_path):
     assert "<details" not in build_page(make_payload(tmp_path, SMALL))
     result = reported(SMALL)
-    result.report["notes"] = [f"remark {i}" for i in range(40)]
+    result = replace(result, report={**result.report, "notes": [f"remark {i}" for i in range(40)]})
     page = build_page(payload(result, tmp_path, Settings()))
     assert "<summary>40 remarks</summary><ul><li>remark 0</li>" in page
 
