@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
+from mizzle.instrument.cameras import settings_for
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -160,6 +161,7 @@ def process(
     settings, inputs, runner = settings or Settings(), inputs or UserInputs(), runner or Serial()
     exclusions, progress = exclusions or Exclusions(), progress or Progress()
     exposures = same_camera(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
+    settings = settings_for(exposures[0].camera, settings) if exposures else settings
     exposures = same_field(exposures, exclusions)
     with progress.step("align"):
         alignment = align(exposures, settings, runner, references=inputs.alignment)
@@ -167,7 +169,7 @@ def process(
     with progress.step("equalize"):
         scales = equalize(exposures, settings, corrections=inputs.corrections)
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
-    grid = inputs.grid or common_grid(frames, settings.combine)
+    grid = inputs.grid or common_grid(frames, settings.combine, lead=scales.reference.chip)
     shared = Shared(tuple(exposures), alignment, scales, grid, name)
     parts: dict[str, FilterResult] = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):

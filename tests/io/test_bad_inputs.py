@@ -277,7 +277,7 @@ CASES: list[tuple[str, Case, int, str]] = [
     ("empty folder", empty_folder, 2, "no \\*_c0m"),
     ("wildcard without match", wildcard_without_match, 2, "no file matches"),
     ("only a c1m", only_quality, 2, "c1m"),
-    ("no exposure", no_exposure, 3, "extensions MAP; needed a WFPC2 exposure"),
+    ("no exposure", no_exposure, 3, "extensions MAP; needed an exposure of WFPC2, ACS/WFC"),
     ("no PHOTFLAM", with_chip(PHOTFLAM=None), 3, "PHOTFLAM is missing"),
     ("zero PHOTFLAM", with_chip(PHOTFLAM=0.0), 3, "PHOTFLAM is '0.0'"),
     ("negative PHOTFLAM", with_chip(PHOTFLAM=-2e-18), 3, "PHOTFLAM"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mizzle.instrument import cte, detectors, photometry, shadow, wfpc2
 from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, SPREAD, TYPICAL_DEFOCUS, VANE
 from mizzle.model import HeaderValue
 from mizzle.model.camera import Camera, ChipClass
+from mizzle.settings import Settings
 
 _FINE, _COARSE = 0.0455, 0.0996
 
@@ -71,18 +73,20 @@ class _Vega:
         return photometry.vega_zeropoint(self.camera, band, photflam, photplam)
 
 
-#: Stars are fitted within 2 pixels on pixels larger than this [arcsec], within 3 on others.
-_WIDE_PIXEL = 0.08
+#: How stars are fitted, by the least nominal pixel [arcsec] it serves: halo, radius, mismatch. On fine pixels the
+#: diffraction rings show, which two Gaussians follow less well.
+_FITS = ((0.08, ((2.5, 0.3), 2, 0.12)), (0.03, ((2.5, 0.3), 3, 0.12)), (0.0, ((3.0, 0.4), 4, 0.25)))
 
 
 def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, float, float]) -> Camera:
     """Return the camera of a detector of ACS or WFC3."""
     names = tuple(sorted(set(detector.chips.values())))
+    halo, radius, mismatch = next(fit for least, fit in _FITS if pixel >= least)
     return Camera(
         name=detector.camera,
         instrument=detector.instrument,
         detector=detector.detector,
-        classes=(ChipClass(detector.detector, names, pixel, radius=2 if pixel > _WIDE_PIXEL else 3, mismatch=0.12),),
+        classes=(ChipClass(detector.detector, names, pixel, halo, radius, mismatch),),
         chips=names,
         reference=detector.reference,
         shape=detector.shape,
@@ -103,6 +107,9 @@ def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, fl
     )
 
 
+#: Seeds on ramps of an infrared detector, whose rays were removed: only what is left of bad pixels [sigma].
+_WEAK_SEARCH = 6.0
+
 #: Nominal pixel [arcsec] (IDCSCALE), and the diffusion of charge: about that of back-illuminated CCDs for the CCDs (ACS
 #: ISR 2006-01 gives a Gaussian of .3-.5 pixel), little but the capacitance between pixels for IR (WFC3 ISR 2011-10).
 _PIXELS = {
@@ -121,6 +128,43 @@ def camera_of(primary: Mapping[str, HeaderValue]) -> Camera | None:
         if camera.instrument == instrument and camera.detector in ("", detector):
             return camera
     return None
+
+
+def settings_for(camera: Camera, settings: Settings) -> Settings:
+    """Return settings with the camera's own values where they are WFPC2's defaults.
+
+    The side of a product pixel, the chip that leads, and the bits that do no harm have defaults of WFPC2; none of them
+    means anything for another camera. What differs from these defaults was chosen by somebody, and stays. Names of bits
+    become numbers.
+
+    Parameters
+    ----------
+    camera : Camera
+        Of the exposures.
+    settings : Settings
+        As the user has them.
+    """
+    if camera is WFPC2:
+        return settings
+    usual = Settings()
+    changes: dict[str, dict[str, Any]] = {}
+    if settings.combine.scale == usual.combine.scale:
+        changes["combine"] = {"scale": round(camera.classes[-1].pixel, 3)}
+    if settings.equalize.reference == usual.equalize.reference:
+        changes["equalize"] = {"reference": camera.reference}
+    if settings.dq.good == usual.dq.good:
+        changes["dq"] = {"good": (camera.good,)}
+    if settings.reject.method == "auto" and not camera.rays:
+        changes["reject"] = {"seed_sigma": max(settings.reject.seed_sigma, _WEAK_SEARCH)}
+    if not changes:
+        return settings
+    values = settings.model_dump()
+    return Settings.model_validate({name: {**part, **changes.get(name, {})} for name, part in values.items()})
+
+
+def chip_named(text: str | int) -> str | None:
+    """Return the chip of any camera called `text`, or None; numbers are WFPC2's."""
+    return next((name for camera in CAMERAS if (name := camera.chip_named(text)) is not None), None)
 
 
 def known_cameras() -> str:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 from mizzle.model import Chip, Exposure
 from mizzle.settings.noise import NoiseSettings
 
@@ -90,16 +89,16 @@ def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> Nois
     settings : NoiseSettings
         Values that win over the chip's.
     """
-    index = CHIP_NUMBERS[chip.name] - 1
+    camera, index = exposure.camera, exposure.camera.number(chip.name) - 1
     low = exposure.atodgain == 7
     gains = settings.gain_7 if low else settings.gain_15
     noises = settings.read_noise_7 if low else settings.read_noise_15
+    if chip.dark is not None:  # noise of calibrated electrons is the header's
+        return NoiseModel(gain=chip.gain, read_noise=chip.read_noise, dark=chip.dark)
     gain = gains[index] if gains else chip.gain
-    # A binned pixel collects the dark current of four.
-    binning = 4.0 if str(exposure.keyword("MODE", "FULL")).strip().upper() == "AREA" else 1.0
     return NoiseModel(
         gain=gain,
         read_noise=noises[index] if noises else chip.read_noise,
-        dark=settings.dark_rate * binning * max(exposure.darktime, 0.0),
-        rounding=gain * gain / 12.0 if settings.rounding == "add" else 0.0,
+        dark=settings.dark_rate * chip.binning**2 * max(exposure.darktime, 0.0),
+        rounding=(camera.quantum * gain) ** 2 / 12.0 if settings.rounding == "add" else 0.0,
     )

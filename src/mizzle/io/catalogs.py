@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
+from mizzle.instrument.cameras import chip_named
 from mizzle.io.opened import opened_image, read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.astropy_frame import WcsPixelToSky
@@ -249,10 +249,10 @@ def read_sources(path: str | Path) -> dict[str, dict[str, FloatArray]]:
     table, source = read_table(path), str(path)
     roots = np.array([_root(word) for word in _column(table, ("root", "rootname", "file"), source)])
     words = [str(word) for word in _column(table, ("chip", "detector", "extver"), source)]
-    chips = [chip_name(word) for word in words]
+    chips = [chip_named(word) for word in words]
     if None in chips:
         wrong = words[chips.index(None)]
-        raise InputError(f"{source}: {wrong!r} is no chip; use {', '.join(CHIP_NAMES)} or 1 to 4", chip=wrong)
+        raise InputError(f"{source}: {wrong!r} is no chip; use the names that mizzle inspect shows", chip=wrong)
     x = _numbers(_column(table, ("x", "xcentroid", "x_image"), source), "x", source) - 1.0
     y = _numbers(_column(table, ("y", "ycentroid", "y_image"), source), "y", source) - 1.0
     own = {str(name).lower() for name in table.colnames}

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mizzle.errors import InputError
+from mizzle.instrument.cameras import WFPC2, camera_of, known_cameras
 from mizzle.io.fitsfile import FitsFile
 
-#: The archive's names: c0m and c1m (extensions), c0f and c1f (waivered), flt (data quality inside).
-_NAME = re.compile(r"^(?P<root>.+)_(?P<kind>c0m|c1m|c0f|c1f|flt)\.fits(?P<zip>\.gz|\.fz)?$", re.IGNORECASE)
+#: The archive's names: c0m and c1m (extensions), c0f and c1f (waivered), flt and flc (data quality inside).
+_NAME = re.compile(r"^(?P<root>.+)_(?P<kind>c0m|c1m|c0f|c1f|flt|flc)\.fits(?P<zip>\.gz|\.fz)?$", re.IGNORECASE)
 
 
 def match_name(name: str) -> re.Match[str] | None:
@@ -55,16 +56,20 @@ def look_into(path: Path, *, headers: bool = False) -> Content:
     match = match_name(path.name)
     if match is not None and not headers:
         kind = match["kind"].lower()
-        return Content(is_quality=kind in {"c1m", "c1f"}, own_quality=kind == "flt")
+        return Content(is_quality=kind in {"c1m", "c1f"}, own_quality=kind in {"flt", "flc"})
     file = FitsFile(path)
     primary = file.headers[0]
     root = re.sub(r"[^a-z0-9_-]", "", str(primary.get("ROOTNAME", "")).lower())
     names = {str(unit.header.get("EXTNAME", "")).strip().upper() for unit in file.units[1:] if len(unit.shape) == 2}
     numbered = any("DETECTOR" in unit.header for unit in file.units[1:])
+    camera = camera_of(primary)
+    if camera is not None and camera is not WFPC2 and "SCI" in names:
+        return Content(is_quality=False, own_quality=True, root=root)
     if match is None and not (("SCI" in names and numbered) or {"SDQ", "DQ"} & names):
         raise InputError(
-            f"{path}: {_found(file)}; needed a WFPC2 exposure: *_c0m.fits (with its *_c1m.fits), *_c0f.fits (with its"
-            " *_c1f.fits), *_flt.fits, or a file of any name that holds the same (.gz and .fz allowed)",
+            f"{path}: {_found(file)}; needed an exposure of {known_cameras()}: *_c0m.fits (with its *_c1m.fits),"
+            " *_c0f.fits (with its *_c1f.fits), *_flt.fits, *_flc.fits, or a file of any name that holds the same"
+            " (.gz and .fz allowed)",
             file=str(path),
         )
     quality = str(primary.get("FILETYPE", "")).strip().upper() in {"SDQ", "DQ"} or "SCI" not in names

@@ -12,7 +12,8 @@ from typing import Any
 from mizzle.errors import InputError
 from mizzle.geometry.frames import binning_of, build_frames
 from mizzle.instrument import wfpc2
-from mizzle.instrument.cameras import WFPC2, camera_of
+from mizzle.instrument.cameras import WFPC2, camera_of, known_cameras, settings_for
+from mizzle.io.calibrated import read_calibrated
 from mizzle.io.examine import examine
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.hashes import FileHashes, hashes_of
@@ -68,7 +69,7 @@ def read_exposure(
     exposure = _assemble(
         entry, science, quality, settings or Settings(), cache=cache or PixelCache(), hashes=hashes or hashes_of(entry)
     )
-    return exposure if headers_only else examine(exposure, (settings or Settings()).dq)
+    return exposure if headers_only else examine(exposure, settings_for(exposure.camera, settings or Settings()).dq)
 
 
 #: The unit that holds a chip's image, by the chip's name.
@@ -130,9 +131,16 @@ def _assemble(
     primary = science.headers[0]
     keywords = Keywords(where, primary)
     camera = camera_of(primary)
+    if camera is None:
+        instrument, detector = keywords.text("INSTRUME", ""), keywords.text("DETECTOR", "")
+        raise InputError(
+            f"{where}: INSTRUME is {instrument!r}, DETECTOR {detector!r}; needed one of {known_cameras()}",
+            file=where,
+            instrument=instrument,
+        )
     if camera is not WFPC2:
-        instrument = keywords.text("INSTRUME", "")
-        raise InputError(f"{where}: INSTRUME is {instrument!r}; needed 'WFPC2'", file=where, instrument=instrument)
+        with _named(where):
+            return read_calibrated(science, camera, settings.geometry, cache=cache, hashes=hashes)
     units = chip_units(science, ("SCI",))
     if not units:
         raise InputError(f"{where}: no SCI image extension; a WFPC2 exposure has one per chip", file=where)

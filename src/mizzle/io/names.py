@@ -93,8 +93,8 @@ def _listed(path: Path) -> list[Path]:
 def _folder(path: Path) -> list[Path]:
     """Return a folder's exposures; where it has none, those of the folders below it.
 
-    An ``flt`` is left out where the ``c0m`` it was made from is there, and so is a ``c0f`` beside a ``c0m``. Files of
-    other names count only in a folder without any of the archive's names.
+    An ``flt`` is left out where the ``c0m`` it was made from is there, and so is a ``c0f`` beside a ``c0m``, and an
+    ``flt`` beside an ``flc``. Files of other names count only in a folder without any of the archive's names.
     """
     levels = [path]
     for _ in range(_DEEPEST):
@@ -108,7 +108,7 @@ def _folder(path: Path) -> list[Path]:
         levels = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
         if not levels:
             break
-    raise SettingsError(f"{path}: no *_c0m.fits, *_c0f.fits or *_flt.fits in this folder", folder=str(path))
+    raise SettingsError(f"{path}: no *_c0m.fits, *_c0f.fits, *_flc.fits or *_flt.fits in this folder", folder=str(path))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -126,7 +126,7 @@ def _chosen(named: list[Path]) -> list[Path]:
     """Return the best form of each exposure, and the data quality beside it."""
     kinds = {path: match for path in named if (match := match_name(path.name))}
     best: dict[str, int] = {}
-    order = {"c0m": 0, "c0f": 1, "flt": 2}
+    order = {"c0m": 0, "c0f": 1, "flc": 2, "flt": 3}
     for match in kinds.values():
         rank = order.get(match["kind"].lower())
         if rank is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,26 +114,47 @@ class FilePixels:
         Where they are; `dq` and `err` may be None.
     cache : PixelCache
         Where they may stay.
+    scale : float
+        Counts of one stored unit.
+    missing : int
+        Bit that marks pixels that are not finite.
     """
 
-    def __init__(self, sci: Plane, dq: Plane | None, err: Plane | None, cache: PixelCache) -> None:
+    def __init__(
+        self,
+        sci: Plane,
+        dq: Plane | None,
+        err: Plane | None,
+        cache: PixelCache,
+        *,
+        scale: float = 1.0,
+        missing: int = DQ_BITS["missing"],
+    ) -> None:
         self._planes = (sci, dq, err)
         self._cache = cache
+        self._meaning = (scale, missing)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (*self._planes, self._cache)
+        scale, missing = self._meaning
+        return partial(type(self), scale=scale, missing=missing), (*self._planes, self._cache)
 
     def __eq__(self, other: object) -> bool:
-        return self._planes == other._planes if isinstance(other, FilePixels) else NotImplemented
+        if not isinstance(other, FilePixels):
+            return NotImplemented
+        return (self._planes, self._meaning) == (other._planes, other._meaning)
 
     def __hash__(self) -> int:
-        return hash(self._planes)
+        return hash((self._planes, self._meaning))
 
     def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
         kept = self._cache.get(self)
         if kept is None:
             sci, dq, _ = self._planes
-            kept = clean_pair(load_plane(sci), None if dq is None else load_plane(dq))
+            scale, missing = self._meaning
+            signal = load_plane(sci)
+            if scale != 1.0:
+                signal = signal * np.float32(scale)
+            kept = clean_pair(signal, None if dq is None else load_plane(dq), missing)
             self._cache.put(self, kept)
         return kept
 
@@ -152,12 +174,16 @@ class FilePixels:
         if self._planes[2] is None:
             return None
         err = load_plane(self._planes[2]).astype(np.float32, copy=False)
+        if self._meaning[0] != 1.0:
+            err = err * np.float32(self._meaning[0])
         err.flags.writeable = False
         return err
 
 
-def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """Return locked `sci` and `dq`, which are given away; pixels that are not finite become bit 16 (missing data)."""
+def clean_pair(
+    sci: NDArray[Any], dq: NDArray[Any] | None, missing: int = DQ_BITS["missing"]
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return locked `sci` and `dq`, which are given away; pixels that are not finite get the bit `missing`."""
     signal = sci.astype(np.float32, copy=False)
     if dq is None:
         bits = np.zeros(signal.shape, dtype=np.uint16)
@@ -167,7 +193,7 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None) -> tuple[NDArray[np.f
         # Some archive files store -1 or other negative junk; the low 16 bits are the flags.
         bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
     if not all_finite(signal):
-        bits |= np.where(np.isfinite(signal), 0, DQ_BITS["missing"]).astype(np.uint16)
+        bits |= np.where(np.isfinite(signal), 0, missing).astype(np.uint16)
     signal.flags.writeable = False
     bits.flags.writeable = False
     return signal, bits

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
 from mizzle.model import Exposure, Grid, Mosaic, Zeropoint
+from mizzle.model.camera import Camera
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -149,15 +150,13 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
     """Return what holds for the whole product."""
     first = exposures[0]
     camera, reference = first.camera, mosaic.reference
-    filters = mosaic.filter.split("+")
     cards: list[Card] = [
         ("TELESCOP", "HST", "telescope"),
         ("INSTRUME", camera.instrument, "instrument"),
         *([("DETECTOR", camera.detector, "detector")] if camera.detector else []),
         ("TARGNAME", first.target, "target"),
         ("ROOTNAME", first.root, "first exposure"),
-        ("FILTNAM1", filters[0], "first filter"),
-        ("FILTNAM2", filters[1] if len(filters) > 1 else "", "second filter"),
+        *_filter_cards(camera, mosaic.filter),
         ("DATE-OBS", min(e.date_obs for e in exposures), "UT date of the first exposure"),
         ("EXPSTART", min(e.mjd_start for e in exposures), "[MJD] start of the first exposure"),
         ("EXPEND", max(e.mjd_end for e in exposures), "[MJD] end of the last exposure"),
@@ -187,6 +186,13 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
         ("CREATOR", f"mizzle {__version__}", "written by"),
     ]
     return cards + _driz_cards(mosaic)
+
+
+def _filter_cards(camera: Camera, band: str) -> list[Card]:
+    """Return the filters under the camera's own keywords, and under WFPC2's, which readers of products ask for."""
+    names = [*band.split("+"), ""]
+    cards: list[Card] = [("FILTNAM1", names[0], "first filter"), ("FILTNAM2", names[1], "second filter")]
+    return cards if not camera.detector else [("FILTER", band, "filter"), *cards]
 
 
 def _read_noise(exposures: list[Exposure], chip: str) -> float:
@@ -257,7 +263,7 @@ def header_table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
     chips = [by_root[item.root].chips[item.chip] for item in rows]
     columns: list[tuple[str, str, str, list[Any]]] = [
         ("ROOTNAME", "40A", "", [item.root for item in rows]),
-        ("CHIP", "4A", "", [item.chip for item in rows]),
+        ("CHIP", "8A", "", [item.chip for item in rows]),
         ("DETECTOR", "J", "", [by_root[item.root].camera.number(item.chip) for item in rows]),
         ("EXPTIME", "D", "s", [item.exptime for item in rows]),
         ("EXPSTART", "D", "d", [by_root[item.root].mjd_start for item in rows]),

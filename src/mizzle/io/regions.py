@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mizzle.errors import InputError
-from mizzle.instrument.wfpc2 import chip_name
+from mizzle.instrument.cameras import chip_named
 from mizzle.io.regular import local_path, read_limited
 from mizzle.model import deproject
 from mizzle.model.user_tables import SkyRegion
@@ -100,7 +100,7 @@ def _labels(comment: str) -> tuple[str, str]:
     root, chip = "", ""
     for label in _TAG.findall(comment):
         for word in label.split():
-            known = chip_name(word) if not word.isdecimal() else None
+            known = chip_named(word) if not word.isdecimal() else None
             if known is not None:
                 chip = known
             elif re.fullmatch(r"u[a-z0-9]{7}[a-z0-9]?", word.lower()):

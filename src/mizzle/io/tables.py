@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mizzle.errors import InputError
-from mizzle.instrument.wfpc2 import chip_name
+from mizzle.instrument.cameras import chip_named
 from mizzle.io.opened import read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
@@ -139,7 +139,7 @@ def _positive(text: str, name: str, where: str) -> float:
 def _chip(cells: dict[str, str], where: str) -> str:
     if "chip" not in cells:
         return ""
-    name = chip_name(cells["chip"])
+    name = chip_named(cells["chip"])
     if name is None:
         raise InputError(f"{where}: chip is {cells['chip']!r}; PC, WF2, WF3 or WF4 is needed")
     return name

@@ -106,7 +106,8 @@ def _caption(report: Mapping[str, Any], bands: str, product: Mapping[str, Any]) 
     """Return title and second line of a picture."""
     target = next((row["target"] for row in report["inputs"] if row["target"]), report["name"])
     n = product["n_exposures"]
-    words = [f"WFPC2 {bands}", f"{n} exposure{'' if n == 1 else 's'}", f"{product['exptime']:g} s",
+    camera = str(report.get("camera", ""))
+    words = [f"{camera} {bands}".strip(), f"{n} exposure{'' if n == 1 else 's'}", f"{product['exptime']:g} s",
              f"{product['scale_arcsec']:.4g}\"/pixel"]  # fmt: skip
     return Caption(str(target), "   ".join(words), str(report.get(KEYWORD, "")))
 

@@ -128,6 +128,7 @@ def build_report(
             KEYWORD: result.run_id,
             "version": version,
             "name": result.name,
+            "camera": result.exposures[0].camera.name if result.exposures else "",
             "verdict": result.verdict,
             "inputs": [_input(e, result.alignment) for e in result.exposures],
             "dropped": dict(result.dropped),
@@ -288,6 +289,7 @@ def sketch(mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> dict[str
         plain(
             {
                 "name": name,
+                "camera": exposures[0].camera.name,
                 "inputs": [{"target": exposure.target} for exposure in exposures],
                 "products": {mosaic.filter: _product(mosaic, exposures)},
             }

@@ -119,7 +119,7 @@ def _log(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     items = [
         ("Observed", when),
         ("Program", _printable(", ".join(programs) or "unknown", 60)),
-        ("Camera", f"WFPC2, {' '.join(dict.fromkeys(c for row in rows for c in row['chips']))}"),
+        ("Camera", f"{report.get('camera', '')}, {' '.join(dict.fromkeys(c for row in rows for c in row['chips']))}"),
         ("Pixels", f"{nx} × {ny}, {product['scale_arcsec']:.4f}″"),
         ("Drizzled with", f"{product['kernel']}, pixfrac {product['pixfrac']:g}, weight {product['weight_type']}"),
     ]

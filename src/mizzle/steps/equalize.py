@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from mizzle.errors import DataError, SettingsError
-from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
+from mizzle.instrument.cameras import chip_named
 from mizzle.model import Chip, Exposure, FluxReference, FluxScales
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import EqualizeSettings, Settings
@@ -74,9 +74,9 @@ def _check_request(exposures: Sequence[Exposure], options: EqualizeSettings, row
     """Refuse a request that cannot be meant."""
     if not exposures:
         raise DataError("equalize: no exposure is left, at least one is needed", n_exposures=0)
-    if chip_name(options.reference) is None:
+    if chip_named(options.reference) is None:
         raise SettingsError(
-            f"equalize.reference: found {options.reference!r}; one of {', '.join(CHIP_NAMES)} is needed",
+            f"equalize.reference: found {options.reference!r}; one of {', '.join(exposures[0].camera.chips)} is needed",
             reference=options.reference,
         )
     roots = sorted(exposure.root for exposure in exposures)
@@ -130,7 +130,7 @@ def _reference(
     group: Sequence[Exposure], photflams: Mapping[str, Mapping[str, float]], options: EqualizeSettings
 ) -> FluxReference:
     """Choose the reference of one filter; `group` is sorted by start, then root."""
-    name = chip_name(options.reference) or options.reference
+    name = chip_named(options.reference) or options.reference
     wanted = [e for e in group if options.exposure is not None and e.root == options.exposure.lower()]
     having = [e for e in (wanted or group) if name in e.chips]
     if not having:
@@ -170,7 +170,7 @@ def _notes(
         first = group[0]
         if reference.chip not in first.chips and options.photflam is None and options.exposure is None:
             notes.append(f"{name}: {first.root} has no {reference.chip}; the reference is {reference.origin}")
-        for chip in CHIP_NAMES:
+        for chip in group[0].camera.chips:
             by_gain = {e.atodgain: photflams[e.root][chip] for e in reversed(group) if chip in e.chips}
             if {7, 15} <= set(by_gain) and not _GAIN_RATIO[0] < by_gain[15] / by_gain[7] < _GAIN_RATIO[1]:
                 ratio = by_gain[15] / by_gain[7]

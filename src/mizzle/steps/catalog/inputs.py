@@ -126,8 +126,8 @@ def main_chip(inputs: Sequence[InputChip], member: NDArray[np.bool_]) -> NDArray
     weights = np.zeros((len(names), member.shape[1]))
     for one, mine in zip(inputs, member, strict=True):
         weights[names.index(one.chip)] += one.weight * mine
-    best = np.array([*names, ""], dtype="U3")[np.argmax(weights, axis=0)]
-    return np.where(weights.sum(axis=0) > 0, best, "").astype("U3")
+    best = np.array([*names, ""], dtype="U8")[np.argmax(weights, axis=0)]
+    return np.where(weights.sum(axis=0) > 0, best, "").astype("U8")
 
 
 def facts(
