@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mizzle.errors import InputError
-from mizzle.instrument.cameras import WFPC2, camera_of, known_cameras
+from mizzle.instrument.cameras import camera_of, known_cameras
 from mizzle.io.fitsfile import FitsFile
 
 #: The archive's names: c0m and c1m (extensions), c0f and c1f (waivered), flt and flc (data quality inside).
@@ -63,7 +63,7 @@ def look_into(path: Path, *, headers: bool = False) -> Content:
     names = {str(unit.header.get("EXTNAME", "")).strip().upper() for unit in file.units[1:] if len(unit.shape) == 2}
     numbered = any("DETECTOR" in unit.header for unit in file.units[1:])
     camera = camera_of(primary)
-    if camera is not None and camera is not WFPC2 and "SCI" in names:
+    if camera is not None and camera.detector and "SCI" in names:  # calibrated files of the later cameras
         return Content(is_quality=False, own_quality=True, root=root)
     if match is None and not (("SCI" in names and numbered) or {"SDQ", "DQ"} & names):
         raise InputError(
