@@ -18,7 +18,9 @@ from mizzle.model import (
     Alignment,
     Catalog,
     CosmicRays,
+    ErrorProof,
     Exposure,
+    Finding,
     FluxScales,
     Grid,
     Mosaic,
@@ -28,6 +30,7 @@ from mizzle.model import (
     SkyLevels,
     Verdict,
     Zeropoint,
+    overall,
 )
 from mizzle.progress import Progress
 from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_camera, same_field
@@ -36,9 +39,9 @@ from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
 from mizzle.steps.equalize import equalize
-from mizzle.steps.reject import find_cosmic_rays
-from mizzle.steps.sky import measure_sky
-from mizzle.steps.verify import verify
+from mizzle.steps.reject import find_cosmic_rays, ray_findings
+from mizzle.steps.sky import measure_sky, sky_findings
+from mizzle.steps.verify import verify, verify_errors
 from mizzle.user_inputs import UserInputs, read_user_inputs
 
 if TYPE_CHECKING:
@@ -175,8 +178,7 @@ def process(
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
         parts[band] = process_filter(group, shared, settings, inputs=inputs, runner=runner, progress=progress)
-    verdicts = [part.zeropoint.verdict for part in parts.values()]
-    verdicts += [alignment.verdict] if len(exposures) > 1 else []  # one exposure has nothing to be aligned with
+    verdicts = _parts(exposures, alignment, tuple(parts.values()), exclusions)
     return Result(
         name=name,
         exposures=tuple(exposures),
@@ -187,7 +189,10 @@ def process(
         sky=SkyLevels.merged([part.sky for part in parts.values()]),
         cosmic_rays=CosmicRays.merged([part.cosmic_rays for part in parts.values()]),
         zeropoints={band: part.zeropoint for band, part in parts.items()},
-        verdict=_top([*verdicts, Verdict.WARN] if exclusions.reasons else verdicts),
+        errors={band: part.errors for band, part in parts.items()},
+        findings=tuple(finding for part in parts.values() for finding in part.findings),
+        parts=verdicts,
+        verdict=overall(verdicts.values()),
         dropped=dict(exclusions.reasons),
     )
 
@@ -222,6 +227,8 @@ class FilterResult:
     mosaic: Mosaic
     catalog: Catalog
     zeropoint: Zeropoint
+    errors: ErrorProof
+    findings: tuple[Finding, ...]
 
 
 def process_filter(
@@ -257,10 +264,31 @@ def process_filter(
         catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
     with progress.step("verify"):
         proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
-    return FilterResult(sky, rays, mosaic, catalog, proof)
+        errors = verify_errors(group, catalog, alignment, scales, sky, rays, settings, runner)
+        findings = (*sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
+    return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 
-def _top(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst part in the order FAIL, WARN, NONE, PASS: what could not be proven is not passed."""
-    order = (Verdict.FAIL, Verdict.WARN, Verdict.NONE, Verdict.PASS)
-    return min(verdicts, key=order.index)
+def _parts(
+    exposures: Sequence[Exposure], alignment: Alignment, parts: Sequence[FilterResult], exclusions: Exclusions
+) -> dict[str, Verdict]:
+    """Return the verdict of each part of a run that is judged."""
+    found: dict[str, list[Verdict]] = {
+        "inputs": [Verdict.WARN if exclusions.reasons else Verdict.PASS, *(e.verdict for e in exposures)],
+        "alignment": [alignment.verdict],
+        "sky": [Verdict.PASS],
+        "cosmic rays": [_searched(part.cosmic_rays) for part in parts],
+        "errors": [part.errors.verdict for part in parts],
+        "zeropoint": [part.zeropoint.verdict for part in parts],
+    }
+    if len(exposures) == 1 and alignment.verdict is Verdict.NONE:
+        del found["alignment"]  # there is nothing to prove
+    for part in parts:
+        for finding in part.findings:
+            found.setdefault(finding.part, []).append(finding.verdict)
+    return {name: overall(verdicts) for name, verdicts in found.items()}
+
+
+def _searched(rays: CosmicRays) -> Verdict:
+    """Return whether there was a search for cosmic rays."""
+    return Verdict.NONE if "none" in rays.methods.values() else Verdict.PASS

@@ -214,12 +214,15 @@ class Delivery(Listener):
 
     def _image(self, job: tuple[Result, str, Path]) -> Path:
         """Write one mosaic."""
-        from mizzle.io.products import write_mosaic
+        from mizzle.io.products import error_cards, write_mosaic
 
         result, band, staged = job
         stem = stems(result.name, result.mosaics)[band]
         path, proof = staged / f"{stem}_drz.fits", result.zeropoints[band]
-        extra = [(KEYWORD, result.run_id, "of all files of this run")]
+        extra = [
+            (KEYWORD, result.run_id, "of all files of this run"),
+            *error_cards(result.errors.get(band), result.exposures[0].camera.chips),
+        ]
         compress = self._settings.output.compress
         return write_mosaic(path, result.mosaics[band], result.exposures, proof, extra, compress=compress)
 

@@ -120,9 +120,11 @@ def test_first_exposure_without_the_chip_is_said():
     assert scales.notes == ("F814W: a has no WF3; the reference is WF3 of b",)
 
 
-def test_no_exposure_has_the_chip():
-    with pytest.raises(DataError, match=r"no chip WF3.*set equalize.reference to one of PC, WF2"):
-        equalize([exposure(photflams={"PC": 1e-18, "WF2": 1e-18})], Settings())
+def test_where_no_exposure_has_the_chip_the_reference_falls_back_and_says_so():
+    scales = equalize([exposure(photflams={"PC": 1e-18, "WF2": 2e-18})], Settings())
+    assert scales.reference.chip == "WF2"
+    assert scales.notes == ("F814W: no exposure has WF3, the reference asked for; it is WF2 of ua060502m",)
+    assert equalize([exposure(photflams={"PC": 1e-18})], Settings()).factors["ua060502m"] == {"PC": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
-from mizzle.model import Exposure, Grid, Mosaic, Zeropoint
+from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint
 from mizzle.model.camera import Camera
 
 if TYPE_CHECKING:
@@ -193,6 +193,18 @@ def _filter_cards(camera: Camera, band: str) -> list[Card]:
     names = [*band.split("+"), ""]
     cards: list[Card] = [("FILTNAM1", names[0], "first filter"), ("FILTNAM2", names[1], "second filter")]
     return cards if not camera.detector else [("FILTER", band, "filter"), *cards]
+
+
+def error_cards(proof: ErrorProof | None, chips: tuple[str, ...]) -> list[Card]:
+    """Return the proof of the errors for the header of a product; `chips` are all of the camera's."""
+    if proof is None:
+        return []
+    cards: list[Card] = [("ERRVERIF", str(proof.verdict), "proof of the errors on blank sky")]
+    for name, one in proof.chips.items():
+        number = 1 + chips.index(name)
+        cards.append((f"ERRRAT{number}", one.ratio, f"scatter over predicted, blank sky of {name}"))
+        cards.append((f"ERRNUM{number}", one.n_pixels, "number of pixels"))
+    return cards
 
 
 def _read_noise(exposures: list[Exposure], chip: str) -> float:

@@ -6,8 +6,10 @@ from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
 from mizzle.model.runner import Runner, Serial
 from mizzle.model.solutions import (
     Alignment,
+    ChipErrors,
     ChipProof,
     CosmicRays,
+    ErrorProof,
     ExposureAlignment,
     FluxReference,
     FluxScales,
@@ -15,16 +17,18 @@ from mizzle.model.solutions import (
     Zeropoint,
 )
 from mizzle.model.values import FrozenDict, Value
-from mizzle.model.verdict import Finding, Verdict, worst
+from mizzle.model.verdict import Finding, Verdict, overall, worst
 
 __all__ = [
     "Alignment",
     "ArrayPixels",
     "Catalog",
     "Chip",
+    "ChipErrors",
     "ChipFrame",
     "ChipProof",
     "CosmicRays",
+    "ErrorProof",
     "Exposure",
     "ExposureAlignment",
     "Finding",
@@ -44,6 +48,7 @@ __all__ = [
     "Verdict",
     "Zeropoint",
     "deproject",
+    "overall",
     "project",
     "worst",
 ]

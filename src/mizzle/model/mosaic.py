@@ -15,13 +15,14 @@ from mizzle.model.frame import Grid
 from mizzle.model.solutions import (
     Alignment,
     CosmicRays,
+    ErrorProof,
     FluxReference,
     FluxScales,
     SkyLevels,
     Zeropoint,
 )
 from mizzle.model.values import Value
-from mizzle.model.verdict import Verdict
+from mizzle.model.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -145,7 +146,11 @@ class Catalog(Value):
 
 @dataclass(frozen=True, eq=False)
 class Result(Value):
-    """Everything a run found out."""
+    """Everything a run found out.
+
+    Besides products and solutions: `findings` are what its numbers say that a person should hear, `parts` the verdicts
+    that the top one is the worst of.
+    """
 
     name: str
     exposures: tuple[Exposure, ...]
@@ -161,6 +166,9 @@ class Result(Value):
     dropped: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     run_id: str = ""
+    findings: tuple[Finding, ...] = ()
+    errors: Mapping[str, ErrorProof] = field(default_factory=dict)
+    parts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def zeropoint(self) -> Zeropoint:

@@ -221,14 +221,18 @@ class SkyLevels(Value):
         ``pedestals[root][chip]``: what the chip measured less what is subtracted [equalized DN].
     method : str
         How the levels were chosen.
+    matched : mapping
+        ``matched[root][chip]``: what leaves the same sky on all chips of all exposures, where they overlap
+        [equalized DN]; not subtracted, but exposures are compared after it. Empty: what each chip measured.
     """
 
     levels: Mapping[str, Mapping[str, float]]
     brightness: Mapping[str, Mapping[str, float]]
     noise: Mapping[str, Mapping[str, float]]
     pedestals: Mapping[str, Mapping[str, float]]
-    method: str = "localmin"
+    method: str = "auto"
     notes: tuple[str, ...] = ()
+    matched: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[SkyLevels]) -> SkyLevels:
@@ -244,7 +248,16 @@ class SkyLevels(Value):
             pedestals=joined("pedestals"),
             method=parts[0].method,
             notes=tuple(note for part in parts for note in part.notes),
+            matched=joined("matched"),
         )
+
+    def measured(self, root: str, chip: str) -> float:
+        """Return what a chip measured [equalized DN]; NaN where it has no sky."""
+        return self.levels[root][chip] + self.pedestals[root][chip]
+
+    def comparable(self, root: str, chip: str) -> float:
+        """Return what leaves the same sky on all chips of all exposures [equalized DN]; NaN where nothing is known."""
+        return self.matched.get(root, {}).get(chip, self.measured(root, chip))
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,3 +338,30 @@ class Zeropoint(Value):
     def verdict(self) -> Verdict:
         """Worst of the chips."""
         return worst(p.verdict for p in self.proof.values())
+
+
+@dataclass(frozen=True, eq=False)
+class ChipErrors(Value):
+    """Scatter of blank sky between exposures: measured over predicted, on so many pixels."""
+
+    ratio: float = float("nan")
+    n_pixels: int = 0
+    verdict: Verdict = Verdict.NONE
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorProof(Value):
+    """The proof of the errors of one filter's pixels.
+
+    Parameters
+    ----------
+    chips : mapping
+        `ChipErrors` by chip name.
+    """
+
+    chips: Mapping[str, ChipErrors] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Worst of the chips."""
+        return worst(one.verdict for one in self.chips.values())

@@ -35,15 +35,36 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=_ORDER.index, default=Verdict.NONE)
 
 
+def overall(parts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict over all parts: ``FAIL``, ``WARN``, ``NONE``, ``PASS``, the first there is.
+
+    What could not be proven is not passed.
+
+    Parameters
+    ----------
+    parts : iterable of Verdict
+        One each.
+
+    Returns
+    -------
+    verdict : Verdict
+        ``NONE`` for an empty iterable.
+    """
+    found = set(parts)
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.NONE, Verdict.PASS)
+    return next((verdict for verdict in order if verdict in found), Verdict.NONE)
+
+
 @dataclass(frozen=True)
 class Finding:
-    """Something about an input that its reader should know, and how much it matters.
+    """Something about an input, or about what the data show, that its reader should know, and how much it matters.
 
     Parameters
     ----------
     part : str
         What it is about, one or two words: ``units``, ``calibration``, ``kind of image``, ``guiding``, ``quality``,
-        ``target``, ``readout``, ``fill``, ``light``, ``data quality``, ``geometry``, ``file``.
+        ``target``, ``readout``, ``fill``, ``light``, ``data quality``, ``geometry``, ``file``; of a run: ``alignment``,
+        ``sky``, ``cosmic rays``, ``errors``, ``zeropoint``.
     verdict : Verdict
         ``PASS`` is a note: it is worth saying, and does no harm. ``WARN`` and ``FAIL`` count in the verdict.
     sentence : str

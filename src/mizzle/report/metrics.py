@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from mizzle.io.run_id import KEYWORD
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
 from mizzle.report.words import verdict_sentences
+from mizzle.steps.reject import expected_rate
 
 FORMAT = 1
-
-#: Share of pixels hit by cosmic rays per second: 4 % in 2000 s (WFPC2 Instrument Handbook, section 4.9).
-CR_RATE = 2.0e-5
 
 
 def plain(value: Any) -> Any:
@@ -137,8 +135,11 @@ def build_report(
             "zeropoints": per_filter,
             "sky": _sky(result),
             "cosmic_rays": {root: dict(chips) for root, chips in result.cosmic_rays.fractions.items()},
-            "cosmic_rays_expected": {e.root: expected_rate(e) for e in result.exposures},
+            "cosmic_rays_expected": {e.root: asdict(expected_rate(e)) for e in result.exposures},
             "cosmic_rays_method": dict(result.cosmic_rays.methods),
+            "errors": _errors(result),
+            "findings": [asdict(finding) for finding in result.findings],
+            "parts": dict(result.parts),
             "notes": _notes(result),
             "product": next(iter(products.values()), {}),
             "products": products,
@@ -155,17 +156,6 @@ def build_report(
     )
     report["sentences"] = verdict_sentences(report)
     return dict(report)
-
-
-def expected_rate(exposure: Exposure) -> dict[str, Any]:
-    """Return the share of pixels that cosmic rays should hit, and where the figure comes from.
-
-    Simulated exposures say it in CRRATE, the share of pixels hit.
-    """
-    known = exposure.keyword("CRRATE")
-    if isinstance(known, (int, float)) and not isinstance(known, bool) and math.isfinite(known):
-        return {"fraction": float(known), "origin": "CRRATE of the simulated exposure"}
-    return {"fraction": CR_RATE * exposure.exptime, "origin": "4 % in 2000 s, linear in time"}
 
 
 def _input(exposure: Exposure, alignment: Alignment) -> dict[str, Any]:
@@ -272,6 +262,20 @@ def _sky(result: Result) -> dict[str, Any]:
             for chip, level in levels.items()
         }
     return {"method": sky.method, "exposures": exposures, "notes": list(sky.notes)}
+
+
+def _errors(result: Result) -> dict[str, Any]:
+    """The proof of the pixels' errors, by filter."""
+    return {
+        band: {
+            "verdict": proof.verdict,
+            "chips": {
+                name: {"ratio": one.ratio, "n_pixels": one.n_pixels, "verdict": one.verdict}
+                for name, one in proof.chips.items()
+            },
+        }
+        for band, proof in result.errors.items()
+    }
 
 
 def _notes(result: Result) -> list[str]:

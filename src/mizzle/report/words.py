@@ -58,8 +58,42 @@ def verdict_sentences(report: Mapping[str, Any]) -> list[dict[str, str]]:
     several = len(report["zeropoints"]) > 1
     for band, zeropoint in report["zeropoints"].items():
         sentences.append(_about_zeropoint(zeropoint, f"{band}: " if several else ""))
-    sentences.append(_about_cosmic_rays(report))
-    return sentences
+    sentences += [_about_errors(report), _about_sky(report), _about_cosmic_rays(report)]
+    return [_with_findings(sentence, report) for sentence in sentences]
+
+
+def _with_findings(sentence: dict[str, str], report: Mapping[str, Any]) -> dict[str, str]:
+    """Add to a part's sentence what was found remarkable about it; the worse verdict counts."""
+    if sentence["part"] == "zeropoint":  # each filter has its own
+        return sentence
+    about = [f for f in report["findings"] if f["part"] == sentence["part"]]
+    texts = [f"{f['sentence'][:1].upper()}{f['sentence'][1:]}." for f in about]
+    verdict = report["parts"].get(sentence["part"], sentence["verdict"])
+    return {**sentence, "verdict": verdict, "text": " ".join([sentence["text"], *texts])}
+
+
+def _about_errors(report: Mapping[str, Any]) -> dict[str, str]:
+    ratios = {
+        (band, chip): one["ratio"]
+        for band, proof in report["errors"].items()
+        for chip, one in proof["chips"].items()
+        if one["verdict"] != "NONE"
+    }
+    if not ratios:
+        text = "No two exposures see the same blank sky: the errors of pixels could not be proven."
+        return {"part": "errors", "verdict": "NONE", "text": text}
+    (band, chip), ratio = max(ratios.items(), key=lambda entry: abs(entry[1] - 1))
+    text = f"Blank sky scatters between exposures {ratio:.3f} times as much as the errors say (farthest from 1: {chip}"
+    text += f", {band})." if len(report["errors"]) > 1 else ")."
+    return {"part": "errors", "verdict": report["parts"].get("errors", "NONE"), "text": text}
+
+
+def _about_sky(report: Mapping[str, Any]) -> dict[str, str]:
+    levels = [b for e in report["sky"]["exposures"].values() for c in e.values() if (b := c["brightness"]) is not None]
+    if not levels:
+        return {"part": "sky", "verdict": "NONE", "text": "No sky was measured."}
+    text = f"The sky lies between {min(levels):.3g} and {max(levels):.3g} DN/s per square arcsec."
+    return {"part": "sky", "verdict": "PASS", "text": text}
 
 
 def _about_inputs(report: Mapping[str, Any]) -> dict[str, str]:
@@ -123,4 +157,4 @@ def _about_cosmic_rays(report: Mapping[str, Any]) -> dict[str, str]:
     mean, wanted = sum(shares) / len(shares), sum(expected) / len(expected)
     text = f"Cosmic rays took {100 * mean:.2f} % of the good pixels"
     text += f"; about {100 * wanted:.2f} % were expected."
-    return {"part": "cosmic rays", "verdict": "NONE", "text": text}
+    return {"part": "cosmic rays", "verdict": "PASS", "text": text}

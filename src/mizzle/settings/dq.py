@@ -17,6 +17,14 @@ class DataQualitySettings(Section):
     saturated: bool = setting(
         True, "Use saturated pixels (bit 8) where unsaturated ones of no exposure cover the place."
     )
+    saturated_reach: float = setting(
+        0.3,
+        "Around saturated pixels an exposure counts only where no other covers the place: a star's core is made of"
+        " exposures that are whole there.",
+        unit="arcsec",
+        ge=0,
+        le=3,
+    )
     rays: Literal["clear", "keep"] = setting(
         "clear",
         "Bit 4096 of an input, which other programs set on cosmic rays: cleared, for mizzle finds them itself; or kept"

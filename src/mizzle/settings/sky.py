@@ -10,11 +10,12 @@ from mizzle.settings.base import Section, setting
 class SkySettings(Section):
     """How the sky level is measured and what is subtracted."""
 
-    method: Literal["localmin", "globalmin", "match", "globalmin+match", "chip", "user", "none"] = setting(
-        "localmin",
+    method: Literal["auto", "localmin", "globalmin", "match", "globalmin+match", "chip", "user", "none"] = setting(
+        "auto",
         "What is subtracted: the faintest chip's surface brightness from the whole exposure (localmin),"
-        " from all exposures (globalmin), differences seen in overlaps (match), each chip's own (chip), given"
-        " values (user).",
+        " from all exposures (globalmin), differences seen in overlaps (match), and then the faintest that is left"
+        " (globalmin+match), each chip's own (chip), given values (user); auto: globalmin+match, or localmin where"
+        " there is one exposure only.",
     )
     statistic: Literal["mode", "median", "mean"] = setting(
         "mode", "What represents the sky pixels of a chip, after clipping."
@@ -26,7 +27,7 @@ class SkySettings(Section):
     match_by: Literal["exposure", "chip"] = setting(
         "exposure", "Whether match moves each exposure as one, or each chip by itself."
     )
-    match_block: int = setting(32, "Side of the blocks in which overlaps are compared.", unit="pixel", ge=4, le=200)
+    match_block: int = setting(20, "Side of the blocks in which overlaps are compared.", unit="pixel", ge=4, le=200)
     values: tuple[str, ...] = setting(
         (),
         "Sky for method user, in DN per pixel as recorded: 'ROOT=3.1', 'WF3=3.1', 'ROOT:WF3=3.1', '*=3.1'.",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mizzle.instrument.dq import bad_pixels, good_bits, saturated_pixels
 from mizzle.instrument.noise import NoiseModel, noise_model
+from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, Chip, ChipFrame, CosmicRays, Exposure, FluxScales, SkyLevels
 from mizzle.model.camera import Camera, ChipClass
 from mizzle.settings import Settings
@@ -99,6 +100,13 @@ class ChipView:
     def saturated(self) -> NDArray[np.bool_]:
         """Return the pixels that are saturated and else good: ``(ny, nx)`` bool."""
         return saturated_pixels(self.chip.sci, self.chip.dq, self.good, self.camera.saturated)
+
+    def near_saturated(self, reach: float) -> NDArray[np.bool_]:
+        """Return the pixels within `reach` [arcsec] of saturated ones, and those: ``(ny, nx)`` bool, a square."""
+        if self.good & self.camera.saturated:
+            return np.zeros(self.chip.shape, np.bool_)
+        saturated = self.saturated()
+        return grow(saturated, round(reach / self.side)) if saturated.any() else saturated
 
     def hit(self, cosmic_rays: CosmicRays) -> NDArray[np.bool_]:
         """Return the pixels that cosmic rays hit: ``(ny, nx)`` bool."""

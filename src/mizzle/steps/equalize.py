@@ -19,6 +19,9 @@ from mizzle.settings import EqualizeSettings, Settings
 # The two gain settings differ by this much (Holtzman et al. 1995, Table 1: 1.955 to 2.006).
 _GAIN_RATIO = (1.90, 2.10)
 
+#: Where the reference chip is in no exposure of a filter, the first of these that is takes its place.
+FALL_BACK = ("WF3", "WF2", "WF4", "PC")
+
 
 def equalize(
     exposures: Sequence[Exposure],
@@ -33,7 +36,8 @@ def equalize(
     exposures : sequence of Exposure
         Of one or more filters, gains and epochs; their order does not matter.
     settings : Settings
-        ``equalize``: the reference chip, exposure or number.
+        ``equalize``: the reference chip, exposure or number. Where no exposure of a filter has that chip, another
+        takes its place, and a note says so.
     corrections : iterable of FluxCorrection, keyword-only
         What the user knows better than the headers; the reference is corrected too.
 
@@ -47,7 +51,7 @@ def equalize(
     SettingsError
         An unknown chip or exposure, one number for several filters, or a correction that is not positive.
     DataError
-        No exposure of a filter has the reference chip, or a PHOTFLAM is not a positive number.
+        A PHOTFLAM is not a positive number.
     """
     options = settings.equalize
     rows = tuple(corrections)
@@ -130,18 +134,11 @@ def _reference(
     group: Sequence[Exposure], photflams: Mapping[str, Mapping[str, float]], options: EqualizeSettings
 ) -> FluxReference:
     """Choose the reference of one filter; `group` is sorted by start, then root."""
-    name = chip_named(options.reference) or options.reference
-    wanted = [e for e in group if options.exposure is not None and e.root == options.exposure.lower()]
-    having = [e for e in (wanted or group) if name in e.chips]
-    if not having:
-        present = sorted({chip for e in (wanted or group) for chip in e.chips})
-        raise DataError(
-            f"{', '.join(e.root for e in (wanted or group))}: no chip {name} in filter {group[0].filter},"
-            f" the reference of the zeropoint; set equalize.reference to one of {', '.join(present)}",
-            chip=name,
-            filter=group[0].filter,
-            present=present,
-        )
+    first = chip_named(options.reference) or options.reference
+    wanted = [e for e in group if options.exposure is not None and e.root == options.exposure.lower()] or group
+    # Visits of one chip are common: the reference falls back, and the notes say so.
+    name = next(n for n in (first, *FALL_BACK, *wanted[0].chips) if any(n in e.chips for e in wanted))
+    having = [e for e in wanted if name in e.chips]
     exposure = having[0]
     chip = exposure.chips[name]
     origin = f"{name} of {exposure.root}" if options.photflam is None else "equalize.photflam"
@@ -168,7 +165,10 @@ def _notes(
     for name, reference in references.items():
         group = [e for e in ordered if e.filter == name]
         first = group[0]
-        if reference.chip not in first.chips and options.photflam is None and options.exposure is None:
+        asked = chip_named(options.reference) or options.reference
+        if reference.chip != asked:
+            notes.append(f"{name}: no exposure has {asked}, the reference asked for; it is {reference.origin}")
+        elif reference.chip not in first.chips and options.photflam is None and options.exposure is None:
             notes.append(f"{name}: {first.root} has no {reference.chip}; the reference is {reference.origin}")
         for chip in group[0].camera.chips:
             by_gain = {e.atodgain: photflams[e.root][chip] for e in reversed(group) if chip in e.chips}

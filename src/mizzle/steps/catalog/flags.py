@@ -22,6 +22,7 @@ class Flag(IntFlag):
     COSMIC_RAY = 16  # the center was hit in more than half of the exposures
     BAD_SKY = 32  # too few pixels in the sky ring; the nearest stars' sky was taken
     FAINT = 64  # the aperture's flux is not positive: no magnitude
+    LIMIT = 128  # every exposure is saturated near the center: the flux is a lower limit
 
 
 #: One line per bit, for headers and documents.
@@ -33,6 +34,7 @@ MEANINGS = {
     Flag.COSMIC_RAY: "center hit by cosmic rays in more than half of the exposures",
     Flag.BAD_SKY: "too few pixels in the sky ring",
     Flag.FAINT: "no positive flux in the aperture",
+    Flag.LIMIT: "saturated near the center in every exposure: the flux is a lower limit",
 }
 
 

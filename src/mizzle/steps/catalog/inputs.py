@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.instrument.dq import ALL_BITS, good_bits
 from mizzle.instrument.noise import noise_model
+from mizzle.kernel.pixels import grow, has_bits
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.stars.radial import RadialProfile
@@ -72,8 +73,8 @@ class InputFacts:
         Chip with most of the weight; empty where none.
     fine : (n,) array
         Share of the weight that is the PC's.
-    saturated, hit : (n,) bool array
-        In any exposure; in more than half of them.
+    saturated, hit, limit : (n,) bool array
+        In any exposure; in more than half of them; saturated in all.
     cte : (n,) array
         Magnitudes to subtract.
     weight : (n,) array
@@ -91,6 +92,7 @@ class InputFacts:
     fine: FloatArray
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
+    limit: NDArray[np.bool_]
     cte: FloatArray
     weight: FloatArray
     lost: tuple[LostPixels, ...]
@@ -167,7 +169,7 @@ def facts(
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
-    hits, saturated = np.zeros(n), np.zeros(n, dtype=np.bool_)
+    hits, clipped, saturated = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
     classes = exposures[0].camera.classes
     finest = classes[0].chips if len(classes) > 1 else ()
@@ -178,6 +180,7 @@ def facts(
         star = index[on]
         seen[roots.index(one.root), star] = True
         hits[star] += answer.hit[on]
+        clipped[star] += answer.clipped[on]
         weight[star] += one.weight
         fine[star] += one.weight * (one.chip in finest)
         kept[star] += one.weight * 10.0 ** (-0.4 * answer.cte[on])
@@ -188,8 +191,9 @@ def facts(
         fine=np.divide(fine, weight, out=np.zeros(n), where=weight > 0),
         saturated=saturated,
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
+        limit=clipped >= np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
-        weight=whole,
+        weight=np.where(whole > 0, whole, 1.0),  # where nobody sees a core, nothing of it is lost either
         lost=tuple(lost for answer in answers for lost in answer.lost),
         rays=tuple(answer.rays for answer in answers if answer.rays is not None),
         profiles=measure_profiles([answer.samples for answer in answers if answer.samples is not None], classes),
@@ -201,6 +205,7 @@ class _Answer:
     """What one chip of one exposure says of its stars, ``(n,)`` each, as `core`: whether it sees any of their cores."""
 
     saturated: NDArray[np.bool_]
+    clipped: NDArray[np.bool_]
     hit: NDArray[np.bool_]
     cte: FloatArray
     core: NDArray[np.bool_]
@@ -222,7 +227,7 @@ def _ask(
     alignment, _, sky, rays = solutions
     if index.size == 0:
         nothing = np.zeros(0, np.bool_)
-        return _Answer(nothing, nothing, np.zeros(0), nothing)
+        return _Answer(nothing, nothing, nothing, np.zeros(0), nothing)
     chip = exposure.chips[one.chip]
     frame = alignment.frame(exposure, one.chip)
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
@@ -233,6 +238,11 @@ def _ask(
     bits = around.cut(chip.dq)
     refused = np.uint16(ALL_BITS & ~good_bits(settings.dq.good))
     bad = rayed | ((bits & refused) != 0) | ~around.inside
+    clipped = np.any(bits & np.uint16(exposure.camera.saturated), axis=(1, 2))
+    if settings.dq.saturated_reach and not good_bits(settings.dq.good) & exposure.camera.saturated:
+        # As in the product: near saturated pixels an exposure does not count.
+        near = grow(has_bits(chip.dq, exposure.camera.saturated), round(settings.dq.saturated_reach / frame.scale))
+        bad |= around.cut(near)
     core_seen = sees_core(around, bad, frame.scale)
     core = slice(reach - 1, reach + 2)
     two = slice(reach - _CORE, reach + _CORE + 1)
@@ -252,6 +262,7 @@ def _ask(
     flux = stars.flux[index[bright]][:, None, None]
     return _Answer(
         saturated=saturated,
+        clipped=clipped,
         hit=np.any(rayed[:, core, core], axis=(1, 2)),
         cte=charge_loss(exposure, chip, x, y, electrons=stars.flux[index] * electrons, background=background)
         if corrects_cte(exposure, settings.catalog.cte)

@@ -57,6 +57,9 @@ UNITS: Mapping[str, str] = {
     "flags": "",
 }
 
+#: Relative error of a flux that is a lower limit.
+LIMIT_ERROR = 0.5
+
 
 def measure_catalog(
     mosaic: Mosaic,
@@ -114,6 +117,7 @@ def measure_catalog(
     relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
     # What is lost of a star's exposures samples it no more.
     relative += _sampling(mosaic, camera, known, grown, options) ** 2 / (1.0 - gone)
+    relative += np.where(known.limit, LIMIT_ERROR**2, 0.0)
     variance = measured.variance + spread + doubt + relative * flux**2
     columns = _columns(
         replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter, camera
@@ -134,7 +138,10 @@ def _brightness(found: NDArray[Any]) -> FloatArray:
 
 def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> NDArray[np.bool_]:
     """Tell stars from what cosmic rays left: flux in the aperture, and a center that was not hit each time."""
-    credible: NDArray[np.bool_] = columns["flux"] >= options.min_snr * columns["flux_err"]
+    limit = (columns["flags"] & Flag.LIMIT) != 0
+    credible: NDArray[np.bool_] = (columns["flux"] >= options.min_snr * columns["flux_err"]) | (
+        limit & (columns["flux"] > 0)
+    )
     if options.drop_hit:
         credible &= (columns["flags"] & Flag.COSMIC_RAY) == 0
     return credible
@@ -185,6 +192,7 @@ def _flags(
         Flag.COSMIC_RAY: known.hit,
         Flag.BAD_SKY: measured.bad_sky,
         Flag.FAINT: ~(measured.flux > 0),
+        Flag.LIMIT: known.limit,
     }
     flags = np.zeros(found.size, dtype=np.int32)
     for bit, condition in conditions.items():

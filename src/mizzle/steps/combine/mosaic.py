@@ -77,8 +77,9 @@ def combine(
     # One band for each worker: what lies across a border is worked out twice.
     ny = grid.shape[0]
     bands = even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND)))
+    most = max((source.multiply / source.area for source in inputs), default=1.0)
     for first in range(0, len(inputs), TOGETHER):
-        _accumulate(inputs[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, settings, runner)
+        _accumulate(inputs[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, most, settings, runner)
     # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
     # pixels reach with a corner only would else show a bright star's rim in place of its core.
     enough = ALMOST * min(source.weight for source in inputs)
@@ -114,16 +115,22 @@ class _Load:
         view = source.view
         bad, hit = view.bad(), view.hit(rays)
         self.relative = relative_weight(source, self.sci, bad, settings)
-        self.mask = (bad | hit).view(np.uint8)
         self.saturated: NDArray[np.uint8] | None = None
-        if settings.dq.saturated and not view.good & view.camera.saturated:
-            usable = view.saturated()
-            self.saturated = (~usable).view(np.uint8) if usable.any() else None
+        near = view.near_saturated(settings.dq.saturated_reach)
+        if settings.dq.saturated and near.any():
+            # Part of a core that lost the rest is worse than nothing: it waits with the saturated pixels.
+            self.saturated = (~(near & (view.saturated() | ~(bad | hit)))).view(np.uint8)
+        self.mask = (bad | hit | near).view(np.uint8)
 
     def fall(
-        self, accumulator: kernel.Accumulator, mask: NDArray[np.uint8], rows: tuple[int, int], settings: Settings
+        self,
+        accumulator: kernel.Accumulator,
+        mask: NDArray[np.uint8],
+        rows: tuple[int, int],
+        settings: Settings,
+        share: float = 1.0,
     ) -> None:
-        """Drop the pixels `mask` spares into `rows`."""
+        """Drop the pixels `mask` spares into `rows`, with a `share` of their weight."""
         source = self.source
         kernel.accumulate(
             accumulator,
@@ -132,7 +139,7 @@ class _Load:
             mask=mask,
             multiply=source.multiply,
             subtract=source.subtract,
-            weight=source.weight / source.area,
+            weight=share * source.weight / source.area,
             relative_weight=self.relative,
             variance=source.variance,
             pixfrac=settings.combine.pixfrac,
@@ -148,10 +155,13 @@ def _accumulate(
     into: tuple[kernel.Accumulator, kernel.Accumulator],
     bands: Sequence[tuple[int, int]],
     rays: CosmicRays,
+    most: float,
     settings: Settings,
     runner: Runner,
 ) -> None:
-    """Drop some chips: saturated pixels into the spare sums, the rest into the first.
+    """Drop some chips: what is saturated, or next to it, into the spare sums, the rest into the first.
+
+    There those count most that can record most: `most` is the greatest rate of a DN per pixel.
 
     These chips only are in memory; each worker owns bands of rows, so no sum depends on the others.
     """
@@ -161,7 +171,8 @@ def _accumulate(
         for load in loads:
             load.fall(into[0], load.mask, rows, settings)
             if load.saturated is not None:
-                load.fall(into[1], load.saturated, rows, settings)
+                share = (load.source.multiply / load.source.area / most) ** 2
+                load.fall(into[1], load.saturated, rows, settings, share)
 
     runner.map(band, bands)
 

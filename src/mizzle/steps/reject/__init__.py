@@ -14,12 +14,13 @@ from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.findings import expected_rate, ray_findings
 from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.second import Suspects, find_suspects, probe_light, second_look
 from mizzle.steps.reject.sensor import Sensor, sensors
 from mizzle.steps.reject.single import SinglePixels, find_single
 
-__all__ = ["find_cosmic_rays"]
+__all__ = ["expected_rate", "find_cosmic_rays", "ray_findings"]
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
@@ -30,6 +31,9 @@ STEP_NOISE = 3.0
 
 #: Pixels nearer than this to the reference's end are not compared with it.
 RIM = 2
+
+#: Sky around pixels that may be too low: side of the patches, and every which of their rows is used [pixel].
+PATCH, PATCH_STEP = 50, 4
 
 #: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
 MARGIN = 8
@@ -295,9 +299,18 @@ def _span(mask: Mask, part: Box) -> list[Box]:
 
 
 def _too_low(sensor: Sensor, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings) -> NDArray[np.uint8]:
-    """Return, packed, the pixels far below the sky."""
+    """Return, packed, the pixels far below the sky, or below what is around them where that is fainter."""
     sigma = float(np.sqrt(sensor.noise.background(sensor.sky)))
-    return np.packbits((sci < np.float32(sensor.sky - settings.static_sigma * sigma)) & ~bad)
+    ny, nx = sci.shape
+    around = np.empty((-(-ny // PATCH), -(-nx // PATCH)), np.float32)
+    for row in range(around.shape[0]):
+        for column in range(around.shape[1]):
+            patch = np.s_[row * PATCH : (row + 1) * PATCH : PATCH_STEP, column * PATCH : (column + 1) * PATCH]
+            good = sci[patch][~bad[patch]]
+            around[row, column] = np.median(good) if good.size else sensor.sky
+    around = np.minimum(around, np.float32(sensor.sky)) - np.float32(settings.static_sigma * sigma)
+    limit = np.repeat(np.repeat(around, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
+    return np.packbits((sci < limit) & ~bad)
 
 
 def _with_static(chips: Sequence[Sensor], found: dict[tuple[str, str], Found]) -> dict[tuple[str, str], Found]:

@@ -158,7 +158,8 @@ def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
 
 def probe_light(sensor: Sensor) -> float:
     """Return how bright a probe's light is at least [electron]."""
-    return PROBE_SIGMA * math.sqrt(sensor.noise.background(sensor.sky)) * sensor.noise.gain
+    background = sensor.noise.background(sensor.level)
+    return (PROBE_SIGMA * math.sqrt(background) + sensor.level - sensor.sky) * sensor.noise.gain
 
 
 def _probes(sensor: Sensor, marks: RayMarks, bad: Mask) -> Indices:

@@ -30,7 +30,9 @@ class Sensor:
     multiply : float
         DN to equalized DN/s: flux factor over exposure time.
     sky : float
-        Measured sky [DN per pixel].
+        What leaves the same sky on all chips of all exposures [DN per pixel].
+    level : float
+        What this chip measured [DN per pixel]: more, where a nebula fills it.
     noise : NoiseModel
         In electrons.
     good : int
@@ -43,6 +45,7 @@ class Sensor:
     frame: ChipFrame
     multiply: float
     sky: float
+    level: float
     noise: NoiseModel
     good: int
 
@@ -84,15 +87,17 @@ def _sensors(
     for index, exposure in enumerate(exposures):
         for name, chip in exposure.chips.items():
             factor = scales.factors[exposure.root][name]
-            # What the chip measured, its own pedestal included: the comparison needs no common sky.
-            level = sky.levels[exposure.root][name] + sky.pedestals[exposure.root][name]
+            # Not what the chip measured: a nebula that fills it is on the sky, and all exposures see it.
+            alike, level = sky.comparable(exposure.root, name), sky.measured(exposure.root, name)
+            alike, level = (value / factor if np.isfinite(value) else 0.0 for value in (alike, level))
             yield Sensor(
                 exposure=exposure,
                 chip=chip,
                 index=index,
                 frame=alignment.frame(exposure, name),
                 multiply=factor / exposure.exptime,
-                sky=level / factor if np.isfinite(level) else 0.0,
+                sky=alike,
+                level=max(level, alike),
                 noise=noise_model(exposure, chip, settings.noise),
                 good=good,
             )

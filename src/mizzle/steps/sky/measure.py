@@ -6,7 +6,7 @@ flat sky is a constant per chip pixel, so the chip's nominal pixel area is the o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from mizzle.model.user_tables import SkyRegion, SkyValue
 from mizzle.settings import Settings, SkySettings
 from mizzle.steps.chip_view import view_chips
 from mizzle.steps.sky.chips import ChipSky, chip_sky
-from mizzle.steps.sky.overlap import block_sky, find_links, solve_links
+from mizzle.steps.sky.overlap import Matched, block_sky, join_groups, match_blocks
 
 Skies = Mapping[str, Mapping[str, ChipSky]]
 Brightness = dict[str, dict[str, float]]
@@ -72,12 +72,40 @@ def measure_sky(
     notes = _check(exposures, skies, settings.sky)
     given = (*values, *_settings_values(settings.sky, exposures[0].camera))
     wanted: Brightness = {}
+    alike: Brightness = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
-        chosen, more = _choose(group, skies, alignment, settings, given)
+        matched = _match(group, skies, alignment, settings, runner)
+        chosen, more = _choose(group, skies, matched, settings, given)
         wanted.update(chosen)
+        alike.update(_alike(group, skies, matched))
         notes += more
-    return _levels(exposures, skies, wanted, scales, settings.sky.method, tuple(notes))
+    return _levels(exposures, skies, wanted, alike, scales, settings.sky.method, tuple(notes))
+
+
+def _match(
+    group: Sequence[Exposure], skies: Skies, alignment: Alignment, settings: Settings, runner: Runner
+) -> Matched | None:
+    """Match the overlaps of one filter's exposures; nothing where there is one only."""
+    if len(group) < 2:
+        return None
+    known = [(e, sky) for e in group for sky in skies[e.root].values() if np.isfinite(sky.brightness)]
+    blocks = runner.map(
+        lambda item: block_sky(item[0], item[1], alignment.frame(item[0], item[1].chip), settings), known
+    )
+    return match_blocks(blocks)
+
+
+def _alike(group: Sequence[Exposure], skies: Skies, matched: Matched | None) -> Brightness:
+    """Return the surface brightness that leaves the same sky on all chips of all exposures."""
+    if matched is None:
+        return {e.root: {name: sky.brightness for name, sky in skies[e.root].items()} for e in group}
+    return {
+        e.root: {
+            name: matched.chips.get((e.root, name), matched.exposures.get(e.root, float("nan"))) for name in e.chips
+        }
+        for e in group
+    }
 
 
 def _check(exposures: Sequence[Exposure], skies: Skies, options: SkySettings) -> list[str]:
@@ -101,7 +129,7 @@ def _check(exposures: Sequence[Exposure], skies: Skies, options: SkySettings) ->
 def _choose(
     group: Sequence[Exposure],
     skies: Skies,
-    alignment: Alignment,
+    matched: Matched | None,
     settings: Settings,
     given: Sequence[SkyValue],
 ) -> tuple[Brightness, list[str]]:
@@ -111,9 +139,11 @@ def _choose(
         return {e.root: dict.fromkeys(e.chips, 0.0) for e in group}, []
     if method == "user":
         return _user_levels(group, skies, given), []
-    if method in ("match", "globalmin+match"):
-        return _matched(group, skies, alignment, settings)
+    if method == "auto":
+        method = "localmin" if matched is None else "globalmin+match"
     lowest = {e.root: _least(sky.brightness for sky in skies[e.root].values()) for e in group}
+    if method in ("match", "globalmin+match"):
+        return _matched(group, skies, matched, lowest, by_chip=settings.sky.match_by == "chip", floor=method != "match")
     if method == "globalmin":
         floor = min(lowest.values())
         return {e.root: dict.fromkeys(e.chips, floor) for e in group}, []
@@ -135,37 +165,40 @@ def _least(values: Iterable[float]) -> float:
 
 
 def _matched(
-    group: Sequence[Exposure], skies: Skies, alignment: Alignment, settings: Settings
+    group: Sequence[Exposure],
+    skies: Skies,
+    matched: Matched | None,
+    lowest: Mapping[str, float],
+    *,
+    by_chip: bool,
+    floor: bool,
 ) -> tuple[Brightness, list[str]]:
-    """Match overlaps; with ``globalmin+match`` the faintest sky that is left goes too."""
-    by_chip = settings.sky.match_by == "chip"
-    blocks = [
-        block_sky(e, sky, alignment.frame(e, name), settings)
-        for e in group
-        for name, sky in skies[e.root].items()
-        if np.isfinite(sky.brightness)
-    ]
-    units: list[Hashable] = [(e.root, name) for e in group for name in e.chips] if by_chip else [e.root for e in group]
-    offsets, groups = solve_links(units, find_links(blocks, by_chip=by_chip))
-    wanted = {e.root: {name: offsets[(e.root, name) if by_chip else e.root] for name in e.chips} for e in group}
-    if settings.sky.method == "globalmin+match":
-        for members in groups:
-            inside = [(r, c) for r, chips in wanted.items() for c in chips if ((r, c) if by_chip else r) in members]
-            left = [skies[r][c].brightness - wanted[r][c] for r, c in inside]
-            floor = _least(left) if any(np.isfinite(left)) else 0.0
-            for root, name in inside:
-                wanted[root][name] += floor
+    """Take what overlaps say, the faintest of each group at 0; with `floor` the faintest sky that is left goes too."""
+    if matched is None:  # one exposure: nothing overlaps
+        return {e.root: dict.fromkeys(e.chips, lowest[e.root] if floor else 0.0) for e in group}, []
+    alike = _alike(group, skies, matched)
+    offsets = alike if by_chip else {e.root: dict.fromkeys(e.chips, matched.exposures[e.root]) for e in group}
+    groups = join_groups(matched.groups, by_chip=by_chip)
+    wanted: Brightness = {e.root: dict.fromkeys(e.chips, 0.0) for e in group}
+    for members in groups:
+        inside = [(e.root, c) for e in group for c in e.chips if ((e.root, c) if by_chip else e.root) in members]
+        level = min(offsets[r][c] for r, c in inside)
+        if floor:
+            left = [skies[r][c].brightness - offsets[r][c] for r, c in inside]
+            level = -_least(left) if any(np.isfinite(left)) else level
+        for root, name in inside:
+            wanted[root][name] = offsets[root][name] - level
     notes = []
     if len(groups) > 1:
         names = ["+".join(_say(unit) for unit in members) for members in groups]
         notes.append(
-            f"sky {settings.sky.method}: {len(groups)} groups do not overlap and are matched only within"
-            f" themselves: {'; '.join(names)}"
+            f"sky {'globalmin+match' if floor else 'match'}: {len(groups)} groups do not overlap and are matched only"
+            f" within themselves: {'; '.join(names)}"
         )
     return wanted, notes
 
 
-def _say(unit: Hashable) -> str:
+def _say(unit: object) -> str:
     return " ".join(unit) if isinstance(unit, tuple) else str(unit)
 
 
@@ -213,13 +246,15 @@ def _levels(
     exposures: Sequence[Exposure],
     skies: Skies,
     wanted: Brightness,
+    alike: Brightness,
     scales: FluxScales,
     method: str,
     notes: tuple[str, ...],
 ) -> SkyLevels:
     """Turn surface brightness into equalized DN per pixel of each chip."""
     tables: dict[str, dict[str, dict[str, float]]] = {
-        key: {exposure.root: {} for exposure in exposures} for key in ("levels", "brightness", "noise", "pedestals")
+        key: {exposure.root: {} for exposure in exposures}
+        for key in ("levels", "brightness", "noise", "pedestals", "matched")
     }
     for exposure in exposures:
         for name, sky in skies[exposure.root].items():
@@ -229,4 +264,5 @@ def _levels(
             tables["brightness"][exposure.root][name] = sky.brightness
             tables["noise"][exposure.root][name] = sky.dn.sigma * factor
             tables["pedestals"][exposure.root][name] = sky.dn.level * factor - level
+            tables["matched"][exposure.root][name] = alike[exposure.root][name] / sky.unit * factor
     return SkyLevels(method=method, notes=notes, **tables)

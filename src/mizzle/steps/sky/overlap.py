@@ -1,21 +1,38 @@
-"""Match skies where exposures overlap: least squares over all pairs."""
+"""Match skies where exposures overlap: blocks of every chip, read on one set of cells on the sky.
+
+A nebula or a galaxy is on the sky: all chips see it, and it drops out of differences. What a chip has too much of is
+its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.dq import bad_pixels, good_bits
-from mizzle.model import ChipFrame, Exposure
+from mizzle.instrument.noise import noise_model
+from mizzle.model import ChipFrame, Exposure, deproject, project
 from mizzle.settings import Settings
 from mizzle.steps.sky.chips import ChipSky
 
 FloatArray = NDArray[np.float64]
+Unit = tuple[str, str]
 
-_FEWEST_BLOCKS = 4
+#: An overlap of fewer cells links nothing.
+_FEWEST_CELLS = 4
+#: Weight of "all chips of an exposure have one sky", of "that sky is the one its chips measured" [cell]: a cell is good
+#: to 0.05 DN or so, pedestals differ by 1 DN.
+_ONE_SKY, _MEASURED = 2e-3, 1e-5
+#: Rounds of least squares; cells farther off than this count less [sigma].
+_ROUNDS, _HUBER = 8, 2.0
+#: Every so many pixels of a block find its middle, about which all are clipped.
+_SOME = 3
+#: A structured sky is read between blocks no better than this, relative to what stands above the chip's sky.
+_STRUCTURE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,131 +49,217 @@ class BlockSky:
         Side of a block [pixel].
     values : (my, mx) array
         Surface brightness; NaN where under half of the block is usable.
-    ra, dec : (my, mx) array
-        Centers of the blocks [deg].
+    error : (my, mx) array
+        Of the values.
     """
 
     sky: ChipSky
     frame: ChipFrame
     side: int
     values: FloatArray
-    ra: FloatArray
-    dec: FloatArray
+    error: FloatArray
+
+    @property
+    def unit(self) -> Unit:
+        """Root and chip."""
+        return self.sky.root, self.sky.chip
 
 
-@dataclass(frozen=True)
-class Link:
-    """Units `one` and `two` differ by `difference` in surface brightness; `weight` blocks say so."""
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Levels that make overlaps agree.
 
-    one: Hashable
-    two: Hashable
-    difference: float
-    weight: float
+    Parameters
+    ----------
+    exposures : mapping
+        Surface brightness by root: what all chips of an exposure have in common.
+    chips : mapping
+        By (root, chip): the same, and what a chip has of its own.
+    groups : list of list of (str, str)
+        Chips that chains of overlaps connect.
+    """
+
+    exposures: Mapping[str, float]
+    chips: Mapping[Unit, float]
+    groups: list[list[Unit]]
 
 
 def block_sky(exposure: Exposure, sky: ChipSky, frame: ChipFrame, settings: Settings) -> BlockSky:
-    """Average the clipped sky pixels of a chip in square blocks."""
+    """Average the clipped pixels of a chip in square blocks, each around its own median: a nebula is kept."""
     chip, side = exposure.chips[sky.chip], settings.sky.match_block
+    gain = noise_model(exposure, chip, settings.noise).gain
     ny, nx = (n // side * side for n in chip.shape)
-    sci = chip.sci[:ny, :nx]
-    bad = bad_pixels(sci, chip.dq[:ny, :nx], good_bits(settings.dq.good))
+    tall, wide = ny // side, nx // side
+
+    def blocks(image: NDArray[Any]) -> NDArray[Any]:
+        return image[:ny, :nx].reshape(tall, side, wide, side).swapaxes(1, 2).reshape(tall, wide, side * side)
+
+    sci = blocks(chip.sci)
+    bad = blocks(bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good)))
+    # Bad pixels go to both ends in turn, so that the middle stays that of the good.
+    some = sci[..., ::_SOME]
+    ends = np.where(np.arange(some.shape[2]) % 2 == 0, np.float32(np.inf), np.float32(-np.inf))
+    half = some.shape[2] // 2
+    middle = np.partition(np.where(bad[..., ::_SOME], ends, some), half, axis=2)[..., half]
+    middle = np.where(np.isfinite(middle), middle, sky.dn.level)
+    sigma = np.sqrt(sky.dn.sigma**2 + np.maximum(middle - sky.dn.level, 0.0) / gain)
     # The clipped mean of a block; whole DN do not hurt a mean.
     with np.errstate(invalid="ignore"):
-        use = ~bad & (np.abs(sci - sky.dn.level) <= settings.sky.clip * sky.dn.sigma)
-    shape = (ny // side, side, nx // side, side)
-    count = use.reshape(shape).sum(axis=(1, 3))
-    total = np.where(use, sci, 0).reshape(shape).sum(axis=(1, 3), dtype=np.float64)
-    values = np.where(count >= side * side / 2, total / np.maximum(count, 1) * sky.unit, np.nan)
-    y, x = np.mgrid[0 : shape[0], 0 : shape[2]] * float(side) + 0.5 * (side - 1)
-    ra, dec = frame.pixel_to_sky(x, y)
-    return BlockSky(sky, frame, side, values, ra, dec)
+        use = ~bad & (np.abs(sci - middle[..., None]) <= (settings.sky.clip * sigma)[..., None])
+    count = use.sum(axis=2)
+    total = np.where(use, sci, 0).sum(axis=2, dtype=np.float64)
+    values = np.where(count >= side * side / 2, total / np.maximum(count, 1), np.nan)
+    error = np.hypot(sigma / np.sqrt(np.maximum(count, 1)), _STRUCTURE * (values - sky.dn.level))
+    return BlockSky(sky, frame, side, values * sky.unit, error * sky.unit)
 
 
-def find_links(blocks: Sequence[BlockSky], *, by_chip: bool) -> list[Link]:
-    """Compare every two chips where they overlap.
+@dataclass(frozen=True, eq=False)
+class _Readings:
+    """What chips say about cells: numbers of cell and unit, value, weight (1 for the usual `error`)."""
+
+    cell: NDArray[np.intp]
+    unit: NDArray[np.intp]
+    value: FloatArray
+    weight: FloatArray
+    error: float
+
+
+def match_blocks(blocks: Sequence[BlockSky]) -> Matched:
+    """Find the level of each exposure and chip, so that overlaps agree once levels are taken away.
 
     Parameters
     ----------
     blocks : sequence of BlockSky
-        All chips of one filter.
-    by_chip : bool
-        Whether a unit is a chip, ``(root, chip)``, or a whole exposure, ``root``.
-    """
-    links = []
-    for i, one in enumerate(blocks):
-        for two in blocks[i + 1 :]:
-            if one.sky.root == two.sky.root and not by_chip:
-                continue
-            here, there = _seen_by(one, two), _seen_by(two, one)
-            if min(here.size, there.size) >= _FEWEST_BLOCKS:
-                difference = float(np.median(here) - np.median(there))
-                weight = float(min(here.size, there.size))
-                links.append(Link(_unit(one, by_chip), _unit(two, by_chip), difference, weight))
-    return links
-
-
-def _unit(block: BlockSky, by_chip: bool) -> Hashable:
-    return (block.sky.root, block.sky.chip) if by_chip else block.sky.root
-
-
-def _seen_by(one: BlockSky, two: BlockSky) -> FloatArray:
-    """Return the blocks of `one` that lie on usable blocks of `two`."""
-    reach = 0.75 * (one.frame.scale * max(one.frame.shape) + two.frame.scale * max(two.frame.shape)) / 3600.0
-    cosine = np.cos(np.deg2rad(two.frame.crval[1]))
-    apart = np.hypot((one.ra[0, 0] - two.ra[0, 0] + 180.0) % 360.0 - 180.0, 0.0) * cosine
-    if apart > 2 * reach or abs(one.dec[0, 0] - two.dec[0, 0]) > 2 * reach:
-        return np.empty(0)
-    usable = np.isfinite(one.values)
-    x, y = two.frame.sky_to_pixel(one.ra[usable], one.dec[usable])
-    column, row = np.floor((x + 0.5) / two.side), np.floor((y + 0.5) / two.side)
-    inside = (column >= 0) & (row >= 0) & (column < two.values.shape[1]) & (row < two.values.shape[0])
-    seen = np.zeros(x.size, dtype=np.bool_)
-    seen[inside] = np.isfinite(two.values[row[inside].astype(np.intp), column[inside].astype(np.intp)])
-    result: FloatArray = one.values[usable][seen]
-    return result
-
-
-def solve_links(
-    units: Sequence[Hashable], links: Sequence[Link]
-) -> tuple[Mapping[Hashable, float], list[list[Hashable]]]:
-    """Find the offset of each unit, so that overlaps agree once offsets are taken away.
-
-    Parameters
-    ----------
-    units : sequence
-        All units, linked or not.
-    links : sequence of Link
-        Differences.
+        All chips of one filter that have a sky.
 
     Returns
     -------
-    offsets : mapping
-        By unit; the smallest of each connected group is 0.
-    groups : list of list
-        Connected units, in the order of `units`.
+    matched : Matched
+        Differences count; the whole rests on what the chips measured. A chip that nothing ties to others has the
+        level of its exposure; an exposure that nothing ties, its chips' faintest.
     """
-    groups = _groups(units, links)
-    offsets: dict[Hashable, float] = {}
-    for group in groups:
-        index = {unit: i for i, unit in enumerate(group)}
-        mine = [link for link in links if link.one in index and link.one != link.two]
-        design = np.zeros((len(mine) + 1, len(group)))
-        target = np.zeros(len(mine) + 1)
-        design[-1] = 1.0  # ties the free constant; any value serves, the smallest is taken off below
-        for row, link in enumerate(mine):
-            weight = np.sqrt(link.weight)
-            design[row, index[link.one]], design[row, index[link.two]] = weight, -weight
-            target[row] = weight * link.difference
-        solution = np.linalg.lstsq(design, target, rcond=None)[0]
-        solution -= solution.min()
-        offsets.update(zip(group, solution.tolist(), strict=True))
-    return offsets, groups
+    if not blocks:
+        return Matched({}, {}, [])
+    roots = list(dict.fromkeys(block.sky.root for block in blocks))
+    lowest = {root: min(b.sky.brightness for b in blocks if b.sky.root == root) for root in roots}
+    owner = np.array([roots.index(block.sky.root) for block in blocks])
+    readings = _read(blocks)
+    offset, own = _solve(readings, owner, np.array([lowest[root] for root in roots]))
+    # The whole rests on most exposures, not on their mean.
+    offset = offset + float(np.median(np.array(list(lowest.values())) - offset))
+    levels = offset[owner] + own
+    labels = _groups(readings, len(blocks))
+    groups = [
+        [block.unit for block, label in zip(blocks, labels, strict=True) if label == mark]
+        for mark in dict.fromkeys(labels)
+    ]
+    chips = {block.unit: float(level) for block, level in zip(blocks, levels, strict=True)}
+    return Matched(dict(zip(roots, offset.tolist(), strict=True)), chips, groups)
 
 
-def _groups(units: Sequence[Hashable], links: Sequence[Link]) -> list[list[Hashable]]:
-    """Sort units into groups that links connect."""
-    label = {unit: i for i, unit in enumerate(units)}
-    for link in links:
-        old, new = sorted((label[link.one], label[link.two]), reverse=True)
-        label = {unit: new if mark == old else mark for unit, mark in label.items()}
-    return [[u for u in units if label[u] == mark] for mark in dict.fromkeys(label.values())]
+def _read(blocks: Sequence[BlockSky]) -> _Readings:
+    """Read all blocks on common cells of the sky."""
+    center = (float(blocks[0].frame.crval[0]), float(blocks[0].frame.crval[1]))
+    pitch = max(block.side * block.frame.scale for block in blocks) / 3600.0
+    parts = [_on_cells(block, center, pitch) for block in blocks]
+    names = np.concatenate([cells for cells, _, _ in parts])
+    _, cell = np.unique(names, axis=0, return_inverse=True) if names.size else (None, np.zeros(0, np.intp))
+    unit = np.repeat(np.arange(len(blocks)), [len(cells) for cells, _, _ in parts])
+    value, error = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
+    weight = 1.0 / np.maximum(np.square(error), 1e-30)
+    usual = max(float(np.median(weight)), 1e-300) if weight.size else 1.0
+    return _Readings(np.asarray(cell).ravel(), unit, value, weight / usual, usual**-0.5)
+
+
+def _on_cells(
+    block: BlockSky, center: tuple[float, float], pitch: float
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
+    """Return the cells whose middle a chip's blocks enclose, and the sky there, between four blocks, and its error."""
+    nothing = np.zeros((0, 2), np.intp), np.zeros(0), np.zeros(0)
+    tall, wide = block.values.shape
+    if tall < 2 or wide < 2:
+        return nothing
+    edge = 0.5 * (block.side - 1)
+    x, y = (np.array([edge, edge + (n - 1) * block.side]) for n in (wide, tall))
+    xi, eta = project(*block.frame.pixel_to_sky(*np.meshgrid(x, y)), center)
+    if not (np.isfinite(xi).all() and np.isfinite(eta).all()):
+        return nothing
+    ranges = [np.arange(np.ceil(v.min() / pitch), np.floor(v.max() / pitch) + 1) for v in (xi, eta)]
+    i, j = (grid.ravel() for grid in np.meshgrid(*ranges))
+    x, y = block.frame.sky_to_pixel(*deproject(i * pitch, j * pitch, center), iterations=4)
+    u, v = (x - edge) / block.side, (y - edge) / block.side
+    inside = (u >= 0) & (v >= 0) & (u <= wide - 1) & (v <= tall - 1)
+    u, v, i, j = u[inside], v[inside], i[inside], j[inside]
+    column, row = (np.minimum(w.astype(np.intp), n - 2) for w, n in ((u, wide), (v, tall)))
+    u, v = u - column, v - row
+
+    def between(table: FloatArray) -> FloatArray:
+        low = (1 - u) * table[row, column] + u * table[row, column + 1]
+        return np.asarray((1 - v) * low + v * ((1 - u) * table[row + 1, column] + u * table[row + 1, column + 1]))
+
+    value = between(block.values)
+    known = np.isfinite(value)
+    cells = np.stack([i, j], axis=1).astype(np.intp)
+    return cells[known], value[known], between(block.error)[known]
+
+
+def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return each exposure's level, and what each chip has of its own: least squares, the cells' skies eliminated."""
+    from scipy.sparse import coo_matrix, diags
+
+    exposures, units = measured.size, owner.size
+    of_exposure = np.zeros((units, exposures))
+    of_exposure[np.arange(units), owner] = 1.0
+    design = np.hstack([of_exposure, np.eye(units)])
+    prior = np.concatenate([np.full(exposures, _MEASURED), np.full(units, _ONE_SKY)])
+    wanted = np.concatenate([measured, np.zeros(units)])
+    cells = int(readings.cell.max(initial=-1)) + 1
+    trust = np.ones(readings.value.size)
+    answer = wanted
+    for _ in range(_ROUNDS):
+        weight = readings.weight * trust
+        table = coo_matrix((weight, (readings.cell, readings.unit)), shape=(cells, units)).tocsr()
+        total = np.maximum(np.bincount(readings.cell, weight, minlength=cells), 1e-300)
+        scaled = table.T @ diags(1.0 / total)
+        normal = np.diag(np.bincount(readings.unit, weight, minlength=units)) - (scaled @ table).toarray()
+        sums = np.bincount(readings.cell, weight * readings.value, minlength=cells)
+        target = np.bincount(readings.unit, weight * readings.value, minlength=units) - scaled @ sums
+        matrix = design.T @ normal @ design + np.diag(prior)
+        answer = np.linalg.solve(matrix, design.T @ target + prior * wanted)
+        # One chip with a great pedestal, rather than all with a part of it.
+        pedestal = answer[exposures:] / readings.error
+        prior[exposures:] = _ONE_SKY / (1.0 + _ONE_SKY * pedestal**2)
+        left = readings.value - (design @ answer)[readings.unit]
+        mean = np.bincount(readings.cell, weight * left, minlength=cells) / total
+        pull = np.abs(left - mean[readings.cell]) * np.sqrt(readings.weight)
+        several = pull[pull > 0]
+        scale = max(1.4826 * float(np.median(several)), 1e-300) if several.size else 1.0
+        trust = np.minimum(1.0, _HUBER * scale / np.maximum(pull, 1e-300))
+    return answer[:exposures], answer[exposures:]
+
+
+def _groups(readings: _Readings, units: int) -> list[int]:
+    """Label units by those that overlaps of some cells connect, the first of each group its label."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    cells = int(readings.cell.max(initial=-1)) + 1
+    table = coo_matrix((np.ones(readings.cell.size), (readings.cell, readings.unit)), shape=(cells, units)).tocsr()
+    shared = (table.T @ table).tocsr()
+    shared.data[shared.data < _FEWEST_CELLS] = 0.0
+    shared.eliminate_zeros()
+    _, labels = connected_components(shared, directed=False)
+    return [int(label) for label in labels]
+
+
+def join_groups(groups: Sequence[Sequence[Unit]], *, by_chip: bool) -> list[list[Hashable]]:
+    """Return groups of chips, or of the exposures they belong to."""
+    if by_chip:
+        return [list(members) for members in groups]
+    joined: list[list[Hashable]] = []
+    for members in groups:
+        roots: list[Hashable] = list(dict.fromkeys(root for root, _ in members))
+        touching = [known for known in joined if any(root in known for root in roots)]
+        merged = list(dict.fromkeys([root for known in touching for root in known] + roots))
+        joined = [known for known in joined if known not in touching] + [merged]
+    return joined

@@ -1,5 +1,6 @@
-"""The proof of the zeropoint: the same stars, chip against chip."""
+"""Proofs on the data: of the zeropoint, by the same stars on different chips; of the errors, by blank sky."""
 
+from mizzle.steps.verify.errors import verify_errors
 from mizzle.steps.verify.measure import judge, verify
 
-__all__ = ["judge", "verify"]
+__all__ = ["judge", "verify", "verify_errors"]

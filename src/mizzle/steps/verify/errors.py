@@ -1,0 +1,212 @@
+"""Are the errors of pixels true? Exposures that see the same blank sky differ by their noise, and by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.dq import bad_mask
+from mizzle.instrument.noise import noise_model
+from mizzle.kernel.pixels import grow
+from mizzle.model import (
+    Alignment,
+    Catalog,
+    ChipErrors,
+    ChipFrame,
+    CosmicRays,
+    ErrorProof,
+    Exposure,
+    FluxScales,
+    Runner,
+    SkyLevels,
+    Verdict,
+)
+from mizzle.settings import Settings
+from mizzle.steps.verify.rings import covered
+from mizzle.steps.verify.stars import smooth_area
+
+FloatArray = NDArray[np.float64]
+
+#: The rules of the verdict: part of the outside promises, not settings.
+PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
+#: Every so many rows are compared, of so many pairs of exposures at most.
+_STEP, _PAIRS = 4, 12
+#: Places are exact at columns this far apart, and lie on lines between them [pixel].
+_NODES = 50
+#: Sky is leveled in patches of so many columns and compared rows: what is smooth is no noise.
+_PATCH = (50, 25)
+#: Scatter within this many sigma, and what of a normal law's it shows.
+_CLIP = 3.5
+_SHOWN = 0.99694
+#: Rays are grown by this, for their rims hide below the thresholds [pixel].
+_RIM = 1
+
+
+def judge_errors(ratio: float, n_pixels: int) -> Verdict:
+    """Judge measured over predicted scatter of one chip: PASS within 5 %, WARN within 15 %, FAIL beyond."""
+    if n_pixels < FEWEST or not np.isfinite(ratio):
+        return Verdict.NONE
+    off = abs(ratio - 1.0)
+    return Verdict.PASS if off <= PASS_OFF else Verdict.WARN if off <= WARN_OFF else Verdict.FAIL
+
+
+def verify_errors(
+    exposures: Sequence[Exposure],
+    catalog: Catalog,
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    cosmic_rays: CosmicRays,
+    settings: Settings,
+    runner: Runner,
+) -> ErrorProof:
+    """Compare the scatter of differences on blank sky with what the noise model predicts.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter.
+    catalog : Catalog
+        Stars to stay away from.
+    alignment, scales, sky, cosmic_rays
+        Solutions of the steps before.
+    settings : Settings
+        ``dq``, ``noise``, ``verify.enabled``.
+    runner : Runner
+        Where pairs are compared.
+
+    Returns
+    -------
+    proof : ErrorProof
+        By chip. Each exposure is compared with the next: pixel by nearest pixel, never interpolated, which would hide
+        noise. Without two exposures of a chip nothing is known of it.
+    """
+    names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
+    if not settings.verify.enabled or len(exposures) < 2:
+        return ErrorProof({name: ChipErrors() for name in names})
+    stars = _Stars(*(np.asarray(catalog.columns[key], dtype=np.float64) for key in ("ra", "dec", "flux")))
+    jobs = [(name, one, two) for name in names for one, two in _pairs(exposures, name)]
+
+    def compare(job: tuple[str, Exposure, Exposure]) -> tuple[float, int]:
+        name, *pair = job
+        first, second = (
+            _Side(e, name, alignment.frame(e, name), scales.factors[e.root][name], cosmic_rays, settings) for e in pair
+        )
+        return _compare(first, second, sky, stars)
+
+    found = runner.map(compare, jobs)
+    chips = {}
+    for name in names:
+        mine = [answer for (chip, _, _), answer in zip(jobs, found, strict=True) if chip == name and answer[1]]
+        n = sum(count for _, count in mine)
+        ratio = float(np.sqrt(sum(square * count for square, count in mine) / n)) if n else float("nan")
+        chips[name] = ChipErrors(ratio, n, judge_errors(ratio, n))
+    return ErrorProof(chips)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stars:
+    """Stars of the product: place [deg] and rate."""
+
+    ra: FloatArray
+    dec: FloatArray
+    rate: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One chip of one exposure, to be compared with another exposure's."""
+
+    exposure: Exposure
+    name: str
+    frame: ChipFrame
+    factor: float
+    rays: CosmicRays
+    settings: Settings
+
+    def off(self) -> NDArray[np.bool_]:
+        """Return bad pixels, and those of rays with their rims."""
+        chip = self.exposure.chips[self.name]
+        hit = self.rays.mask(self.exposure.root, self.name, chip.shape)
+        return np.asarray(bad_mask(chip, self.settings.dq) | grow(hit, _RIM))
+
+    def variance(self, sky: SkyLevels) -> float:
+        """Return the predicted variance of a pixel of the sky [DN**2]."""
+        noise = noise_model(self.exposure, self.exposure.chips[self.name], self.settings.noise)
+        level = sky.measured(self.exposure.root, self.name) / self.factor
+        ny, nx = self.frame.shape
+        x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(0, nx - 1, 9), np.linspace(0, ny - 1, 9)))
+        area = smooth_area(self.frame, x, y)
+        v0, v1 = noise.coefficients()
+        # As in the product: the flat divided a pixel by its area, Poisson noise goes as 1/a, read noise as 1/a**2.
+        poisson = v1 * max(level, 0.0) if np.isfinite(level) else 0.0
+        return float(v0 * np.mean(area**-2) + poisson * np.mean(area**-1))
+
+
+def _pairs(exposures: Sequence[Exposure], name: str) -> list[tuple[Exposure, Exposure]]:
+    """Return each exposure with the next one that has the chip; few of many."""
+    having = [exposure for exposure in exposures if name in exposure.chips]
+    pairs = list(pairwise(having))
+    return pairs[:: -(-len(pairs) // _PAIRS) or 1]
+
+
+def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return row and column of the pixel of `two` nearest to each pixel in some rows of `one`."""
+    nx = one.shape[1]
+    nodes = np.unique(np.append(np.arange(0, nx, _NODES), nx - 1))
+    x, y = np.meshgrid(nodes.astype(np.float64), rows.astype(np.float64))
+    places = two.sky_to_pixel(*one.pixel_to_sky(x, y), iterations=5)
+    columns = np.arange(nx)
+    left = np.minimum(np.searchsorted(nodes, columns, side="right") - 1, nodes.size - 2)
+    part = (columns - nodes[left]) / (nodes[left + 1] - nodes[left])
+    between = [p[:, left] * (1.0 - part) + p[:, left + 1] * part for p in places]
+    return np.rint(between[1]).astype(np.intp), np.rint(between[0]).astype(np.intp)
+
+
+def _compare(first: _Side, second: _Side, sky: SkyLevels, stars: _Stars) -> tuple[float, int]:
+    """Return the mean square of differences over their predicted variance, and the number of pixels."""
+    one, two = first.exposure.chips[first.name], second.exposure.chips[second.name]
+    rows = np.arange(0, one.shape[0], _STEP)
+    y, x = _nearest(first.frame, second.frame, rows)
+    inside = (y >= 0) & (x >= 0) & (y < two.shape[0]) & (x < two.shape[1])
+    y, x = np.where(inside, y, 0), np.where(inside, x, 0)
+    hidden = first.off()
+    if stars.rate.size:
+        hidden |= covered(first.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
+    use = inside & ~hidden[rows] & ~second.off()[y, x]
+    units = [side.factor / side.exposure.exptime for side in (first, second)]
+    with np.errstate(invalid="ignore"):
+        difference = one.sci[rows] * np.float64(units[0]) - two.sci[y, x] * np.float64(units[1])
+    predicted = sum(unit**2 * side.variance(sky) for unit, side in zip(units, (first, second), strict=True))
+    pull = np.where(use, difference, 0.0) / np.sqrt(predicted)
+    return _mean_square(pull, use)
+
+
+def _mean_square(pull: FloatArray, use: NDArray[np.bool_]) -> tuple[float, int]:
+    """Return the clipped mean square about the level of each patch, as a normal law without clip would have it."""
+    tall, wide = _PATCH[1], _PATCH[0]
+    ny, nx = (n // side * side for n, side in zip(pull.shape, (tall, wide), strict=True))
+
+    def patches(image: NDArray[np.generic]) -> NDArray[np.generic]:
+        parts = image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2)
+        return parts.reshape(-1, tall * wide)
+
+    values, used = patches(pull).astype(np.float64), patches(use).astype(np.bool_)
+    kept, width = used, np.inf
+    for _ in range(6):
+        count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+        level = np.where(kept, values, 0.0).sum(axis=1, keepdims=True) / count
+        left = values - level
+        full = kept.sum(axis=1) > 0.3 * tall * wide
+        sample = left[full][kept[full]]
+        if sample.size < FEWEST:
+            return float("nan"), 0
+        width = float(np.sqrt(np.mean(sample**2) / (_SHOWN**2 if np.isfinite(width) else 1.0)))
+        kept = used & (np.abs(left) < _CLIP * width)
+    # A patch's own mean took one of its pixels' freedom.
+    n = int(np.count_nonzero(kept[full]))
+    return width**2 * n / max(n - int(np.count_nonzero(full)), 1), n

@@ -1,0 +1,92 @@
+"""The proof of the errors: right noise passes, wrong noise is measured for what it is, chip by chip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mizzle.model import Alignment, Catalog, CosmicRays, FluxScales, Serial, Verdict
+from mizzle.settings import Settings
+from mizzle.steps.equalize import equalize
+from mizzle.steps.sky import measure_sky
+from mizzle.steps.verify import verify_errors
+from mizzle.steps.verify.errors import judge_errors
+from tiny_visit import exposure, frame, noisy
+
+SHAPE = (240, 240)
+NO_STARS = Catalog({key: np.zeros(0) for key in ("ra", "dec", "flux")}, {})
+
+
+def proof(exposures):
+    settings = Settings()
+    scales: FluxScales = equalize(exposures, settings)
+    alignment = Alignment.identity(exposures)
+    sky = measure_sky(exposures, alignment, scales, settings, Serial())
+    rays = CosmicRays({}, {}, {})
+    return verify_errors(exposures, NO_STARS, alignment, scales, sky, rays, settings, Serial())
+
+
+def two(factor=1.0, *, gains=(7, 7), slope=0.0):
+    """Blank skies 0.3 pixel apart, the second noisier by `factor` on WF3 (its scatter about the sky multiplied)."""
+    made = []
+    for number, gain in enumerate(gains):
+        rng = np.random.default_rng(40 + number)
+        chips = {}
+        for name in ("PC", "WF3"):
+            sci = noisy(rng, SHAPE, 5.0, name, gain)
+            if number and name == "WF3":
+                sci = (5.0 + factor * (sci - 5.0)).astype(np.float32)
+            sci = sci + np.float32(slope) * np.arange(SHAPE[1], dtype=np.float32)
+            chips[name] = (sci, np.zeros(SHAPE, int), frame(name, SHAPE, (0.03 * number, 0.0)))
+        made.append(exposure(number + 1, chips, atodgain=gain))
+    return made
+
+
+def test_the_handbooks_noise_passes_on_both_chips():
+    found = proof(two())
+    for one in found.chips.values():
+        assert one.ratio == pytest.approx(1.0, abs=0.03)
+        assert one.n_pixels > 5000
+    assert found.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.25, Verdict.WARN), (2.0, Verdict.FAIL), (0.5, Verdict.FAIL)])
+def test_wrong_noise_is_measured_for_what_it_is(factor, verdict):
+    found = proof(two(factor))
+    assert found.chips["WF3"].ratio == pytest.approx(np.sqrt((1 + factor**2) / 2), rel=0.03)
+    assert found.chips["WF3"].verdict is verdict
+    assert found.chips["PC"].verdict is Verdict.PASS
+    assert found.verdict is verdict
+
+
+def test_gains_may_differ_and_a_slope_of_the_sky_is_no_noise():
+    found = proof(two(gains=(7, 15), slope=0.004))
+    assert all(one.ratio == pytest.approx(1.0, abs=0.04) for one in found.chips.values())
+
+
+def test_one_exposure_proves_nothing():
+    found = proof(two()[:1])
+    assert found.verdict is Verdict.NONE
+    assert all(one.n_pixels == 0 for one in found.chips.values())
+
+
+def test_rays_that_are_known_do_not_count():
+    exposures = two()
+    struck = np.zeros(SHAPE, bool)
+    struck[::4, ::9] = True
+    chip = exposures[0].chips["WF3"]
+    from mizzle.model import ArrayPixels
+
+    hit = replace(chip, pixels=ArrayPixels(chip.sci + 40.0 * struck, struck * 512))
+    exposures[0] = replace(exposures[0], chips={**exposures[0].chips, "WF3": hit})
+    assert proof(exposures).chips["WF3"].ratio == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "n", "verdict"),
+    [(1.049, 5000, "PASS"), (0.94, 5000, "WARN"), (1.16, 5000, "FAIL"), (1.0, 100, "NONE"), (np.nan, 5000, "NONE")],
+)
+def test_the_limits_are_those_of_the_promise(ratio, n, verdict):
+    assert judge_errors(ratio, n) == verdict
