@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mizzle.camera_scores import score_camera_visit
 from mizzle.model import Result
 from mizzle.pipeline import run
 from mizzle.products import Command
@@ -13,15 +14,18 @@ from mizzle.settings import Settings
 
 
 def demo(
-    out: str | Path, *, seed: int = 1, settings: Settings | None = None, workers: int | None = None,
-    progress: Progress | None = None, command: Command | str = "mizzle demo",
+    out: str | Path, *, camera: str = "wfpc2", seed: int = 1, settings: Settings | None = None,
+    workers: int | None = None, progress: Progress | None = None, command: Command | str = "mizzle demo",
 ) -> tuple[Result, list[Score]]:  # fmt: skip
-    """Simulate an M2-like visit, write its files, run them, and hold the result against the truth.
+    """Simulate a visit, write its files, run them, and hold the result against the truth.
 
     Parameters
     ----------
     out : str or Path
         Folder for the simulated files (in ``visit``) and the products.
+    camera : str
+        ``wfpc2`` (six exposures of an M2-like cluster), or ``acs-wfc``, ``acs-hrc``, ``wfc3-uvis``, ``wfc3-ir`` (four of a
+        field of stars).
     seed : int
         Of everything random.
     settings, workers, progress, command
@@ -40,9 +44,16 @@ def demo(
 
     progress = progress or Progress()
     folder = prepare_folder(out)
-    with progress.step("simulate"):
-        made = visit(demo_plan(seed))
-        write_visit(made, folder / "visit")
+    if camera != "wfpc2":
+        from mizzle.simulate.cameras import camera_visit, write_exposures
+
+        with progress.step("simulate"):
+            other = camera_visit(camera, seed=seed)
+            write_exposures(other, folder / "visit")
+    else:
+        with progress.step("simulate"):
+            made = visit(demo_plan(seed))
+            write_visit(made, folder / "visit")
     result = run(
         [folder / "visit"],
         folder,
@@ -53,5 +64,7 @@ def demo(
         command=command,
     )
     with progress.step("compare with the truth"):
+        if camera != "wfpc2":
+            return result, score_camera_visit(result, other)
         scores = [*score_visit(result, made.truth), *score_blank_sky(7), *score_blank_sky(15)]
     return result, scores

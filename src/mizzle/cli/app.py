@@ -98,6 +98,9 @@ def demo_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the simulated files and the products.")] = Path(
         "mizzle-demo"
     ),
+    camera: Annotated[
+        str, typer.Option(metavar="NAME", help="wfpc2, acs-wfc, acs-hrc, wfc3-uvis or wfc3-ir.")
+    ] = "wfpc2",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 1,
     config: Config = None,
     assignments: Assignments = None,
@@ -116,7 +119,13 @@ def demo_command(
     with Console(quiet=quiet, verbose=verbose) as console:
         progress = Progress(console)
         result, scores = demo(
-            out, seed=seed, settings=settings, workers=workers, progress=progress, command=typed(config)
+            out,
+            camera=camera.lower(),
+            seed=seed,
+            settings=settings,
+            workers=workers,
+            progress=progress,
+            command=typed(config),
         )
     show(demo_summary(result, scores, progress))
     return 0
