@@ -59,11 +59,8 @@ def _matched(result: Result, made: CameraVisit) -> tuple[NDArray[np.float64], ND
     others = np.array([np.partition(np.hypot(*(true - true[k]).T), 1)[1] for k in nearest])
     flux, error = (np.asarray(columns[key], np.float64) for key in ("flux", "flux_err"))
     good = (apart < _SAME) & (others > _ALONE) & (flux > _SNR * error) & (np.asarray(columns["flags"]) == 0)
-    return (
-        1000.0 * (seen[good] - true[nearest[good]]),
-        flux[good] / made.rate[nearest[good]],
-        np.asarray(columns["chip"])[good],
-    )
+    chosen, chips = nearest[good], np.asarray(columns["chip"])
+    return 1000.0 * (seen[good] - true[chosen]), flux[good] / made.rate[chosen], chips[good]
 
 
 def _rays(result: Result, made: CameraVisit) -> list[Score]:

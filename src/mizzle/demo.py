@@ -24,8 +24,8 @@ def demo(
     out : str or Path
         Folder for the simulated files (in ``visit``) and the products.
     camera : str
-        ``wfpc2`` (six exposures of an M2-like cluster), or ``acs-wfc``, ``acs-hrc``, ``wfc3-uvis``, ``wfc3-ir`` (four of a
-        field of stars).
+        ``wfpc2`` (six exposures of an M2-like cluster), or ``acs-wfc``, ``acs-hrc``, ``wfc3-uvis``, ``wfc3-ir`` (four
+        of a field of stars).
     seed : int
         Of everything random.
     settings, workers, progress, command

@@ -12,6 +12,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 import mizzle
+from mizzle.camera_scores import score_camera_visit
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.camera_headers import camera_headers, known_headers
 from mizzle.model import Verdict
@@ -143,3 +144,12 @@ def test_an_old_calibration_without_distortion_is_refused(tmp_path):
             units["SCI", 1].header[f"CTYPE{axis}"] = word
     with pytest.raises(InputError, match="fetch the present version"):
         mizzle.read_exposure(path)
+
+
+def test_the_scores_of_a_visit_are_figures_with_errors(made):
+    visit, result, _ = made
+    scores = {score.name: score for score in score_camera_visit(result, visit)}
+    assert scores["star positions, rms by axis"].value < 5.0
+    assert scores[f"star flux, {visit.plan.facts.detector} over all chips"].value == pytest.approx(1.0, abs=1e-9)
+    assert all(score.error >= 0 for score in scores.values())
+    assert ("cosmic rays > 10 sigma found" in scores) == (not visit.plan.facts.rate)
