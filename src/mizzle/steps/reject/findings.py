@@ -32,6 +32,8 @@ WINGS, AROUND = (0.22, 0.5), (0.8, 1.2)
 #: between these times the usual share of the peak: rays are narrower, or lie on other light.
 PEAK, MOST = 50.0, 500
 WING_SIGMA, USUAL = 4.0, (0.4, 1.6)
+#: The faintest of a star's four nearest pixels holds more than this share of its peak.
+DARK = 0.05
 #: Pixels of a star's core for one ray that outshines what is there.
 PER_RAY = 12.0
 
@@ -200,6 +202,9 @@ def _with_wings(chip: Chip, row: NDArray[np.intp], column: NDArray[np.intp], off
     usual = float(np.median(share[seen])) if seen.any() else 0.0
     # Faint peaks say nothing: their wings would not be seen if they were stars.
     telling = usual * peak > WING_SIGMA * noise
+    # The optics and the charge's diffusion leave none of the four neighbors dark; a ray does.
+    beside = np.min([chip.sci[row + dy, column + dx] for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0))], axis=0) - level
+    telling &= beside > DARK * peak
     return np.asarray(telling & (share > USUAL[0] * usual) & (share < USUAL[1] * usual))
 
 
