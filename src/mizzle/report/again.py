@@ -27,7 +27,7 @@ _NEEDED = (
 _BAND = re.compile(r"[A-Za-z0-9+._-]{1,60}")
 
 #: What a library says of numbers that do not fit each other.
-_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, TemplateError)
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration, TemplateError)
 
 
 def rebuild(folder: str | Path, name: str | None = None, settings: Settings | None = None) -> list[str]:
