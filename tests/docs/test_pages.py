@@ -227,9 +227,14 @@ def test_every_run_of_the_recipes_ends_well(tmp_path: Path, monkeypatch: pytest.
         assert main_run(main, [*words, "-q"] if "--quiet" not in words else words) == 0, words
         tried += 1
         if "-c" in words:
-            assert Path("again/m2_drz.fits").read_bytes() == Path("out/m2_drz.fits").read_bytes()
+            # Bit for bit, but for the word that tells the runs apart.
+            again, before = (_RUNID.sub(b"", Path(name, "m2_drz.fits").read_bytes()) for name in ("again", "out"))
+            assert again == before
     assert tried > 15
     assert Path("again").is_dir()
+
+
+_RUNID = re.compile(rb"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 
 def main_run(main: Any, words: list[str]) -> int:
