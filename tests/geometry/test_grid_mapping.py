@@ -43,7 +43,7 @@ def test_grid_is_north_up_at_the_asked_scale() -> None:
 
 def test_grid_along_the_first_exposure_or_any_angle() -> None:
     wf3 = VISIT[0]["WF3"].orientation()
-    assert common_grid(FRAMES, CombineSettings(orientation="exposure")).orientation() == pytest.approx(wf3)
+    assert common_grid(FRAMES, CombineSettings(orientation="exposure"), lead="WF3").orientation() == pytest.approx(wf3)
     assert common_grid(FRAMES, CombineSettings(rotation=-33.0)).orientation() == pytest.approx(-33.0)
 
 

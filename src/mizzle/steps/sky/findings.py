@@ -179,7 +179,7 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
     found = []
     for row in known.tolist():
         exposure = exposures[row]
-        name = "WF3" if "WF3" in exposure.chips else next(iter(exposure.chips))
+        name = exposure.camera.reference if exposure.camera.reference in exposure.chips else next(iter(exposure.chips))
         to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
         level, usual = common[row] * to_dn, middle * to_dn
         if abs(level - usual) > FACTOR_DN and not usual / FACTOR < level < usual * FACTOR:
