@@ -18,6 +18,7 @@ from mizzle.geometry.frames import binning_of
 from mizzle.instrument.wfpc2 import CHIP_SIDE
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
+from mizzle.report.star_shape import star_shapes
 from mizzle.report.stretch import encode, percentile
 
 FloatArray = NDArray[np.floating[Any]]
@@ -45,12 +46,12 @@ def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
     Returns
     -------
     evidence : dict
-        ``center widths stamps residuals votes dithers footprints``: plain values.
+        ``center widths star_shape stamps residuals votes dithers footprints``: plain values.
     """
     center = next(iter(result.mosaics.values())).grid.center
     frames = {e.root: {name: result.alignment.frame(e, name) for name in e.chips} for e in result.exposures}
     kinds: dict[str, Callable[[], Any]] = {
-        "widths": lambda: _widths(result, frames),
+        "widths": lambda: _widths_and_shapes(result, frames),
         "stamps": lambda: _stamps(result, frames),
         "residuals": lambda: _residuals(result, frames, center),
         "votes": lambda: _votes(result.alignment),
@@ -60,7 +61,9 @@ def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
         },
     }
     answers = (runner or Serial()).map(lambda kind: kinds[kind](), kinds)
-    return {"center": list(center), **dict(zip(kinds, answers, strict=True))}
+    found = dict(zip(kinds, answers, strict=True))
+    widths, shapes = found.pop("widths")
+    return {"center": list(center), "widths": widths, "star_shape": shapes, **found}
 
 
 def outline(frame: ChipFrame, center: tuple[float, float]) -> list[list[float]]:
@@ -182,8 +185,10 @@ class _Cut:
     stamps: FloatArray
 
 
-def _widths(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, Any]:
-    """Measure star widths in the exposures and in the product, all stamps in one go."""
+def _widths_and_shapes(
+    result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure star widths in exposures and product, all stamps in one go, and hold shapes against the model."""
     cuts: list[_Cut] = []
     for band, catalog in result.catalogs.items():
         if not len(catalog):
@@ -197,15 +202,16 @@ def _widths(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> di
                 own = frames[exposure.root]
                 cuts += [_chip_cut(exposure, own[name], (ra, dec), result, name) for name in exposure.chips]
     found: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
+    shapes = star_shapes(result)
     if not cuts:
-        return found
+        return found, shapes
     fwhm = psf.widths(np.concatenate([cut.stamps for cut in cuts]))
     ends = np.cumsum([len(cut.stamps) for cut in cuts])
     for cut, mine in zip(cuts, np.split(fwhm, ends[:-1]), strict=True):
         row = psf.summary(mine, cut.scale)
         if row is not None:
             found[cut.kind].setdefault(cut.owner, {})[cut.chip] = row
-    return found
+    return found, shapes
 
 
 def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -138,6 +138,7 @@ def build_report(
             "cosmic_rays_expected": {e.root: asdict(expected_rate(e)) for e in result.exposures},
             "cosmic_rays_method": dict(result.cosmic_rays.methods),
             "errors": _errors(result),
+            "star_shape": dict((evidence or {}).get("star_shape", {})),
             "findings": [asdict(finding) for finding in result.findings],
             "parts": dict(result.parts),
             "notes": _notes(result),
