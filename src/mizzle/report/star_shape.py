@@ -86,7 +86,8 @@ def star_shapes(
     -------
     shapes : dict
         By chip: ``model`` and ``measured`` (``peak_share``, ``fwhm_px``), ``n_stars``, ``verdict``; of the first filter
-        where there are several. ``measured`` is None, and the verdict NONE, with too few stars.
+        where there are several. ``measured`` is None, and the verdict NONE, with too few stars; ``model`` too where the
+        image of a star is not known for pixels of that size.
     """
     first = result.exposures[0].filter if result.exposures else ""
     exposures = [exposure for exposure in result.exposures if exposure.filter == first]
@@ -104,6 +105,8 @@ def star_shapes(
 def _one_chip(exposures: Sequence[Exposure], name: str, stamps: Mapping[tuple[str, str], FloatArray]) -> dict[str, Any]:
     exposure = next(e for e in exposures if name in e.chips)
     star = chip_star(exposure.camera, exposure.chips[name], defocus=exposure.camera.defocus)
+    if star.reach < 2:  # pixels so large that the image of a star is not known
+        return {"model": None, "measured": None, "n_stars": 0, "verdict": Verdict.NONE}
     mine = [stamps[e.root, name] for e in exposures if (e.root, name) in stamps]
     centered = _centered(np.concatenate(mine) if mine else np.zeros((0, 11, 11)))
     model = Shape(star.peak_share, gaussian_width(star.neighbor_ratio))
