@@ -120,10 +120,16 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
         failed = [root for root, e in entries.items() if e["verdict"] == "FAIL"]
         doubt = [root for root, e in entries.items() if e["verdict"] == "WARN"]
         matched = [e["n_matched"] for e in entries.values() if e["n_matched"]]
-        all_or = f"All {number(len(entries))}" if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
+        every = "Both" if len(entries) == 2 else f"All {number(len(entries))}"
+        all_or = every if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
         text = f"{all_or} exposures are aligned on stars"
         text += f", residuals {min(rms):.1f} to {max(rms):.1f} mas per axis" if rms else ""
-        text += f", from {min(matched)} to {max(matched)} matches each." if matched else "."
+        span = (
+            f"{min(matched)} to {max(matched)}"
+            if matched and min(matched) < max(matched)
+            else f"{max(matched, default=0)}"
+        )
+        text += f", from {span} matches each." if matched else "."
         text += f" Not aligned: {listing(failed)}." if failed else ""
         text += f" Look at {listing(doubt)}." if doubt else ""
     return {"part": "alignment", "verdict": verdict, "text": text}
