@@ -48,7 +48,7 @@ def top(
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Hubble WFPC2 exposures in, one drizzled image with one proven zeropoint out."""
+    """Hubble exposures (WFPC2, ACS, WFC3) in, one drizzled image with one proven zeropoint out."""
 
 
 @app.command("run")
