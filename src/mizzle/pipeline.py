@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.instrument.cameras import settings_for
+from mizzle.instrument.detectors import calibration_versions, find_detector
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -265,7 +266,10 @@ def process_filter(
     with progress.step("verify"):
         proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
         errors = verify_errors(group, catalog, alignment, scales, sky, rays, settings, runner)
-        findings = (*sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
+        # WFPC2's calibration has no table of zeropoints to mix: `equalize` judges its PHOTFLAM.
+        primaries = {exposure.root: exposure.header for exposure in group if find_detector(exposure.header)}
+        mixed = calibration_versions(primaries)
+        findings = (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 

@@ -75,6 +75,17 @@ def test_products_speak_of_their_camera(made):
     assert set(Table.read(next(out.glob("*_cat.ecsv")))["chip"]) == {visit.plan.facts.detector}
 
 
+def test_zeropoints_of_different_calibrations_are_a_warning(made):
+    _, result, _ = made
+    one, *others = result.exposures
+    mixed = [replace(one, header={**one.header, "IMPHTTAB": "another_imp.fits"}), *others]
+    again = mizzle.pipeline.process(mixed)
+    (finding,) = [f for f in again.findings if "different calibrations" in f.sentence]
+    assert finding.verdict is Verdict.WARN
+    assert again.parts["inputs"] is Verdict.WARN
+    assert not [f for f in result.findings if "different calibrations" in f.sentence]
+
+
 def test_rays_of_a_ccd_are_found_and_a_ramp_has_none(made):
     visit, result, _ = made
     shares = [share for chips in result.cosmic_rays.fractions.values() for share in chips.values()]

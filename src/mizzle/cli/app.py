@@ -17,7 +17,6 @@ from mizzle.cli.simulate import simulate_command
 
 app = typer.Typer(
     name="mizzle",
-    help="Hubble WFPC2 exposures in, one drizzled image with one proven zeropoint out.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,

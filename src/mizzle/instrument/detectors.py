@@ -345,7 +345,7 @@ def calibration_versions(primaries: Mapping[str, Cards]) -> tuple[Finding, ...]:
     words = "; ".join(f"{table}: {', '.join(roots[:4])}" for table, roots in groups.items())
     return (
         Finding(
-            "calibration",
+            "inputs",
             Verdict.WARN,
             f"zeropoints of different calibrations ({words}): PHOTFLAM may differ by 1-2 % for no reason of the sky;"
             " fetch all exposures anew",
