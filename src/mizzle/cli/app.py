@@ -148,7 +148,7 @@ def plan_command(
 
     options = chosen(like=like, drop=drop, quality=quality, masks=masks)
     settings = read_settings(config, assignments, options)
-    show(plan_text(files, settings, config, [*(assignments or [])], out=out, name=name))
+    show(plan_text(files, settings, config, [*(assignments or [])], out=out, name=name, options=options))
 
 
 @app.command("inspect")

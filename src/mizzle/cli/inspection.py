@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,7 @@ _USUAL = ("velocity aberration",)
 
 def plan_text(
     files: Sequence[str], settings: Settings, config: Path | None, assignments: Sequence[str],
-    *, out: Path = Path("."), name: str | None = None,
+    *, out: Path = Path("."), name: str | None = None, options: Collection[str] = (),
 ) -> str:  # fmt: skip
     """Say what a run would do: exposures, filters, pairs, grid, settings and where each came from. Headers only."""
     from mizzle.cli.console import Console
@@ -156,7 +156,7 @@ def plan_text(
             " (before alignment)",
             f"cosmic rays: {_rejection(exposures)}",
             "",
-            _origins(settings, config, assignments),
+            _origins(settings, config, assignments, options),
         ]
     )
 
@@ -172,17 +172,22 @@ def _rejection(exposures: Sequence[Exposure]) -> str:
     )
 
 
-def _origins(settings: Settings, config: Path | None, assignments: Sequence[str]) -> str:
+#: Options that stand for a setting.
+_OPTIONS = {"combine.like": "--like", "input.drop": "--drop", "dq.files": "--dq", "dq.masks": "--mask"}
+
+
+def _origins(settings: Settings, config: Path | None, assignments: Sequence[str], options: Collection[str]) -> str:
     """List settings that differ from their defaults, and where each came from."""
     from mizzle.settings import parse_assignment
     from mizzle.settings.describe import setting_rows, toml_value
 
-    assigned = {".".join(parse_assignment(text)[:2]) for text in assignments}
+    origins = {".".join(parse_assignment(text)[:2]): "--set" for text in assignments}
+    origins |= {name: _OPTIONS[name] for name in options}
     rows = [
         (
             row.name,
             toml_value(row.value) if row.value is not None else "-",
-            "--set" if row.name in assigned else str(config),
+            origins.get(row.name, str(config)),
         )
         for row in setting_rows(settings)
         if row.changed

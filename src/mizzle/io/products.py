@@ -109,6 +109,12 @@ def _filled(mosaic: Mosaic, image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(mosaic.wht > 0, image, np.float32(mosaic.fill))
 
 
+class CardImage(str):
+    """A card of 80 characters that is to stand as it is: a number may have more digits than astropy writes."""
+
+    __slots__ = ()
+
+
 def make_header(cards: Iterable[Card]) -> fits.Header:
     """Build a header; numbers that are not finite are left out, FITS has no way to write them."""
     from astropy.io import fits
@@ -117,7 +123,9 @@ def make_header(cards: Iterable[Card]) -> fits.Header:
     for keyword, value, comment in cards:
         if isinstance(value, float | np.floating) and not math.isfinite(value):
             continue
-        if "." in keyword:  # a record-valued card, as D2IM2.AXIS.1
+        if isinstance(value, CardImage):
+            header.append(fits.Card.fromstring(value), end=True)
+        elif "." in keyword:  # a record-valued card, as D2IM2.AXIS.1
             name, field = keyword.split(".", 1)
             header.append(fits.Card(name, f"{field}: {value!r}", comment), end=True)
         else:
@@ -244,7 +252,15 @@ def _photometry_cards(mosaic: Mosaic, unit: str) -> list[Card]:
 
 
 def grid_cards(grid: Grid) -> list[Card]:
-    """Return the WCS of a product as cards."""
+    """Return the WCS of a product as cards; those of another image as that has them."""
+    if grid.header:
+        images = [grid.header[start : start + 80] for start in range(0, len(grid.header), 80)]
+        cards: list[Card] = [(image[:8].rstrip(), CardImage(image), "") for image in images]
+        extra: list[Card] = [
+            ("ORIENTAT", grid.orientation(), "[deg] position angle of the y axis"),
+            ("WCSNAME", "MIZZLE", "common grid"),
+        ]
+        return [*cards, *(card for card in extra if card[0] not in {keyword for keyword, _, _ in cards})]
     return [
         ("WCSAXES", 2, "number of axes"),
         ("CTYPE1", "RA---TAN", "gnomonic"),

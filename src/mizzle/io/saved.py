@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from astropy.io.fits.verify import VerifyError
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
+from mizzle.io.grid_image import grid_of
 from mizzle.io.regular import TABLE_LIMIT
 from mizzle.io.text import read_text
-from mizzle.model.frame import Grid
 
 
 def read_planes(path: str | Path) -> dict[str, Any]:
@@ -43,22 +42,15 @@ def read_planes(path: str | Path) -> dict[str, Any]:
                 "wht": np.array(hdus["WHT"].data, dtype=np.float32),
                 "ctx": np.array(hdus["CTX"].data, dtype=np.int32),
             }
-            return {**planes, "grid": _grid(hdus["SCI"].header, planes)}
+            shape = planes["sci"].shape
+            if len(shape) != 2 or planes["wht"].shape != shape or planes["ctx"].shape[-2:] != shape:
+                raise ValueError(f"planes of shapes {[plane.shape for plane in planes.values()]}")
+            return {**planes, "grid": grid_of(hdus["SCI"], path)}
     except (OSError, KeyError, TypeError, ValueError, IndexError, VerifyError) as problem:
         raise InputError(
             f"{path}: not a readable product ({problem}); SCI, WHT and CTX are needed: run mizzle run again",
             file=str(path),
         ) from problem
-
-
-def _grid(header: fits.Header, planes: Mapping[str, NDArray[Any]]) -> Grid:
-    """Return the frame of a product; its planes must be of one shape."""
-    shape = planes["sci"].shape
-    if len(shape) != 2 or planes["wht"].shape != shape or planes["ctx"].shape[-2:] != shape:
-        raise ValueError(f"planes of shapes {[plane.shape for plane in planes.values()]}")
-    crval, crpix = ([float(header[f"{key}{axis}"]) for axis in (1, 2)] for key in ("CRVAL", "CRPIX"))
-    cd = [[float(header[f"CD{i}_{j}"]) for j in (1, 2)] for i in (1, 2)]
-    return Grid(np.array(crval), np.array(crpix), np.array(cd), shape)
 
 
 def read_columns(path: str | Path) -> dict[str, NDArray[Any]]:

@@ -250,6 +250,8 @@ class Grid(Value):
         ``(ny, nx)``.
     radesys : str
         Frame of the coordinates: ``FK5`` (old guide stars) or ``ICRS``.
+    header : str
+        Cards of 80 characters that say the same, where the grid is another image's: the product repeats them.
     """
 
     crval: FloatArray
@@ -257,6 +259,7 @@ class Grid(Value):
     cd: FloatArray
     shape: tuple[int, int]
     radesys: str = "FK5"
+    header: str = ""
 
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd"):
@@ -292,6 +295,10 @@ class Grid(Value):
     def orientation(self) -> float:
         """Position angle of the y axis, east of north [deg]."""
         return float(np.rad2deg(np.arctan2(self.cd[0, 1], self.cd[1, 1])))
+
+    def relative_area(self) -> NDArray[np.float32] | None:
+        """Return the sky area of each pixel over that of the middle one; None as all are equal."""
+        return None
 
     @cached_property
     def wcs(self) -> WCS:

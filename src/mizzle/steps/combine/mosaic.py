@@ -85,6 +85,9 @@ def combine(
     enough = ALMOST * min(source.weight for source in inputs)
     runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
     sci, err, wht, ctx = _finish(sums, bands, runner)
+    area = grid.relative_area()
+    if area is not None:
+        sci, err, wht = _per_pixel((sci, err, wht), area, settings.combine.weight)
     filter_name = exposures[0].filter
     correlation = neighbor_correlation(inputs, settings)
     return Mosaic(
@@ -189,6 +192,17 @@ def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: 
     for image in (sci, err, wht, context):
         image.flags.writeable = False  # locked here, so that the mosaic need not copy them
     return sci, err, wht, context
+
+
+def _per_pixel(
+    planes: tuple[NDArray[np.float32], ...], area: NDArray[np.float32], weight: str
+) -> tuple[NDArray[np.float32], ...]:
+    """Turn rates per middle pixel into rates per pixel, where pixels differ: the sum over a star is its flux."""
+    sci, err, wht = planes
+    made = (sci * area, err * area, wht if weight == "EXP" else wht / (area * area))
+    for image in made:
+        image.flags.writeable = False
+    return made
 
 
 def neighbor_correlation(inputs: Sequence[ChipInput], settings: Settings) -> dict[str, NDArray[np.float64]]:
