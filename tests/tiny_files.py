@@ -12,6 +12,8 @@ PHOTFLAM = {1: 2.507987e-18, 2: 2.458077e-18, 3: 2.449067e-18, 4: 2.498411e-18}
 # Sky of the reference pixels and CD of a plausible pointing; only their consistency matters here.
 ORIENT = {1: 180.0, 2: 90.0, 3: 0.0, 4: -90.0}
 SIDE = 96
+#: Keywords that a c0f keeps by group.
+GROUP = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 
 
 def primary(root: str = "ua060502m", **changes: Any) -> fits.PrimaryHDU:
@@ -103,3 +105,37 @@ def write_pair(
     science.writeto(folder / f"{root}_c0m{ending}")
     quality.writeto(folder / f"{root}_c1m{ending}")
     return folder / f"{root}_c0m{ending}"
+
+
+def waiver(path: Path, folder: Path) -> Path:
+    """Write a multi-extension pair as the archive's older form; return the c0f."""
+    folder.mkdir(exist_ok=True)
+    for kind, old in (("c0m", "c0f"), ("c1m", "c1f")):
+        with fits.open(path.with_name(path.name.replace("c0m", kind))) as hdus:
+            chips = hdus[1:]
+            keys = [k for k in chips[0].header if k not in ("XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER")]
+            keys = [k for k in keys if not k.startswith(("NAXIS", "BITPIX")) and k]
+            columns = []
+            for key in keys:
+                values = [hdu.header[key] for hdu in chips]
+                form = {int: "I12", float: "D25.17"}.get(type(values[0]), "A48")
+                columns.append(fits.Column(key, form, array=np.array(values), ascii=True))
+            primary = fits.PrimaryHDU(np.stack([hdu.data for hdu in chips]), header=hdus[0].header)
+            for key in GROUP:  # the first group's stand in the primary too
+                primary.header[key] = chips[0].header[key]
+            table = fits.TableHDU.from_columns(columns, name="TAB")
+            fits.HDUList([primary, table]).writeto(folder / path.name.replace("c0m", old))
+    return folder / path.name.replace("c0m", "c0f")
+
+
+def tiled(path: Path, folder: Path, ending: str = ".fits.fz") -> Path:
+    """Write a pair as tile-compressed files, without loss; return the science file."""
+    folder.mkdir(exist_ok=True)
+    for kind in ("c0m", "c1m"):
+        with fits.open(path.with_name(path.name.replace("c0m", kind))) as hdus:
+            packed = [
+                fits.CompImageHDU(hdu.data, hdu.header, compression_type="GZIP_2", quantize_level=0) for hdu in hdus[1:]
+            ]
+            name = path.name.replace("c0m.fits", f"{kind}{ending}")
+            fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *packed]).writeto(folder / name)
+    return folder / path.name.replace(".fits", ending)

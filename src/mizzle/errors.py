@@ -14,9 +14,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+#: Longest message; what is cut out of it goes from its middle, for the file stands first and the remedy last.
+LONGEST_MESSAGE = 1000
+
 
 def _one_line(text: str) -> str:
-    """Return a message on one line: names of files and text of headers may hold anything."""
+    """Return a message on one line of bounded length: names of files and text of headers may hold anything."""
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE - 305]} ... {text[-300:]}"
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
 
 
@@ -26,7 +31,8 @@ class MizzleError(Exception):
     Parameters
     ----------
     message : str
-        Where, what was found, what was needed, what to do; it is kept as one line.
+        Where, what was found, what was needed, what to do; it is kept as one line of at most 1000
+        characters.
     **facts : object
         The values the message was built from, for programs to read.
     """

@@ -15,10 +15,7 @@ from mizzle.errors import InputError, SettingsError
 from mizzle.io.exposures import read_exposure
 from mizzle.io.inputs import find_inputs
 from mizzle.model import Exposure, Verdict
-from tiny_files import write_pair
-
-#: Keywords that a c0f keeps by group.
-GROUP = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
+from tiny_files import tiled, waiver, write_pair
 
 
 def same(one: Exposure, other: Exposure) -> None:
@@ -39,27 +36,6 @@ def same(one: Exposure, other: Exposure) -> None:
         np.testing.assert_array_equal(chip.frame.cd, twin.frame.cd)
 
 
-def waiver(path: Path, folder: Path) -> Path:
-    """Write a multi-extension pair as the archive's older form; return the c0f."""
-    folder.mkdir(exist_ok=True)
-    for kind, old in (("c0m", "c0f"), ("c1m", "c1f")):
-        with fits.open(path.with_name(path.name.replace("c0m", kind))) as hdus:
-            chips = hdus[1:]
-            keys = [k for k in chips[0].header if k not in ("XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER")]
-            keys = [k for k in keys if not k.startswith(("NAXIS", "BITPIX")) and k]
-            columns = []
-            for key in keys:
-                values = [hdu.header[key] for hdu in chips]
-                form = {int: "I12", float: "D25.17"}.get(type(values[0]), "A48")
-                columns.append(fits.Column(key, form, array=np.array(values), ascii=True))
-            primary = fits.PrimaryHDU(np.stack([hdu.data for hdu in chips]), header=hdus[0].header)
-            for key in GROUP:  # the first group's stand in the primary too
-                primary.header[key] = chips[0].header[key]
-            table = fits.TableHDU.from_columns(columns, name="TAB")
-            fits.HDUList([primary, table]).writeto(folder / path.name.replace("c0m", old))
-    return folder / path.name.replace("c0m", "c0f")
-
-
 def test_the_older_form_is_the_same_exposure(tmp_path: Path) -> None:
     path = write_pair(tmp_path / "new")
     same(read_exposure(path), read_exposure(waiver(path, tmp_path / "old")))
@@ -78,15 +54,7 @@ def test_an_older_form_without_a_row_for_each_group_is_refused(tmp_path: Path) -
 @pytest.mark.parametrize("ending", [".fits.fz", ".fits"])
 def test_tile_compressed_files_are_read(ending: str, tmp_path: Path) -> None:
     path = write_pair(tmp_path / "plain")
-    (tmp_path / "tiles").mkdir()
-    for kind in ("c0m", "c1m"):
-        with fits.open(path.with_name(path.name.replace("c0m", kind))) as hdus:
-            packed = [
-                fits.CompImageHDU(hdu.data, hdu.header, compression_type="GZIP_2", quantize_level=0) for hdu in hdus[1:]
-            ]
-            name = path.name.replace("c0m.fits", f"{kind}{ending}")
-            fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *packed]).writeto(tmp_path / "tiles" / name)
-    same(read_exposure(path), read_exposure(tmp_path / "tiles" / path.name.replace(".fits", ending)))
+    same(read_exposure(path), read_exposure(tiled(path, tmp_path / "tiles", ending)))
 
 
 def test_pixels_rounded_by_compression_are_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import warnings
@@ -98,7 +99,7 @@ def read_table(path: str | os.PathLike[str]) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # units and dates of other people's files are not our news
             return _read(content, kind, options)
-    except (*UNREADABLE, SyntaxError, ExpatError) as problem:
+    except (*UNREADABLE, SyntaxError, ExpatError, csv.Error) as problem:
         raise InputError(
             f"{path}: not a readable table (taken for {kind}): {reason(problem)}; ECSV, CSV, FITS or VOTable is needed",
             path=str(path),
@@ -119,10 +120,14 @@ def _kind_of(head: bytes) -> str:
 
 
 def _read(content: bytes, kind: str, options: dict[str, Any]) -> Any:
+    from astropy.io.fits import VerifyError
     from astropy.table import Table
 
     if not kind.startswith("ascii"):
-        return Table.read(io.BytesIO(content), format=kind, **options)
+        try:
+            return Table.read(io.BytesIO(content), format=kind, **options)
+        except VerifyError as problem:
+            raise ValueError(str(problem)) from problem
     lines = content.decode("utf-8-sig").splitlines()
     if not any(line.strip() for line in lines):
         raise ValueError("it is empty")

@@ -71,6 +71,10 @@ class Settings(Section):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
 
 
+#: Wrong settings that a message names; its facts hold all.
+_MOST_SAID = 3
+
+
 def load_settings(toml: str = "", assignments: Iterable[str] = (), *, source: str = "settings") -> Settings:
     """Build the settings of a run.
 
@@ -115,7 +119,8 @@ def build_settings(values: Mapping[str, Any], source: str = "") -> Settings:
         return Settings.model_validate(dict(values))
     except ValidationError as problem:
         lines = [_explain(error) for error in problem.errors()]
-        raise SettingsError(f"{source}: " * bool(source) + "; ".join(lines), errors=lines) from None
+        said = "; ".join(lines[:_MOST_SAID]) + (f"; and {len(lines) - _MOST_SAID} more" if lines[_MOST_SAID:] else "")
+        raise SettingsError(f"{source}: " * bool(source) + said, errors=lines) from None
 
 
 def parse_assignment(text: str) -> tuple[str, str, Any]:
