@@ -12,7 +12,7 @@ from mizzle.errors import SettingsError
 from mizzle.kernel import blot, blot_chip
 
 FEW = settings(max_examples=40, deadline=None)
-ORDER = {"nearest": 0, "linear": 1, "poly3": 3, "poly5": 5, "lanczos3": 0}
+ORDER = {"nearest": 0, "linear": 1, "poly3": 3, "poly5": 5, "lanczos3": 0, "lanczos5": 0}
 twin = pytest.mark.parametrize("twin", TWINS)
 names = pytest.mark.parametrize("interp", ORDER)
 seeds = st.integers(0, 2**32 - 1)

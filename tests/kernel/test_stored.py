@@ -14,7 +14,7 @@ from mizzle.errors import SettingsError
 from mizzle.kernel import Accumulator, blot, drizzle
 from mizzle.kernel.bands import busy_edges, even_edges, thread_count
 
-KERNELS = ("square", "point", "turbo", "gaussian", "lanczos3")
+KERNELS = ("square", "point", "turbo", "gaussian", "lanczos2", "lanczos3", "lanczos5")
 twin = pytest.mark.parametrize("twin", TWINS)
 
 

@@ -14,10 +14,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.kernel.coadd_inputs import (
+    check_agreement,
+    check_time,
+    context,
+    context_range,
+    fill,
+    flag_words,
+    float32,
+    listed,
+    misses,
+    shape_of,
+    within,
+)
 from mizzle.kernel.drop import Accumulator, drizzle
+from mizzle.kernel.drop.flags import spread_flags
 
-#: Kernels of the class; ``lanczos2`` of the package is not offered.
-KERNELS = ("square", "gaussian", "point", "turbo", "lanczos3")
+#: Kernels of the class; ``lanczos5`` is one more than the package has.
+KERNELS = ("square", "gaussian", "point", "turbo", "lanczos2", "lanczos3", "lanczos5")
 _PLANE_BITS = 32
 _SHAPES = "Inconsistent data shapes specified: out_shape and the output arrays have different shapes."
 _NUMBER_OF_SECOND = "Mismatch between the number of 'out_img2' images and that of 'data2'."
@@ -29,7 +43,7 @@ class Drizzle:
     Parameters
     ----------
     kernel : str
-        ``square gaussian point turbo lanczos3``.
+        ``square gaussian point turbo lanczos2 lanczos3 lanczos5``.
     fillval, fillval2 : float or str, optional
         Value of `out_img`, `out_img2` where nothing fell; NaN for ``None`` and ``"INDEF"``, 0 for an output given.
     out_shape : (int, int), optional
@@ -40,8 +54,8 @@ class Drizzle:
         Its context.
     out_img2 : array or list of arrays, optional
         Its variances.
-    out_dq : optional
-        Not offered: data quality is not drizzled.
+    out_dq : (ny, nx) uint32 array, optional
+        Its data quality.
     exptime : float
         Exposure time of the earlier images [s].
     begin_ctx_id, max_ctx_id : int
@@ -71,26 +85,25 @@ class Drizzle:
         max_ctx_id: int | None = None,
         disable_ctx: bool = False,
     ) -> None:
-        if out_dq is not None:
-            raise SettingsError("'out_dq' is not offered: data quality is not drizzled here")
+        self._dq = None if out_dq is None else flag_words(out_dq, "out_dq")
         self._disable_ctx, self._last = disable_ctx, -1
-        self._begin, self._max = _context_range(begin_ctx_id, max_ctx_id, disable_ctx)
-        _check_time(exptime, out_img, out_wht, out_ctx)
+        self._begin, self._max = context_range(begin_ctx_id, max_ctx_id, disable_ctx)
+        check_time(exptime, out_img, out_wht, out_ctx)
         if kernel.lower() not in KERNELS:
             raise SettingsError(f"Kernel '{kernel}' is not supported.", kernel=kernel)
         self._kernel, self._texptime = kernel.lower(), exptime
-        self._fillval, self._fill = _fill(fillval, out_img)
-        self._fillval2, self._fill2 = _fill(fillval2, None if out_img2 is None else out_img2)
-        self._img, self._wht = _float32(out_img), _float32(out_wht)
+        self._fillval, self._fill = fill(fillval, out_img)
+        self._fillval2, self._fill2 = fill(fillval2, None if out_img2 is None else out_img2)
+        self._img, self._wht = float32(out_img), float32(out_wht)
         self._img2: list[NDArray[np.float32]] | None = None
-        given2 = [] if out_img2 is None else [_float32(one) for one in _listed(out_img2)]
-        self._ctx = _context(out_ctx) if not disable_ctx else None
-        shapes = {a.shape[-2:] for a in (self._img, self._wht, self._ctx, *given2) if a is not None}
+        given2 = [] if out_img2 is None else [float32(one) for one in listed(out_img2)]
+        self._ctx = context(out_ctx) if not disable_ctx else None
+        shapes = {a.shape[-2:] for a in (self._img, self._wht, self._ctx, self._dq, *given2) if a is not None}
         if out_shape is not None:
             shapes.add(tuple(int(n) for n in out_shape))
         if len(shapes) > 1:
             raise SettingsError(_SHAPES, shapes=tuple(shapes))
-        _check_agreement(self._wht, self._ctx)
+        check_agreement(self._wht, self._ctx)
         self._shape: tuple[int, ...] | None = next(iter(shapes), None)
         self._given2 = given2
         if self._shape is not None:
@@ -141,8 +154,8 @@ class Drizzle:
             0-based output (x, y) of each pixel's center.
         data2 : (ny, nx) array or list of them, optional
             Variances: resampled with squared weights.
-        dq : optional
-            Not offered.
+        dq : (ny, nx) array of integers of 32 bits at most, optional
+            Flags of the pixels: a cell of `out_dq` has those of all pixels that fell into it.
         scale : float, optional
             Older name of `pixel_scale_ratio`; `iscale` is then its square.
         iscale, pixel_scale_ratio, wht_scale : float
@@ -166,8 +179,6 @@ class Drizzle:
         SettingsError
             A `ValueError`, with the words of the package.
         """
-        if dq is not None:
-            raise SettingsError("'dq' is not offered: data quality is not drizzled here")
         if scale is not None:
             warnings.warn(
                 "'scale' is deprecated; use 'iscale' and 'pixel_scale_ratio'", DeprecationWarning, stacklevel=2
@@ -182,18 +193,23 @@ class Drizzle:
         self._check_second(data2, image.shape)
         if weight.shape != image.shape:
             raise SettingsError("'weight_map' shape is not consistent with 'data' shape.", shape=weight.shape)
+        flags = None if dq is None else flag_words(dq, "dq")
+        if flags is not None and flags.shape != image.shape:
+            raise SettingsError("'dq' shape is not consistent with 'data' shape.", shape=flags.shape)
         if self._shape is None:
-            self._allocate(_shape_of(where))
+            self._allocate(shape_of(where))
         second = self._second(data2, image.shape)
-        if self._kernel in ("gaussian", "lanczos3"):
+        if self._kernel == "gaussian" or self._kernel.startswith("lanczos"):
             warnings.warn(f"Kernel '{self._kernel}' is not a flux-conserving kernel", Warning, stacklevel=2)
         unit = iscale / (1.0 if in_units == "cps" else exptime)
         bit = None if self._disable_ctx else self._next_bit()
         self._texptime += exptime
-        weight = _within(weight, (xmin, xmax, ymin, ymax)) * wht_scale
+        weight = within(weight, (xmin, xmax, ymin, ymax)) * wht_scale
         options = {"pixfrac": pixfrac, "kernel": self._kernel, "pixel_scale_ratio": pixel_scale_ratio}
         self._add(image * unit, weight, where, [None if v is None else v * unit**2 for v in second], options, bit)
-        return _misses(where, self._wht.shape if self._wht is not None else (0, 0))
+        if flags is not None:
+            self._add_flags(spread_flags(flags, image, weight, where, self._frame, **options))
+        return misses(where, self._wht.shape if self._wht is not None else (0, 0))
 
     def _add(
         self,
@@ -205,8 +221,7 @@ class Drizzle:
         bit: int | None,
     ) -> None:
         """Add to the sums, and bring the outputs up to date."""
-        assert self._shape is not None
-        shape = (self._shape[0], self._shape[1])
+        shape = self._frame
         first = drizzle(image, weight, where, shape, **options)
         hit = first.weight != 0
         self._sum[hit] += first.mean[hit] * first.weight[hit]
@@ -218,6 +233,18 @@ class Drizzle:
             drizzle(image, weight, where, shape, variance=variance, into=kept, **options)
             self._squares[index][hit] += (kept.error().astype(np.float64)[hit] * first.weight[hit]) ** 2
         self._refresh(hit, bit)
+
+    @property
+    def _frame(self) -> tuple[int, int]:
+        assert self._shape is not None
+        return self._shape[0], self._shape[1]
+
+    def _add_flags(self, found: NDArray[np.uint32]) -> None:
+        """Add one image's flags to those before."""
+        if self._dq is None:
+            self._dq = found
+        else:
+            self._dq |= found
 
     def _refresh(self, hit: NDArray[np.bool_], bit: int | None) -> None:
         assert self._img is not None
@@ -247,7 +274,7 @@ class Drizzle:
     @staticmethod
     def _check_second(data2: Any, shape: tuple[int, ...]) -> list[NDArray[np.float64] | None]:
         """Return the variances as arrays of the image's shape."""
-        words = [] if data2 is None else _listed(data2)
+        words = [] if data2 is None else listed(data2)
         given = [None if one is None or np.size(one) == 0 else np.asarray(one, np.float64) for one in words]
         if any(one is not None and one.shape != shape for one in given):
             many = "shape" if isinstance(data2, np.ndarray) else "shape(s)"
@@ -307,90 +334,11 @@ class Drizzle:
         return self._img2 or None
 
     @property
-    def out_dq(self) -> None:
-        """None: data quality is not drizzled."""
-        return
+    def out_dq(self) -> NDArray[np.uint32] | None:
+        """Flags of the pixels that fell into each cell; None where none were given."""
+        return self._dq
 
     @property
     def total_exptime(self) -> float:
         """Summed exposure time [s]."""
         return self._texptime
-
-
-def _context_range(begin: int, most: int | None, off: bool) -> tuple[int, int | None]:
-    """Check the range of context bits."""
-    if off:
-        return 0, None
-    if begin < 0:
-        raise SettingsError("Invalid context image ID", begin_ctx_id=begin)
-    if most is not None and most < begin:
-        raise SettingsError("'max_ctx_id' cannot be smaller than 'begin_ctx_id'.", max_ctx_id=most)
-    return begin, most
-
-
-def _check_time(exptime: float, img: Any, wht: Any, ctx: Any) -> None:
-    """Check that exposure time and earlier results belong together."""
-    if exptime < 0.0:
-        raise SettingsError("Exposure time must be non-negative.", exptime=exptime)
-    if exptime > 0.0 and img is None and wht is None and ctx is None:
-        raise SettingsError("Exposure time must be 0.0 for the first resampling (no earlier output is given).")
-    if exptime == 0.0 and any(a is not None and np.any(a) for a in (wht, ctx)):
-        raise SettingsError(
-            "Inconsistent exposure time and context and/or weight images: exposure time is 0, these are not."
-        )
-
-
-def _fill(value: Any, output: Any) -> tuple[Any, float]:
-    """Return a fill value as given, and as a number."""
-    if value is None or str(value).strip().upper() in ("", "INDEF", "NAN"):
-        return ("INDEF" if output is None else "0"), (float("nan") if output is None else 0.0)
-    return value, float(value)
-
-
-def _float32(array: Any) -> NDArray[np.float32] | None:
-    return None if array is None else np.asarray(array, np.float32)
-
-
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, np.ndarray) and value.ndim == 2 else list(value)
-
-
-def _context(given: Any) -> NDArray[np.int32] | None:
-    if given is None:
-        return None
-    array = np.asarray(given, np.int32)
-    if array.ndim not in (2, 3):
-        raise SettingsError("'out_ctx' must be either a 2D or 3D array.", ndim=array.ndim)
-    return array[None] if array.ndim == 2 else array
-
-
-def _check_agreement(wht: Any, ctx: Any) -> None:
-    """Check that weight and context say the same of where something fell."""
-    if wht is not None and ctx is not None and np.any((wht > 0) != np.any(ctx != 0, axis=0)):
-        raise SettingsError("Inconsistent values of supplied 'out_wht' and 'out_ctx' arrays: one is 0, the other not.")
-
-
-def _shape_of(pixmap: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the shape that holds all places of a pixel map."""
-    return tuple(int(np.ceil(np.nanmax(pixmap[..., axis]) + 0.5)) for axis in (1, 0))  # type: ignore[return-value]
-
-
-def _within(weight: NDArray[np.float64], box: tuple[int | None, ...]) -> NDArray[np.float64]:
-    """Return the weights, 0 outside a box (inclusive)."""
-    if all(side is None for side in box):
-        return weight
-    xmin, xmax, ymin, ymax = box
-    ny, nx = weight.shape
-    rows = slice(max(0, int(ymin or 0)), ny if ymax is None else min(ny, int(ymax) + 1))
-    columns = slice(max(0, int(xmin or 0)), nx if xmax is None else min(nx, int(xmax) + 1))
-    inside = np.zeros_like(weight)
-    inside[rows, columns] = weight[rows, columns]
-    return inside
-
-
-def _misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
-    """Count the pixels that fall outside, and the rows without any inside."""
-    x, y = where[..., 0], where[..., 1]
-    with np.errstate(invalid="ignore"):
-        inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
-    return {"nmiss": int(np.count_nonzero(~inside)), "nskip": int(np.count_nonzero(~inside.any(axis=1)))}

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 6
+ABI = 7
 """Must equal MZ_ABI in src/mizzle.h."""
 
-KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4}
+KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
 """Codes of mizzle.h."""
 
-INTERPOLATIONS = {"nearest": 0, "linear": 1, "poly3": 2, "poly5": 3, "lanczos3": 4}
+INTERPOLATIONS = {"nearest": 0, "linear": 1, "poly3": 2, "poly5": 3, "lanczos3": 4, "lanczos5": 5}
 """Codes of mizzle.h."""
 
 CHUNK = 64

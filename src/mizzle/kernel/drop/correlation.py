@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mizzle.arrays import FloatArray
+from mizzle.kernel.drop.types import LANCZOS
 
 #: Quadrature points along each axis, and products farther apart than this many pixels are taken as independent.
 POINTS = 48
@@ -38,7 +39,7 @@ def drop_correlation(
     pixfrac : float
         Side of the drop over that of the pixel.
     kernel : str
-        ``square``, ``turbo``, ``point``, ``gaussian`` or ``lanczos3``.
+        ``square``, ``turbo``, ``point``, ``gaussian``, ``lanczos2``, ``lanczos3`` or ``lanczos5``.
     pixel_scale_ratio : float
         Product over input pixel side; sizes the drops that do not follow the map.
 
@@ -56,8 +57,10 @@ def drop_correlation(
         return np.ones((1, 1))
     if kernel == "gaussian":
         return _profile(lambda t: np.exp(-((t * 2.3548 / side) ** 2) / 4.0), 5.0 * side / 2.3548)
-    if kernel == "lanczos3":
-        return _profile(lambda t: _lanczos_autocorrelation(t / side), 6.0 * side)
+    if kernel in LANCZOS:
+        order = LANCZOS[kernel]
+        step = 1.0 / pixel_scale_ratio  # pixfrac has no say
+        return _profile(lambda t: _lanczos_autocorrelation(t / step, order), 2.0 * order * step)
     matrix = np.eye(2) * side if kernel == "turbo" else np.asarray(jacobian, dtype=np.float64) * pixfrac
     return _parallelogram(matrix)
 
@@ -82,11 +85,11 @@ def _profile(function: Any, reach: float) -> FloatArray:
     return np.asarray(line[:, None] * line[None, :])
 
 
-def _lanczos_autocorrelation(t: FloatArray) -> FloatArray:
-    u = np.linspace(-3.0, 3.0, 601)
+def _lanczos_autocorrelation(t: FloatArray, order: int) -> FloatArray:
+    u = np.linspace(-order, order, 200 * order + 1)
 
     def window(x: FloatArray) -> FloatArray:
-        return np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
+        return np.where(np.abs(x) < order, np.sinc(x) * np.sinc(x / order), 0.0)
 
     return np.asarray((window(u) * window(u + np.asarray(t)[:, None])).sum(axis=1))
 

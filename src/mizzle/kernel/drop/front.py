@@ -111,9 +111,10 @@ def accumulate(
     pixfrac : float
         Side of the drop over the side of the pixel, 0 to 1.
     kernel : str
-        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian`` or ``lanczos3``.
+        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian``, ``lanczos2``, ``lanczos3`` or
+        ``lanczos5``.
     pixel_scale_ratio : float
-        Output over input pixel side; sizes turbo, gaussian and lanczos3 drops only.
+        Output over input pixel side; sizes turbo, gaussian and Lanczos drops only.
     context_bit : int, optional
         Number of this input, where `acc` keeps a context. With several threads, call ``acc.reserve_context`` first.
     rows : (int, int), optional

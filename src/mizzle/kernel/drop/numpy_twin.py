@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.kernel.drop.accumulator import Accumulator
-from mizzle.kernel.drop.types import ChipPixels, DropShape
+from mizzle.kernel.drop.types import LANCZOS, ChipPixels, DropShape
 from mizzle.kernel.maps.numpy_twin import FAR, SIDE, Block, blocks, points
 from mizzle.kernel.maps.types import AnyMap
 
@@ -250,10 +250,11 @@ def _drop_point(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel) -> No
         adder.add(cx[None], cy[None], np.ones((1, cx.size)), _chosen(pixel, use))
 
 
-def lanczos3_step(x: FloatArray) -> FloatArray:
-    """Lanczos-3 window read in steps of 0.003 (3 over 1000), as the drizzle package's table has it; 0 from 3 on."""
-    step = np.floor(np.minimum(x, 4.0) * (1000 / 3.0) + 0.5)
-    return np.asarray(np.where(step < 1000, np.sinc(0.003 * step) * np.sinc(0.001 * step), 0.0))
+def lanczos_step(x: FloatArray, order: int) -> FloatArray:
+    """Lanczos window read in steps of 0.003, as the drizzle package's table has it; 0 from its last zero on."""
+    step = np.floor(np.minimum(x, order + 1.0) * (1000 / 3.0) + 0.5)
+    value = np.sinc(0.003 * step) * np.sinc(0.003 / order * step)
+    return np.asarray(np.where(step < (1000 * order + 2) // 3, value, 0.0))
 
 
 def profile(drop: DropShape) -> tuple[float, Callable[[FloatArray, FloatArray], FloatArray]]:
@@ -281,7 +282,12 @@ def profile(drop: DropShape) -> tuple[float, Callable[[FloatArray, FloatArray], 
 
         return max(2.5 * side / fwhm, 1.2 / drop.ratio), bell
     step = 1.0 / drop.ratio  # the window is as wide as its zeros demand: pixfrac has no say
-    return 3.0 * step, lambda dx, dy: lanczos3_step(np.abs(dx) / step) * lanczos3_step(np.abs(dy) / step)
+    order = LANCZOS[drop.kernel]
+
+    def window(dx: FloatArray, dy: FloatArray) -> FloatArray:
+        return lanczos_step(np.abs(dx) / step, order) * lanczos_step(np.abs(dy) / step, order)
+
+    return order * step, window
 
 
 def _drop_centers(adder: _Adder, x: FloatArray, y: FloatArray, pixel: Pixel, drop: DropShape) -> None:

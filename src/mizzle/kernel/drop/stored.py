@@ -63,9 +63,10 @@ def drizzle(
     pixfrac : float
         Side of the drop over the side of the pixel, 0 to 1; below 0.001 drops are points.
     kernel : str
-        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian`` or ``lanczos3``.
+        ``square`` (exact overlap), ``point``, ``turbo``, ``gaussian``, ``lanczos2``, ``lanczos3`` or
+        ``lanczos5``.
     pixel_scale_ratio : float
-        Output over input pixel side; sizes turbo, gaussian and lanczos3 drops only.
+        Output over input pixel side; sizes turbo, gaussian and Lanczos drops only.
     variance : (ny, nx) array, optional
         Variance of the signal [its unit squared]; `into` adds it up, for ``into.error()``.
     context : int, optional

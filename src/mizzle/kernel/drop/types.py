@@ -15,6 +15,9 @@ from mizzle.kernel.native import KERNELS
 SMALLEST_PIXFRAC = 0.001
 """Drops smaller than this fall as points."""
 
+LANCZOS = {"lanczos2": 2, "lanczos3": 3, "lanczos5": 5}
+"""Zeros of a windowed sinc to one side of its middle."""
+
 
 @dataclass(frozen=True, eq=False)
 class ChipPixels:
@@ -42,11 +45,11 @@ class DropShape:
     Parameters
     ----------
     kernel : str
-        ``square``, ``point``, ``turbo``, ``gaussian`` or ``lanczos3``.
+        ``square``, ``point``, ``turbo``, ``gaussian``, ``lanczos2``, ``lanczos3`` or ``lanczos5``.
     pixfrac : float
         Side of a drop over the side of its pixel.
     ratio : float
-        Output over input pixel side; sizes turbo, gaussian and lanczos3 drops.
+        Output over input pixel side; sizes turbo, gaussian and Lanczos drops.
     """
 
     kernel: str

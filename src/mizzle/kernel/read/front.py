@@ -59,9 +59,9 @@ def blot_chip(image: ArrayLike, chip_map: ChipMap, *, interp: str = "poly5") -> 
     chip_map : ChipMap
         Where the chip's pixels fall on it.
     interp : str
-        ``nearest``, ``linear``, ``poly3`` (4 x 4 points), ``poly5`` (6 x 6) or ``lanczos3`` (6 x 6, scaled so that a
-        flat image stays flat). Where points are missing (edge, NaN), the next shorter polynomial serves, down to the
-        nearest pixel.
+        ``nearest``, ``linear``, ``poly3`` (4 x 4 points), ``poly5`` (6 x 6), ``lanczos3`` (6 x 6) or ``lanczos5`` (10 x
+        10), both scaled so that a flat image stays flat. Where points are missing (edge, NaN), the next shorter one
+        serves, down to the nearest pixel.
 
     Returns
     -------

@@ -8,8 +8,9 @@ from mizzle.arrays import FloatArray, Image
 from mizzle.kernel.maps.numpy_twin import FAR, blocks, points
 from mizzle.kernel.maps.types import AnyMap
 
-SHORTER = {"lanczos3": "poly5", "poly5": "poly3", "poly3": "linear", "linear": "nearest"}
-POINTS = {"linear": 2, "poly3": 4, "poly5": 6, "lanczos3": 6}
+SHORTER = {"lanczos5": "lanczos3", "lanczos3": "poly5", "poly5": "poly3", "poly3": "linear", "linear": "nearest"}
+POINTS = {"linear": 2, "poly3": 4, "poly5": 6, "lanczos3": 6, "lanczos5": 10}
+ORDER = {"lanczos3": 3.0, "lanczos5": 5.0}
 
 
 def weights(interp: str, f: FloatArray) -> FloatArray:
@@ -17,8 +18,9 @@ def weights(interp: str, f: FloatArray) -> FloatArray:
     n = POINTS[interp]
     nodes = np.arange(n) - (n // 2 - 1)
     t = f[None] - nodes.reshape(-1, *(1,) * f.ndim)
-    if interp == "lanczos3":
-        w = np.where(np.abs(t) < 3.0, np.sinc(t) * np.sinc(t / 3.0), 0.0)
+    if interp in ORDER:
+        order = ORDER[interp]
+        w = np.where(np.abs(t) < order, np.sinc(t) * np.sinc(t / order), 0.0)
         return np.asarray(w / w.sum(axis=0))
     result = np.empty_like(t)
     for k in range(n):

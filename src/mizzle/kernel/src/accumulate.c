@@ -18,14 +18,21 @@ typedef int64_t mz_bits __attribute__((vector_size(32)));
 
 #define MZ_PI 3.14159265358979323846
 
-/* Lanczos-3 window in steps of 0.003 from 0 to 3, read at the nearest step as the drizzle package does. */
-#define MZ_LANCZOS_STEPS 1000
-static void mz_lanczos3_table(double *table)
+/* Zeros of a Lanczos window to one side of its middle; 0 for other drops. */
+MZ_INLINE int mz_lanczos_order(int64_t kernel)
+{
+    return kernel == MZ_LANCZOS3 ? 3 : kernel == MZ_LANCZOS2 ? 2 : kernel == MZ_LANCZOS5 ? 5 : 0;
+}
+
+/* Lanczos windows in steps of 0.003 up to their last zero, read at the nearest step as the drizzle package does. */
+#define MZ_LANCZOS_MOST 1667
+MZ_INLINE int mz_lanczos_steps(int order) { return (1000 * order + 2) / 3; }
+static void mz_lanczos_table(int order, double *table)
 {
     table[0] = 1.0;
-    for (int k = 1; k <= MZ_LANCZOS_STEPS; k++) {
-        const double t = MZ_PI * 3.0 * (double)k / MZ_LANCZOS_STEPS;
-        table[k] = sin(t) * sin(t / 3.0) * 3.0 / (t * t);
+    for (int k = 1; k < mz_lanczos_steps(order); k++) {
+        const double t = MZ_PI * 3.0 * (double)k / 1000.0;
+        table[k] = sin(t) * sin(t / (double)order) * (double)order / (t * t);
     }
 }
 

@@ -250,8 +250,8 @@ MZ_INLINE double MZ(profile)(const mz_job *job, const double *table, double d, d
     }
     if (job->kernel == MZ_GAUSSIAN)
         return sqrt(scale / MZ_PI) * exp(-scale * d * d);
-    const double step = fabs(d) / side * (MZ_LANCZOS_STEPS / 3.0) + 0.5;
-    return step < (double)MZ_LANCZOS_STEPS ? table[(int)step] : 0.0;
+    const double step = fabs(d) / side * (1000.0 / 3.0) + 0.5;
+    return step < (double)mz_lanczos_steps(mz_lanczos_order(job->kernel)) ? table[(int)step] : 0.0;
 }
 
 /* Separable drops about a center: a box, or a profile cut at some reach. */
@@ -260,15 +260,16 @@ static void MZ(drop_center)(const mz_job *job, const double *table, double x, do
 {
     if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
         return;
-    const double side = (job->kernel == MZ_LANCZOS3 ? 1.0 : job->pixfrac) / job->ratio;
+    const int order = mz_lanczos_order(job->kernel);
+    const double side = (order ? 1.0 : job->pixfrac) / job->ratio;
     double reach = 0.5 * side, scale = 0.0;
     if (job->kernel == MZ_GAUSSIAN) {
         /* Full width at half maximum of one drop side, cut at 2.5 sigma but never below 1.2 input pixels. */
         const double fwhm = 2.3548;
         scale = fwhm * fwhm / (side * side) / 2.0;
         reach = MZ(max)(2.5 * side / fwhm, 1.2 / job->ratio);
-    } else if (job->kernel == MZ_LANCZOS3)
-        reach = 3.0 * side;
+    } else if (order)
+        reach = (double)order * side;
     const double x0 = x - reach, x1 = x + reach, y0 = y - reach, y1 = y + reach;
     if (x1 < 0.0 || x0 > (double)job->out_nx || y1 < (double)job->row0 || y0 > (double)job->row1)
         return;
@@ -287,7 +288,7 @@ static void MZ(drop_center)(const mz_job *job, const double *table, double x, do
                                                : MZ(profile)(job, table, x - ((double)c + 0.5), side, scale);
             const double share = high * along;
             /* A Lanczos share may be negative, and as small as it likes. */
-            if (job->kernel == MZ_LANCZOS3 ? share == 0.0 : share <= MZ_CRUMB)
+            if (order ? share == 0.0 : share <= MZ_CRUMB)
                 continue;
             MZ(add)(job, r * job->out_nx + c, share, weight, value, variance);
         }
@@ -434,9 +435,9 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
 static void MZ(accumulate)(const mz_job *job, int span)
 {
     MZ(row) row;
-    double table[MZ_LANCZOS_STEPS + 1];
-    if (job->kernel == MZ_LANCZOS3)
-        mz_lanczos3_table(table);
+    double table[MZ_LANCZOS_MOST];
+    if (mz_lanczos_order(job->kernel))
+        mz_lanczos_table(mz_lanczos_order(job->kernel), table);
     for (int64_t j = 0; j < job->map.ny; j++) {
         MZ(prepare)(job, j, &row);
         for (int64_t i0 = row.first - row.first % MZ_CHUNK; i0 <= row.last; i0 += MZ_CHUNK)

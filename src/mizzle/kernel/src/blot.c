@@ -49,6 +49,31 @@ static void lanczos_weights(double f, double *w)
         w[k] /= sum;
 }
 
+/* The same over ten points. */
+static void lanczos5_weights(double f, double *w)
+{
+    const double pi = 3.14159265358979323846;
+    double sum = 0.0;
+    for (int k = 0; k < 10; k++) {
+        const double t = pi * (f + 4.0 - (double)k);
+        w[k] = fabs(t) < 1e-7 ? 1.0 : 5.0 * sin(t) * sin(t / 5.0) / (t * t);
+        sum += w[k];
+    }
+    for (int k = 0; k < 10; k++)
+        w[k] /= sum;
+}
+
+/* Weights of n points for a reading at 0 <= f < 1. */
+MZ_INLINE void point_weights(int n, int lanczos, double f, double *w)
+{
+    if (!lanczos)
+        polynomial_weights(n, f, w);
+    else if (n == 10)
+        lanczos5_weights(f, w);
+    else
+        lanczos_weights(f, w);
+}
+
 /* The image at (x, y) from n x n pixels; not a number where one of them is missing. */
 MZ_INLINE double read_points(const float *image, int64_t ny, int64_t nx, double x, double y, int n, int lanczos)
 {
@@ -56,14 +81,9 @@ MZ_INLINE double read_points(const float *image, int64_t ny, int64_t nx, double 
     const int64_t i = (int64_t)fx - (n / 2 - 1), j = (int64_t)fy - (n / 2 - 1);
     if (i < 0 || j < 0 || i + n > nx || j + n > ny)
         return NAN;
-    double wx[6], wy[6];
-    if (lanczos) {
-        lanczos_weights(x - fx, wx);
-        lanczos_weights(y - fy, wy);
-    } else {
-        polynomial_weights(n, x - fx, wx);
-        polynomial_weights(n, y - fy, wy);
-    }
+    double wx[10], wy[10];
+    point_weights(n, lanczos, x - fx, wx);
+    point_weights(n, lanczos, y - fy, wy);
     const float *p = image + j * nx + i;
     double sum = 0.0;
     for (int r = 0; r < n; r++, p += nx) {
@@ -82,7 +102,7 @@ static double read_nearest(const float *image, int64_t ny, int64_t nx, double x,
     return i < 0 || j < 0 || i >= nx || j >= ny ? NAN : (double)image[j * nx + i];
 }
 
-/* Where the wanted points are not all there, fewer serve: 6, 4, 2, 1. */
+/* Where the wanted points are not all there, fewer serve: 10, 6, 4, 2, 1. */
 static double read_image(const float *image, int64_t ny, int64_t nx, double x, double y, int64_t interp)
 {
     if (!(fabs(x) < MZ_FAR) || !(fabs(y) < MZ_FAR))
@@ -92,6 +112,11 @@ static double read_image(const float *image, int64_t ny, int64_t nx, double x, d
     if (isnan(value))
         return value;
     switch (interp) {
+    case MZ_BLOT_LANCZOS5:
+        value = read_points(image, ny, nx, x, y, 10, 1);
+        if (!isnan(value))
+            return value;
+        /* fall through */
     case MZ_BLOT_LANCZOS3:
         value = read_points(image, ny, nx, x, y, 6, 1);
         if (!isnan(value))

@@ -26,7 +26,7 @@
 #endif
 
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
-#define MZ_ABI 6
+#define MZ_ABI 7
 
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
@@ -37,8 +37,8 @@
 /* A point of the frame beyond this is outside whatever the frame is (and fits an int32). */
 #define MZ_FAR 1e9
 
-enum { MZ_SQUARE = 0, MZ_POINT = 1, MZ_TURBO = 2, MZ_GAUSSIAN = 3, MZ_LANCZOS3 = 4 };
-enum { MZ_NEAREST = 0, MZ_LINEAR = 1, MZ_POLY3 = 2, MZ_POLY5 = 3, MZ_BLOT_LANCZOS3 = 4 };
+enum { MZ_SQUARE = 0, MZ_POINT = 1, MZ_TURBO = 2, MZ_GAUSSIAN = 3, MZ_LANCZOS3 = 4, MZ_LANCZOS2 = 5, MZ_LANCZOS5 = 6 };
+enum { MZ_NEAREST = 0, MZ_LINEAR = 1, MZ_POLY3 = 2, MZ_POLY5 = 3, MZ_BLOT_LANCZOS3 = 4, MZ_BLOT_LANCZOS5 = 5 };
 
 /* Instruction set in use: 0 base, 1 AVX2, 2 AVX-512; negative `level` = the best of this processor. */
 int mz_level(int level);

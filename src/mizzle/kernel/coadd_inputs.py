@@ -1,0 +1,112 @@
+"""What `Drizzle` is given, checked, in the words of the package whose class it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.errors import SettingsError
+
+
+class WrongTypeError(SettingsError, TypeError):
+    """An array of a type that cannot be used; a `TypeError` too, as the package raises it."""
+
+
+def context_range(begin: int, most: int | None, off: bool) -> tuple[int, int | None]:
+    """Check the range of context bits."""
+    if off:
+        return 0, None
+    if begin < 0:
+        raise SettingsError("Invalid context image ID", begin_ctx_id=begin)
+    if most is not None and most < begin:
+        raise SettingsError("'max_ctx_id' cannot be smaller than 'begin_ctx_id'.", max_ctx_id=most)
+    return begin, most
+
+
+def check_time(exptime: float, img: Any, wht: Any, ctx: Any) -> None:
+    """Check that exposure time and earlier results belong together."""
+    if exptime < 0.0:
+        raise SettingsError("Exposure time must be non-negative.", exptime=exptime)
+    if exptime > 0.0 and img is None and wht is None and ctx is None:
+        raise SettingsError("Exposure time must be 0.0 for the first resampling (no earlier output is given).")
+    if exptime == 0.0 and any(a is not None and np.any(a) for a in (wht, ctx)):
+        raise SettingsError(
+            "Inconsistent exposure time and context and/or weight images: exposure time is 0, these are not."
+        )
+
+
+def fill(value: Any, output: Any) -> tuple[Any, float]:
+    """Return a fill value as given, and as a number."""
+    if value is None or str(value).strip().upper() in ("", "INDEF", "NAN"):
+        return ("INDEF" if output is None else "0"), (float("nan") if output is None else 0.0)
+    return value, float(value)
+
+
+def float32(array: Any) -> NDArray[np.float32] | None:
+    """Return an array in 32 bits, itself where it has them; None for None."""
+    return None if array is None else np.asarray(array, np.float32)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return one array, or several, as a list."""
+    return [value] if isinstance(value, np.ndarray) and value.ndim == 2 else list(value)
+
+
+def context(given: Any) -> NDArray[np.int32] | None:
+    """Return the planes of a context; one plane becomes one of one."""
+    if given is None:
+        return None
+    array = np.asarray(given, np.int32)
+    if array.ndim not in (2, 3):
+        raise SettingsError("'out_ctx' must be either a 2D or 3D array.", ndim=array.ndim)
+    return array[None] if array.ndim == 2 else array
+
+
+def check_agreement(wht: Any, ctx: Any) -> None:
+    """Check that weight and context say the same of where something fell."""
+    if wht is not None and ctx is not None and np.any((wht > 0) != np.any(ctx != 0, axis=0)):
+        raise SettingsError("Inconsistent values of supplied 'out_wht' and 'out_ctx' arrays: one is 0, the other not.")
+
+
+def shape_of(pixmap: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the shape that holds all places of a pixel map."""
+    return tuple(int(np.ceil(np.nanmax(pixmap[..., axis]) + 0.5)) for axis in (1, 0))  # type: ignore[return-value]
+
+
+def within(weight: NDArray[np.float64], box: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """Return the weights, 0 outside a box (inclusive)."""
+    if all(side is None for side in box):
+        return weight
+    xmin, xmax, ymin, ymax = box
+    ny, nx = weight.shape
+    rows = slice(max(0, int(ymin or 0)), ny if ymax is None else min(ny, int(ymax) + 1))
+    columns = slice(max(0, int(xmin or 0)), nx if xmax is None else min(nx, int(xmax) + 1))
+    inside = np.zeros_like(weight)
+    inside[rows, columns] = weight[rows, columns]
+    return inside
+
+
+def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
+    """Count the pixels that fall outside, and the rows without any inside."""
+    x, y = where[..., 0], where[..., 1]
+    with np.errstate(invalid="ignore"):
+        inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
+    return {"nmiss": int(np.count_nonzero(~inside)), "nskip": int(np.count_nonzero(~inside.any(axis=1)))}
+
+
+def flag_words(values: Any, name: str) -> NDArray[Any]:
+    """Return data quality as unsigned words of 32 bits; the array itself where it has them.
+
+    Raises
+    ------
+    WrongTypeError
+        Not integers of 4 bytes at most.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
+        raise WrongTypeError(
+            f"'{name}' must be of an unsigned integer type with itemsize of 4 bytes or less.", dtype=str(array.dtype)
+        )
+    return array.astype(np.uint32, copy=False)
