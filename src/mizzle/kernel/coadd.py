@@ -7,7 +7,6 @@ pipelines are written for); sums are kept in float64, so that the order of image
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mizzle.errors import SettingsError
 from mizzle.kernel.coadd_inputs import (
     check_agreement,
+    check_shapes,
     check_time,
     context,
     context_range,
@@ -24,11 +24,13 @@ from mizzle.kernel.coadd_inputs import (
     float32,
     listed,
     misses,
+    outside,
     shape_of,
-    within,
 )
-from mizzle.kernel.drop import Accumulator, drizzle
+from mizzle.kernel.coadd_sums import Planes, Sums
 from mizzle.kernel.drop.flags import spread_flags
+from mizzle.kernel.drop.types import ChipPixels, check_shape, floats
+from mizzle.kernel.maps.types import stored_map
 
 #: Kernels of the class; ``lanczos5`` is one more than the package has.
 KERNELS = ("square", "gaussian", "point", "turbo", "lanczos2", "lanczos3", "lanczos5")
@@ -106,22 +108,24 @@ class Drizzle:
         check_agreement(self._wht, self._ctx)
         self._shape: tuple[int, ...] | None = next(iter(shapes), None)
         self._given2 = given2
+        self._sums: Sums | None = None
+        self._stale = False
+        #: Arrays of the caller are kept up to date; those made here are when somebody looks.
+        self._shared = any(a is not None for a in (out_img, out_wht, out_ctx, out_img2))
         if self._shape is not None:
             self._allocate(self._shape)
 
     def _allocate(self, shape: tuple[int, ...]) -> None:
-        """Make the outputs that are not there, and the sums behind them."""
+        """Make the outputs that are not there."""
         self._shape = shape
-        wht = np.zeros(shape, np.float32) if self._wht is None else self._wht
-        img = np.full(shape, self._fill, np.float32) if self._img is None else self._img
-        self._wht, self._img = wht, img
+        if self._wht is None:
+            self._wht = np.zeros(shape, np.float32)
+        if self._img is None:
+            self._img = np.full(shape, self._fill, np.float32)
         if self._given2:
             self._img2 = [np.full(shape, self._fill2, np.float32) if a is None else a for a in self._given2]
         if self._ctx is None and not self._disable_ctx:
             self._ctx = np.zeros((1, *shape), np.int32)
-        self._weight = wht.astype(np.float64)
-        self._sum = np.where(self._weight > 0, img, 0.0) * self._weight
-        self._squares = [np.where(self._weight > 0, a, 0.0) * self._weight**2 for a in self._img2 or ()]
 
     def add_image(
         self,
@@ -186,16 +190,11 @@ class Drizzle:
             iscale, pixel_scale_ratio = scale**2, scale
         if not exptime > 0.0:
             raise SettingsError("'exptime' *must* be a strictly positive number.", exptime=exptime)
-        image, where = np.asarray(data, np.float64), np.asarray(pixmap, np.float64)
-        if where.shape[:2] != image.shape:
-            raise SettingsError("'pixmap' shape is not consistent with 'data' shape.", shape=where.shape)
-        weight = np.ones(image.shape) if weight_map is None else np.array(weight_map, np.float64)
+        image, where = np.asarray(data), np.asarray(pixmap, np.float64)
         self._check_second(data2, image.shape)
-        if weight.shape != image.shape:
-            raise SettingsError("'weight_map' shape is not consistent with 'data' shape.", shape=weight.shape)
         flags = None if dq is None else flag_words(dq, "dq")
-        if flags is not None and flags.shape != image.shape:
-            raise SettingsError("'dq' shape is not consistent with 'data' shape.", shape=flags.shape)
+        check_shapes(image.shape, where, weight_map, flags)
+        drop, placed = check_shape(self._kernel, pixfrac, pixel_scale_ratio), stored_map(where, pixel_scale_ratio)
         if self._shape is None:
             self._allocate(shape_of(where))
         second = self._second(data2, image.shape)
@@ -204,35 +203,34 @@ class Drizzle:
         unit = iscale / (1.0 if in_units == "cps" else exptime)
         bit = None if self._disable_ctx else self._next_bit()
         self._texptime += exptime
-        weight = within(weight, (xmin, xmax, ymin, ymax)) * wht_scale
-        options = {"pixfrac": pixfrac, "kernel": self._kernel, "pixel_scale_ratio": pixel_scale_ratio}
-        self._add(image * unit, weight, where, [None if v is None else v * unit**2 for v in second], options, bit)
+        pixels = ChipPixels(
+            floats(image, placed.shape, "data"),
+            outside((xmin, xmax, ymin, ymax), placed.shape),
+            None if weight_map is None else floats(weight_map, placed.shape, "weight_map"),
+            multiply=unit,
+            weight=wht_scale,
+        )
+        if self._sums is None:
+            self._sums = Sums(self._planes)
+        self._sums.add(pixels, [v if v is None or unit == 1.0 else v * unit**2 for v in second], placed, drop, bit)
+        self._stale = True
+        if self._shared:
+            self._write()
         if flags is not None:
-            self._add_flags(spread_flags(flags, image, weight, where, self._frame, **options))
-        return misses(where, self._wht.shape if self._wht is not None else (0, 0))
+            self._add_flags(spread_flags(flags, pixels, placed, drop, self._frame))
+        return misses(where, self._frame)
 
-    def _add(
-        self,
-        image: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        where: NDArray[np.float64],
-        second: Sequence[NDArray[np.float64] | None],
-        options: dict[str, Any],
-        bit: int | None,
-    ) -> None:
-        """Add to the sums, and bring the outputs up to date."""
-        shape = self._frame
-        first = drizzle(image, weight, where, shape, **options)
-        hit = first.weight != 0
-        self._sum[hit] += first.mean[hit] * first.weight[hit]
-        self._weight += first.weight
-        for index, variance in enumerate(second):
-            if variance is None:
-                continue
-            kept = Accumulator(shape, variance=True)
-            drizzle(image, weight, where, shape, variance=variance, into=kept, **options)
-            self._squares[index][hit] += (kept.error().astype(np.float64)[hit] * first.weight[hit]) ** 2
-        self._refresh(hit, bit)
+    @property
+    def _planes(self) -> Planes:
+        assert self._img is not None
+        assert self._wht is not None
+        return Planes(self._img, self._wht, tuple(self._img2 or ()), self._ctx)
+
+    def _write(self) -> None:
+        """Bring the outputs up to date, where images were added since somebody looked."""
+        if self._stale and self._sums is not None:
+            self._sums.write(self._planes)
+        self._stale = False
 
     @property
     def _frame(self) -> tuple[int, int]:
@@ -246,25 +244,12 @@ class Drizzle:
         else:
             self._dq |= found
 
-    def _refresh(self, hit: NDArray[np.bool_], bit: int | None) -> None:
-        assert self._img is not None
-        assert self._wht is not None
-        self._wht[hit] = self._weight[hit]
-        self._img[hit] = self._sum[hit] / self._weight[hit]
-        for image, squares in zip(self._img2 or (), self._squares, strict=True):
-            image[hit] = squares[hit] / self._weight[hit] ** 2
-        if bit is not None and self._ctx is not None:
-            plane, flag = divmod(bit, _PLANE_BITS)
-            word = np.array([1 << flag], np.uint32).view(np.int32)[0]
-            self._ctx[plane][hit] |= word
-
-    def _second(self, data2: Any, shape: tuple[int, ...]) -> list[NDArray[np.float64] | None]:
+    def _second(self, data2: Any, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
         """Return the variances of one image; as many as of the images before."""
         given = self._check_second(data2, shape)
         if self._img2 is None and given and self._texptime == 0.0:
             assert self._shape is not None
             self._img2 = [np.full(self._shape, self._fill2, np.float32) for _ in given]
-            self._squares = [np.zeros(self._shape) for _ in given]
         if len(given) != len(self._img2 or ()):
             raise SettingsError(_NUMBER_OF_SECOND, given=len(given))
         if self._img2 is None:
@@ -272,14 +257,14 @@ class Drizzle:
         return given
 
     @staticmethod
-    def _check_second(data2: Any, shape: tuple[int, ...]) -> list[NDArray[np.float64] | None]:
+    def _check_second(data2: Any, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
         """Return the variances as arrays of the image's shape."""
         words = [] if data2 is None else listed(data2)
-        given = [None if one is None or np.size(one) == 0 else np.asarray(one, np.float64) for one in words]
+        given = [None if one is None or np.size(one) == 0 else np.asarray(one) for one in words]
         if any(one is not None and one.shape != shape for one in given):
             many = "shape" if isinstance(data2, np.ndarray) else "shape(s)"
             raise SettingsError(f"'data2' {many} is not consistent with 'data' shape.")
-        return given
+        return [one if one is None else floats(one, (shape[0], shape[1]), "data2") for one in given]
 
     def _next_bit(self) -> int:
         """Return the bit of the next image; make room for it."""
@@ -316,21 +301,25 @@ class Drizzle:
     @property
     def out_img(self) -> NDArray[np.float32] | None:
         """Weighted mean so far."""
+        self._write()
         return self._img
 
     @property
     def out_wht(self) -> NDArray[np.float32] | None:
         """Summed weight."""
+        self._write()
         return self._wht
 
     @property
     def out_ctx(self) -> NDArray[np.int32] | None:
         """Which images fell where; None where no context is kept."""
+        self._write()
         return self._ctx
 
     @property
     def out_img2(self) -> list[NDArray[np.float32]] | None:
         """Variances of the mean; None where none were given."""
+        self._write()
         return self._img2 or None
 
     @property

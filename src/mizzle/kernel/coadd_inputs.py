@@ -70,27 +70,38 @@ def check_agreement(wht: Any, ctx: Any) -> None:
         raise SettingsError("Inconsistent values of supplied 'out_wht' and 'out_ctx' arrays: one is 0, the other not.")
 
 
+def check_shapes(shape: tuple[int, ...], pixmap: Any, weight: Any, flags: Any) -> None:
+    """Check that map, weights and flags are those of an image of some shape."""
+    if pixmap.shape[:2] != shape:
+        raise SettingsError("'pixmap' shape is not consistent with 'data' shape.", shape=pixmap.shape)
+    for name, array in (("weight_map", weight), ("dq", flags)):
+        if array is not None and np.shape(array) != shape:
+            raise SettingsError(f"'{name}' shape is not consistent with 'data' shape.", shape=np.shape(array))
+
+
 def shape_of(pixmap: NDArray[np.float64]) -> tuple[int, int]:
     """Return the shape that holds all places of a pixel map."""
     return tuple(int(np.ceil(np.nanmax(pixmap[..., axis]) + 0.5)) for axis in (1, 0))  # type: ignore[return-value]
 
 
-def within(weight: NDArray[np.float64], box: tuple[int | None, ...]) -> NDArray[np.float64]:
-    """Return the weights, 0 outside a box (inclusive)."""
+def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """Return a mask of the pixels outside a box (inclusive), nonzero = skip; None without a box."""
     if all(side is None for side in box):
-        return weight
+        return None
     xmin, xmax, ymin, ymax = box
-    ny, nx = weight.shape
+    ny, nx = shape
     rows = slice(max(0, int(ymin or 0)), ny if ymax is None else min(ny, int(ymax) + 1))
     columns = slice(max(0, int(xmin or 0)), nx if xmax is None else min(nx, int(xmax) + 1))
-    inside = np.zeros_like(weight)
-    inside[rows, columns] = weight[rows, columns]
-    return inside
+    mask = np.ones(shape, np.uint8)
+    mask[rows, columns] = 0
+    return mask
 
 
 def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
     """Count the pixels that fall outside, and the rows without any inside."""
     x, y = where[..., 0], where[..., 1]
+    if where.min() > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
+        return {"nmiss": 0, "nskip": 0}
     with np.errstate(invalid="ignore"):
         inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
     return {"nmiss": int(np.count_nonzero(~inside)), "nskip": int(np.count_nonzero(~inside.any(axis=1)))}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mizzle.kernel.drop.accumulator import Accumulator
-from mizzle.kernel.drop.stored import drizzle
+from mizzle.kernel.drop.stored import drop_image
+from mizzle.kernel.drop.types import ChipPixels, DropShape
+from mizzle.kernel.maps.types import StoredMap
 
 
 def spread_flags(
-    flags: NDArray[np.uint32],
-    sci: ArrayLike,
-    weight: ArrayLike,
-    pixmap: ArrayLike,
-    shape: tuple[int, int],
-    **drop: Any,
+    flags: NDArray[np.uint32], pixels: ChipPixels, where: StoredMap, drop: DropShape, shape: tuple[int, int]
 ) -> NDArray[np.uint32]:
     """Return the bitwise OR of the flags of the pixels that share each cell.
 
@@ -27,21 +24,20 @@ def spread_flags(
     ----------
     flags : (ny, nx) uint32 array
         Data quality of the pixels.
-    sci, weight, pixmap, shape
-        As `drizzle` takes them; a pixel that is invisible there has no flags here.
-    **drop
-        ``pixfrac``, ``kernel``, ``pixel_scale_ratio``, ``threads`` of `drizzle`.
+    pixels, where, drop
+        Pixels, map and form of the drops; an invisible pixel has no flags.
+    shape : (int, int)
+        Of the output.
 
     Returns
     -------
     out : (ny, nx) uint32 array
         Of the output's shape.
     """
-    seen = np.where(np.isfinite(sci), weight, 0.0)
-    words = Accumulator(shape, context=True)
+    words = Accumulator(shape, context=True, sparse=True)
     present = int(np.bitwise_or.reduce(flags, axis=None))
-    for bit in range(32):
-        if present >> bit & 1:
-            marked = np.where(flags >> np.uint32(bit) & np.uint32(1), seen, 0.0)
-            drizzle(np.zeros(flags.shape), marked, pixmap, shape, context=bit, into=words, **drop)
+    for bit in (bit for bit in range(32) if present >> bit & 1):
+        without = (~flags >> np.uint32(bit) & np.uint32(1)).astype(np.uint8)
+        mask = without if pixels.mask is None else without | pixels.mask
+        drop_image(words, replace(pixels, mask=mask), where, drop, bit=bit)
     return np.ascontiguousarray(words.plane(0)).view(np.uint32)

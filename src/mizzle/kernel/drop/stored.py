@@ -120,8 +120,7 @@ def drizzle(
     acc = Accumulator(shape) if into is None else into
     _check_room(acc, shape, variance=variance is not None, context=context)
     result = Drizzled(np.empty(acc.shape), np.empty(acc.shape))
-    count = thread_count(where.shape[0] * where.shape[1], threads)
-    _drop(acc, pixels, where, drop, bit=context, threads=count, result=result)
+    drop_image(acc, pixels, where, drop, bit=context, threads=threads, result=result)
     return result
 
 
@@ -141,23 +140,24 @@ def _check_room(acc: Accumulator, shape: tuple[int, int], *, variance: bool, con
     acc.reserve_context(context + 1)
 
 
-def _drop(
-    acc: Accumulator, pixels: ChipPixels, where: StoredMap, drop: DropShape, *, bit: int | None, threads: int,
-    result: Drizzled,
+def drop_image(
+    acc: Accumulator, pixels: ChipPixels, where: StoredMap, drop: DropShape, *, bit: int | None = None,
+    threads: int | None = None, result: Drizzled | None = None,
 ) -> None:  # fmt: skip
-    """Drop the pixels and write what the cells then hold, band by band."""
+    """Drop the pixels, on some threads, and write what the cells then hold to `result`, band by band."""
     library = native.library()
     if library is None:
         numpy_twin.accumulate(acc, pixels, where, drop, (0, acc.shape[0]), bit)
-        means_and_weights(acc, (0, acc.shape[0]), *result)
+        _means(acc, (0, acc.shape[0]), result)
         return
+    threads = thread_count(where.shape[0] * where.shape[1], threads)
     ranges = row_ranges(library, where, threads) if threads > 1 else None
 
     def band(first: int, stop: int) -> None:
         job = native_job(pixels, where, drop)
         job.ranges = native.pointer(ranges)
         drop_natively(library, acc, job, (first, stop), bit)
-        means_and_weights(acc, (first, stop), *result)
+        _means(acc, (first, stop), result)
 
     if ranges is None:
         edges = even_edges(acc.shape[0], 1)
@@ -165,6 +165,11 @@ def _drop(
         with np.errstate(invalid="ignore"):
             edges = busy_edges(ranges.mean(axis=2).ravel(), acc.shape[0], threads)
     in_bands(edges, threads, band)
+
+
+def _means(acc: Accumulator, rows: tuple[int, int], result: Drizzled | None) -> None:
+    if result is not None:
+        means_and_weights(acc, rows, *result)
 
 
 def row_ranges(library: native.Library, where: StoredMap, threads: int) -> NDArray[np.float64]:

@@ -1,0 +1,101 @@
+"""The sums behind `Drizzle`: kept in 64 bits, made images when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel.bands import even_edges, in_bands, thread_count
+from mizzle.kernel.drop.accumulator import Accumulator
+from mizzle.kernel.drop.stored import drop_image
+from mizzle.kernel.drop.types import ChipPixels, DropShape
+from mizzle.kernel.maps.types import StoredMap
+
+Image32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Images of one grid: weighted mean, summed weight, variances, context."""
+
+    mean: Image32
+    weight: Image32
+    variances: tuple[Image32, ...]
+    context: NDArray[np.int32] | None
+
+
+class Sums:
+    """Sums of the images so far, a plane of variances each.
+
+    Parameters
+    ----------
+    before : Planes
+        Result of earlier images; where its weight is 0 there are none.
+    """
+
+    def __init__(self, before: Planes) -> None:
+        shape = (before.mean.shape[0], before.mean.shape[1])
+        keeps = before.context is not None
+        self._first = Accumulator(shape, variance=bool(before.variances), context=keeps)
+        self._others = [Accumulator(shape, variance=True) for _ in before.variances[1:]]
+        seen = before.weight != 0
+        if not seen.any():
+            return
+        weight = before.weight.astype(np.float64)
+        self._first.sums[..., 0][seen] = before.mean[seen] * weight[seen]
+        self._first.sums[..., 1] = weight
+        for acc, variance in zip(self._accumulators, before.variances, strict=False):
+            assert acc.variance_sum is not None
+            acc.variance_sum[seen] = variance[seen] * weight[seen] ** 2
+        if before.context is not None:
+            self._first.reserve_context(32 * len(before.context))
+            for number, plane in enumerate(before.context):
+                self._first.plane(number)[...] = plane
+
+    @property
+    def _accumulators(self) -> list[Accumulator]:
+        return [self._first, *self._others]
+
+    def add(
+        self,
+        pixels: ChipPixels,
+        variances: Sequence[NDArray[np.float64] | NDArray[np.float32] | None],
+        where: StoredMap,
+        drop: DropShape,
+        bit: int | None,
+    ) -> None:
+        """Drop one image; a variance that is None adds nothing to its sum."""
+        if bit is not None:
+            self._first.reserve_context(bit + 1)
+        given = list(variances) or [None]
+        for number, (acc, variance) in enumerate(zip(self._accumulators, given, strict=True)):
+            if number == 0 or variance is not None:
+                one = ChipPixels(
+                    pixels.sci, pixels.mask, pixels.relative, pixels.multiply, weight=pixels.weight, variance=variance
+                )
+                drop_image(acc, one, where, drop, bit=bit if number == 0 else None)
+
+    def write(self, planes: Planes) -> None:
+        """Write mean, weight, variances and context wherever anything fell; elsewhere images stay as they are."""
+        for number in range(0 if planes.context is None else self._first.planes):
+            assert planes.context is not None
+            planes.context[number] |= self._first.plane(number)
+
+        def band(first: int, stop: int) -> None:
+            rows = slice(first, stop)
+            cells = self._first.cells[rows]
+            total = cells[..., 1]
+            seen = total != 0
+            with np.errstate(over="ignore"):  # beyond 32 bits is infinite
+                np.divide(cells[..., 0], total, out=planes.mean[rows], where=seen, casting="same_kind")
+                np.copyto(planes.weight[rows], total, where=seen, casting="same_kind")
+                for acc, image in zip(self._accumulators, planes.variances, strict=False):
+                    squares = acc.cells[rows][..., 2]
+                    np.divide(squares, total * total, out=image[rows], where=seen, casting="same_kind")
+
+        ny, nx = self._first.shape
+        threads = thread_count(ny * nx, None)
+        in_bands(even_edges(ny, threads), threads, band)
