@@ -17,6 +17,7 @@ from mizzle.settings import Settings, build_settings
 from mizzle.simulate import make_plan, visit
 from mizzle.steps.align import align
 from mizzle.steps.align.sources import find_sources
+from mizzle.steps.chip_view import view_unaligned
 
 
 def setting(**align_settings):
@@ -193,21 +194,27 @@ def test_absolute_on_an_image(dense, aligned):
     assert np.abs(error.mean(axis=(0, 1))).max() < 3.0
 
 
+def views_of(exposure):
+    """Return the views of an exposure's chips, by name."""
+    return {view.name: view for view in view_unaligned([exposure], Settings())}
+
+
 def test_regions_choose_where_to_look(dense):
-    exposure, chip = dense.exposures[0], dense.exposures[0].chips["WF3"]
-    everything = find_sources(exposure, chip, Settings())
+    view = views_of(dense.exposures[0])["WF3"]
+    chip = view.chip
+    everything = find_sources(view, Settings())
     box = SkyRegion(x=(200.0, 500.0, 500.0, 200.0), y=(100.0, 100.0, 400.0, 400.0), frame="image", include=True)
-    inside = find_sources(exposure, chip, Settings(), [box])
+    inside = find_sources(view, Settings(), [box])
     assert 0 < len(inside) < len(everything)
     assert ((inside["x"] > 200) & (inside["x"] < 500) & (inside["y"] > 100) & (inside["y"] < 400)).all()
-    outside = find_sources(exposure, chip, Settings(), [dataclasses.replace(box, include=False)])
+    outside = find_sources(view, Settings(), [dataclasses.replace(box, include=False)])
     assert not ((outside["x"] > 200) & (outside["x"] < 500) & (outside["y"] > 100) & (outside["y"] < 400)).any()
     ra, dec = chip.frame.pixel_to_sky(np.array([300.0]), np.array([300.0]))
     circle = SkyRegion(x=(float(ra[0]),), y=(float(dec[0]),), radius=5.0, frame="sky", include=True)
-    near = find_sources(exposure, chip, Settings(), [circle])
+    near = find_sources(view, Settings(), [circle])
     assert (np.hypot(near["x"] - 300, near["y"] - 300) < 53).all()
     elsewhere = dataclasses.replace(box, chip="PC")
-    assert len(find_sources(exposure, chip, Settings(), [elsewhere])) >= len(everything)
+    assert len(find_sources(view, Settings(), [elsewhere])) >= len(everything)
 
 
 def test_given_sources_are_used(dense, aligned):
@@ -224,8 +231,9 @@ def test_given_sources_are_used(dense, aligned):
 
 
 def test_sources_keep_clear_of_shadow_border_and_bad_pixels(dense):
-    chip = dense.exposures[0].chips["WF3"]
-    found = find_sources(dense.exposures[0], chip, Settings())
+    view = views_of(dense.exposures[0])["WF3"]
+    chip = view.chip
+    found = find_sources(view, Settings())
     column, row = np.rint(found["x"]).astype(int), np.rint(found["y"]).astype(int)
     assert min(column.min(), row.min()) > 30
     assert max(column.max(), row.max()) < 795
@@ -234,9 +242,7 @@ def test_sources_keep_clear_of_shadow_border_and_bad_pixels(dense):
 
 @pytest.mark.parametrize("mode", ["exclude", "wings"])
 def test_saturated_stars(dense, mode):
-    found = [
-        find_sources(dense.exposures[0], chip, setting(saturated=mode)) for chip in dense.exposures[0].chips.values()
-    ]
+    found = [find_sources(view, setting(saturated=mode)) for view in view_unaligned([dense.exposures[0]], Settings())]
     count = sum(int(f["saturated"].sum()) for f in found)
     assert (count == 0) == (mode == "exclude")
 
@@ -246,7 +252,7 @@ def test_real_exposure_is_full_of_stars(data_dir):
     from mizzle.io.exposures import read_exposure
 
     exposure = read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
-    found = {name: find_sources(exposure, chip, setting(max_sources=5000)) for name, chip in exposure.chips.items()}
+    found = {name: find_sources(view, setting(max_sources=5000)) for name, view in views_of(exposure).items()}
     assert len(found["PC"]) > 200
     assert all(len(found[name]) > 1000 for name in ("WF2", "WF3", "WF4"))
     for name in ("WF2", "WF3", "WF4"):

@@ -13,8 +13,8 @@ from mizzle.settings import load_settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.reject import reference
+from mizzle.steps.reject.compared_chip import compared_chips
 from mizzle.steps.reject.reference import build_reference, class_grid
-from mizzle.steps.reject.sensor import sensors
 from ray_scores import simulated, true_sky
 
 
@@ -23,12 +23,12 @@ def chips():
     made = simulated(n=3, seed=52, effects=(("cosmic_rays", 0.0),))
     settings = load_settings("")
     scales = equalize(made.exposures, settings)
-    return sensors(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+    return compared_chips(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
 
 
 @pytest.mark.parametrize("kind", ["PC", "WF"])
 def test_read_and_dropped_references_agree(chips, kind):
-    some = [sensor for sensor in chips if sensor.kind.name == kind]
+    some = [compared for compared in chips if compared.view.chip_class.name == kind]
     read = build_reference(some, RejectSettings(), Serial()).picture.image
     dropped = build_reference(some, RejectSettings(kernel="square"), Serial()).picture.image
     both = np.isfinite(read) & np.isfinite(dropped)
@@ -47,12 +47,12 @@ def test_read_and_dropped_references_agree(chips, kind):
      (0.0, 1.0, "linear", 0.8, False)],
 )  # fmt: skip
 def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac, reads):
-    wide = [sensor for sensor in chips if sensor.kind.name == "WF"]
+    wide = [compared for compared in chips if compared.view.chip_class.name == "WF"]
     grid = class_grid(wide)
-    first = wide[0].frame
+    first = wide[0].view.frame
     angle = np.deg2rad(turn)
     spin = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    sensor = replace(wide[0], frame=first.moved(tuple(first.crval), spin, np.zeros(2)))
+    compared = replace(wide[0], view=replace(wide[0].view, frame=first.moved(tuple(first.crval), spin, np.zeros(2))))
     settings = RejectSettings(kernel=kernel, pixfrac=pixfrac)
-    back = reference._back(sensor, chip_map(sensor.frame, grid), grid, settings)
+    back = reference._back(compared, chip_map(compared.view.frame, grid), grid, settings)
     assert (back is not None) == reads

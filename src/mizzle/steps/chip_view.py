@@ -31,9 +31,9 @@ class ChipView:
     exposure, chip : Exposure, Chip
         What was read.
     frame : ChipFrame
-        Aligned.
+        Aligned; the header's before that.
     factor : float
-        Counts to equalized counts: those at the one zeropoint.
+        Counts to equalized counts: those at the one zeropoint; NaN before it is known.
     noise : NoiseModel
         In electrons.
     good : int
@@ -111,6 +111,24 @@ class ChipView:
     def hit(self, cosmic_rays: CosmicRays) -> NDArray[np.bool_]:
         """Return the pixels that cosmic rays hit: ``(ny, nx)`` bool."""
         return cosmic_rays.mask(self.root, self.name, self.chip.shape)
+
+
+def view_unaligned(exposures: Sequence[Exposure], settings: Settings) -> list[ChipView]:
+    """Return the views of all chips before any step, by exposure, then chip: header frames, and no zeropoint.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        What was read.
+    settings : Settings
+        ``dq`` and ``noise``.
+    """
+    good = good_bits(settings.dq.good)
+    return [
+        ChipView(exposure, chip, chip.frame, _NAN, noise_model(exposure, chip, settings.noise), good)
+        for exposure in exposures
+        for chip in exposure.chips.values()
+    ]
 
 
 def view_chips(

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.dq import bad_mask
-from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect
 from mizzle.kernel.pixels import has_bits
@@ -19,6 +17,7 @@ from mizzle.model.references import AlignReferences
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
 from mizzle.steps.align.regions import inside_regions
+from mizzle.steps.chip_view import ChipView, view_unaligned
 
 #: Full width at half maximum of a Gaussian in units of its sigma.
 _FWHM = 2.354820045
@@ -74,36 +73,33 @@ class SourceList:
         return len(self.position)
 
 
-def chip_profile(exposure: Exposure, chip: Chip, settings: Settings) -> Profile | SampledProfile:
-    """Return the expected shape of a star on `chip`: as the optics make it, or Gaussians of the user's width."""
-    kind = exposure.camera.class_of(chip.name)
+def chip_profile(view: ChipView, settings: Settings) -> Profile | SampledProfile:
+    """Return the expected shape of a star on a chip: as the optics make it, or Gaussians of the user's width."""
+    kind = view.chip_class
     width = getattr(settings.align, f"fwhm_{kind.name.lower()}", 0.0)
     if not width:
-        star = chip_star(exposure.camera, chip, defocus=exposure.camera.defocus)
+        star = chip_star(view.camera, view.chip, defocus=view.camera.defocus)
         return SampledProfile(star.coefficients, star.oversampling, kind.radius)
-    sigma = width / _FWHM / max(chip.frame.scale / kind.pixel, 0.1)
+    sigma = width / _FWHM / max(view.frame.scale / kind.pixel, 0.1)
     ratio, share = kind.halo
     return Profile(sigma=sigma, halo_sigma=ratio * sigma, halo=share, radius=kind.radius)
 
 
-def find_sources(
-    exposure: Exposure, chip: Chip, settings: Settings, regions: Sequence[SkyRegion] = ()
-) -> NDArray[np.void]:
+def find_sources(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = ()) -> NDArray[np.void]:
     """Find the stars of one chip; an empty list when there are none.
 
     Parameters
     ----------
-    exposure, chip : Exposure, Chip
-        The pixels, and what their noise is made of.
+    view : ChipView
+        The chip.
     settings : Settings
-        `align` and `dq` and `noise` decide.
+        `align` decides.
     regions : sequence of SkyRegion
         Where to look, or not.
     """
-    choice = settings.align
-    noise = noise_model(exposure, chip, settings.noise)
+    choice, chip, noise = settings.align, view.chip, view.noise
     detection = Detection(
-        profile=chip_profile(exposure, chip, settings),
+        profile=chip_profile(view, settings),
         gain=noise.gain,
         floor=float(np.sqrt(noise.floor)) / noise.gain,
         threshold=choice.threshold,
@@ -112,19 +108,19 @@ def find_sources(
         max_roundness=choice.roundness_max,
         max_sources=choice.max_sources if not regions else 20 * choice.max_sources,
         edge=choice.edge,
-        mismatch=exposure.camera.class_of(chip.name).mismatch,
+        mismatch=view.chip_class.mismatch,
     )
-    full = exposure.camera.saturated
+    full, shaded = view.camera.saturated, view.camera.shaded
     saturated = has_bits(chip.dq, full)
     if choice.saturated == "exclude":
-        bad, wings = bad_mask(chip, settings.dq) | saturated, None
+        bad, wings = view.bad() | saturated, None
     else:
-        bad, wings = bad_mask(chip, settings.dq, allow=full), saturated
-    if exposure.camera.shaded:
-        bad |= near_shadow(chip.dq, exposure.camera.shaded, choice.edge)
+        bad, wings = view.bad(allow=full), saturated
+    if shaded:
+        bad |= near_shadow(chip.dq, shaded, choice.edge)
     found = detect(chip.sci, bad, detection, saturated=wings)
     if regions:
-        found = found[inside_regions(regions, exposure.root, chip, found["x"], found["y"])]
+        found = found[inside_regions(regions, view.root, chip, found["x"], found["y"])]
     return found[: choice.max_sources]
 
 
@@ -237,16 +233,14 @@ def find_all(
     lists : list of SourceList
         In the order of `exposures`.
     """
-    items = [(exposure, chip) for exposure in exposures for chip in exposure.chips.values()]
 
-    def find(item: tuple[Exposure, Chip]) -> NDArray[np.void]:
-        exposure, chip = item
-        given = references.sources.get(exposure.root, {}).get(chip.name)
+    def find(view: ChipView) -> NDArray[np.void]:
+        given = references.sources.get(view.root, {}).get(view.name)
         if given is not None:
             return given_sources(given)
-        if exposure.root in references.sources:
+        if view.root in references.sources:
             return np.zeros(0, dtype=SOURCE_DTYPE)
-        return find_sources(exposure, chip, settings, references.regions)
+        return find_sources(view, settings, references.regions)
 
-    answers = iter(runner.map(find, items))
+    answers = iter(runner.map(find, view_unaligned(exposures, settings)))
     return [source_list(exposure, {name: next(answers) for name in exposure.chips}, pivot) for exposure in exposures]

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.charge import charge_loss, corrects_cte
-from mizzle.instrument.dq import ALL_BITS, good_bits
-from mizzle.instrument.noise import noise_model
+from mizzle.instrument.dq import ALL_BITS
 from mizzle.kernel.pixels import grow, has_bits
-from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, InputChip, Mosaic, Runner, SkyLevels
+from mizzle.model import CosmicRays, InputChip, Mosaic, Runner
 from mizzle.settings import Settings
 from mizzle.stars.radial import RadialProfile
 from mizzle.steps.catalog.hidden import RayCensus, count_rays
@@ -27,6 +26,7 @@ from mizzle.steps.catalog.losses import (
     measure_profiles,
     sees_core,
 )
+from mizzle.steps.chip_view import ChipView
 
 FloatArray = NDArray[np.float64]
 
@@ -136,8 +136,8 @@ def facts(
     mosaic: Mosaic,
     stars: StarLight,
     member: NDArray[np.bool_],
-    exposures: Sequence[Exposure],
-    solutions: tuple[Alignment, FluxScales, SkyLevels, CosmicRays],
+    views: Sequence[ChipView],
+    cosmic_rays: CosmicRays,
     settings: Settings,
     runner: Runner,
 ) -> InputFacts:
@@ -151,27 +151,27 @@ def facts(
         The stars.
     member : (n_inputs, n) array
         From `members`.
-    exposures : sequence of Exposure
-        Of the mosaic.
-    solutions : tuple
-        Alignment, flux scales, sky levels, cosmic rays.
+    views : sequence of ChipView
+        The chips of the mosaic's exposures.
+    cosmic_rays : CosmicRays
+        What hit them.
     settings : Settings
         ``catalog.cte``, ``catalog.missed_ray``, ``catalog.missed_flux``.
     runner : Runner
         Where chips are asked.
     """
-    by_root = {exposure.root: exposure for exposure in exposures}
+    of_input = {(view.root, view.name): view for view in views}
     touched = members(mosaic, stars.x, stars.y, reach=round(CORE_ARCSEC / mosaic.grid.scale))
     items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, touched, strict=True)]
     answers = runner.map(
-        lambda item: _ask(mosaic, by_root[item[0].root], item[0], item[1], stars, solutions, settings), items
+        lambda item: _ask(mosaic, of_input[item[0].root, item[0].chip], *item, stars, cosmic_rays, settings), items
     )
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, clipped, saturated = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
-    classes = exposures[0].camera.classes
+    classes = views[0].camera.classes
     finest = classes[0].chips if len(classes) > 1 else ()
     for (one, index), mine, answer in zip(items, member, answers, strict=True):
         on = mine[index]
@@ -216,43 +216,41 @@ class _Answer:
 
 def _ask(
     mosaic: Mosaic,
-    exposure: Exposure,
+    view: ChipView,
     one: InputChip,
     index: NDArray[np.intp],
     stars: StarLight,
-    solutions: tuple[Alignment, FluxScales, SkyLevels, CosmicRays],
+    rays: CosmicRays,
     settings: Settings,
 ) -> _Answer:
     """Ask one chip of one exposure about the stars `index`."""
-    alignment, _, sky, rays = solutions
     if index.size == 0:
         nothing = np.zeros(0, np.bool_)
         return _Answer(nothing, nothing, nothing, np.zeros(0), nothing)
-    chip = exposure.chips[one.chip]
-    frame = alignment.frame(exposure, one.chip)
+    exposure, chip, frame, noise = view.exposure, view.chip, view.frame, view.noise
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
     around = Window.around(x, y, reach, chip.shape)
-    mask, sci = rays.mask(one.root, one.chip, chip.shape), chip.sci
+    mask, sci = view.hit(rays), chip.sci
     rayed = around.cut(mask)
     bits = around.cut(chip.dq)
-    refused = np.uint16(ALL_BITS & ~good_bits(settings.dq.good))
+    refused = np.uint16(ALL_BITS & ~view.good)
     bad = rayed | ((bits & refused) != 0) | ~around.inside
-    clipped = np.any(bits & np.uint16(exposure.camera.saturated), axis=(1, 2))
-    if settings.dq.saturated_reach and not good_bits(settings.dq.good) & exposure.camera.saturated:
+    full = view.camera.saturated
+    clipped = np.any(bits & np.uint16(full), axis=(1, 2))
+    if settings.dq.saturated_reach and not view.good & full:
         # As in the product: near saturated pixels an exposure does not count.
-        near = grow(has_bits(chip.dq, exposure.camera.saturated), round(settings.dq.saturated_reach / frame.scale))
+        near = grow(has_bits(chip.dq, full), round(settings.dq.saturated_reach / frame.scale))
         bad |= around.cut(near)
     core_seen = sees_core(around, bad, frame.scale)
     core = slice(reach - 1, reach + 2)
     two = slice(reach - _CORE, reach + _CORE + 1)
-    noise = noise_model(exposure, chip, settings.noise)
     jacobian = np.linalg.inv(mosaic.grid.cd) @ frame.cd
     pixel = float(abs(np.linalg.det(jacobian)))
-    level = sky.levels[one.root][one.chip]
+    level = view.level
     electrons = exposure.exptime / one.factor * noise.gain
     background = level / one.factor * noise.gain + stars.sky[index] * pixel * electrons
-    saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(exposure.camera.saturated), axis=(1, 2))
+    saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(full), axis=(1, 2))
     unspoiled = ~bad.any(axis=(1, 2)) & ~saturated & (stars.snr[index] > _SAMPLE_SNR)
     bright = np.flatnonzero(unspoiled)[np.argsort(-stars.flux[index[unspoiled]], kind="stable")[:_SAMPLES]]
     dn = around.of(bright).cut(sci).astype(np.float64)

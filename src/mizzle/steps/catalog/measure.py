@@ -30,6 +30,7 @@ from mizzle.steps.catalog.hidden import hidden_rays
 from mizzle.steps.catalog.inputs import InputFacts, StarLight, facts, main_chip, members
 from mizzle.steps.catalog.losses import mend
 from mizzle.steps.catalog.photometry import Photometry, photometry, star_mask
+from mizzle.steps.chip_view import view_chips
 
 FloatArray = NDArray[np.float64]
 
@@ -102,7 +103,8 @@ def measure_catalog(
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
     light = StarLight(ra, dec, x, y, measured.flux, snr, measured.sky)
-    known = facts(mosaic, light, member, exposures, (alignment, scales, sky, cosmic_rays), settings, runner)
+    views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
+    known = facts(mosaic, light, member, views, cosmic_rays, settings, runner)
     flags = _flags(mosaic, found, measured, known, options)
     grown = _growth(mosaic, camera, (x, y), measured, known, flags, stars, options, runner)
     factor = grown.factor(known.chip.tolist(), known.fine)

@@ -25,7 +25,7 @@ from mizzle.kernel.stack import StackRule, fill_holes, reduce_stack
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.sensor import Sensor
+from mizzle.steps.reject.compared_chip import ComparedChip
 
 #: Rows are handed to the workers in pieces of this height when a stack is reduced.
 PIECE = 64
@@ -48,7 +48,7 @@ class Reference:
     exposures : int
         Exposures of the class.
     maps : tuple of ChipMap
-        Chip map of each sensor, by position in the list of sensors.
+        Chip map of each chip, by position in the list of chips.
     trust : float
         Above this value some exposure may be saturated, and the image too low.
     counts : array
@@ -62,11 +62,11 @@ class Reference:
     trust: float
     counts: NDArray[np.intp]
 
-    def unit(self, sensor: Sensor) -> float:
+    def unit(self, compared: ComparedChip) -> float:
         """Return what an electron on a chip is on this grid."""
-        return sensor.multiply * (self.grid.scale / sensor.frame.scale) ** 2 / sensor.noise.gain
+        return compared.view.rate * (self.grid.scale / compared.view.frame.scale) ** 2 / compared.view.noise.gain
 
-    def few(self, number: int) -> NDArray[np.bool_]:
+    def thin_coverage(self, number: int) -> NDArray[np.bool_]:
         """Return where at most `FEW` exposures cover a chip's pixels, tile by tile."""
         own = self.maps[number]
         ny, nx = own.shape
@@ -78,27 +78,27 @@ class Reference:
         return np.asarray(np.repeat(np.repeat(tiles, TILE, axis=0), TILE, axis=1)[:ny, :nx])
 
 
-def class_grid(sensors: Sequence[Sensor]) -> Grid:
+def class_grid(chips: Sequence[ComparedChip]) -> Grid:
     """Return the grid of a class: scale and orientation of its first chip, covering all of them."""
-    first = sensors[0].frame
+    first = chips[0].view.frame
     settings = CombineSettings(scale=first.scale, rotation=first.orientation())
-    return common_grid([sensor.frame for sensor in sensors], settings)
+    return common_grid([compared.view.frame for compared in chips], settings)
 
 
-def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner: Runner) -> Reference:
+def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner) -> Reference:
     """Bring each exposure to the grid by itself, and reduce the stack.
 
     Parameters
     ----------
-    sensors : sequence of Sensor
+    chips : sequence of ComparedChip
         All of one class, by exposure.
     settings : RejectSettings
         How to drop, and how to reduce.
     runner : Runner
         Threads: by exposure, then by rows of the stack.
     """
-    grid = class_grid(sensors)
-    placed = runner.map(lambda sensor: _placed(sensor, grid, settings), sensors)
+    grid = class_grid(chips)
+    placed = runner.map(lambda compared: _placed(compared, grid, settings), chips)
     groups = _by_exposure(placed)
     ny, nx = grid.shape
     image = np.empty((ny, nx), np.float32)
@@ -119,7 +119,9 @@ def build_reference(sensors: Sequence[Sensor], settings: RejectSettings, runner:
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     fill_holes(fill_holes(image, image), image)
-    trust = settings.trust * min(sensor.full_rate * (grid.scale / sensor.frame.scale) ** 2 for sensor in sensors)
+    trust = settings.trust * min(
+        compared.full_rate * (grid.scale / compared.view.frame.scale) ** 2 for compared in chips
+    )
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
     maps = tuple(chip.map for chip in placed)
@@ -164,9 +166,9 @@ Back = tuple[kernel.ChipMap, tuple[int, int]]
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A sensor, its map to the grid, and the map backward where cells can read it."""
+    """A compared, its map to the grid, and the map backward where cells can read it."""
 
-    sensor: Sensor
+    compared: ComparedChip
     map: kernel.ChipMap
     back: Back | None
 
@@ -177,17 +179,17 @@ Group = list[Placed]
 def _by_exposure(placed: Sequence[Placed]) -> list[Group]:
     groups: dict[int, Group] = {}
     for chip in placed:
-        groups.setdefault(chip.sensor.index, []).append(chip)
+        groups.setdefault(chip.compared.index, []).append(chip)
     return list(groups.values())
 
 
-def _placed(sensor: Sensor, grid: Grid, settings: RejectSettings) -> Placed:
+def _placed(compared: ComparedChip, grid: Grid, settings: RejectSettings) -> Placed:
     """Fit a chip's maps to the grid and back."""
-    own = chip_map(sensor.frame, grid)
-    return Placed(sensor, own, _back(sensor, own, grid, settings))
+    own = chip_map(compared.view.frame, grid)
+    return Placed(compared, own, _back(compared, own, grid, settings))
 
 
-def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSettings) -> Back | None:
+def _back(compared: ComparedChip, own: kernel.ChipMap, grid: Grid, settings: RejectSettings) -> Back | None:
     """Return the map from the cells to a chip; None where the chip has to be dropped onto them."""
     if settings.kernel != "linear" or settings.pixfrac < 1.0:
         return None
@@ -196,17 +198,17 @@ def _back(sensor: Sensor, own: kernel.ChipMap, grid: Grid, settings: RejectSetti
     straight, turned = (along, across) if along.sum() > across.sum() else (across, along)
     if turned.max() > ALIKE_TURN or np.abs(straight - 1.0).max() > ALIKE_SIZE:
         return None
-    return back_map(sensor.frame, grid, own)
+    return back_map(compared.view.frame, grid, own)
 
 
 def _rule(groups: Sequence[Group], settings: RejectSettings) -> StackRule:
     """Return how to reduce the stack, with each exposure's noise: the mean over its chips, sky in the floor."""
     floor, slope = [], []
     for group in groups:
-        chips = [placed.sensor for placed in group]
-        floor.append(np.mean([s.noise.background(s.sky, s.multiply) for s in chips]))
+        chips = [placed.compared for placed in group]
+        floor.append(np.mean([s.view.noise.background(s.sky, s.view.rate) for s in chips]))
         # v1 is per DN, the images hold multiply * DN.
-        slope.append(np.mean([s.noise.coefficients(s.multiply)[1] / s.multiply for s in chips]))
+        slope.append(np.mean([s.view.noise.coefficients(s.view.rate)[1] / s.view.rate for s in chips]))
     return StackRule(
         method=settings.combine,
         floor=np.array(floor, np.float32),
@@ -228,21 +230,21 @@ def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], sett
         _dropped(near, grid, top, out, settings, least)
 
 
-def _scaled(sensor: Sensor, grid: Grid) -> tuple[float, float]:
+def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     """Return DN to the grid's unit, and the sky in it."""
-    ratio = grid.scale / sensor.frame.scale
-    multiply = sensor.multiply * ratio * ratio
-    return multiply, sensor.sky * multiply
+    ratio = grid.scale / compared.view.frame.scale
+    multiply = compared.view.rate * ratio * ratio
+    return multiply, compared.sky * multiply
 
 
 def _source(chip: Placed, grid: Grid) -> ChipSource:
     """Return a chip as cells read it."""
     assert chip.back is not None
     # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
-    sci, bad = chip.sensor.pixels(chip.sensor.exposure.camera.saturated)
+    sci, bad = chip.compared.pixels(chip.compared.view.camera.saturated)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-    return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.sensor, grid)))
+    return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)))
 
 
 def _dropped(
@@ -251,9 +253,9 @@ def _dropped(
     """Drizzle the chips of one exposure."""
     accumulator = kernel.Accumulator(out.shape)
     for chip in group:
-        sensor, ratio = chip.sensor, grid.scale / chip.sensor.frame.scale
-        sci, bad = sensor.pixels(sensor.exposure.camera.saturated)
-        multiply, subtract = _scaled(sensor, grid)
+        compared, ratio = chip.compared, grid.scale / chip.compared.view.frame.scale
+        sci, bad = compared.pixels(compared.view.camera.saturated)
+        multiply, subtract = _scaled(compared, grid)
         kernel.accumulate(
             accumulator,
             sci,

@@ -15,7 +15,7 @@ from mizzle.model import Alignment, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.model.camera import Camera
 from mizzle.model.user_tables import SkyRegion, SkyValue
 from mizzle.settings import Settings, SkySettings
-from mizzle.steps.chip_view import view_chips
+from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.sky.chips import ChipSky, chip_sky
 from mizzle.steps.sky.overlap import Matched, block_sky, join_groups, match_blocks
 
@@ -75,7 +75,7 @@ def measure_sky(
     alike: Brightness = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
-        matched = _match(group, skies, alignment, settings, runner)
+        matched = _match([view for view in views if view.exposure.filter == band], skies, settings, runner)
         chosen, more = _choose(group, skies, matched, settings, given)
         wanted.update(chosen)
         alike.update(_alike(group, skies, matched))
@@ -83,17 +83,12 @@ def measure_sky(
     return _levels(exposures, skies, wanted, alike, scales, settings.sky.method, tuple(notes))
 
 
-def _match(
-    group: Sequence[Exposure], skies: Skies, alignment: Alignment, settings: Settings, runner: Runner
-) -> Matched | None:
+def _match(views: Sequence[ChipView], skies: Skies, settings: Settings, runner: Runner) -> Matched | None:
     """Match the overlaps of one filter's exposures; nothing where there is one only."""
-    if len(group) < 2:
+    if len({view.root for view in views}) < 2:
         return None
-    known = [(e, sky) for e in group for sky in skies[e.root].values() if np.isfinite(sky.brightness)]
-    blocks = runner.map(
-        lambda item: block_sky(item[0], item[1], alignment.frame(item[0], item[1].chip), settings), known
-    )
-    return match_blocks(blocks)
+    known = [view for view in views if np.isfinite(skies[view.root][view.name].brightness)]
+    return match_blocks(runner.map(lambda view: block_sky(view, skies[view.root][view.name], settings), known))
 
 
 def _alike(group: Sequence[Exposure], skies: Skies, matched: Matched | None) -> Brightness:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.dq import bad_pixels, good_bits
-from mizzle.instrument.noise import noise_model
-from mizzle.model import ChipFrame, Exposure, deproject, project
+from mizzle.model import ChipFrame, deproject, project
 from mizzle.settings import Settings
+from mizzle.steps.chip_view import ChipView
 from mizzle.steps.sky.chips import ChipSky
 
 FloatArray = NDArray[np.float64]
@@ -84,10 +83,9 @@ class Matched:
     groups: list[list[Unit]]
 
 
-def block_sky(exposure: Exposure, sky: ChipSky, frame: ChipFrame, settings: Settings) -> BlockSky:
+def block_sky(view: ChipView, sky: ChipSky, settings: Settings) -> BlockSky:
     """Average the clipped pixels of a chip in square blocks, each around its own median: a nebula is kept."""
-    chip, side = exposure.chips[sky.chip], settings.sky.match_block
-    gain = noise_model(exposure, chip, settings.noise).gain
+    chip, gain, side = view.chip, view.noise.gain, settings.sky.match_block
     ny, nx = (n // side * side for n in chip.shape)
     tall, wide = ny // side, nx // side
 
@@ -95,7 +93,7 @@ def block_sky(exposure: Exposure, sky: ChipSky, frame: ChipFrame, settings: Sett
         return image[:ny, :nx].reshape(tall, side, wide, side).swapaxes(1, 2).reshape(tall, wide, side * side)
 
     sci = blocks(chip.sci)
-    bad = blocks(bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good)))
+    bad = blocks(view.bad())
     # Bad pixels go to both ends in turn, so that the middle stays that of the good.
     some = sci[..., ::_SOME]
     ends = np.where(np.arange(some.shape[2]) % 2 == 0, np.float32(np.inf), np.float32(-np.inf))
@@ -110,7 +108,7 @@ def block_sky(exposure: Exposure, sky: ChipSky, frame: ChipFrame, settings: Sett
     total = np.where(use, sci, 0).sum(axis=2, dtype=np.float64)
     values = np.where(count >= side * side / 2, total / np.maximum(count, 1), np.nan)
     error = np.hypot(sigma / np.sqrt(np.maximum(count, 1)), _STRUCTURE * (values - sky.dn.level))
-    return BlockSky(sky, frame, side, values * sky.unit, error * sky.unit)
+    return BlockSky(sky, view.frame, side, values * sky.unit, error * sky.unit)
 
 
 @dataclass(frozen=True, eq=False)

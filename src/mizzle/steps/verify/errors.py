@@ -9,8 +9,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.dq import bad_mask
-from mizzle.instrument.noise import noise_model
 from mizzle.kernel.pixels import grow
 from mizzle.model import (
     Alignment,
@@ -26,6 +24,7 @@ from mizzle.model import (
     Verdict,
 )
 from mizzle.settings import Settings
+from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.stars import smooth_area
 
@@ -89,19 +88,17 @@ def verify_errors(
     if not settings.verify.enabled or len(exposures) < 2:
         return ErrorProof({name: ChipErrors() for name in names})
     stars = _Stars(*(np.asarray(catalog.columns[key], dtype=np.float64) for key in ("ra", "dec", "flux")))
-    jobs = [(name, one, two) for name in names for one, two in _pairs(exposures, name)]
+    views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
+    pairs = [pair for name in names for pair in _pairs([view for view in views if view.name == name])]
 
-    def compare(job: tuple[str, Exposure, Exposure]) -> tuple[float, int]:
-        name, *pair = job
-        first, second = (
-            _Side(e, name, alignment.frame(e, name), scales.factors[e.root][name], cosmic_rays, settings) for e in pair
-        )
-        return _compare(first, second, sky, stars)
+    def compare(pair: tuple[ChipView, ChipView]) -> tuple[float, int]:
+        first, second = (_Side(view, cosmic_rays, sky.measured(view.root, view.name) / view.factor) for view in pair)
+        return _compare(first, second, stars)
 
-    found = runner.map(compare, jobs)
+    found = runner.map(compare, pairs)
     chips = {}
     for name in names:
-        mine = [answer for (chip, _, _), answer in zip(jobs, found, strict=True) if chip == name and answer[1]]
+        mine = [answer for (view, _), answer in zip(pairs, found, strict=True) if view.name == name and answer[1]]
         n = sum(count for _, count in mine)
         ratio = float(np.sqrt(sum(square * count for square, count in mine) / n)) if n else float("nan")
         chips[name] = ChipErrors(ratio, n, judge_errors(ratio, n))
@@ -119,38 +116,31 @@ class _Stars:
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One chip of one exposure, to be compared with another exposure's."""
+    """One chip of one exposure, to be compared with another exposure's; `level` is its sky [count per pixel]."""
 
-    exposure: Exposure
-    name: str
-    frame: ChipFrame
-    factor: float
+    view: ChipView
     rays: CosmicRays
-    settings: Settings
+    level: float
 
     def off(self) -> NDArray[np.bool_]:
         """Return bad pixels, and those of rays with their rims."""
-        chip = self.exposure.chips[self.name]
-        hit = self.rays.mask(self.exposure.root, self.name, chip.shape)
-        return np.asarray(bad_mask(chip, self.settings.dq) | grow(hit, _RIM))
+        return np.asarray(self.view.bad() | grow(self.view.hit(self.rays), _RIM))
 
-    def variance(self, sky: SkyLevels) -> float:
-        """Return the predicted variance of a pixel of the sky [DN**2]."""
-        noise = noise_model(self.exposure, self.exposure.chips[self.name], self.settings.noise)
-        level = sky.measured(self.exposure.root, self.name) / self.factor
-        ny, nx = self.frame.shape
+    def variance(self) -> float:
+        """Return the predicted variance of a pixel of the sky [count**2]."""
+        frame = self.view.frame
+        ny, nx = frame.shape
         x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(0, nx - 1, 9), np.linspace(0, ny - 1, 9)))
-        area = smooth_area(self.frame, x, y)
-        v0, v1 = noise.coefficients()
+        area = smooth_area(frame, x, y)
+        v0, v1 = self.view.noise.coefficients()
         # As in the product: the flat divided a pixel by its area, Poisson noise goes as 1/a, read noise as 1/a**2.
-        poisson = v1 * max(level, 0.0) if np.isfinite(level) else 0.0
+        poisson = v1 * max(self.level, 0.0) if np.isfinite(self.level) else 0.0
         return float(v0 * np.mean(area**-2) + poisson * np.mean(area**-1))
 
 
-def _pairs(exposures: Sequence[Exposure], name: str) -> list[tuple[Exposure, Exposure]]:
-    """Return each exposure with the next one that has the chip; few of many."""
-    having = [exposure for exposure in exposures if name in exposure.chips]
-    pairs = list(pairwise(having))
+def _pairs(views: Sequence[ChipView]) -> list[tuple[ChipView, ChipView]]:
+    """Return each exposure's view of a chip with the next one's; few of many."""
+    pairs = list(pairwise(views))
     return pairs[:: -(-len(pairs) // _PAIRS) or 1]
 
 
@@ -167,21 +157,21 @@ def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[ND
     return np.rint(between[1]).astype(np.intp), np.rint(between[0]).astype(np.intp)
 
 
-def _compare(first: _Side, second: _Side, sky: SkyLevels, stars: _Stars) -> tuple[float, int]:
+def _compare(first: _Side, second: _Side, stars: _Stars) -> tuple[float, int]:
     """Return the mean square of differences over their predicted variance, and the number of pixels."""
-    one, two = first.exposure.chips[first.name], second.exposure.chips[second.name]
+    one, two = first.view.chip, second.view.chip
     rows = np.arange(0, one.shape[0], _STEP)
-    y, x = _nearest(first.frame, second.frame, rows)
+    y, x = _nearest(first.view.frame, second.view.frame, rows)
     inside = (y >= 0) & (x >= 0) & (y < two.shape[0]) & (x < two.shape[1])
     y, x = np.where(inside, y, 0), np.where(inside, x, 0)
     hidden = first.off()
     if stars.rate.size:
-        hidden |= covered(first.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
+        hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
     use = inside & ~hidden[rows] & ~second.off()[y, x]
-    units = [side.factor / side.exposure.exptime for side in (first, second)]
+    units = [side.view.rate for side in (first, second)]
     with np.errstate(invalid="ignore"):
         difference = one.sci[rows] * np.float64(units[0]) - two.sci[y, x] * np.float64(units[1])
-    predicted = sum(unit**2 * side.variance(sky) for unit, side in zip(units, (first, second), strict=True))
+    predicted = sum(unit**2 * side.variance() for unit, side in zip(units, (first, second), strict=True))
     pull = np.where(use, difference, 0.0) / np.sqrt(predicted)
     return _mean_square(pull, use)
 

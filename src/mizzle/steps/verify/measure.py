@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.charge import charge_loss, corrects_cte
-from mizzle.instrument.noise import noise_model
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -24,10 +23,11 @@ from mizzle.model import (
     Zeropoint,
 )
 from mizzle.settings import Settings
+from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import Sightings, Solution, gather, pair_table, solve
-from mizzle.steps.verify.stars import Measured, cut_stamps, lit_positions, measure_stamps
+from mizzle.steps.verify.stars import Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
 
 FloatArray = NDArray[np.float64]
 
@@ -95,8 +95,9 @@ def verify(
     """
     reference = scales.references[exposures[0].filter]
     names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
-    measured = _measure(exposures, catalog, alignment, scales, cosmic_rays, settings, runner)
-    table = _table(exposures, measured, scales, settings, names)
+    views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
+    measured = _measure(views, catalog, cosmic_rays, settings, runner)
+    table = _table(views, measured, settings, names)
     raw = gather(table.star, table.chip, table.value, table.error)
     corrected = gather(table.star, table.chip, table.value + table.cte, table.error)
     if reference.chip in names:
@@ -107,7 +108,7 @@ def verify(
     skies: dict[str, tuple[float, float]] = {}
     notes = [] if settings.verify.enabled else ["verify.enabled is false: nothing was proven"]
     if settings.verify.enabled and settings.verify.sky_ratio and reference.chip in names:
-        skies, note = sky_ratios(exposures, scales, sky, reference.chip, settings, runner)
+        skies, note = sky_ratios(views, sky, reference.chip, settings, runner)
         notes += [note] if note else []
     proof = _proofs(names, reference.chip, with_cte, without, skies, settings)
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
@@ -124,10 +125,8 @@ def _nothing(n: int, seen: Sightings) -> Solution:
 
 
 def _measure(
-    exposures: Sequence[Exposure],
+    views: Sequence[ChipView],
     catalog: Catalog,
-    alignment: Alignment,
-    scales: FluxScales,
     cosmic_rays: CosmicRays,
     settings: Settings,
     runner: Runner,
@@ -139,46 +138,39 @@ def _measure(
     fit = np.flatnonzero((np.asarray(catalog.columns["flags"]) & _UNFIT) == 0)
     fit = fit[np.argsort(-np.asarray(catalog.columns["flux"])[fit], kind="stable")][: options.max_stars]
     ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
-    items = [(exposure, name) for exposure in exposures for name in exposure.chips]
 
-    def place(item: tuple[Exposure, str]) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        exposure, name = item
-        x, y, lit = lit_positions(exposure, alignment.frame(exposure, name), name, ra, dec, options.margin)
-        return x, y, lit & (_expected_snr(exposure, name, rate, scales, settings) > options.snr)
+    def place(view: ChipView) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        x, y, lit = lit_positions(view, ra, dec, options.margin)
+        return x, y, lit & (_expected_snr(view, rate) > options.snr)
 
-    placed = runner.map(place, items)
-    chips = exposures[0].camera.chips
-    on_chip = np.zeros((len(chips), fit.size), dtype=np.bool_)
-    for (_, name), (_, _, lit) in zip(items, placed, strict=True):
-        on_chip[chips.index(name)] |= lit
+    placed = runner.map(place, views)
+    camera = views[0].camera
+    on_chip = np.zeros((len(camera.chips), fit.size), dtype=np.bool_)
+    for view, (_, _, lit) in zip(views, placed, strict=True):
+        on_chip[camera.chips.index(view.name)] |= lit
     shared = on_chip.sum(axis=0) >= 2
     chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
     busy = [i for i, index in enumerate(chosen) if index.size]
     stamps = runner.map(
         lambda i: cut_stamps(
-            *items[i],
-            (chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
-            covered(placed[i][:2], rate, items[i][0].chips[items[i][1]]),
+            views[i],
+            PlacedStars(chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
+            covered(placed[i][:2], rate, views[i].chip),
             cosmic_rays,
             settings,
         ),
         busy,
     )
-    found = measure_stamps(stamps, exposures[0].camera.classes, settings)
+    found = measure_stamps(stamps, camera.classes, settings)
     return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]
 
 
-def _expected_snr(
-    exposure: Exposure, name: str, rate: FloatArray, scales: FluxScales, settings: Settings
-) -> FloatArray:
+def _expected_snr(view: ChipView, rate: FloatArray) -> FloatArray:
     """Return the signal-to-noise ratio a star should have on one exposure: chosen by what it is, not by what it got."""
-    chip = exposure.chips[name]
-    noise = noise_model(exposure, chip, settings.noise)
-    factor = scales.factors[exposure.root][name]
-    inside = np.maximum(rate, 0.0) / exposure.camera.to_infinity(exposure.filter)
-    electrons = inside * exposure.exptime / factor * noise.gain
-    pixels = np.pi * 0.25 / chip.frame.scale**2
-    result: FloatArray = electrons / np.sqrt(electrons + pixels * (noise.floor + 5.0))
+    inside = np.maximum(rate, 0.0) / view.camera.to_infinity(view.exposure.filter)
+    electrons = inside * view.exposure.exptime / view.factor * view.noise.gain
+    pixels = np.pi * 0.25 / view.chip.frame.scale**2
+    result: FloatArray = electrons / np.sqrt(electrons + pixels * (view.noise.floor + 5.0))
     return result
 
 
@@ -194,22 +186,20 @@ class _Table:
 
 
 def _table(
-    exposures: Sequence[Exposure],
+    views: Sequence[ChipView],
     measured: Sequence[Measured],
-    scales: FluxScales,
     settings: Settings,
     names: Sequence[str],
 ) -> _Table:
     """Equalize the fluxes and work out what transfer cost."""
-    by_root = {exposure.root: exposure for exposure in exposures}
+    of_chip = {(view.root, view.name): view for view in views}
     parts: list[tuple[Any, ...]] = []
     for one in measured:
-        exposure = by_root[one.root]
+        view = of_chip[one.root, one.chip]
         good = one.flux > 3.0 * one.error
         star, flux, error = one.star[good], one.flux[good], one.error[good]
-        factor = scales.factors[one.root][one.chip]
-        value = np.log(flux * factor / exposure.exptime)
-        cte = _cte(exposure, one, settings)[good] * (0.4 * np.log(10.0))
+        value = np.log(flux * view.factor / view.exposure.exptime)
+        cte = _cte(view, one, settings)[good] * (0.4 * np.log(10.0))
         chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
         parts.append((star, chip, value, error / flux, cte))
     if not parts:
@@ -218,13 +208,12 @@ def _table(
     return _Table(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _cte(exposure: Exposure, one: Measured, settings: Settings) -> FloatArray:
+def _cte(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
     """Return magnitudes lost in transfer, from this exposure's own pixels, electrons and sky."""
-    if not corrects_cte(exposure, settings.verify.cte):
+    if not corrects_cte(view.exposure, settings.verify.cte):
         return np.zeros(one.star.size)
-    chip = exposure.chips[one.chip]
-    gain = noise_model(exposure, chip, settings.noise).gain
-    return charge_loss(exposure, chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
+    gain = view.noise.gain
+    return charge_loss(view.exposure, view.chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
 
 
 def _proofs(

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mizzle.instrument.dq import bad_pixels, good_bits
-from mizzle.instrument.noise import noise_model
-from mizzle.model import Exposure, FluxScales, Runner, SkyLevels
+from mizzle.instrument.dq import bad_pixels
+from mizzle.model import Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.stars.sky_statistics import sky_statistic
+from mizzle.steps.chip_view import ChipView
 
 _UNIFORM = 0.03  # quadrants of a chip agree to this, noise aside
 _STEP = 4
 
 
 def sky_ratios(
-    exposures: Sequence[Exposure],
-    scales: FluxScales,
+    views: Sequence[ChipView],
     sky: SkyLevels,
     reference: str,
     settings: Settings,
@@ -31,10 +30,8 @@ def sky_ratios(
 
     Parameters
     ----------
-    exposures : sequence of Exposure
-        Of one filter.
-    scales : FluxScales
-        For the pedestal's size after equalizing.
+    views : sequence of ChipView
+        The chips of one filter's exposures.
     sky : SkyLevels
         What each chip measured.
     reference : str
@@ -51,49 +48,46 @@ def sky_ratios(
     note : str
         Why it is empty, or an empty text.
     """
-    names = list(dict.fromkeys(name for exposure in exposures for name in exposure.chips))
-    longest = max(exposures, key=lambda exposure: exposure.exptime)
-    spreads = runner.map(lambda name: _unevenness(longest, name, settings), list(longest.chips))
-    uneven = [name for name, spread in zip(longest.chips, spreads, strict=True) if not spread <= _UNIFORM]
+    exposures: dict[str, dict[str, ChipView]] = {}
+    for view in views:
+        exposures.setdefault(view.root, {})[view.name] = view
+    names = list(dict.fromkeys(view.name for view in views))
+    longest = max(views, key=lambda view: view.exposure.exptime).root
+    chips = list(exposures[longest].values())
+    spreads = runner.map(_unevenness, chips)
+    uneven = [view.name for view, spread in zip(chips, spreads, strict=True) if not spread <= _UNIFORM]
     if uneven:
-        return {}, f"sky is not uniform on {', '.join(uneven)} of {longest.root}: its ratios say nothing"
+        return {}, f"sky is not uniform on {', '.join(uneven)} of {longest}: its ratios say nothing"
     ratios = {}
     for name in names:
         values, errors = [], []
-        for exposure in exposures:
-            mine = sky.brightness[exposure.root]
-            if name in mine and reference in mine and mine[reference] > 0 and np.isfinite(mine[name]):
-                values.append(mine[name] / mine[reference])
-                errors.append(_relative(exposure, name, scales, sky, settings, values[-1]))
-                errors[-1] = float(
-                    np.hypot(errors[-1], _relative(exposure, reference, scales, sky, settings, values[-1]))
-                )
+        for root, own in exposures.items():
+            levels = sky.brightness[root]
+            if name in levels and reference in levels and levels[reference] > 0 and np.isfinite(levels[name]):
+                ratio = levels[name] / levels[reference]
+                pair = [abs(ratio) * _relative(own[chip], levels[chip], settings) for chip in (name, reference)]
+                values.append(ratio)
+                errors.append(float(np.hypot(pair[0], pair[1])))
         if values and name != reference:
             # The pedestal is a property of the chip: more exposures do not take it away.
             ratios[name] = (float(np.mean(values)), float(np.mean(errors)))
     return ratios, ""
 
 
-def _relative(
-    exposure: Exposure, name: str, scales: FluxScales, sky: SkyLevels, settings: Settings, ratio: float
-) -> float:
-    """Return the error of a ratio that one chip's pedestal makes."""
-    area = exposure.chips[name].frame.side ** 2
-    unit = scales.factors[exposure.root][name] / (exposure.exptime * area)
-    level = sky.brightness[exposure.root][name]
-    return abs(ratio) * settings.verify.pedestal * unit / max(abs(level), 1e-12)
+def _relative(view: ChipView, level: float, settings: Settings) -> float:
+    """Return the relative error of a chip's sky that its pedestal makes."""
+    return settings.verify.pedestal * view.brightness / max(abs(level), 1e-12)
 
 
-def _unevenness(exposure: Exposure, name: str, settings: Settings) -> float:
+def _unevenness(view: ChipView) -> float:
     """Return the spread of the sky over the quadrants of a chip, over its level, noise aside."""
-    chip = exposure.chips[name]
-    noise = noise_model(exposure, chip, settings.noise)
+    chip, noise = view.chip, view.noise
     ny, nx = chip.shape
     levels, errors = [], []
     for rows in (slice(0, ny // 2), slice(ny // 2, ny)):
         for columns in (slice(0, nx // 2), slice(nx // 2, nx)):
             sci, dq = chip.sci[rows, columns][::_STEP], chip.dq[rows, columns][::_STEP]
-            good = sci[~bad_pixels(sci, dq, good_bits(settings.dq.good))]
+            good = sci[~bad_pixels(sci, dq, view.good)]
             found = sky_statistic(good, skewness_of=(noise.gain, noise.floor))
             levels.append(found.level)
             errors.append(3.0 * found.sigma / np.sqrt(max(found.n_pixels, 1)))

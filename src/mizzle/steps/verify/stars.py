@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
-from mizzle.instrument.dq import bad_pixels, good_bits
-from mizzle.instrument.noise import noise_model
-from mizzle.model import ChipFrame, CosmicRays, Exposure
+from mizzle.model import ChipFrame, CosmicRays
 from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
 from mizzle.stars.apertures import circle_overlap
+from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import ring_levels
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +29,22 @@ APERTURE_ARCSEC = 0.5
 _PROFILE_STEP = 0.02  # arcsec
 #: First guess of a star's profile: widths [arcsec] and shares of two Gaussians; the data replace it.
 _GUESS = ((0.065, 0.75), (0.18, 0.25))
+
+
+class PlacedStars(NamedTuple):
+    """Stars on one chip.
+
+    Parameters
+    ----------
+    star : (n,) int array
+        Indices into the list of stars.
+    x, y : (n,) array
+        Positions [0-based pixel].
+    """
+
+    star: NDArray[np.int64]
+    x: FloatArray
+    y: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +119,14 @@ class Measured:
 
 
 def lit_positions(
-    exposure: Exposure, frame: ChipFrame, chip: str, ra: FloatArray, dec: FloatArray, margin_arcsec: float
+    view: ChipView, ra: FloatArray, dec: FloatArray, margin_arcsec: float
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Place stars on a chip, and tell which apertures lie in the light, clear of the shadow of the optics.
 
     Parameters
     ----------
-    exposure : Exposure
-        Whose camera may have a shadow.
-    frame : ChipFrame
-        Aligned.
-    chip : str
-        Its name: which shadow.
+    view : ChipView
+        The chip; its camera may have a shadow.
     ra, dec : (n,) array
         Stars [deg].
     margin_arcsec : float
@@ -128,21 +139,21 @@ def lit_positions(
     lit : (n,) bool array
         Whole aperture on the chip and in the light.
     """
+    frame = view.frame
     x, y = frame.sky_to_pixel(ra, dec, iterations=5)
     ny, nx = frame.shape
     reach = APERTURE_ARCSEC / frame.scale
     lit = (x > reach) & (y > reach) & (x < nx - 1 - reach) & (y < ny - 1 - reach)
-    camera, binning = exposure.camera, exposure.chips[chip].binning
+    camera, binning = view.camera, view.chip.binning
     if camera.lit_distance is not None and camera.is_whole((ny, nx), binning):  # subarrays have the DQ alone
         clear = (reach + margin_arcsec / frame.scale) * binning
-        lit &= camera.lit_distance(chip, (x + 0.5) * binning - 0.5, (y + 0.5) * binning - 0.5) > clear
+        lit &= camera.lit_distance(view.name, (x + 0.5) * binning - 0.5, (y + 0.5) * binning - 0.5) > clear
     return x, y, lit
 
 
 def cut_stamps(
-    exposure: Exposure,
-    chip_name: str,
-    stars: tuple[NDArray[np.int64], FloatArray, FloatArray],
+    view: ChipView,
+    stars: PlacedStars,
     covered: NDArray[np.bool_],
     cosmic_rays: CosmicRays,
     settings: Settings,
@@ -151,23 +162,21 @@ def cut_stamps(
 
     Parameters
     ----------
-    exposure : Exposure
-        The exposure.
-    chip_name : str
+    view : ChipView
         The chip.
-    stars : (index, x, y)
-        Which stars, and where [0-based pixel].
+    stars : PlacedStars
+        Which, and where.
     covered : (ny, nx) bool array
         Pixels that known stars cover: no part of the rings.
     cosmic_rays : CosmicRays
         Masked.
     settings : Settings
-        ``verify``, ``dq``, ``noise``.
+        ``verify``.
     """
-    chip, options = exposure.chips[chip_name], settings.verify
+    chip, options = view.chip, settings.verify
     index, x, y = stars
     sci, dq = chip.sci, chip.dq
-    bad = bad_pixels(sci, dq, good_bits(settings.dq.good)) | cosmic_rays.mask(exposure.root, chip_name, chip.shape)
+    bad = view.bad() | view.hit(cosmic_rays)
     scale = chip.frame.scale
     radius = APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
@@ -184,9 +193,8 @@ def cut_stamps(
     values = sci[rows, columns].astype(np.float64)
     sizes = smooth_area(chip.frame, x, y)[:, None, None] * (1.0 + np.diff(chip.frame.row_edges))[rows]
     usable = inside & ~bad[rows, columns]
-    shaded = (dq[rows, columns] & np.uint16(exposure.camera.shaded)) != 0
+    shaded = (dq[rows, columns] & np.uint16(view.camera.shaded)) != 0
     overlap = circle_overlap(x - column, y - row, radius, half)
-    noise = noise_model(exposure, chip, settings.noise)
     keep = np.isfinite(sky.level) & ~(shaded & (overlap > 0)).any(axis=(1, 2))
     n = int(keep.sum())
 
@@ -195,11 +203,11 @@ def cut_stamps(
         return rows_of_stars
 
     light = np.where(usable, (values - sky.level[:, None, None]) * sizes, 0.0)
-    variance = np.where(usable, noise.variance(np.where(usable, values, 0.0)) * sizes**2, 0.0)
+    variance = np.where(usable, view.noise.variance(np.where(usable, values, 0.0)) * sizes**2, 0.0)
     distance = np.hypot(columns - x[:, None, None], rows - y[:, None, None]) * scale
     return Stamps(
-        exposure.root,
-        chip_name,
+        view.root,
+        view.name,
         index[keep],
         x[keep],
         y[keep],

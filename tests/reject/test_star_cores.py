@@ -1,4 +1,4 @@
-"""The second look at star cores: what smooth light must be, where the other exposures' pixels lie, what is decided."""
+"""Star cores, checked again: what smooth light must be, where the other exposures' pixels lie, what is decided."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mizzle.model import Alignment, Serial
 from mizzle.settings import load_settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.equalize import equalize
+from mizzle.steps.reject.compared_chip import compared_chips
 from mizzle.steps.reject.reference import build_reference, class_grid
-from mizzle.steps.reject.second import Suspects, second_look
-from mizzle.steps.reject.sensor import sensors
+from mizzle.steps.reject.star_cores import CoreCandidates, recheck_star_cores
 from ray_scores import found, scores, simulated, true_sky
 
 WIDTH, LENGTH = 0.56, 0.8  # of a star on a WF chip, its pixel included, and of the covariance that it makes [pixel]
@@ -35,10 +35,10 @@ def samples(rng, k=300, m=16, noise=3.0):
     return seen, truth
 
 
-def all_sensors(made):
+def all_chips(made):
     settings = load_settings("")
     scales = equalize(made.exposures, settings)
-    return sensors(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+    return compared_chips(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
 
 
 def test_a_star_is_predicted_within_what_is_promised():
@@ -69,11 +69,11 @@ def test_without_samples_nothing_is_known():
 def test_a_pixel_is_found_again():
     """Distorted chips: the pixel on which a place lies is that from which the place was made."""
     made = simulated(n=2, seed=5, effects=(("cosmic_rays", 0.0),))
-    every = all_sensors(made)
-    grid = class_grid([s for s in every if s.kind.name == "WF"])
+    every = all_chips(made)
+    grid = class_grid([s for s in every if s.view.chip_class.name == "WF"])
     rng = np.random.default_rng(3)
-    for sensor in every[1:4]:
-        own = chip_map(sensor.frame, grid)
+    for compared in every[1:4]:
+        own = chip_map(compared.view.frame, grid)
         i, j = rng.integers(1, 799, (2, 500))
         away = rng.uniform(-0.45, 0.45, (2, 500))
         x, y, near = InverseMap(own).nearest_pixels(*own(i + away[0], j + away[1]))
@@ -93,25 +93,25 @@ def test_inverse_of_a_straight_map():
 
 @pytest.fixture(scope="module")
 def six():
-    """Six exposures at gain 15, where the second look matters most."""
+    """Six exposures at gain 15, where the check matters most."""
     return simulated(n=6, seed=51, gain=15, effects=(("cosmic_rays", 0.03),))
 
 
 def test_rays_in_star_cores_are_found(six):
     plain = scores(six, found(six, ["reject.second_look=false"]))
-    told = scores(six, found(six))
-    assert told["found150"] > plain["found150"] + 0.0003
-    assert told["found150"] >= 0.9945
-    assert told["star"] <= 0.002
-    assert max(told["sky"].values()) <= 0.003
+    checked = scores(six, found(six))
+    assert checked["found150"] > plain["found150"] + 0.0003
+    assert checked["found150"] >= 0.9945
+    assert checked["star"] <= 0.002
+    assert max(checked["sky"].values()) <= 0.003
 
 
 def test_stars_that_saturate_in_long_exposures_only_are_no_rays():
     times = (500.0, 500.0, 100.0, 1000.0, 30.0, 500.0)
     made = simulated(n=6, seed=52, exptime=times, effects=(("cosmic_rays", 0.03),))
-    told = scores(made, found(made))
-    assert told["star"] <= 0.002
-    assert told["found150"] >= 0.991
+    checked = scores(made, found(made))
+    assert checked["star"] <= 0.002
+    assert checked["found150"] >= 0.991
 
 
 @pytest.mark.slow
@@ -123,22 +123,24 @@ def test_stars_that_saturate_in_long_exposures_only_are_no_rays():
         {"seed": 55, "filter": "F555W", "effects": (("cosmic_rays", 0.03),)},
     ],
 )
-def test_the_second_look_doubts_itself_where_exposures_disagree(plan):
+def test_predictions_count_for_less_where_exposures_disagree(plan):
     made = simulated(n=6, **plan)
-    told = scores(made, found(made))
-    assert told["star"] <= 0.003
-    assert told["found150"] >= 0.993
+    checked = scores(made, found(made))
+    assert checked["star"] <= 0.003
+    assert checked["found150"] >= 0.993
 
 
-def test_a_visit_without_suspects_asks_nobody():
+def test_a_visit_without_candidates_asks_nobody():
     made = simulated(n=2, seed=14, field="blank", sky=0.006, effects=(("cosmic_rays", 0.0),))
     settings = RejectSettings()
-    chips = [s for s in all_sensors(made) if s.kind.name == "PC"]
+    chips = [s for s in all_chips(made) if s.view.chip_class.name == "PC"]
     reference = build_reference(chips, settings, Serial())
     none = np.zeros(0)
-    empty = Suspects(none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool))
+    empty = CoreCandidates(
+        none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool)
+    )
     packed = [np.zeros(80000, np.uint8)] * 2
     units = [reference.unit(s) for s in chips]
-    hits, _ = second_look(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
+    hits, _ = recheck_star_cores(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
     assert [hit.size for hit in hits] == [0, 0]
-    assert reference.few(0).all(), "two exposures are few everywhere"
+    assert reference.thin_coverage(0).all(), "two exposures are few everywhere"

@@ -1,0 +1,63 @@
+"""One chip of one exposure, with everything needed to judge its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
+from mizzle.settings import Settings
+from mizzle.steps.chip_view import ChipView, view_chips
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedChip:
+    """One chip of one exposure, to be compared with the others.
+
+    Parameters
+    ----------
+    view : ChipView
+        The chip.
+    index : int
+        Number of the exposure in the visit.
+    sky : float
+        What leaves the same sky on all chips of all exposures [count per pixel].
+    level : float
+        What this chip measured [count per pixel]: more, where a nebula fills it.
+    """
+
+    view: ChipView
+    index: int
+    sky: float
+    level: float
+
+    @property
+    def full_rate(self) -> float:
+        """Equalized counts per second of a pixel that may be full."""
+        return self.view.camera.full_well * self.view.rate
+
+    def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return signal [count] and bad pixels (bits `allow` pass); read from the file again where memory is short."""
+        return self.view.chip.sci, self.view.bad(allow)
+
+
+def compared_chips(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    settings: Settings,
+) -> list[ComparedChip]:
+    """Return the chips of a visit, by exposure, then chip."""
+    index = {exposure.root: number for number, exposure in enumerate(exposures)}
+
+    def compared(view: ChipView) -> ComparedChip:
+        # Not what the chip measured: a nebula that fills it is on the sky, and all exposures see it.
+        alike, level = sky.comparable(view.root, view.name), sky.measured(view.root, view.name)
+        alike, level = (value / view.factor if np.isfinite(value) else 0.0 for value in (alike, level))
+        return ComparedChip(view, index[view.root], alike, max(level, alike))
+
+    return [compared(view) for view in view_chips(exposures, alignment, scales, settings=settings, sky=sky)]

@@ -1,0 +1,354 @@
+"""Cosmic rays: every exposure against a reference made of all, or by itself where it is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.star_optics import chip_star
+from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
+from mizzle.kernel.pixels import grow
+from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
+from mizzle.settings import Settings
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips
+from mizzle.steps.reject.reference import Reference, build_reference
+from mizzle.steps.reject.single import SinglePixels, find_single
+from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
+
+Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
+
+#: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
+#: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
+STEP_NOISE = 3.0
+
+#: Pixels nearer than this to the reference's end are not compared with it.
+RIM = 2
+
+#: Sky around pixels that may be too low: side of the patches, and every which of their rows is used [pixel].
+PATCH, PATCH_STEP = 50, 4
+
+#: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
+MARGIN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class ChipRays:
+    """Cosmic rays of one chip.
+
+    Parameters
+    ----------
+    packed : (n,) uint8 array
+        Flagged pixels, as `numpy.packbits` packs them.
+    hits : int
+        How many.
+    fraction : float
+        The same over the good pixels.
+    single_coverage : float
+        Share of the good pixels that no second exposure covers.
+    too_low : (n,) uint8 array, optional
+        Pixels far below the sky, packed.
+    candidates : CoreCandidates, optional
+        In star cores: not flagged yet.
+    prediction_error : float
+        Of star cores, from `RecheckedCores`.
+    """
+
+    packed: NDArray[np.uint8]
+    hits: int
+    fraction: float
+    single_coverage: float
+    too_low: NDArray[np.uint8] | None = None
+    candidates: CoreCandidates | None = None
+    prediction_error: float = float("nan")
+
+
+def find_cosmic_rays(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    scales: FluxScales,
+    sky: SkyLevels,
+    settings: Settings,
+    runner: Runner,
+) -> CosmicRays:
+    """Find the cosmic rays of a visit.
+
+    Each class of chips (PC, WF) gets a reference at its own pixel scale from all exposures; every chip is compared
+    with it, in electrons; what it cannot tell in star cores is checked again on the other exposures' pixels. Pixels
+    that fewer than two exposures cover are judged by the single-exposure method.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter.
+    alignment, scales, sky : Alignment, FluxScales, SkyLevels
+        Solutions of the steps before.
+    settings : Settings
+        ``reject``, ``noise``, ``dq``.
+    runner : Runner
+        Threads; the masks do not depend on their number.
+
+    Returns
+    -------
+    rays : CosmicRays
+        Packed masks, flagged share of the good pixels, and the method of each exposure.
+    """
+    own = settings.reject
+    every = compared_chips(exposures, alignment, scales, sky, settings)
+    found: dict[tuple[str, str], ChipRays] = {}
+    if own.method != "none":
+        for kind in exposures[0].camera.classes:
+            found.update(_one_class([s for s in every if s.view.chip_class == kind], own, runner))
+    packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
+    fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
+    doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
+    for (root, name), one in found.items():
+        packed[root][name] = one.packed
+        fractions[root][name] = one.fraction
+        if np.isfinite(one.prediction_error):
+            doubts[root][name] = one.prediction_error
+    methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
+    return CosmicRays(packed, fractions, methods, core_doubt=doubts)
+
+
+def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
+    """Name the method that judged most of an exposure."""
+    known = [one for one in chips if one is not None]
+    if not known or settings.method == "none":
+        return "none"
+    return "lacosmic" if np.mean([one.single_coverage for one in known]) > 0.5 else "median"
+
+
+def _one_class(
+    chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner
+) -> dict[tuple[str, str], ChipRays]:
+    """Judge all chips of one class."""
+    if not chips:
+        return {}
+    many = len({compared.index for compared in chips}) > 1 and settings.method != "single"
+    reference = build_reference(chips, settings, runner) if many else None
+    answers = runner.map(lambda number: _judge(chips[number], number, reference, settings), range(len(chips)))
+    if reference is not None and settings.second_look:
+        answers = _with_rechecked_cores(chips, answers, reference, settings, runner)
+    if settings.grow or settings.cte_grow:
+        answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
+    found = {(s.view.root, s.view.name): one for s, one in zip(chips, answers, strict=True)}
+    return _with_static(chips, found) if settings.static else found
+
+
+def _judge(compared: ComparedChip, number: int, reference: Reference | None, settings: RejectSettings) -> ChipRays:
+    """Find the cosmic rays of one chip."""
+    sci, bad = compared.pixels()
+    candidates = None
+    if reference is None:
+        mask = np.zeros(bad.shape, np.bool_)
+        alone = thin = ~bad
+    else:
+        # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
+        thin = reference.thin_coverage(number)
+        marks, known = _compared(compared, sci, bad, thin, reference, number, settings)
+        mask, alone = marks.mask, ~(known | bad)
+        for box in boxes(thin):
+            thin[box] &= (sci[box] - np.float32(compared.sky)) * np.float32(compared.view.noise.gain) > marks.light[box]
+        thin |= alone
+        if settings.second_look:
+            trust = reference.trust / reference.unit(compared)
+            candidates = find_core_candidates(compared, sci, bad, marks, trust, settings)
+    if settings.method != "compare" and thin.any():
+        _add_single(mask, compared, sci, bad, thin, settings, no_partner=reference is None)
+    good = int(bad.size - np.count_nonzero(bad))
+    low = _too_low(compared, sci, bad, settings) if settings.static else None
+    hits = int(np.count_nonzero(mask))
+    return ChipRays(
+        np.packbits(mask),
+        hits,
+        hits / max(good, 1),
+        float(np.count_nonzero(alone)) / max(good, 1),
+        low,
+        candidates,
+    )
+
+
+def _with_rechecked_cores(
+    chips: Sequence[ComparedChip],
+    answers: list[ChipRays],
+    reference: Reference,
+    settings: RejectSettings,
+    runner: Runner,
+) -> list[ChipRays]:
+    """Add the cosmic rays among the candidates in star cores of a class to its masks."""
+    candidates = [one.candidates for one in answers if one.candidates is not None]
+    units = [reference.unit(compared) for compared in chips]
+    masks = [one.packed for one in answers]
+    checked = recheck_star_cores(chips, reference.maps, candidates, masks, units, settings, runner)
+    result = []
+    for compared, one, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
+        pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
+        packed, added = _with_pixels(one.packed, pixels)
+        fraction = one.fraction * (one.hits + added) / max(one.hits, 1)
+        result.append(replace(one, packed=packed, fraction=fraction, candidates=None, prediction_error=float(error)))
+    return result
+
+
+def _with_pixels(packed: NDArray[np.uint8], where: NDArray[np.intp]) -> tuple[NDArray[np.uint8], int]:
+    """Return a packed mask with more pixels (flat indices), and how many of them it did not hold."""
+    where = np.unique(where)
+    bits = (128 >> (where & 7)).astype(np.uint8)
+    result = packed.copy()
+    np.bitwise_or.at(result, where >> 3, bits)
+    return result, int(np.count_nonzero(packed[where >> 3] & bits == 0))
+
+
+def _grown(compared: ComparedChip, one: ChipRays, settings: RejectSettings) -> ChipRays:
+    """Widen a chip's mask."""
+    _, bad = compared.pixels()
+    mask = _trailed(grow(_unpacked(compared, one.packed), settings.grow), settings.cte_grow) & ~bad
+    share = float(np.count_nonzero(mask)) / max(int(bad.size - np.count_nonzero(bad)), 1)
+    return replace(one, packed=np.packbits(mask), fraction=share)
+
+
+def _unpacked(compared: ComparedChip, packed: NDArray[np.uint8]) -> Mask:
+    ny, nx = compared.view.chip.shape
+    return np.unpackbits(packed, count=ny * nx).reshape(ny, nx).view(np.bool_)
+
+
+def _compared(
+    compared: ComparedChip,
+    sci: NDArray[np.float32],
+    bad: Mask,
+    thin: Mask,
+    reference: Reference,
+    number: int,
+    settings: RejectSettings,
+) -> tuple[RayMarks, Mask]:
+    """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
+    electrons = compared.view.noise.gain
+    floor, sky = compared.view.noise.floor, compared.sky * electrons
+    unit = (1.0 + settings.pixfrac**2) / 24.0
+    thresholds = RayThresholds(
+        gain=electrons,
+        rate=1.0 / reference.unit(compared),
+        sky=sky,
+        floor=floor,
+        quiet=STEP_NOISE * float(np.sqrt((max(sky, 0.0) + floor) / reference.exposures)),
+        peak=settings.sharpen * unit,
+        wing=settings.sharpen_wings * unit,
+        seed_sigma=settings.seed_sigma,
+        seed_slope=settings.seed_slope,
+        neighbor_sigma=settings.neighbor_sigma,
+        neighbor_slope=settings.neighbor_slope,
+        doubt=settings.sharpen_doubt,
+        negative=settings.negative,
+        suspect_slope=settings.suspect_slope,
+        trust=reference.trust / reference.unit(compared) if settings.second_look else np.inf,
+    )
+    # Close to where the reference ends it is read from too few of its pixels: nothing is flagged there at first sight,
+    # but the check of star cores needs no reference.
+    options = CompareOptions(
+        edge=RIM,
+        edge_rule=2 if settings.second_look else 1,
+        probe_level=probe_light(compared) if settings.second_look else np.inf,
+        extra_pixels=thin if settings.method != "compare" and thin.any() else None,
+    )
+    return compare_chip(sci, bad, reference.picture, reference.maps[number], thresholds, options)
+
+
+def _trailed(mask: Mask, length: int) -> Mask:
+    """Return `mask` with tails of `length` pixels toward higher y: charge read out through y = 0 is left behind."""
+    result = mask.copy()
+    for shift in range(1, min(length, mask.shape[0] - 1) + 1):
+        result[shift:] |= mask[:-shift]
+    return result
+
+
+def _add_single(
+    mask: Mask,
+    compared: ComparedChip,
+    sci: NDArray[np.float32],
+    bad: Mask,
+    alone: Mask,
+    settings: RejectSettings,
+    *,
+    no_partner: bool,
+) -> None:
+    """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
+    # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
+    whole = no_partner and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
+    star = chip_star(compared.view.camera, compared.view.chip)
+    for box in boxes(alone):
+        wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
+        electrons = sci[wide] * np.float32(compared.view.noise.gain)
+        flagged = find_single(
+            SinglePixels(electrons, bad[wide], compared.view.noise.floor, star), settings, laplacian=bool(whole)
+        )
+        mask[wide] |= flagged & alone[wide]
+
+
+def boxes(mask: Mask) -> list[Box]:
+    """Return rectangles that cover `mask`: all of it, or its four borders where the middle is empty.
+
+    A chip that is alone along its edges only is not worth judging as a whole.
+    """
+    whole = _span(mask, (slice(0, mask.shape[0]), slice(0, mask.shape[1])))
+    if not whole:
+        return []
+    ny, nx = mask.shape
+    low, high = ny // 4, ny - ny // 4
+    left, right = nx // 4, nx - nx // 4
+    if mask[low:high, left:right].any():
+        return whole
+    strips = (
+        (slice(0, low), slice(0, nx)),
+        (slice(high, ny), slice(0, nx)),
+        (slice(low, high), slice(0, left)),
+        (slice(low, high), slice(right, nx)),
+    )
+    return [box for strip in strips for box in _span(mask, strip)]
+
+
+def _span(mask: Mask, part: Box) -> list[Box]:
+    """Return the rectangle that `mask` spans within a part of it, if any."""
+    inside = mask[part]
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    y, x = (slice(p.start + int(n[0]), p.start + int(n[-1]) + 1) for p, n in zip(part, (rows, columns), strict=True))
+    return [(y, x)]
+
+
+def _too_low(
+    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings
+) -> NDArray[np.uint8]:
+    """Return, packed, the pixels far below the sky, or below what is around them where that is fainter."""
+    sigma = float(np.sqrt(compared.view.noise.background(compared.sky)))
+    ny, nx = sci.shape
+    around = np.empty((-(-ny // PATCH), -(-nx // PATCH)), np.float32)
+    for row in range(around.shape[0]):
+        for column in range(around.shape[1]):
+            patch = np.s_[row * PATCH : (row + 1) * PATCH : PATCH_STEP, column * PATCH : (column + 1) * PATCH]
+            good = sci[patch][~bad[patch]]
+            around[row, column] = np.median(good) if good.size else compared.sky
+    around = np.minimum(around, np.float32(compared.sky)) - np.float32(settings.static_sigma * sigma)
+    limit = np.repeat(np.repeat(around, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
+    return np.packbits((sci < limit) & ~bad)
+
+
+def _with_static(
+    chips: Sequence[ComparedChip], found: dict[tuple[str, str], ChipRays]
+) -> dict[tuple[str, str], ChipRays]:
+    """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
+    result = dict(found)
+    for name in dict.fromkeys(compared.view.name for compared in chips):
+        keys = [(s.view.root, name) for s in chips if s.view.name == name]
+        maps = [low for key in keys if (low := found[key].too_low) is not None]
+        if len(maps) < 3 or len({m.size for m in maps}) > 1:
+            continue
+        static = np.bitwise_and.reduce(maps)
+        for key in keys if static.any() else []:
+            one = result[key]
+            result[key] = replace(one, packed=one.packed | static)
+    return result

@@ -1,0 +1,331 @@
+"""Pixels in star cores, checked again: the reference is too smooth to judge them.
+
+An undersampled star scatters by tens of per cent between dithers, and no threshold on the reference tells that from a
+cosmic ray. But the other exposures saw the same star at other places within its pixels, and starlight is smooth: what
+a candidate should have seen follows from the pixels of other exposures nearest to it, by interpolation with the
+covariance that light has behind this camera. Pixels that are hit, bad or saturated take no part. How far the method may
+be trusted is measured in each exposure, on probes: star pixels that nothing speaks against. Where an exposure is
+misaligned, or the star's image has changed, they fail too, and the predictions count for that much less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.dq import ALL_BITS
+from mizzle.instrument.star_optics import chip_star
+from mizzle.kernel import ChipMap
+from mizzle.kernel.compare import NEAR, SUSPECT, RayMarks
+from mizzle.kernel.maps import InverseMap
+from mizzle.kernel.pixels import pixels_with_bits
+from mizzle.kernel.predict import (
+    ChipSampler,
+    GridPlaces,
+    NeighborSamples,
+    RecordedPixels,
+    nearest_samples,
+    predict_light,
+    sample_neighbors,
+)
+from mizzle.model import Runner
+from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.compared_chip import ComparedChip
+
+FloatArray = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
+
+#: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
+#: these may be [lengths of the covariance].
+PARTNERS, NEAREST, REACH = 8, 16, 2.0
+#: Candidates whose samples are sorted and weighed at a time: memory does not grow with their number.
+BATCH = 2048
+#: A candidate beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.
+ALSO_STRONG_SLOPE = 0.15
+#: Probes of an exposure; they are brighter than this [sigma of the sky], on one of so many rows.
+PROBES, PROBE_SIGMA, PROBE_ROWS = 90, 20.0, 3
+#: With fewer probes than this, predictions are taken to err by so much [steepest step].
+LEAST_PROBES, UNTESTED = 20, 0.1
+#: The error of predictions is read at this quantile of the probes' squared excess, which for normal errors is chi**2 of
+#: one degree of freedom at the same quantile.
+QUANTILE, CHI2_90 = 0.9, 2.706
+
+AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+#: The four nearest among them.
+CROSS = [1, 3, 5, 7]
+
+
+@dataclass(frozen=True, eq=False)
+class CoreCandidates:
+    """Candidates for cosmic rays in the star cores of one chip, then its probes.
+
+    Parameters
+    ----------
+    y, x : (k,) int array
+        Where; never on the chip's outermost pixels.
+    value : (k,) array
+        What was seen, sky subtracted [electron].
+    amplitude : (k,) array
+        How bright the place may be [electron].
+    step : (k,) array
+        Steepest step of the expectation to one of the four nearest pixels [electron].
+    near : (k, 9) bool array
+        Pixels of the 3 x 3 around that go with it, if it is a ray.
+    probe : (k,) bool array
+        No candidate: star pixels that nothing speaks against, predicted to learn how well the method does.
+    """
+
+    y: Indices
+    x: Indices
+    value: FloatArray
+    amplitude: FloatArray
+    step: FloatArray
+    near: Mask
+    probe: Mask
+
+    def pixels(self, nx: int) -> Indices:
+        """Return the flat indices of the 3 x 3 pixels around each, on a chip of `nx` columns: (k, 9)."""
+        return np.asarray((self.y * nx + self.x)[:, None] + _offsets(nx))
+
+
+class _JoinedCandidates(NamedTuple):
+    """The candidates of all chips of a class, one after the other; as `CoreCandidates`, and where they are."""
+
+    value: FloatArray
+    amplitude: FloatArray
+    step: FloatArray
+    probe: Mask
+    exposure: Indices
+    x: FloatArray
+    y: FloatArray
+    unit: FloatArray
+    sky: FloatArray
+    floor: FloatArray
+
+
+class RecheckedCores(NamedTuple):
+    """The answer of `recheck_star_cores`.
+
+    Parameters
+    ----------
+    hit : list of (k,) bool arrays
+        For each chip, which candidates are cosmic rays.
+    prediction_error : (n,) array
+        For each chip: 1 sigma of a prediction, its pixel's noise aside, relative to the steepest step; by the probes of
+        its exposure.
+    """
+
+    hit: list[Mask]
+    prediction_error: FloatArray
+
+
+def find_core_candidates(
+    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, marks: RayMarks, trust: float, settings: RejectSettings
+) -> CoreCandidates:
+    """Return the candidates of a chip that stand out among their neighbors or by far; and its probes.
+
+    Parameters
+    ----------
+    compared : ComparedChip
+        The chip; `sci` and `bad` its pixels [DN].
+    marks : RayMarks
+        What the comparison with the reference said.
+    trust : float
+        Above this expectation the reference rests on saturated pixels [electron].
+    settings : RejectSettings
+        ``second_structure``, ``seed_sigma``.
+    """
+    gain, light = compared.view.noise.gain, marks.light
+    where = _inside(pixels_with_bits(marks.marks, SUSPECT), light.shape)
+    around = _around(where, light)
+    excess = _around(where, sci) * gain - around
+    top = ~(excess > excess[:, 4:5]).any(axis=1)
+    sky = compared.sky * gain
+    noise = np.sqrt(np.maximum(around[:, 4] + sky, 0.0) + compared.view.noise.floor)
+    top |= excess[:, 4] - sky > settings.seed_sigma * noise + ALSO_STRONG_SLOPE * _steepest(around)
+    probes = _probes(compared, marks, bad)
+    probe = np.arange(np.count_nonzero(top) + probes.size) >= np.count_nonzero(top)
+    where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], _around(probes, light)])
+    value = gain * (sci.ravel()[where].astype(np.float64) - compared.sky)
+    most = np.fmax.reduce(around, axis=1).astype(np.float64)
+    # A reference of saturated pixels does not know how bright a star is.
+    amplitude = np.where(most > trust, np.maximum(most, value), most)
+    near = _around(where, marks.marks) & NEAR != 0
+    near[:, 4] = True
+    faint = 1e-3 * math.sqrt(compared.view.noise.floor)
+    amplitude = np.maximum(settings.second_structure * amplitude, faint)
+    y, x = np.divmod(where, light.shape[1])
+    return CoreCandidates(y, x, value, amplitude, _steepest(around), near, probe)
+
+
+def _offsets(nx: int) -> Indices:
+    """Return the steps to the 3 x 3 pixels around one, where a row has `nx`."""
+    return np.array([dy * nx + dx for dy, dx in AROUND])
+
+
+def _around(where: Indices, image: NDArray[Number]) -> NDArray[Number]:
+    """Return the 3 x 3 pixels around each of some pixels (flat indices, none on the edge): (k, 9)."""
+    return np.asarray(image.ravel()[where[:, None] + _offsets(image.shape[1])])
+
+
+def _steepest(around: NDArray[np.float32]) -> FloatArray:
+    """Return the greatest difference of the middle of 3 x 3 pixels to one of the four nearest."""
+    steps = np.abs(around[:, CROSS] - around[:, 4:5])
+    return np.asarray(np.fmax.reduce(steps, axis=1), dtype=np.float64)
+
+
+def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
+    """Return those of some pixels that are not on the edge of an image."""
+    y, x = np.divmod(where, shape[1])
+    inside = (y > 0) & (y < shape[0] - 1) & (x > 0) & (x < shape[1] - 1)
+    return np.asarray(where[inside])
+
+
+def probe_light(compared: ComparedChip) -> float:
+    """Return how bright a probe's light is at least [electron]."""
+    background = compared.view.noise.background(compared.level)
+    return (PROBE_SIGMA * math.sqrt(background) + compared.level - compared.sky) * compared.view.noise.gain
+
+
+def _probes(compared: ComparedChip, marks: RayMarks, bad: Mask) -> Indices:
+    """Return some bright pixels that are not flagged, spread over the chip."""
+    nx = bad.shape[1]
+    y, x = np.divmod(np.flatnonzero(marks.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(compared)), nx - 2)
+    found = (PROBE_ROWS * y + 1) * nx + x + 1
+    found = found[~(marks.mask.ravel()[found] | bad.ravel()[found])]
+    wanted = PROBES // len(compared.view.chip_class.chips)
+    return np.asarray(found[:: max(1, found.size // wanted)])
+
+
+def covariance_length(compared: ComparedChip) -> float:
+    """Return the length of the covariance of starlight among a chip's pixels [pixel].
+
+    Stars at random places have the covariance of their own image.
+    """
+    camera = compared.view.camera
+    return chip_star(camera, compared.view.chip, defocus=camera.defocus).correlation_length
+
+
+def recheck_star_cores(
+    chips: Sequence[ComparedChip],
+    maps: Sequence[ChipMap],
+    candidates: Sequence[CoreCandidates],
+    masks: Sequence[NDArray[np.uint8]],
+    units: Sequence[float],
+    settings: RejectSettings,
+    runner: Runner,
+) -> RecheckedCores:
+    """Tell which candidates are cosmic rays: those that exceed what the other exposures predict for their pixels.
+
+    Parameters
+    ----------
+    chips : sequence of ComparedChip
+        All of one class.
+    maps, candidates, masks : sequences
+        Their maps to the class's grid, candidates, and packed masks of what is known to be hit.
+    units : sequence of float
+        Grid's unit of an electron on each chip.
+    settings : RejectSettings
+        ``second_sigma``.
+    runner : Runner
+        Threads; by chip.
+    """
+    sizes = [own.y.size for own in candidates]
+    joined = _join(chips, maps, candidates, units)
+    if not joined.x.size:
+        return RecheckedCores([np.zeros(0, np.bool_) for _ in sizes], np.full(len(sizes), UNTESTED))
+    mean, variance = _predict(chips, maps, joined, masks, units, runner)
+    exposures = range(1 + max(compared.index for compared in chips))
+    of_exposure = [joined.probe & (joined.exposure == number) & (joined.step > 0) for number in exposures]
+    expected = np.array([np.median(variance[w] / joined.step[w] ** 2) if w.any() else 0.0 for w in of_exposure])
+    variance += np.maximum(mean + joined.sky, 0.0) + joined.floor
+    excess = joined.value - mean
+    beyond = np.array([_excess_scatter(excess, variance, joined.step, which) for which in of_exposure])
+    variance += (beyond[joined.exposure] * joined.step) ** 2
+    hit = ~joined.probe & (excess > settings.second_sigma * np.sqrt(variance))
+    error = np.sqrt(beyond**2 + expected)
+    return RecheckedCores(np.split(hit, np.cumsum(sizes)[:-1]), error[[compared.index for compared in chips]])
+
+
+def _predict(
+    chips: Sequence[ComparedChip],
+    maps: Sequence[ChipMap],
+    joined: _JoinedCandidates,
+    masks: Sequence[NDArray[np.uint8]],
+    units: Sequence[float],
+    runner: Runner,
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the other exposures predict for each candidate [electron], and the variance of that."""
+    count = 1 + max(compared.index for compared in chips)
+    length = covariance_length(chips[0])
+
+    def sample_chip(number: int) -> NeighborSamples:
+        compared = chips[number]
+        pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
+        sampler = _sampler(compared, maps[number], units[number], length)
+        return sample_neighbors(pixels, _of_other_exposures(joined, compared, count), sampler)
+
+    parts = runner.map(sample_chip, range(len(chips)))
+    amplitude = joined.amplitude * joined.unit
+
+    def predict_batch(first: int) -> tuple[FloatArray, FloatArray]:
+        batch = slice(first, min(first + BATCH, amplitude.size))
+        return predict_light(nearest_samples(parts, batch, NEAREST), amplitude[batch], length)
+
+    answers = runner.map(predict_batch, range(0, amplitude.size, BATCH))
+    mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
+    return mean / joined.unit, variance / joined.unit**2
+
+
+def _excess_scatter(excess: FloatArray, variance: FloatArray, step: FloatArray, which: Mask) -> float:
+    """Return the scatter of the probes beyond their noise, relative to the steepest step."""
+    if np.count_nonzero(which) < LEAST_PROBES:
+        return UNTESTED
+    beyond = (excess[which] ** 2 - variance[which]) / step[which] ** 2
+    return math.sqrt(max(0.0, float(np.quantile(beyond, QUANTILE))) / CHI2_90)
+
+
+def _join(
+    chips: Sequence[ComparedChip],
+    maps: Sequence[ChipMap],
+    candidates: Sequence[CoreCandidates],
+    units: Sequence[float],
+) -> _JoinedCandidates:
+    """Return all candidates in one list, with their places on the class's grid."""
+    sizes = [own.y.size for own in candidates]
+    x, y = (
+        np.concatenate(axis)
+        for axis in zip(*(to_grid(own.x, own.y) for to_grid, own in zip(maps, candidates, strict=True)), strict=True)
+    )
+    return _JoinedCandidates(
+        value=np.concatenate([own.value for own in candidates]),
+        amplitude=np.concatenate([own.amplitude for own in candidates]),
+        step=np.concatenate([own.step for own in candidates]),
+        probe=np.concatenate([own.probe for own in candidates]),
+        exposure=np.repeat([compared.index for compared in chips], sizes),
+        x=x,
+        y=y,
+        unit=np.repeat(np.array(units), sizes),
+        sky=np.repeat([compared.sky * compared.view.noise.gain for compared in chips], sizes),
+        floor=np.repeat([compared.view.noise.floor for compared in chips], sizes),
+    )
+
+
+def _of_other_exposures(joined: _JoinedCandidates, compared: ComparedChip, count: int) -> GridPlaces:
+    """Return number and place of the candidates that this exposure helps to predict."""
+    behind = (compared.index - joined.exposure) % count
+    which = np.flatnonzero((behind > 0) & (behind <= PARTNERS))
+    return GridPlaces(which, joined.x[which], joined.y[which])
+
+
+def _sampler(compared: ComparedChip, own: ChipMap, unit: float, length: float) -> ChipSampler:
+    """Return how a chip samples the class's grid, on which its electron is `unit`."""
+    noise, bits = compared.view.noise, ALL_BITS & ~compared.view.good
+    return ChipSampler(InverseMap(own), noise.gain, compared.sky, noise.floor, unit, REACH * length, bits)
