@@ -7,23 +7,21 @@ import pytest
 from astropy.io import fits
 
 from mizzle.errors import InputError
-from mizzle.geometry.distortion import (
-    ROW_AMPLITUDE,
+from mizzle.geometry.rows import row_edges
+from mizzle.instrument.tables import DistortionTables, embedded_tables, parse_ecsv
+from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.instrument.wfpc2.distortion import (
     chip_model,
     chip_offset,
     clean_filter,
     day_number,
-    row_edges,
-    row_formula,
     select_filter,
 )
-from mizzle.instrument.tables import DistortionTables, embedded_tables, parse_ecsv
-from mizzle.instrument.wfpc2 import CHIP_NAMES
+from row_formula import ROW_AMPLITUDE, row_formula
 
 TABLES = embedded_tables()
 
-# Anderson & King 2003 in the IDCTAB's form: chip, SCALE in F555W and F814W, (1, 1) and (800, 800) through
-# F555W.
+# Anderson & King 2003 in the IDCTAB's form: chip, SCALE in F555W and F814W, (1, 1) and (800, 800) through F555W.
 VECTORS = [
     ("PC", 0.045532, 0.045549, (-419.8798, -420.2676), (370.1860, 370.5420)),
     ("WF2", 0.099590, 0.099626, (-420.2935, -420.2546), (370.3120, 370.4380)),

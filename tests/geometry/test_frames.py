@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle.errors import InputError
-from mizzle.geometry.frames import build_frames, frames_for_pointing
-from mizzle.geometry.pointing import roll_at
 from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.instrument.wfpc2.frames import build_frames, frames_for_pointing
+from mizzle.instrument.wfpc2.pointing import roll_at
 from mizzle.settings.geometry import GeometrySettings
 
 PRIMARY = {"FILTNAM1": "F814W", "FILTNAM2": "", "DATE-OBS": "2007-10-01", "PA_V3": 33.9, "MODE": "FULL"}

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle.errors import DataError, SettingsError
-from mizzle.geometry.frames import frames_for_pointing
 from mizzle.geometry.grid import common_grid, outline
 from mizzle.geometry.mapping import BACK_TOLERANCE, back_map, chip_map, exact_map, pixel_area
+from mizzle.instrument.wfpc2.frames import frames_for_pointing
 from mizzle.model.frame import ChipFrame
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.geometry import GeometrySettings

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle.errors import InputError, MizzleError
-from mizzle.geometry.frames import build_frames, frames_for_pointing
 from mizzle.geometry.header import rows_from_lookup
 from mizzle.geometry.keywords import alternate_cards, frame_cards, wcs_names
+from mizzle.instrument.wfpc2.frames import build_frames, frames_for_pointing
 from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 

@@ -13,10 +13,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mizzle.errors import DataError
-from mizzle.geometry.frames import frames_for_pointing
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.keywords import frame_cards, row_lookup, table_cards
 from mizzle.geometry.tpv import head_text, tpv_cards
+from mizzle.instrument.wfpc2.frames import frames_for_pointing
 from mizzle.io.exposures import read_exposure
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from mizzle.geometry.frames import build_frames
 from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.instrument.wfpc2.frames import build_frames
 from mizzle.settings.geometry import GeometrySettings
 
 pytestmark = pytest.mark.oracle

@@ -12,7 +12,6 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mizzle.errors import InputError
-from mizzle.geometry.frames import build_frames, frames_for_pointing
 from mizzle.geometry.header import frame_from_header
 from mizzle.geometry.keywords import (
     LookupTable,
@@ -24,6 +23,7 @@ from mizzle.geometry.keywords import (
     wcs_names,
 )
 from mizzle.instrument.wfpc2 import CHIP_NAMES
+from mizzle.instrument.wfpc2.frames import build_frames, frames_for_pointing
 from mizzle.io.exposures import read_exposure
 from mizzle.io.headers import FrozenHeader
 from mizzle.io.reference_tables import (

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mizzle.geometry.distortion import ROW_AMPLITUDE, row_formula
 from mizzle.report.alignment_figures import residual_positions, running_median
 from mizzle.report.evidence import gather
 from report.report_scene import Scene, make_result
+from row_formula import ROW_AMPLITUDE, row_formula
 
 
 def made(wave, side=800, **primary):

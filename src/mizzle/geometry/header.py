@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.geometry.distortion import row_edges
 from mizzle.geometry.keywords import DEFAULT_RADESYS, wcs_letters, wcs_names
+from mizzle.geometry.rows import row_edges
 from mizzle.model.frame import ChipFrame
 from mizzle.model.lookup import LookupTable, LookupTables
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mizzle.errors import InputError
-from mizzle.geometry.frames import binning_of, build_frames
 from mizzle.instrument import wfpc2
 from mizzle.instrument.cameras import WFPC2, camera_of, known_cameras, settings_for
+from mizzle.instrument.wfpc2.frames import binning_of, build_frames
 from mizzle.io.calibrated import read_calibrated
 from mizzle.io.examine import examine
 from mizzle.io.fitsfile import FitsFile

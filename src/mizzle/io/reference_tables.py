@@ -29,7 +29,7 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class GeometryInputs:
-    """What `geometry.frames.build_frames` needs beside headers."""
+    """What `instrument.wfpc2.frames.build_frames` needs beside headers."""
 
     tables: DistortionTables
     lookups: Mapping[str, LookupTable]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.geometry.distortion import ROW_PERIOD, ROW_PHASE
+from mizzle.geometry.rows import ROW_PERIOD, ROW_PHASE
 from mizzle.report import maps
 from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
 from mizzle.report.figures import Figure, Report

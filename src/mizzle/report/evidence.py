@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.geometry.frames import binning_of
 from mizzle.instrument.wfpc2 import CHIP_SIDE
+from mizzle.instrument.wfpc2.frames import binning_of
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.star_shape import star_shapes

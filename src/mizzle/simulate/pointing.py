@@ -153,7 +153,7 @@ def frames(plan: Plan, pointing: tuple[float, float, float], date: str, vafactor
     vafactor : float
         Velocity aberration's scale.
     """
-    from mizzle.geometry.frames import frames_for_pointing
+    from mizzle.instrument.wfpc2.frames import frames_for_pointing
 
     made = frames_for_pointing(*pointing, date, (plan.filter,), vafactor=vafactor)
     return {name: _simplified(frame, plan) for name, frame in made.items()}

@@ -130,7 +130,7 @@ def _extension(text: str) -> int | tuple[str, int]:
 
 def _table_scale(header: Mapping[str, Any], primary: Mapping[str, Any]) -> float | None:
     """Return the pixel side of mizzle's own distortion table, before ``updatewcs`` has written it."""
-    from mizzle.geometry.distortion import chip_model, select_filter
+    from mizzle.instrument.wfpc2.distortion import chip_model, select_filter
 
     name = chip_name(str(header.get("DETECTOR", "")))
     if name is None or str(primary.get("INSTRUME", "")).strip() != "WFPC2":

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.geometry.distortion import ChipModel
 from mizzle.geometry.header import number
 from mizzle.geometry.keywords import DEFAULT_RADESYS
+from mizzle.instrument.wfpc2.distortion import ChipModel
 from mizzle.model.frame import deproject, project
 from mizzle.settings.geometry import GeometrySettings
 

@@ -16,19 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.geometry.distortion import (
-    ChipModel,
-    chip_model,
-    full_frame_rows,
-    select_filter,
-)
 from mizzle.geometry.header import (
     HeaderletChips,
     frame_from_header,
     number,
     rows_from_lookup,
 )
-from mizzle.geometry.pointing import (
+from mizzle.instrument.tables import DistortionTables, embedded_tables
+from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, CHIP_SIDE
+from mizzle.instrument.wfpc2.distortion import (
+    ChipModel,
+    chip_model,
+    full_frame_rows,
+    select_filter,
+)
+from mizzle.instrument.wfpc2.pointing import (
     Plane,
     aberrate,
     aberration_of,
@@ -38,8 +40,6 @@ from mizzle.geometry.pointing import (
     radesys_of,
     reference_plane,
 )
-from mizzle.instrument.tables import DistortionTables, embedded_tables
-from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, CHIP_SIDE
 from mizzle.model.frame import ChipFrame
 from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings

@@ -16,22 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
+from mizzle.geometry.rows import row_edges
 from mizzle.instrument.tables import DistortionTables
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 
 FloatArray = NDArray[np.float64]
 AreaMode = Literal["exact", "incumbent"]
 OfftabEnd = Literal["hold", "extrapolate"]
-
-#: Steps between neighboring rows that differ from the common slope by more than this are jumps [pixel].
-JUMP = 5e-3
-
-#: 34th-row sawtooth: ``DY(y) = ROW_AMPLITUDE * (frac((y - ROW_PHASE) / ROW_PERIOD) - 0.5)``, y 1-based (Cox
-#: 2008, after
-#: Anderson & King 1999, PASP 111, 1095). Range 0.0304 pixel.
-ROW_AMPLITUDE = 0.0304
-ROW_PHASE = 30.68
-ROW_PERIOD = 34.1333
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,66 +262,6 @@ def chip_model(
     else:
         v2, v3, theta = chip_offset(tables, number, date, end=offtab_end)
     return ChipModel(chip, table_scale * binning, xref, yref, cx, cy, v2, v3, theta)
-
-
-def row_edges(centers: FloatArray) -> FloatArray:
-    """Turn shifts at row centers into shifts at row edges.
-
-    Every 34.1333 rows one row of the detector is narrower, and the shift jumps *inside* that row. At the
-    edges of all other
-    rows the profile is smooth, so an edge takes the mean of its two rows; the edges of a jump row continue
-    the slope of the
-    rows on its far sides. A shift that is linear between edges then gives the narrow row its smaller area.
-
-    Parameters
-    ----------
-    centers : (ny,) array
-        Shift in y [pixel] at the center of each row.
-
-    Returns
-    -------
-    edges : (ny + 1,) array
-        Shift at edge ``j``, which lies at ``y = j - 0.5`` (0-based).
-    """
-    steps = np.diff(centers)
-    slope = float(np.median(steps))
-    edges = np.concatenate(([centers[0] - slope / 2], (centers[1:] + centers[:-1]) / 2, [centers[-1] + slope / 2]))
-    jumps = np.flatnonzero(np.abs(steps - slope) > JUMP)
-    for row in _jump_rows(jumps):
-        if row > 0:
-            edges[row] = centers[row - 1] + slope / 2
-        if row < centers.size - 1:
-            edges[row + 1] = centers[row + 1] - slope / 2
-    return edges
-
-
-def _jump_rows(jumps: NDArray[np.intp]) -> list[int]:
-    """Return the 0-based rows that jump; large step j leads from row j to row j + 1.
-
-    Two large steps in sequence frame their row. A single one leaves two candidates; the known phase of the
-    detector
-    (``y = 30.68 + 34.1333 k``, 1-based; Anderson & King 1999) decides, and the later row where the phase is
-    another.
-    """
-    rows: list[int] = []
-    pending = [int(j) for j in jumps]
-    while pending:
-        step = pending.pop(0)
-        if pending and pending[0] == step + 1:
-            pending.pop(0)
-            rows.append(step + 1)
-            continue
-        cycle = np.rint((step + 1.5 - ROW_PHASE) / ROW_PERIOD)
-        known = int(np.rint(ROW_PHASE + ROW_PERIOD * cycle)) - 1
-        rows.append(known if known in (step, step + 1) else step + 1)
-    return rows
-
-
-def row_formula(y: FloatArray) -> FloatArray:
-    """Return the 34th-row shift [pixel] at 1-based `y`, the closed form that the DGEOFILE samples."""
-    cycle = (np.asarray(y, dtype=np.float64) - ROW_PHASE) / ROW_PERIOD
-    shift: FloatArray = ROW_AMPLITUDE * (cycle - np.floor(cycle) - 0.5)
-    return shift
 
 
 def full_frame_rows(row_shift: Mapping[int, FloatArray], number: int) -> FloatArray:
