@@ -171,7 +171,7 @@ def hidden_rays(
 
 
 def _hides_below(noise: FloatArray, step: FloatArray, doubt: float, settings: RejectSettings) -> FloatArray:
-    """Return the greatest peak that is not flagged: see `mizzle.kernel.compare.flag_rays` and `steps.reject.second`."""
+    """Return the greatest peak that is not flagged: see `mizzle.kernel.compare.flag_rays` and `steps.reject.star_cores`."""
     seed = settings.seed_sigma * noise + settings.seed_slope * step
     if not np.isfinite(doubt):
         return seed
