@@ -8,7 +8,7 @@ import pytest
 from mizzle.instrument.cameras import WFPC2
 from mizzle.stars.radial import radial_profile
 from mizzle.steps.catalog.curve import Growth, sampling_scatter, spread_loss
-from mizzle.steps.catalog.hidden import count_rays
+from mizzle.steps.catalog.undetected_rays import count_rays
 from mizzle.steps.verify.rings import ring_levels
 
 CLASSES = WFPC2.classes

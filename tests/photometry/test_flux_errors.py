@@ -12,7 +12,7 @@ from mizzle.settings import CatalogSettings, Settings
 from mizzle.simulate import Effects, make_plan, visit
 from mizzle.stars.apertures import aperture_sums
 from mizzle.steps.catalog import measure_catalog
-from mizzle.steps.catalog.inputs import main_chip, members
+from mizzle.steps.catalog.exposure_evidence import main_chip, members
 from mizzle.steps.combine import combine
 from mizzle.steps.equalize import equalize
 from mizzle.steps.reject import find_cosmic_rays

@@ -272,16 +272,16 @@ class CosmicRays(Value):
         ``fractions[root][chip]``: flagged share of the good pixels.
     methods : mapping
         ``methods[root]``: ``"median"`` or ``"lacosmic"``, or ``"none"``.
-    core_doubt : mapping
-        ``core_doubt[root][chip]``: how far the other exposures can be trusted to tell the light of a star's pixel,
-        relative to its steepest step to a neighbor; measured. Absent where they were not asked.
+    core_error : mapping
+        ``core_error[root][chip]``: 1 sigma of what the other exposures predict for a pixel of a star's core, relative to
+        its steepest step to a neighbor; measured. Absent where star cores were not checked so.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
     fractions: Mapping[str, Mapping[str, float]]
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    core_doubt: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    core_error: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
@@ -291,7 +291,7 @@ class CosmicRays(Value):
             fractions={root: row for part in parts for root, row in part.fractions.items()},
             methods={root: method for part in parts for root, method in part.methods.items()},
             notes=tuple(note for part in parts for note in part.notes),
-            core_doubt={root: row for part in parts for root, row in part.core_doubt.items()},
+            core_error={root: row for part in parts for root, row in part.core_error.items()},
         )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,12 @@ from mizzle.model.camera import Camera
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.stars.apertures import aperture_sums, ring_sky
 from mizzle.steps.catalog.curve import Growth, growth, sampling_scatter, spread_loss
+from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, measure_per_exposure, members
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
-from mizzle.steps.catalog.hidden import hidden_rays
-from mizzle.steps.catalog.inputs import InputFacts, StarLight, facts, main_chip, members
-from mizzle.steps.catalog.losses import mend
+from mizzle.steps.catalog.lost_light import restore_lost_light
 from mizzle.steps.catalog.photometry import Photometry, photometry, star_mask
+from mizzle.steps.catalog.star_list import StarList
+from mizzle.steps.catalog.undetected_rays import undetected_ray_bias
 from mizzle.steps.chip_view import view_chips
 
 FloatArray = NDArray[np.float64]
@@ -98,29 +99,29 @@ def measure_catalog(
     x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
-    stars = star_mask(mosaic.sci.shape, x, y, _brightness(found), mosaic.grid.scale)
-    measured = photometry(mosaic, x, y, options.aperture, chip, options, runner, stars)
+    covered = star_mask(mosaic.sci.shape, x, y, _brightness(found), mosaic.grid.scale)
+    apertures = _Apertures(mosaic, covered, options, runner)
+    measured = apertures.measure(x, y, options.aperture, chip)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
-    light = StarLight(ra, dec, x, y, measured.flux, snr, measured.sky)
+    stars = StarList(ra, dec, x, y, measured.flux, snr, measured.sky)
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
-    known = facts(mosaic, light, member, views, cosmic_rays, settings, runner)
+    known = measure_per_exposure(mosaic, stars, member, views, cosmic_rays, settings, runner)
     flags = _flags(mosaic, found, measured, known, options)
-    grown = _growth(mosaic, camera, (x, y), measured, known, flags, stars, options, runner)
+    grown = _growth(apertures, camera, stars, measured, known, flags)
     factor = grown.factor(known.chip.tolist(), known.fine)
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
     radius = options.aperture / mosaic.grid.scale
-    light_there = (measured.flux, measured.sky)
-    where = (x, y, known.weight)
-    taken, doubt, gone = mend(mosaic, known.lost, known.profiles, where, light_there, radius, options.mend_error)
-    missed, spread = hidden_rays(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
-    flux = measured.flux + taken - missed
+    lost = restore_lost_light(mosaic, known.lost, known.profiles, stars, known.weight, radius, options.mend_error)
+    rays = undetected_ray_bias(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
+    flux = measured.flux + lost.flux - rays.flux
+    # Relative errors: centering and flat field, the curve of growth, how pixels sampled the star.
     relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
     # What is lost of a star's exposures samples it no more.
-    relative += _sampling(mosaic, camera, known, grown, options) ** 2 / (1.0 - gone)
+    relative += _sampling(mosaic, camera, known, grown, options) ** 2 / (1.0 - lost.share)
     relative += np.where(known.limit, LIMIT_ERROR**2, 0.0)
-    variance = measured.variance + spread + doubt + relative * flux**2
+    variance = measured.variance + rays.variance + lost.variance + relative * flux**2
     columns = _columns(
         replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter, camera
     )
@@ -129,6 +130,20 @@ def measure_catalog(
     order = order[_credible(columns, options)[order]]
     meta = _meta(mosaic, camera, options, grown)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
+
+
+@dataclass(frozen=True, eq=False)
+class _Apertures:
+    """Aperture photometry of one product, what it needs but places and radii put together."""
+
+    mosaic: Mosaic
+    covered: NDArray[np.uint8]
+    options: CatalogSettings
+    runner: Runner
+
+    def measure(self, x: FloatArray, y: FloatArray, radius: float, chip: NDArray[np.str_]) -> Photometry:
+        """Measure stars at some places, of the chips that saw most of them, within `radius` [arcsec]."""
+        return photometry(self.mosaic, x, y, radius, chip, self.options, self.runner, self.covered)
 
 
 def _brightness(found: NDArray[Any]) -> FloatArray:
@@ -149,7 +164,9 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
     return credible
 
 
-def _sampling(mosaic: Mosaic, camera: Camera, known: InputFacts, grown: Growth, options: CatalogSettings) -> FloatArray:
+def _sampling(
+    mosaic: Mosaic, camera: Camera, known: ExposureEvidence, grown: Growth, options: CatalogSettings
+) -> FloatArray:
     """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
     if options.aperture == camera.aperture:
         return np.zeros(known.chip.size)
@@ -179,7 +196,7 @@ def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
 
 
 def _flags(
-    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, known: InputFacts, options: CatalogSettings
+    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, known: ExposureEvidence, options: CatalogSettings
 ) -> NDArray[np.int32]:
     """Put the bits together."""
     scale = mosaic.grid.scale
@@ -203,17 +220,15 @@ def _flags(
 
 
 def _growth(
-    mosaic: Mosaic,
+    apertures: _Apertures,
     camera: Camera,
-    position: tuple[FloatArray, FloatArray],
+    stars: StarList,
     measured: Photometry,
-    known: InputFacts,
+    known: ExposureEvidence,
     flags: NDArray[np.int32],
-    stars: NDArray[np.uint8],
-    options: CatalogSettings,
-    runner: Runner,
 ) -> Growth:
     """Measure the curve of growth on bright, unflagged stars; any star when there is none."""
+    mosaic, options = apertures.mosaic, apertures.options
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
     pure = (known.fine == 0) | (known.fine == 1)
     chosen = (flags == 0) & (snr > options.growth_snr) & pure
@@ -221,16 +236,11 @@ def _growth(
         chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
     index = np.flatnonzero(chosen)
     chip, inner = known.chip[index], measured.flux[index]
-
-    def within(radius: float) -> Photometry:
-        x, y = position[0][index], position[1][index]
-        return photometry(mosaic, x, y, radius, chip, options, runner, stars)
-
     standard, classes, beyond = camera.aperture, camera.classes, camera.to_infinity(mosaic.filter)
     if options.aperture == standard:
-        spread = _spread_loss(mosaic, camera, position, (index, inner, snr[index]), known.chip, options)
+        spread = _spread_loss(apertures, camera, stars, _BrightStars(index, inner, snr[index], chip))
         return Growth(spread_loss=spread, classes=classes, to_infinity=beyond)
-    wide = within(standard)
+    wide = apertures.measure(stars.x[index], stars.y[index], standard, chip)
     spoiled = np.zeros(known.chip.size, dtype=np.bool_)
     for one in known.lost:
         spoiled[one.star] = True
@@ -241,23 +251,26 @@ def _growth(
     noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
     count = known.n_exposures[index][whole]
     scatter = sampling_scatter(deviation, noise, chip[whole], n_exposures=count, classes=classes)
-    spread = _spread_loss(mosaic, camera, position, (index, wide.flux, snr[index]), known.chip, options)
+    spread = _spread_loss(apertures, camera, stars, _BrightStars(index, wide.flux, snr[index], chip))
     return Growth(ratio, spread, scatter, classes, beyond)
 
 
-def _spread_loss(
-    mosaic: Mosaic,
-    camera: Camera,
-    position: tuple[FloatArray, FloatArray],
-    bright: tuple[NDArray[np.intp], FloatArray, FloatArray],
-    chip: NDArray[np.str_],
-    options: CatalogSettings,
-) -> dict[str, float]:
-    """Measure the light spread beyond 0.5 arcsec on the brightest of some stars (index, flux there, S/N)."""
-    index, flux, snr = bright
+class _BrightStars(NamedTuple):
+    """Some stars of a list: which, flux in the standard aperture, S/N, chip with most of the weight."""
+
+    star: NDArray[np.intp]
+    flux: FloatArray
+    snr: FloatArray
+    chip: NDArray[np.str_]
+
+
+def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, bright: _BrightStars) -> dict[str, float]:
+    """Measure the light spread beyond 0.5 arcsec on the brightest of some stars."""
+    mosaic, options = apertures.mosaic, apertures.options
+    index, flux, snr, chip = bright
     some = np.argsort(-snr, kind="stable")[:_SPREAD_STARS]
     some = some[flux[some] > 0]
-    x, y = position[0][index[some]], position[1][index[some]]
+    x, y = stars.x[index[some]], stars.y[index[some]]
     scale, standard = mosaic.grid.scale, camera.aperture
     empty = ~(mosaic.wht > 0)
     sky = ring_sky(
@@ -269,11 +282,16 @@ def _spread_loss(
     ]
     low, high = ((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums)
     widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
-    return spread_loss((low, high), standard, _STEP, chip=chip[index[some]], widths=widths, classes=camera.classes)
+    return spread_loss((low, high), standard, _STEP, chip=chip[some], widths=widths, classes=camera.classes)
 
 
 def _columns(
-    measured: Photometry, known: InputFacts, factor: FloatArray, reference: FluxReference, band: str, camera: Camera
+    measured: Photometry,
+    known: ExposureEvidence,
+    factor: FloatArray,
+    reference: FluxReference,
+    band: str,
+    camera: Camera,
 ) -> dict[str, NDArray[Any]]:
     """Turn aperture fluxes into fluxes and magnitudes; NaN magnitudes where there is no light."""
     flux = measured.flux * factor

@@ -112,7 +112,7 @@ def find_cosmic_rays(
         if np.isfinite(one.prediction_error):
             doubts[root][name] = one.prediction_error
     methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
-    return CosmicRays(packed, fractions, methods, core_doubt=doubts)
+    return CosmicRays(packed, fractions, methods, core_error=doubts)
 
 
 def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:

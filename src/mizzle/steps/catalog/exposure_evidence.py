@@ -1,4 +1,4 @@
-"""What each exposure knows of a star: where it fell, whether it was saturated or hit, what its transfer cost."""
+"""What single exposures say of a star: where it fell, whether it was saturated or hit, what charge transfer lost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from mizzle.kernel.pixels import grow, has_bits
 from mizzle.model import CosmicRays, InputChip, Mosaic, Runner
 from mizzle.settings import Settings
 from mizzle.stars.radial import RadialProfile
-from mizzle.steps.catalog.hidden import RayCensus, count_rays
-from mizzle.steps.catalog.losses import (
+from mizzle.steps.catalog.lost_light import (
     CORE_ARCSEC,
     WIDE_ARCSEC,
     LostPixels,
@@ -26,6 +25,8 @@ from mizzle.steps.catalog.losses import (
     measure_profiles,
     sees_core,
 )
+from mizzle.steps.catalog.star_list import StarList
+from mizzle.steps.catalog.undetected_rays import RayStatistics, count_rays
 from mizzle.steps.chip_view import ChipView
 
 FloatArray = NDArray[np.float64]
@@ -37,33 +38,8 @@ _WIDE_SNR = 20.0  # what fainter stars lose outside the core is far below their 
 
 
 @dataclass(frozen=True, eq=False)
-class StarLight:
-    """What is known of the stars before their exposures are asked.
-
-    Parameters
-    ----------
-    ra, dec : (n,) array
-        Positions [deg].
-    x, y : (n,) array
-        The same on the product [0-based pixel].
-    flux, snr : (n,) array
-        Within the aperture [DN/s at the reference zeropoint], and over its noise.
-    sky : (n,) array
-        Left on the product, per product pixel [DN/s].
-    """
-
-    ra: FloatArray
-    dec: FloatArray
-    x: FloatArray
-    y: FloatArray
-    flux: FloatArray
-    snr: FloatArray
-    sky: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class InputFacts:
-    """What the exposures know, put together.
+class ExposureEvidence:
+    """What the single exposures say of each star of a product, put together.
 
     Parameters
     ----------
@@ -83,7 +59,7 @@ class InputFacts:
         Pixels near the centers that stars lost, by input.
     profiles : mapping
         A star's profile on PC and WF.
-    rays : tuple of RayCensus
+    rays : tuple of RayStatistics
         Cosmic rays found, by input.
     """
 
@@ -97,7 +73,7 @@ class InputFacts:
     weight: FloatArray
     lost: tuple[LostPixels, ...]
     profiles: Mapping[str, RadialProfile]
-    rays: tuple[RayCensus, ...]
+    rays: tuple[RayStatistics, ...]
 
 
 def members(mosaic: Mosaic, x: FloatArray, y: FloatArray, *, reach: int = 0) -> NDArray[np.bool_]:
@@ -132,22 +108,22 @@ def main_chip(inputs: Sequence[InputChip], member: NDArray[np.bool_]) -> NDArray
     return np.where(weights.sum(axis=0) > 0, best, "").astype("U8")
 
 
-def facts(
+def measure_per_exposure(
     mosaic: Mosaic,
-    stars: StarLight,
+    stars: StarList,
     member: NDArray[np.bool_],
     views: Sequence[ChipView],
     cosmic_rays: CosmicRays,
     settings: Settings,
     runner: Runner,
-) -> InputFacts:
-    """Ask every exposure and chip about the stars it holds.
+) -> ExposureEvidence:
+    """Measure, on every chip of every exposure, what the product does not show of its stars.
 
     Parameters
     ----------
     mosaic : Mosaic
         Its inputs.
-    stars : StarLight
+    stars : StarList
         The stars.
     member : (n_inputs, n) array
         From `members`.
@@ -158,13 +134,16 @@ def facts(
     settings : Settings
         ``catalog.cte``, ``catalog.missed_ray``, ``catalog.missed_flux``.
     runner : Runner
-        Where chips are asked.
+        Where chips are measured.
     """
     of_input = {(view.root, view.name): view for view in views}
     touched = members(mosaic, stars.x, stars.y, reach=round(CORE_ARCSEC / mosaic.grid.scale))
     items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, touched, strict=True)]
     answers = runner.map(
-        lambda item: _ask(mosaic, of_input[item[0].root, item[0].chip], *item, stars, cosmic_rays, settings), items
+        lambda item: _measure_on_chip(
+            mosaic, of_input[item[0].root, item[0].chip], *item, stars, cosmic_rays, settings
+        ),
+        items,
     )
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
@@ -185,7 +164,7 @@ def facts(
         fine[star] += one.weight * (one.chip in finest)
         kept[star] += one.weight * 10.0 ** (-0.4 * answer.cte[on])
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
-    return InputFacts(
+    return ExposureEvidence(
         n_exposures=seen.sum(axis=0).astype(np.int64),
         chip=main_chip(mosaic.inputs, member),
         fine=np.divide(fine, weight, out=np.zeros(n), where=weight > 0),
@@ -201,8 +180,8 @@ def facts(
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
-    """What one chip of one exposure says of its stars, ``(n,)`` each, as `core`: whether it sees any of their cores."""
+class _ChipEvidence:
+    """What one chip of one exposure says of its stars, ``(n,)`` each; `core`: whether it sees any of their cores."""
 
     saturated: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
@@ -210,23 +189,23 @@ class _Answer:
     cte: FloatArray
     core: NDArray[np.bool_]
     lost: tuple[LostPixels, ...] = ()
-    rays: RayCensus | None = None
+    rays: RayStatistics | None = None
     samples: Samples | None = None
 
 
-def _ask(
+def _measure_on_chip(
     mosaic: Mosaic,
     view: ChipView,
     one: InputChip,
     index: NDArray[np.intp],
-    stars: StarLight,
+    stars: StarList,
     rays: CosmicRays,
     settings: Settings,
-) -> _Answer:
-    """Ask one chip of one exposure about the stars `index`."""
+) -> _ChipEvidence:
+    """Measure the stars `index` on one chip of one exposure."""
     if index.size == 0:
         nothing = np.zeros(0, np.bool_)
-        return _Answer(nothing, nothing, nothing, np.zeros(0), nothing)
+        return _ChipEvidence(nothing, nothing, nothing, np.zeros(0), nothing)
     exposure, chip, frame, noise = view.exposure, view.chip, view.frame, view.noise
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
@@ -258,7 +237,7 @@ def _ask(
     unit = one.factor / exposure.exptime / pixel
     rate = dn * unit - level / exposure.exptime / pixel - stars.sky[index[bright]][:, None, None]
     flux = stars.flux[index[bright]][:, None, None]
-    return _Answer(
+    return _ChipEvidence(
         saturated=saturated,
         clipped=clipped,
         hit=np.any(rayed[:, core, core], axis=(1, 2)),
@@ -274,7 +253,7 @@ def _ask(
             jacobian,
             frame.scale,
         ),
-        rays=RayCensus(
+        rays=RayStatistics(
             chip=one.chip,
             rays=count_rays(sci, mask, noise.gain),
             star=index,
@@ -283,7 +262,7 @@ def _ask(
             floor=noise.floor + max(level / one.factor * noise.gain, 0.0),
             pixel=pixel,
             scale=frame.scale,
-            doubt=rays.core_doubt.get(one.root, {}).get(one.chip, math.nan),
+            prediction_error=rays.core_error.get(one.root, {}).get(one.chip, math.nan),
         ),
         samples=Samples(
             one.chip,

@@ -1,36 +1,37 @@
-"""Cosmic rays that hide in stars: nobody can tell a small one from a bright core's own noise and structure.
+"""Cosmic rays that stay undetected in stars: a small one cannot be told from a bright core's own noise and structure.
 
 How many there are, and how large, is known from the rays that were found on the sky of the same chip; how large one
-may be and still hide, from the thresholds of the search and the star's own light.
+may be and stay undetected, from the thresholds of the search and the star's own light.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.settings import RejectSettings
 from mizzle.stars.radial import RadialProfile
-from mizzle.steps.catalog.losses import CORE_ARCSEC
+from mizzle.steps.catalog.lost_light import CORE_ARCSEC
 
 FloatArray = NDArray[np.float64]
 
 _EVERY = 23  # rows: the exposures together show some hundred rays at the real rate
-#: A ray at the second look's threshold is found every other time, some stars have few other exposures, and beside a
-#: ray's brightest pixel others may hide: rays of this many thresholds are found for sure. Counted on simulated visits
-#: (seeds 700-719).
-_SURELY = 1.5
+#: A ray at the threshold of `mizzle.steps.reject.star_cores` is found every other time, some stars have few other
+#: exposures, and beside a ray's brightest pixel others may hide: rays of this many thresholds are found for sure.
+#: Counted on simulated visits (seeds 700-719).
+DETECTION_MARGIN = 1.5
 #: What a ray that was found leaves in pixels too faint to be flagged: rms over the noise of a pixel and over
 #: ``reject.neighbor_sigma`` (the same seeds: 31 electrons on the sky of WF, 24 on the PC's).
-_REMAINS = 4.0
+UNFLAGGED_RIM_RMS = 4.0
 _BLOCKS = 2  # pixels to each side of a ray's brightest that hold its charge
 
 
 @dataclass(frozen=True, eq=False)
-class Rays:
+class DetectedRays:
     """Rays found on one chip of one exposure.
 
     Parameters
@@ -51,14 +52,14 @@ class Rays:
 
 
 @dataclass(frozen=True, eq=False)
-class RayCensus:
+class RayStatistics:
     """The rays of one input, and what turns a star's light into electrons there.
 
     Parameters
     ----------
     chip : str
         The chip.
-    rays : Rays
+    rays : DetectedRays
         Found on it.
     star : (n,) int array
         Stars it holds.
@@ -72,23 +73,38 @@ class RayCensus:
         Area of a pixel [product pixel].
     scale : float
         Its side [arcsec].
-    doubt : float
-        How far other exposures told what a pixel should hold, relative to its steepest step; NaN where they were not
-        asked.
+    prediction_error : float
+        Of what the other exposures predict for a pixel of a star's core, relative to its steepest step; NaN where star
+        cores were not checked so.
     """
 
     chip: str
-    rays: Rays
+    rays: DetectedRays
     star: NDArray[np.intp]
     weight: float
     electrons: float
     floor: float
     pixel: float
     scale: float
-    doubt: float = float("nan")
+    prediction_error: float = float("nan")
 
 
-def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -> Rays:
+class RayBias(NamedTuple):
+    """What cosmic rays do to stars.
+
+    Parameters
+    ----------
+    flux : (n,) array
+        What undetected rays add [rate at the reference zeropoint].
+    variance : (n,) array
+        Of that, and of what the unflagged rims of detected rays add.
+    """
+
+    flux: FloatArray
+    variance: FloatArray
+
+
+def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -> DetectedRays:
     """Measure the rays found in some rows of a chip.
 
     Parameters
@@ -118,27 +134,28 @@ def count_rays(sci: NDArray[np.float32], mask: NDArray[np.bool_], gain: float) -
     peak, total = charge[first, center], charge[first].sum(axis=1)
     order = np.argsort(peak)
     charge, square = (np.concatenate([[0.0], np.cumsum(total[order] ** power)]) / max(looked, 1) for power in (1, 2))
-    return Rays(peak[order], charge, square, peak.size / max(looked, 1))
+    return DetectedRays(peak[order], charge, square, peak.size / max(looked, 1))
 
 
-def hidden_rays(
-    censuses: Sequence[RayCensus],
+def undetected_ray_bias(
+    statistics: Sequence[RayStatistics],
     profiles: Mapping[str, RadialProfile],
     flux: FloatArray,
     radius: float,
     settings: RejectSettings,
-) -> tuple[FloatArray, FloatArray]:
-    """Return what hidden rays add to each star's mean, and the variance of that and of found rays' rims.
+) -> RayBias:
+    """Return what undetected cosmic rays add to the flux of each star, on average over the exposures.
 
-    A ray hides in pixel k where its peak stays below ``seed_sigma * sigma_k + seed_slope * D_k``, D the step of the
-    star's light to the next pixel; and, where the other exposures were asked, below the second look's threshold too.
+    A ray stays undetected in pixel k where its peak is below ``seed_sigma * sigma_k + seed_slope * D_k``, D the step of
+    the star's light to the next pixel; and, where star cores were checked on the other exposures, below that check's
+    threshold too.
 
     Parameters
     ----------
-    censuses : sequence of RayCensus
+    statistics : sequence of RayStatistics
         Of all chips of all exposures.
     profiles : mapping
-        A star's light by distance; see `mizzle.steps.catalog.losses`.
+        A star's light by distance; see `mizzle.steps.catalog.lost_light`.
     flux : (n,) array
         Of the stars, in the aperture [rate at the reference zeropoint].
     radius : float
@@ -147,7 +164,7 @@ def hidden_rays(
         The thresholds of the search.
     """
     mean, variance, weight = (np.zeros(flux.size) for _ in range(3))
-    for one in censuses:
+    for one in statistics:
         weight[one.star] += one.weight
         profile = profiles.get(one.chip)
         if profile is None or one.rays.peak.size == 0:
@@ -157,30 +174,32 @@ def hidden_rays(
         for distance, count, share, step in _pixels(one, profile):
             inside = np.clip(radius / one.scale + 0.5 - distance, 0.0, 1.0)
             noise = np.sqrt(light * max(share, 0.0) + one.floor)
-            limit = _hides_below(noise, light * step, one.doubt, settings)
+            limit = _undetected_below(noise, light * step, one.prediction_error, settings)
             below = np.searchsorted(one.rays.peak, limit)
             charge += count * inside * one.rays.charge[below]
             square += count * inside**2 * one.rays.square[below]
         # The mean of what found rays leave is made up for by the upward noise that is flagged beside them.
         shot = np.pi * (radius / one.scale) ** 2 * one.floor + light
-        square += one.rays.density * (_REMAINS * settings.neighbor_sigma) ** 2 * shot
+        square += one.rays.density * (UNFLAGGED_RIM_RMS * settings.neighbor_sigma) ** 2 * shot
         mean[one.star] += one.weight / one.electrons * charge
         variance[one.star] += (one.weight / one.electrons) ** 2 * square
     weight = np.maximum(weight, 1e-150)
-    return mean / weight, variance / weight**2
+    return RayBias(mean / weight, variance / weight**2)
 
 
-def _hides_below(noise: FloatArray, step: FloatArray, doubt: float, settings: RejectSettings) -> FloatArray:
-    """Return the greatest peak that is not flagged: see `mizzle.kernel.compare.flag_rays` and `steps.reject.star_cores`."""
+def _undetected_below(
+    noise: FloatArray, step: FloatArray, prediction_error: float, settings: RejectSettings
+) -> FloatArray:
+    """Return the greatest peak that is not flagged: see `kernel.compare.flag_rays`, `steps.reject.star_cores`."""
     seed = settings.seed_sigma * noise + settings.seed_slope * step
-    if not np.isfinite(doubt):
+    if not np.isfinite(prediction_error):
         return seed
     suspect = settings.seed_sigma * noise + settings.suspect_slope * step
-    second = _SURELY * settings.second_sigma * np.hypot(noise, doubt * step)
+    second = DETECTION_MARGIN * settings.second_sigma * np.hypot(noise, prediction_error * step)
     return np.minimum(seed, np.maximum(suspect, second))
 
 
-def _pixels(one: RayCensus, profile: RadialProfile) -> Iterator[tuple[float, int, float, float]]:
+def _pixels(one: RayStatistics, profile: RadialProfile) -> Iterator[tuple[float, int, float, float]]:
     """Yield the pixels about a star's center, by an eighth of the plane: distance [pixel], how many, share, step."""
     side = int(CORE_ARCSEC / one.scale) + 2
     u, v = np.meshgrid(np.arange(-1, side + 1), np.arange(-1, side + 1))

@@ -9,8 +9,8 @@ import pytest
 
 from mizzle.settings import RejectSettings
 from mizzle.stars.radial import RadialProfile
-from mizzle.steps.catalog.hidden import RayCensus, Rays, hidden_rays
-from mizzle.steps.catalog.losses import Window, sees_core
+from mizzle.steps.catalog.lost_light import Window, sees_core
+from mizzle.steps.catalog.undetected_rays import DetectedRays, RayStatistics, undetected_ray_bias
 
 SCALE = 0.0996  # arcsec
 
@@ -24,17 +24,17 @@ def test_a_chip_without_a_good_pixel_in_the_core_has_lost_nothing_of_it():
     assert sees_core(around, bad, SCALE).tolist() == [False, True, True]
 
 
-def census(density):
-    return RayCensus(
+def statistics(density):
+    return RayStatistics(
         chip="WF3",
-        rays=Rays(np.array([1e5]), np.zeros(2), np.zeros(2), density),
+        rays=DetectedRays(np.array([1e5]), np.zeros(2), np.zeros(2), density),
         star=np.array([0, 1]),
         weight=1.0,
         electrons=3500.0,
         floor=60.0,
         pixel=1.0,
         scale=SCALE,
-        doubt=math.nan,
+        prediction_error=math.nan,
     )
 
 
@@ -43,15 +43,15 @@ def test_found_rays_leave_noise_in_proportion_to_their_number_and_the_light():
     profile = {"WF3": RadialProfile(np.array([0.0, 0.3]), np.array([0.3, 0.0]), np.zeros(2))}
     flux = np.array([0.0, 10.0])
 
-    def told(density, count=1, radius=0.5):
-        mean, variance = hidden_rays([census(density)] * count, profile, flux, radius, RejectSettings())
-        np.testing.assert_array_equal(mean, 0.0)
+    def variance_of(density, count=1, radius=0.5):
+        bias, variance = undetected_ray_bias([statistics(density)] * count, profile, flux, radius, RejectSettings())
+        np.testing.assert_array_equal(bias, 0.0)
         return variance
 
-    one = told(1e-3)
+    one = variance_of(1e-3)
     area = math.pi * (0.5 / SCALE) ** 2
     assert one[0] == pytest.approx(1e-3 * 16.0 * area * 60.0 / 3500.0**2)
     assert one[1] / one[0] == pytest.approx(1.0 + 35_000.0 / (area * 60.0))
-    np.testing.assert_allclose(told(2e-3), 2.0 * one)
-    np.testing.assert_allclose(told(1e-3, count=4), one / 4.0)
-    assert told(1e-3, radius=0.25)[0] == pytest.approx(one[0] / 4.0)
+    np.testing.assert_allclose(variance_of(2e-3), 2.0 * one)
+    np.testing.assert_allclose(variance_of(1e-3, count=4), one / 4.0)
+    assert variance_of(1e-3, radius=0.25)[0] == pytest.approx(one[0] / 4.0)

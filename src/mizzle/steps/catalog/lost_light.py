@@ -3,14 +3,14 @@
 Where one exposure lost a pixel the product holds the mean of the others, which saw the star at other pixel phases. On
 an undersampled star that is no small matter: a lost central pixel of the WF takes 1 to 3 % of the flux away, or adds
 it. What the lost pixel would have held is known from the same field's bright stars, as a function of its distance
-from the center; so the loss can be mended, and what remains uncertain is told.
+from the center; so the loss can be restored, and the error of that is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mizzle.model import InputChip, Mosaic
 from mizzle.model.camera import ChipClass
 from mizzle.stars.radial import RadialProfile, radial_profile
+from mizzle.steps.catalog.star_list import StarList
 
 FloatArray = NDArray[np.float64]
 
@@ -157,16 +158,34 @@ def measure_profiles(samples: Sequence[Samples], classes: Sequence[ChipClass]) -
     return profiles
 
 
-def mend(
+class LostLight(NamedTuple):
+    """Light that lost pixels took from the apertures of stars.
+
+    Parameters
+    ----------
+    flux : (n,) array
+        To add [rate at the reference zeropoint].
+    variance : (n,) array
+        Of that.
+    share : (n,) array
+        Of the aperture's weight, 0 to 0.9.
+    """
+
+    flux: FloatArray
+    variance: FloatArray
+    share: FloatArray
+
+
+def restore_lost_light(
     mosaic: Mosaic,
     lost: Sequence[LostPixels],
     profiles: Mapping[str, RadialProfile],
-    where: tuple[FloatArray, FloatArray, FloatArray],
-    light: tuple[FloatArray, FloatArray],
+    stars: StarList,
+    weight: FloatArray,
     radius: float,
     relative: float,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return what lost pixels took from each star's aperture, the variance of that, and their share of its weight.
+) -> LostLight:
+    """Return the light that lost pixels took from each star's aperture.
 
     A cell j holds the mean SCI_j of what fell on it. Had the lost pixels p, of weight w and overlap a_pj, fallen there
     too, its weight would be W, that of all exposures, and the mean larger by ``sum_p a_pj w (v_p - SCI_j) / W``: a sum
@@ -179,23 +198,22 @@ def mend(
     lost : sequence of LostPixels
         What was lost.
     profiles : mapping
-        From `measure_profiles`; where a class has none its losses are mended by nothing, and told to be of the size
-        of the star's own light there.
-    where : (x, y, weight)
-        Stars on the product [0-based pixel], and the summed weight of all that touch their cores.
-    light : (flux, sky)
-        In the aperture, and per product pixel.
+        From `measure_profiles`; where a class has none nothing is added, and the error is the star's own light there.
+    stars : StarList
+        Measured on the product.
+    weight : (n,) array
+        Summed weight of all inputs that touch a star's core.
     radius : float
         Of the aperture [product pixel].
     relative : float
         Error of what one pixel took, relative to that; where pixels gave and took their errors remain.
     """
-    flux, sky = light
+    flux, sky = stars.flux, stars.sky
     taken, variance, gone = (np.zeros(flux.size) for _ in range(3))
     for one in lost:
         profile = profiles.get(one.chip)
         value, scatter = _expected(profile, one.distance)
-        cell_value, share = _on_cells(mosaic, one, where, radius)
+        cell_value, share = _on_cells(mosaic, one, stars, weight, radius)
         star = one.star
         held = np.where(share > 0, cell_value - sky[star] * share, 0.0)
         missing = share * value * flux[star] - held
@@ -204,7 +222,7 @@ def mend(
         np.add.at(taken, star, missing)
         np.add.at(variance, star, (share * scatter * flux[star]) ** 2 + (relative * missing) ** 2)
         np.add.at(gone, star, share)
-    return taken, variance, np.clip(gone / (np.pi * radius**2), 0.0, 0.9)
+    return LostLight(taken, variance, np.clip(gone / (np.pi * radius**2), 0.0, 0.9))
 
 
 def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -214,14 +232,14 @@ def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[Floa
 
 
 def _on_cells(
-    mosaic: Mosaic, one: LostPixels, where: tuple[FloatArray, FloatArray, FloatArray], radius: float
+    mosaic: Mosaic, one: LostPixels, stars: StarList, weight: FloatArray, radius: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return, for each lost pixel, the sum of its shares in the aperture times SCI, and the sum of the shares."""
     step = ((np.arange(_POINTS) + 0.5) / _POINTS - 0.5) * max(mosaic.pixfrac, 0.1)
     du, dv = (grid.ravel() for grid in np.meshgrid(step, step))
     u, v = one.u[:, None] + du, one.v[:, None] + dv
     j = one.jacobian
-    x0, y0 = where[0][one.star][:, None], where[1][one.star][:, None]
+    x0, y0 = stars.x[one.star][:, None], stars.y[one.star][:, None]
     column = np.rint(x0 + j[0, 0] * u + j[0, 1] * v).astype(np.int64)
     row = np.rint(y0 + j[1, 0] * u + j[1, 1] * v).astype(np.int64)
     ny, nx = mosaic.sci.shape
@@ -231,6 +249,6 @@ def _on_cells(
     usable = inside & (mosaic.wht[row, column] > 0)
     # A cell cut by the circle counts about as far as the circle reaches across it.
     within = np.clip(radius + 0.5 - np.hypot(column - x0, row - y0), 0.0, 1.0)
-    area = abs(np.linalg.det(j)) / du.size * one.weight / where[2][one.star]
+    area = abs(np.linalg.det(j)) / du.size * one.weight / weight[one.star]
     share = np.where(usable, within * area[:, None], 0.0)
     return (share * np.where(usable, sci, 0.0)).sum(axis=1), share.sum(axis=1)
