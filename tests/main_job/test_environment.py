@@ -74,7 +74,7 @@ def test_names_of_any_bytes(files: Path, usual: bytes, tmp_path: Path) -> None:
     mizzle("run", odd, *qualities, "-o", odd / "again", "-c", odd / "out" / "x_settings.toml", "--name", "x", *FAST)
     assert pixels(odd / "again") == usual
     mizzle("report", odd / "out")
-    assert "F814W" in mizzle("inspect", sciences[0], *qualities)
+    assert "F814W" in mizzle("inspect", sciences[0], qualities[0])
 
 
 def test_plan_says_where_a_setting_comes_from(files: Path) -> None:
