@@ -34,7 +34,15 @@ from mizzle.model import (
     overall,
 )
 from mizzle.progress import Progress
-from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_camera, same_field
+from mizzle.selection import (
+    Exclusions,
+    default_name,
+    exclude_unaligned,
+    read_all,
+    same_camera,
+    same_field,
+    usable_reference,
+)
 from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
@@ -167,6 +175,7 @@ def process(
     exposures = same_camera(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
     settings = settings_for(exposures[0].camera, settings) if exposures else settings
     exposures = same_field(exposures, exclusions)
+    settings = usable_reference(settings, exposures, exclusions, progress)
     with progress.step("align"):
         alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)
