@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
-from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
+from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict, worst
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
 from mizzle.settings import Settings
@@ -20,10 +20,11 @@ from mizzle.steps.align.fallback import place_unmatched, tell_reference
 from mizzle.steps.align.frame import Gauge, choose_gauge
 from mizzle.steps.align.link import Detections
 from mizzle.steps.align.match import Vote, rotation
+from mizzle.steps.align.motions import epoch_note, motion_verdict, star_scatter
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
 from mizzle.steps.align.solve import Problem, Solution, State, adjust, counted
 from mizzle.steps.align.sources import SourceList, common_pivot, find_all
-from mizzle.steps.align.verdicts import epoch_note, explain_failure, judge
+from mizzle.steps.align.verdicts import explain_failure, judge
 from mizzle.steps.align.without_stars import alone, from_table, on_target
 
 #: Detections in one solution; of many exposures only the brightest of each take part.
@@ -258,7 +259,8 @@ def _entries(
     tables: dict[str, dict[str, NDArray[Any]]] = {}
     members, solution, gauge = part.group.members, part.solution, part.gauge
     used = counted(solution.weight)
-    epochs = "" if part.vote is not None else epoch_note([lists[m].epoch for m in members])
+    epochs = [lists[m].epoch for m in members]
+    unknown = "" if part.vote is not None else epoch_note(epochs)
     for k, m in enumerate(members):
         mine = part.problem.detections.exposure == k
         rows = mine & used
@@ -268,7 +270,9 @@ def _entries(
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
         verdict, note = judge(int(rows.sum()), rms, error, chance, settings)
-        note = "; ".join(filter(None, (note, epochs)))
+        scatter = star_scatter(part.problem, solution, rows)
+        moved, motion = motion_verdict(scatter, epochs)
+        verdict, note = worst((verdict, moved)), "; ".join(filter(None, (note, motion, unknown)))
         entries[lists[m].root] = ExposureAlignment(
             lists[m].root,
             pivot,
@@ -282,6 +286,7 @@ def _entries(
             verdict=verdict,
             note=note,
             chip_shifts=_chip_shifts(part, k, lists[m].chips),
+            scatter_mas=scatter,
         )
         tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows)
     return entries, tables

@@ -12,9 +12,6 @@ from mizzle.steps.align.match import Vote
 from mizzle.steps.align.network import REACH
 from mizzle.steps.align.sources import SourceList
 
-#: Exposures further apart than this are told that stars move [year].
-LONG_YEARS = 1.0
-
 #: How the note of an exposure begins that lies too far away to be matched.
 ANOTHER_FIELD = "another field"
 
@@ -62,14 +59,6 @@ def judge(
     if warned:
         return Verdict.WARN, "; ".join(warned)
     return Verdict.PASS, ""
-
-
-def epoch_note(epochs: Sequence[float]) -> str:
-    """Say what exposures of different years, aligned on each other, cannot know; nothing within a year."""
-    years = max(epochs) - min(epochs)
-    if years <= LONG_YEARS:
-        return ""
-    return f"exposures span {years:.1f} years: a common proper motion of the stars is taken for pointing"
 
 
 def explain_failure(
