@@ -80,6 +80,11 @@ class ExposureAlignment(Value):
         return float(np.rad2deg(np.arctan2(self.matrix[0, 1] - self.matrix[1, 0], np.trace(self.matrix))))
 
     @property
+    def fell_back(self) -> bool:
+        """Whether its stars were looked for, and something else had to place it."""
+        return self.verdict is Verdict.WARN and self.method != "stars"
+
+    @property
     def shift_error_mas(self) -> float:
         """Error of the shift, 1 sigma, the larger of both axes [mas]; 0 where it is not known."""
         variance = np.diag(self.covariance)[:2]
@@ -176,6 +181,11 @@ class FluxScales(Value):
     factors: Mapping[str, Mapping[str, float]]
     notes: tuple[str, ...] = ()
 
+    def unscaled(self) -> FluxScales:
+        """Return scales that leave every chip as it is, for a run that stops before equalizing."""
+        ones = {root: dict.fromkeys(chips, 1.0) for root, chips in self.factors.items()}
+        return FluxScales(self.references, ones, ("not equalized: the run was to stop before",))
+
     def lines(self, exposures: Iterable[Exposure]) -> tuple[str, ...]:
         """Say in words what equalizing does: a log a person can read, and all a dry run prints.
 
@@ -254,6 +264,12 @@ class SkyLevels(Value):
     method: str = "auto"
     notes: tuple[str, ...] = ()
     matched: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, exposures: Iterable[Exposure]) -> SkyLevels:
+        """Return levels of a run that stops before it measures them: NaN everywhere."""
+        nothing = {e.root: dict.fromkeys(e.chips, float("nan")) for e in exposures}
+        return cls(nothing, nothing, nothing, nothing, method="none")
 
     @classmethod
     def merged(cls, parts: Sequence[SkyLevels]) -> SkyLevels:

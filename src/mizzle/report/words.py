@@ -101,8 +101,9 @@ def _about_inputs(report: Mapping[str, Any]) -> dict[str, str]:
     bands = list(report["products"])
     seconds = sum(p["exptime"] or 0.0 for p in report["products"].values())
     became = "one image" if len(bands) == 1 else f"{number(len(bands))} images on one grid"
-    text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all,"
-    text += f" became {became}."
+    text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all, became {became}."
+    if not bands:
+        text = f"{plural(len(rows), 'exposure').capitalize()}; the run was to stop before an image is made."
     if dropped:
         names = [name.replace("\\", "/").rsplit("/", 1)[-1] for name in dropped]
         text += f" Left out: {plural(len(dropped), 'file')} ({', '.join(names)})."
