@@ -181,9 +181,11 @@ def _bare_text(text: str) -> tuple[str, str, str | list[str]] | None:
 
 def _successor(text: str) -> str:
     """Say what a parameter of drizzlepac is called here, where `text` begins with the name of one."""
-    from mizzle.settings.old_names import OLD_NAMES
+    from mizzle.settings.old_names import NO_SETTING, OLD_NAMES
 
     name = text.partition("=")[0].strip().rpartition(".")[2].lower()
+    if name in NO_SETTING:
+        return f"; {name} of drizzlepac has no setting here: {NO_SETTING[name]}"
     return f"; {name} of drizzlepac is {OLD_NAMES[name]} here" if name in OLD_NAMES else ""
 
 
