@@ -22,7 +22,12 @@ def _one_line(text: str) -> str:
     """Return a message on one line of bounded length: names of files and text of headers may hold anything."""
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE - 305]} ... {text[-300:]}"
-    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "?" for sign in text)
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else _spelled(sign) for sign in text)
+
+
+def _spelled(sign: str) -> str:
+    """Return what stands for a sign that cannot be shown: a byte of a file's name that is not UTF-8 by its number."""
+    return f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else "?"
 
 
 class MizzleError(Exception):

@@ -34,7 +34,15 @@ from mizzle.model import (
     overall,
 )
 from mizzle.progress import Progress
-from mizzle.selection import Exclusions, default_name, exclude_unaligned, read_all, same_camera, same_field
+from mizzle.selection import (
+    Exclusions,
+    default_name,
+    exclude_unaligned,
+    read_all,
+    same_camera,
+    same_field,
+    usable_reference,
+)
 from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
@@ -167,30 +175,34 @@ def process(
     exposures = same_camera(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
     settings = settings_for(exposures[0].camera, settings) if exposures else settings
     exposures = same_field(exposures, exclusions)
+    settings = usable_reference(settings, exposures, exclusions, progress)
     with progress.step("align"):
         alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)
+    until = settings.output.until
     with progress.step("equalize"):
         scales = equalize(exposures, settings, corrections=inputs.corrections)
+        scales = scales.unscaled() if until == "align" else scales
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
     grid = inputs.grid or common_grid(frames, settings.combine, lead=scales.reference.chip)
     shared = Shared(tuple(exposures), alignment, scales, grid, name)
     parts: dict[str, FilterResult] = {}
-    for band in dict.fromkeys(exposure.filter for exposure in exposures):
+    bands = () if until in ("align", "equalize") else dict.fromkeys(exposure.filter for exposure in exposures)
+    for band in bands:
         group = [exposure for exposure in exposures if exposure.filter == band]
         parts[band] = process_filter(group, shared, settings, inputs=inputs, runner=runner, progress=progress)
     verdicts = _parts(exposures, alignment, tuple(parts.values()), exclusions)
     return Result(
         name=name,
         exposures=tuple(exposures),
-        mosaics={band: part.mosaic for band, part in parts.items()},
-        catalogs={band: part.catalog for band, part in parts.items()},
+        mosaics={band: part.mosaic for band, part in parts.items() if part.mosaic is not None},
+        catalogs={band: part.catalog for band, part in parts.items() if part.catalog is not None},
         alignment=alignment,
         flux_scales=scales,
-        sky=SkyLevels.merged([part.sky for part in parts.values()]),
+        sky=SkyLevels.merged([part.sky for part in parts.values()]) if parts else SkyLevels.unknown(exposures),
         cosmic_rays=CosmicRays.merged([part.cosmic_rays for part in parts.values()]),
-        zeropoints={band: part.zeropoint for band, part in parts.items()},
-        errors={band: part.errors for band, part in parts.items()},
+        zeropoints={band: part.zeropoint for band, part in parts.items() if part.zeropoint is not None},
+        errors={band: part.errors for band, part in parts.items() if part.errors is not None},
         findings=tuple(finding for part in parts.values() for finding in part.findings),
         parts=verdicts,
         verdict=overall(verdicts.values()),
@@ -221,15 +233,15 @@ class Shared:
 
 @dataclass(frozen=True, eq=False)
 class FilterResult:
-    """What one filter's exposures gave."""
+    """What one filter's exposures gave; None is what a run that stopped before (``output.until``) does not know."""
 
     sky: SkyLevels
     cosmic_rays: CosmicRays
-    mosaic: Mosaic
-    catalog: Catalog
-    zeropoint: Zeropoint
-    errors: ErrorProof
-    findings: tuple[Finding, ...]
+    mosaic: Mosaic | None = None
+    catalog: Catalog | None = None
+    zeropoint: Zeropoint | None = None
+    errors: ErrorProof | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def process_filter(
@@ -256,21 +268,36 @@ def process_filter(
     with progress.step("sky"):
         values, regions = inputs.sky_values, inputs.sky_regions
         sky = measure_sky(group, alignment, scales, settings, runner, values=values, regions=regions)
+    # Who wants a step only stops there (`output.until`).
+    until = settings.output.until
+    if until == "sky":
+        return FilterResult(sky, CosmicRays({}, {}, {}), findings=sky_findings(group, scales, sky))
     with progress.step("reject"):
         rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
+    if until == "reject":
+        return FilterResult(sky, rays, findings=_findings(group, scales, sky, rays, runner))
     with progress.step("combine"):
         mosaic = combine(group, alignment, scales, sky, rays, shared.grid, settings, runner)
+    if until == "combine":
+        return FilterResult(sky, rays, mosaic, findings=_findings(group, scales, sky, rays, runner))
     progress.drizzled(mosaic, shared.exposures, shared.name)
     with progress.step("catalog"):
         catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
     with progress.step("verify"):
         proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
         errors = verify_errors(group, catalog, alignment, scales, sky, rays, settings, runner)
-        # WFPC2's calibration has no table of zeropoints to mix: `equalize` judges its PHOTFLAM.
-        primaries = {exposure.root: exposure.header for exposure in group if find_detector(exposure.header)}
-        mixed = calibration_versions(primaries)
-        findings = (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
+        findings = _findings(group, scales, sky, rays, runner)
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
+
+
+def _findings(
+    group: Sequence[Exposure], scales: FluxScales, sky: SkyLevels, rays: CosmicRays, runner: Runner
+) -> tuple[Finding, ...]:
+    """Return what the numbers of one filter say that a person should hear."""
+    # WFPC2's calibration has no table of zeropoints to mix: `equalize` judges its PHOTFLAM.
+    primaries = {exposure.root: exposure.header for exposure in group if find_detector(exposure.header)}
+    mixed = calibration_versions(primaries)
+    return (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
 
 
 def _parts(
@@ -280,17 +307,17 @@ def _parts(
     found: dict[str, list[Verdict]] = {
         "inputs": [Verdict.WARN if exclusions.reasons else Verdict.PASS, *(e.verdict for e in exposures)],
         "alignment": [alignment.verdict],
-        "sky": [Verdict.PASS],
-        "cosmic rays": [_searched(part.cosmic_rays) for part in parts],
-        "errors": [part.errors.verdict for part in parts],
-        "zeropoint": [part.zeropoint.verdict for part in parts],
+        "sky": [Verdict.PASS for _ in parts],
+        "cosmic rays": [_searched(part.cosmic_rays) for part in parts if part.cosmic_rays.methods],
+        "errors": [part.errors.verdict for part in parts if part.errors is not None],
+        "zeropoint": [part.zeropoint.verdict for part in parts if part.zeropoint is not None],
     }
     if len(exposures) == 1 and alignment.verdict is Verdict.NONE:
         del found["alignment"]  # there is nothing to prove
     for part in parts:
         for finding in part.findings:
             found.setdefault(finding.part, []).append(finding.verdict)
-    return {name: overall(verdicts) for name, verdicts in found.items()}
+    return {name: overall(verdicts) for name, verdicts in found.items() if verdicts}
 
 
 def _searched(rays: CosmicRays) -> Verdict:

@@ -21,7 +21,7 @@ from mizzle.io.product_names import COLOR, EXPOSURES, product_files, stems
 from mizzle.io.product_set import ProductSet, is_mixed, of_other_runs
 from mizzle.io.run_id import KEYWORD, make_run_id
 from mizzle.io.targets import named_in, refuse_targets
-from mizzle.model import Exposure, Mosaic, Result, Runner
+from mizzle.model import Exposure, Mosaic, Result, Runner, Zeropoint
 from mizzle.progress import Listener, Progress
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
@@ -81,7 +81,8 @@ class Delivery(Listener):
     def __enter__(self) -> Delivery:
         if self._out is not None:
             self._out = prepare_folder(self._out)
-            if self._settings.report.page or self._settings.output.image:
+            whole = not self._settings.output.until
+            if whole and (self._settings.report.page or self._settings.output.image):
                 from mizzle.report.worker import ReportJob, start_worker
 
                 self._job = start_worker() if self._helper else ReportJob()
@@ -187,7 +188,7 @@ class Delivery(Listener):
             command=self._command.text,
             settings_changed=changed,
             provenance=provenance(),
-            evidence=gather(result, runner) if self._settings.report.page else {},
+            evidence=gather(result, runner) if self._settings.report.page and not self._settings.output.until else {},
         )
         roots = [exposure.root for exposure in result.exposures]
         files = product_files(result.name, list(result.mosaics), roots, self._settings) if self._out else []
@@ -214,17 +215,23 @@ class Delivery(Listener):
 
     def _image(self, job: tuple[Result, str, Path]) -> Path:
         """Write one mosaic."""
-        from mizzle.io.products import error_cards, write_mosaic
+        from mizzle.io.products import error_cards, write_mosaic, write_separate
 
         result, band, staged = job
         stem = stems(result.name, result.mosaics)[band]
-        path, proof = staged / f"{stem}_drz.fits", result.zeropoints[band]
+        # A run that stops before the proof has none.
+        proof = result.zeropoints.get(band, Zeropoint(result.mosaics[band].reference, {}))
+        path = staged / f"{stem}_drz.fits"
         extra = [
             (KEYWORD, result.run_id, "of all files of this run"),
             *error_cards(result.errors.get(band), result.exposures[0].camera.chips),
         ]
-        compress = self._settings.output.compress
-        return write_mosaic(path, result.mosaics[band], result.exposures, proof, extra, compress=compress)
+        output, mosaic = self._settings.output, result.mosaics[band]
+        if output.separate:
+            write_separate(staged, stem, mosaic, result.exposures, proof, extra, units=output.units)
+        if output.mosaic:
+            write_mosaic(path, mosaic, result.exposures, proof, extra, compress=output.compress, units=output.units)
+        return path
 
     def _write_texts(self, result: Result, products: ProductSet) -> None:
         """Write settings, catalogs, numbers, and the exposures where they are wanted."""

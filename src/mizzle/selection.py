@@ -19,13 +19,14 @@ from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import Mask, read_masks
 from mizzle.io.pixels import PixelCache
-from mizzle.io.weight_maps import with_weight_maps
-from mizzle.model import Alignment, Exposure, Runner, Verdict
+from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
 from mizzle.progress import Progress
 from mizzle.settings import Settings
 
 #: Exposures whose centers lie farther apart than this cannot be one mosaic [arcmin].
 LARGEST_FIELD_ARCMIN = 20.0
+#: A message names so many exposures, and reasons, at most.
+MOST_REASONS = 4
 
 
 @dataclass
@@ -87,7 +88,6 @@ def read_all(
         exposures = _unique(_chosen(read, settings), exclusions)
         if pixels:
             exposures = _with_pixels(exposures, settings, runner, exclusions)
-            exposures = with_weight_maps(exposures, settings.combine)
     for what, reason in exclusions.reasons.items():
         progress.warns(f"dropped {what}: {reason}")
     if not exposures:
@@ -256,6 +256,20 @@ def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
+def usable_reference(
+    settings: Settings, exposures: Sequence[Exposure], exclusions: Exclusions, progress: Progress
+) -> Settings:
+    """Let the mean be the reference where ``align.reference`` names an exposure that was dropped, and say so."""
+    asked = settings.align.reference.lower()
+    if asked in ("mean", "first") or asked in {exposure.root for exposure in exposures}:
+        return settings
+    names = [Path(what).name.lower() for what in exclusions.reasons]
+    if not any(re.split(r"[_.]", name)[0] == asked for name in names):
+        return settings
+    progress.warns(f"align.reference: {asked} was dropped; the mean of the others is the reference")
+    return settings.model_copy(update={"align": settings.align.model_copy(update={"reference": "mean"})})
+
+
 def exclude_unaligned(
     exposures: Sequence[Exposure], alignment: Alignment, exclusions: Exclusions
 ) -> tuple[list[Exposure], Alignment]:
@@ -268,20 +282,33 @@ def exclude_unaligned(
     """
     failed = [entry for entry in alignment.exposures.values() if entry.verdict is Verdict.FAIL]
     if failed and not exclusions.keep_going:
-        notes = "; ".join(f"{entry.root}: {entry.note}" for entry in failed)
         raise DataError(
-            f"cannot align {len(failed)} of {len(exposures)} exposures: {notes}; use --keep-going to drop them, or"
-            ' --set align.method="header" to trust the headers',
+            f"cannot align {len(failed)} of {len(exposures)} exposures: {_each_once(failed)}; use --keep-going to drop"
+            ' them, align.search_radius to search farther, or --set align.method="header" to trust the headers',
             roots=tuple(entry.root for entry in failed),
         )
     for entry in failed:
-        exclusions.reasons[entry.root] = f"cannot be aligned: {entry.note}"
+        exclusions.reasons[entry.root] = f"cannot be aligned: {entry.note.removeprefix('not aligned: ')}"
     bad = {entry.root for entry in failed}
     kept = [exposure for exposure in exposures if exposure.root not in bad]
     if not kept:
         raise DataError("no exposure is left: none could be aligned", roots=tuple(bad))
     entries = {root: entry for root, entry in alignment.exposures.items() if root not in bad}
     return kept, replace(alignment, exposures=entries)
+
+
+def _each_once(failed: Sequence[ExposureAlignment]) -> str:
+    """Say why exposures failed: each reason once, with the exposures it is true of."""
+    reasons: dict[str, list[str]] = {}
+    for entry in failed:
+        reasons.setdefault(entry.note.removeprefix("not aligned: "), []).append(entry.root)
+    told = []
+    for reason, roots in list(reasons.items())[:MOST_REASONS]:
+        more = f" and {len(roots) - MOST_REASONS} more" if len(roots) > MOST_REASONS else ""
+        told.append(f"{', '.join(roots[:MOST_REASONS])}{more}: {reason}")
+    if len(reasons) > MOST_REASONS:
+        told.append(f"and {len(reasons) - MOST_REASONS} more reasons")
+    return "; ".join(told)
 
 
 def default_name(exposures: Iterable[Exposure]) -> str:

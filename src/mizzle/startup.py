@@ -66,4 +66,7 @@ def _avoid_closed_home() -> None:
         except PermissionError:
             os.environ[variable] = os.path.join(os.sep, "nonexistent")
         except OSError:
-            continue
+            pass
+        # astropy warns of a setting that names no folder, and then does as if there were none.
+        if variable != "HOME" and not os.path.isdir(os.environ[variable]):
+            del os.environ[variable]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 
 import pytest
@@ -35,3 +36,9 @@ def test_of_many_wrong_settings_a_few_are_said_and_all_are_known() -> None:
     with pytest.raises(SettingsError, match=r"combine\.a: .*; and 6 more$") as caught:
         load_settings("[combine]\n" + "".join(f"{name} = 1\n" for name in "abcdefghi"))
     assert len(caught.value.facts["errors"]) == 9
+
+
+def test_a_name_that_is_not_utf_8_can_be_told() -> None:
+    assert str(InputError(f"{os.fsdecode(b'a/g' + bytes([0xFE]) + b'.fits')}: no\x07such file")) == (
+        "a/g\\xfe.fits: no?such file"
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mizzle.errors import SettingsError
 from mizzle.settings import Settings, load_settings, parse_assignment
 from mizzle.settings.describe import setting_rows, to_toml, toml_value
-from mizzle.settings.old_names import OLD_NAMES
+from mizzle.settings.old_names import NO_SETTING, OLD_NAMES
 
 ROWS = list(setting_rows(Settings()))
 
@@ -119,6 +119,19 @@ def test_old_names_lead_to_new_ones_that_exist():
     for new in OLD_NAMES.values():
         for section, key in re.findall(r"\b([a-z]+)\.([a-z_0-9]+)", new):
             assert key in type(getattr(settings, section)).model_fields
+    assert not set(OLD_NAMES) & set(NO_SETTING)
+    with pytest.raises(SettingsError, match="proc_unit of drizzlepac has no setting here: the full"):
+        load_settings("", ["proc_unit=native"])
     for text in ("combine.final_scale=0.05", "final_scale=0.05", "final_rot=0"):
         with pytest.raises(SettingsError, match=r"of drizzlepac is combine\.(scale|rotation)"):
             load_settings("", [text])
+
+
+def test_every_parameter_of_astrodrizzle_that_chooses_something_is_answered():
+    from mizzle.drizzlepac.drizzle_parameters import TASK
+
+    names = [name for name in (*TASK.used, *TASK.void) if re.match(r"(final|driz|combine|blot|sky|static)", name)]
+    assert len(names) > 50
+    # The grid of single images is not chosen: its center and size have no name of their own.
+    unnamed = r"driz_sep_(outnx|outny|ra|dec|crpix1|crpix2|refimage|compress)|combine_[lh]thresh"
+    assert [n for n in names if n not in OLD_NAMES and n not in NO_SETTING and not re.fullmatch(unnamed, n)] == []

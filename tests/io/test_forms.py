@@ -89,9 +89,10 @@ def test_data_quality_may_be_named(tmp_path: Path) -> None:
     (tmp_path / "flags").mkdir()
     science = shutil.copy(path, tmp_path / "alone" / "simulation.fits")
     quality = shutil.copy(path.with_name(path.name.replace("c0m", "c1m")), tmp_path / "flags" / "mine.fits")
-    for named in ([str(quality)], [f"ua060502m={quality}"]):
-        (entry,) = find_inputs([science], quality=named)
-        assert entry.quality == Path(quality)
+    odd = shutil.copy(quality, tmp_path / "flags" / "a=b.fits")
+    for named in (str(quality), f"ua060502m={quality}", str(odd), f"ua060502m={odd}"):
+        (entry,) = find_inputs([science], quality=[named])
+        assert entry.quality == Path(named.removeprefix("ua060502m="))
     with pytest.raises(SettingsError, match=r"ua0699zzm.*not among the inputs"):
         find_inputs([science, path], quality=[f"ua0699zzm={quality}"])
 

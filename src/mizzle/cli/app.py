@@ -12,7 +12,7 @@ import typer
 from mizzle.cli.archive import fetch_command, references_command
 from mizzle.cli.batch import batch_command
 from mizzle.cli.migrate import migrate_command
-from mizzle.cli.options import Assignments, Config, Drop, Like, Masks, QualityFiles, Quiet, chosen, read_settings
+from mizzle.cli.options import Assignments, Config, Drop, Like, Masks, QualityFiles, Quiet, Until, chosen, read_settings
 from mizzle.cli.simulate import simulate_command
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ def run_command(
     drop: Drop = None,
     quality: QualityFiles = None,
     masks: Masks = None,
+    until: Until = None,
     workers: Workers = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Drop wrong files and unusable exposures.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a quality verdict failed.")] = False,
@@ -77,7 +78,8 @@ def run_command(
     from mizzle.pipeline import rehearse, run
     from mizzle.progress import Progress
 
-    settings = read_settings(config, assignments, chosen(like=like, drop=drop, quality=quality, masks=masks))
+    options = chosen(like=like, drop=drop, quality=quality, masks=masks, until=until)
+    settings = read_settings(config, assignments, options)
     if dry_run:
         warn = Progress(Console(quiet=True))
         show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, progress=warn)))

@@ -32,6 +32,7 @@ Masks = Annotated[
     list[str] | None,
     typer.Option("--mask", metavar="ROOT=FILE", help="A FITS mask or DS9 regions for an exposure; repeatable."),
 ]
+Until = Annotated[str | None, typer.Option(metavar="STEP", help="Stop after align, equalize, sky, reject or combine.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")]
 
 
@@ -41,10 +42,17 @@ def chosen(
     drop: list[str] | None = None,
     quality: list[str] | None = None,
     masks: list[str] | None = None,
+    until: str | None = None,
 ) -> dict[str, Any]:
     """Return the settings that options of their own stand for, by ``section.key``."""
     roots = [root.strip() for text in drop or [] for root in text.split(",") if root.strip()]
-    values: dict[str, Any] = {"combine.like": like, "input.drop": roots, "dq.files": quality, "dq.masks": masks}
+    values: dict[str, Any] = {
+        "combine.like": like,
+        "input.drop": roots,
+        "dq.files": quality,
+        "dq.masks": masks,
+        "output.until": until,
+    }
     return {name: value for name, value in values.items() if value}
 
 

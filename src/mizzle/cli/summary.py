@@ -20,9 +20,11 @@ def summary(result: Result, progress: Progress) -> str:
         ny, nx = mosaic.grid.shape
         lines.append(
             f"{band}: {nx} x {ny} pixels of {mosaic.grid.scale:.4f} arcsec, {mosaic.exptime:g} s, PHOTFLAM"
-            f" {mosaic.photflam:.6e} ({mosaic.reference.origin}), {len(result.catalogs[band])} stars"
+            f" {mosaic.photflam:.6e} ({mosaic.reference.origin})"
+            + (f", {len(result.catalogs[band])} stars" if band in result.catalogs else "")
         )
-        lines.append(_proof(result, band))
+        if band in result.zeropoints:
+            lines.append(_proof(result, band))
         lines.append("")
     lines += [f"dropped: {what}: {why}" for what, why in result.dropped.items()]
     lines += [f"wrote {path}" for path in result.files]

@@ -61,7 +61,7 @@ def write_shifts(name: str, frame: str, exposures: Sequence[Exposure], alignment
     for exposure in exposures:
         entry = alignment.exposures[exposure.root]
         values = [*shift_of(exposure, alignment, grid), *[entry.rms_mas / 1000.0 / grid.scale] * 2]
-        if entry.verdict is Verdict.FAIL:
+        if entry.verdict is Verdict.FAIL or entry.fell_back:
             values = [float("nan")] * 6
         elif not np.isfinite(entry.rms_mas):
             values[4:] = [0.0, 0.0]

@@ -201,7 +201,8 @@ def _refuse_known_name(paths: Sequence[Path], name: str) -> None:
 
 
 def _refuse_failures(exposures: Sequence[Exposure], entries: Mapping[str, ExposureAlignment]) -> None:
-    failed = [e for e in exposures if entries[e.root].verdict is Verdict.FAIL]
+    # TweakReg's WCS says that stars were fitted: an exposure that fell back to something else has none to write.
+    failed = [e for e in exposures if entries[e.root].verdict is Verdict.FAIL or entries[e.root].fell_back]
     if failed:
         lines = "; ".join(f"{Path(e.path).name}: {entries[e.root].note}" for e in failed)
         raise DataError(

@@ -141,9 +141,10 @@ class QualityFiles:
     def __init__(self, named: Sequence[str], seen: Sequence[Path]) -> None:
         self._named: dict[str, Path] = {}
         for text in named:
-            root, equals, name = text.rpartition("=")
-            path = Path(name)
-            self._named[root.strip().lower() if equals else _root_in(path)] = path
+            root, equals, name = text.partition("=")
+            whole = not equals or "/" in root or os.path.isfile(text)  # names of files and folders may have a "="
+            path = Path(text if whole else name.strip())
+            self._named[_root_in(path) if whole else root.strip().lower()] = path
         self._seen = tuple(seen)
         self._unused = set(self._named)
 
@@ -168,6 +169,8 @@ class QualityFiles:
         roots = [name for name in (content.root, match["root"].lower() if match else "") if name]
         if alone and len(self._named) == 1:
             roots = list(self._named)
+        elif self._named and not content.root and not set(roots) & set(self._named) and science.is_file():
+            roots.append(look_into(science, headers=True).root)  # the file may be called otherwise than its exposure
         for root in roots:
             if root in self._named:
                 self._unused.discard(root)

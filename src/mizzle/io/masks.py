@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,24 +89,9 @@ def _read_mask(name: str, exposure: Exposure) -> dict[str, Mask]:
 
 def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
     """Read a FITS mask: an image for each chip, or one image for an exposure of one chip."""
-    found: dict[str, Mask] = {}
-    for chip, image in chip_images(path, exposure):
-        mask = image != 0  # NaN is not zero
-        found[chip] = found[chip] | mask if chip in found else mask
-    return found
-
-
-def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[tuple[str, NDArray[Any]]]:
-    """Return the images of a FITS file for the chips of an exposure: those with DETECTOR or EXTVER, or a single one.
-
-    Raises
-    ------
-    InputError
-        No image is for a chip, or one is of another size.
-    """
     file = FitsFile(path)
     images = [unit for unit in file.units if len(unit.shape) == 2]
-    found: list[tuple[str, NDArray[Any]]] = []
+    found: dict[str, Mask] = {}
     for unit in images:
         number = unit.header.get("DETECTOR", unit.header.get("EXTNAME", ""))
         chip = chip_name(str(number)) or chip_name(str(unit.header.get("EXTVER", "")))
@@ -118,11 +102,12 @@ def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[t
         shape = exposure.chips[chip].shape
         if unit.shape != shape:
             raise InputError(
-                f"{unit.where}: a {what} of {unit.shape[1]} x {unit.shape[0]} pixels; {chip} of {exposure.root} has"
+                f"{unit.where}: a mask of {unit.shape[1]} x {unit.shape[0]} pixels; {chip} of {exposure.root} has"
                 f" {shape[1]} x {shape[0]}",
                 file=str(path),
             )
-        found.append((chip, unit.pixels()))
+        mask = unit.pixels() != 0  # NaN is not zero
+        found[chip] = found[chip] | mask if chip in found else mask
     if not found:
         raise InputError(
             f"{path}: no image for a chip of {exposure.root} ({', '.join(exposure.chips)}); needed image extensions"

@@ -13,7 +13,10 @@ EXPOSURES = "exposures"
 COLOR = "_color.png"
 
 _JOINT = ("_report.html", "_report.json", "_settings.toml", COLOR)
-_BY_BAND = ("_drz.fits", "_cat.ecsv", ".png")
+#: Ends of the files of one image each, by the image's name.
+SEPARATE = {name: f"_drz_{name.lower()}.fits" for name in ("SCI", "ERR", "WHT", "CTX")}
+
+_BY_BAND = ("_drz.fits", *SEPARATE.values(), "_cat.ecsv", ".png")
 
 
 def stems(name: str, bands: Iterable[str]) -> dict[str, str]:
@@ -43,14 +46,17 @@ def product_files(name: str, bands: Sequence[str], roots: Iterable[str], setting
         Sections ``output`` and ``report``.
     """
     starts = list(stems(name, bands).values())
-    files = [f"{start}_drz.fits" for start in starts]
-    if settings.output.catalog:
+    whole, drizzled = settings.output.until == "", settings.output.until in ("", "combine")
+    files = [f"{start}_drz.fits" for start in starts if drizzled and settings.output.mosaic]
+    if drizzled and settings.output.separate:
+        files += [f"{start}{ending}" for start in starts for ending in SEPARATE.values()]
+    if whole and settings.output.catalog:
         files += [f"{start}_cat.ecsv" for start in starts]
-    if settings.output.image:
+    if whole and settings.output.image:
         files += [f"{start}.png" for start in starts]
     if settings.output.exposures:
         files += [f"{EXPOSURES}/{root}_flt.{ending}" for root in roots for ending in ("fits", "head")]
-    if settings.report.page:
+    if whole and settings.report.page:
         files.append(f"{name}_report.html")
     return [*files, f"{name}_settings.toml", f"{name}_report.json"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
-from mizzle.io.inherited_cards import inherited_cards
+from mizzle.io.product_names import SEPARATE
 from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint
 from mizzle.model.camera import Camera
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
 Card = tuple[str, Any, str]
+Units = Literal["rate", "counts", "electrons"]
 _CONTEXT_CARDS = 999
 
 
@@ -31,6 +32,7 @@ def write_mosaic(
     extra: Iterable[Card] = (),
     *,
     compress: Literal["none", "context", "all"] = "none",
+    units: Units = "rate",
 ) -> Path:
     """Write a mosaic with its weights, errors, context, table of inputs and the proof of its zeropoint.
 
@@ -48,6 +50,8 @@ def write_mosaic(
         More cards for the primary header; they stand first.
     compress : str
         Images that are tile-compressed, without loss: ``none``, ``context`` or ``all``.
+    units : str
+        Of SCI and ERR: ``rate``, or ``counts`` or ``electrons`` in EXPTIME.
 
     Returns
     -------
@@ -57,30 +61,81 @@ def write_mosaic(
     from astropy.io import fits
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
-    first = list(extra)
-    named = {card[0] for card in first}
-    own = [card for card in _primary_cards(mosaic, inputs, zeropoint) if card[0] not in named]
-    primary = fits.PrimaryHDU(header=make_header([*first, *own]))
-    unit = inputs[0].camera.unit
-    science_cards = [*_photometry_cards(mosaic, unit), *grid_cards(mosaic.grid)]
-    planes = (
-        ("SCI", _filled(mosaic, mosaic.sci), science_cards),
-        ("ERR", _filled(mosaic, mosaic.err), [("BUNIT", unit, "1 sigma per pixel"), *grid_cards(mosaic.grid)]),
-        (
-            "WHT",
-            mosaic.wht,
-            [("WHTTYPE", mosaic.weight_type, "what the weight is"), *grid_cards(mosaic.grid)],
-        ),
-        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid_cards(mosaic.grid)]),
-    )
+    scale = unit_scale(mosaic, inputs[0].camera.unit, units)
+    primary = fits.PrimaryHDU(header=make_header([*extra, *_primary_cards(mosaic, inputs, zeropoint, scale)]))
     hdus = fits.HDUList([primary])
-    for name, array, cards in planes:
+    for name, array, cards in _planes(mosaic, scale):
         packed = compress == "all" or (compress == "context" and name == "CTX")
         hdus.append((_packed if packed else _plain)(_untouchable(array), make_header(cards), name))
     hdus.append(header_table(mosaic, inputs))
     with whole_file(path) as stream:
         hdus.writeto(stream)
     return Path(path)
+
+
+def write_separate(
+    folder: str | Path,
+    stem: str,
+    mosaic: Mosaic,
+    exposures: Iterable[Exposure],
+    zeropoint: Zeropoint,
+    extra: Iterable[Card] = (),
+    *,
+    units: Units = "rate",
+) -> list[Path]:
+    """Write SCI, ERR, WHT and CTX as files of one image each, all cards with the image.
+
+    Parameters
+    ----------
+    folder, stem : str or Path, str
+        Where, and the start of the names.
+    mosaic, exposures, zeropoint, extra, units
+        As in `write_mosaic`.
+    """
+    from astropy.io import fits
+
+    inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
+    scale = unit_scale(mosaic, inputs[0].camera.unit, units)
+    shared = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] not in ("BUNIT", "UNITSCAL")]
+    paths = []
+    for name, array, cards in _planes(mosaic, scale):
+        path = Path(folder) / f"{stem}{SEPARATE[name]}"
+        with whole_file(path) as stream:
+            fits.PrimaryHDU(_untouchable(array), header=make_header([*extra, *shared, *cards])).writeto(stream)
+        paths.append(path)
+    return paths
+
+
+class UnitScale(NamedTuple):
+    """What a rate is multiplied by, the unit it has then, electrons per such unit, PHOTFLAM of that unit per second."""
+
+    factor: float
+    unit: str
+    gain: float
+    photflam: float
+
+
+def unit_scale(mosaic: Mosaic, rate: str, units: Units) -> UnitScale:
+    """Return how a product is written in `units`; `rate` is the unit of its rate, as ``COUNTS/S``."""
+    gain, photflam, seconds = mosaic.reference.gain, mosaic.reference.photflam, mosaic.exptime
+    if units == "counts":
+        return UnitScale(seconds, rate.removesuffix("/S"), gain, photflam)
+    if units == "electrons":
+        return UnitScale(seconds * gain, "ELECTRONS", 1.0, photflam / gain)
+    return UnitScale(1.0, rate, gain * seconds, photflam)
+
+
+def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any], list[Card]]]:
+    """Return the images of a product, each with its cards."""
+    grid, unit = grid_cards(mosaic.grid), scale.unit
+    scaled: list[Card] = [("UNITSCAL", scale.factor, "the rate was multiplied by this")] if scale.factor != 1.0 else []
+    sci, err = (_filled(mosaic, image, scale.factor) for image in (mosaic.sci, mosaic.err))
+    return [
+        ("SCI", sci, [*_photometry_cards(mosaic, scale), *scaled, *grid]),
+        ("ERR", err, [("BUNIT", unit, "1 sigma per pixel"), *scaled, *grid]),
+        ("WHT", mosaic.wht, [("WHTTYPE", mosaic.weight_type, "what the weight is"), *grid]),
+        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid]),
+    ]
 
 
 def _plain(array: NDArray[Any], header: fits.Header, name: str) -> Any:
@@ -106,8 +161,10 @@ def _untouchable(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _filled(mosaic: Mosaic, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `image` with the wanted value where nothing covers the product."""
+def _filled(mosaic: Mosaic, image: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """Return `image` times `factor`, with the wanted value where nothing covers the product."""
+    if factor != 1.0:
+        image = image * np.float32(factor)
     if np.isnan(mosaic.fill):
         return image
     return np.where(mosaic.wht > 0, image, np.float32(mosaic.fill))
@@ -154,11 +211,12 @@ def printable(value: Any) -> Any:
 def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
     """Return all cards of a product in one header, for a file with the image in PRIMARY."""
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
-    primary = [card for card in _primary_cards(mosaic, inputs, zeropoint) if card[0] != "BUNIT"]
-    return [*primary, *_photometry_cards(mosaic, inputs[0].camera.unit), *grid_cards(mosaic.grid)]
+    scale = unit_scale(mosaic, inputs[0].camera.unit, "rate")
+    primary = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] != "BUNIT"]
+    return [*primary, *_photometry_cards(mosaic, scale), *grid_cards(mosaic.grid)]
 
 
-def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
+def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, scale: UnitScale) -> list[Card]:
     """Return what holds for the whole product."""
     first = exposures[0]
     camera, reference = first.camera, mosaic.reference
@@ -175,8 +233,8 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
         ("EXPTIME", mosaic.exptime, "[s] sum over exposures"),
         ("TEXPTIME", mosaic.exptime, "[s] sum over exposures"),
         ("NDRIZIM", len(mosaic.inputs), "number of chips drizzled"),
-        ("BUNIT", camera.unit, "rate at PHOTFLAM"),
-        ("GAIN", reference.gain * mosaic.exptime, f"[electron] per {camera.unit}"),
+        ("BUNIT", scale.unit, _unit_words(scale)),
+        ("GAIN", scale.gain, f"[electron] per {scale.unit}"),
         ("RDNOISE", _read_noise(exposures, reference.chip), "[electron] of one reference-chip readout"),
         ("ZPREF", reference.chip, "chip whose PHOTFLAM is the product's"),
         ("ZPFLAM", reference.photflam, "the one PHOTFLAM"),
@@ -190,8 +248,6 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
             cards.append((f"ZPNUM{number}", proof.n_pairs, "number of star pairs"))
         factor = mosaic.noise_correlation.get(name, float("nan"))
         cards.append((f"ERRCORR{number}", factor, f"large-area noise correlation, {name}"))
-    known = {card[0] for card in cards}
-    cards += [card for card in inherited_cards(exposures) if card[0] not in known]
     rates = [float(e.header["CRRATE"]) for e in exposures if "CRRATE" in e.header]
     if rates:
         cards.append(("CRRATE", float(np.mean(rates)), "simulated fraction of pixels hit by cosmic rays"))
@@ -245,11 +301,16 @@ def _driz_cards(mosaic: Mosaic) -> list[Card]:
     return cards
 
 
-def _photometry_cards(mosaic: Mosaic, unit: str) -> list[Card]:
+def _unit_words(scale: UnitScale) -> str:
+    return "rate at PHOTFLAM" if scale.unit.endswith("/S") else "in EXPTIME: divide by it for the rate at PHOTFLAM"
+
+
+def _photometry_cards(mosaic: Mosaic, scale: UnitScale) -> list[Card]:
     reference = mosaic.reference
+    per = f"{scale.unit.removesuffix('/S')}/S"
     return [
-        ("BUNIT", unit, "rate at PHOTFLAM"),
-        ("PHOTFLAM", reference.photflam, f"inverse sensitivity, erg/cm2/s/A per {unit}"),
+        ("BUNIT", scale.unit, _unit_words(scale)),
+        ("PHOTFLAM", scale.photflam, f"inverse sensitivity, erg/cm2/s/A per {per}"),
         ("PHOTZPT", reference.photzpt, "[mag] ST zeropoint"),
         ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
         ("PHOTBW", reference.photbw, "[A] rms bandwidth"),

@@ -42,6 +42,8 @@ def read_planes(path: str | Path) -> dict[str, Any]:
                 "wht": np.array(hdus["WHT"].data, dtype=np.float32),
                 "ctx": np.array(hdus["CTX"].data, dtype=np.int32),
             }
+            factor = float(hdus["SCI"].header.get("UNITSCAL", 1.0))
+            planes["sci"] /= np.float32(factor)  # figures and tables show rates
             shape = planes["sci"].shape
             if len(shape) != 2 or planes["wht"].shape != shape or planes["ctx"].shape[-2:] != shape:
                 raise ValueError(f"planes of shapes {[plane.shape for plane in planes.values()]}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from mizzle.errors import InputError
 from mizzle.instrument import wfpc2
 from mizzle.io.headers import Keywords
-from mizzle.model import Finding, HeaderValue, Verdict
+from mizzle.model import Finding, HeaderValue, Verdict, moving_target
 
 Header = Mapping[str, HeaderValue]
 
@@ -188,8 +188,8 @@ def _observation(primary: Header) -> Iterator[Finding]:
     if lock not in _GOOD_LOCK:
         known = Verdict.PASS if lock in {"UNKNOWN", "N/A"} else Verdict.WARN
         yield Finding("guiding", known, f"FGSLOCK is {lock[:30]}: the telescope may not have held still")
-    if primary.get("MTFLAG") is True or text(primary, "MTFLAG") == "T":
-        sentence = "a moving target was followed (MTFLAG): stars trail, and what moves against them is taken for rays"
+    if moving_target(primary):
+        sentence = "a moving target was followed (MTFLAG): it is held still, stars trail and are taken for rays"
         yield Finding("target", Verdict.WARN, sentence)
 
 

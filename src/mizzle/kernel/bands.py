@@ -10,10 +10,13 @@ from itertools import pairwise
 import numpy as np
 
 from mizzle.arrays import FloatArray
-from mizzle.errors import SettingsError
+from mizzle.kernel.arguments import whole
 
 #: Fewer pixels than this are not worth a thread.
 WORTH_A_THREAD = 1 << 17
+
+#: More threads than this are a mistake.
+MOST_THREADS = 4096
 
 #: Bands for each thread: some are done sooner than others.
 BANDS_PER_THREAD = 3
@@ -28,9 +31,7 @@ def thread_count(pixels: int, threads: int | None) -> int:
         Fewer than one are asked for.
     """
     if threads is not None:
-        if threads < 1:
-            raise SettingsError(f"threads is {threads}; at least 1 is needed", threads=threads)
-        return int(threads)
+        return whole(threads, "threads", 1, MOST_THREADS)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, pixels // WORTH_A_THREAD))
 

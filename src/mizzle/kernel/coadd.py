@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.kernel.arguments import real, reals, sides
 from mizzle.kernel.coadd_inputs import (
     check_agreement,
+    check_box,
     check_shapes,
     check_time,
     context,
@@ -25,7 +27,9 @@ from mizzle.kernel.coadd_inputs import (
     listed,
     misses,
     outside,
+    positive_time,
     shape_of,
+    unit_of,
 )
 from mizzle.kernel.coadd_sums import Planes, Sums
 from mizzle.kernel.drop.flags import spread_flags
@@ -90,19 +94,20 @@ class Drizzle:
         self._dq = None if out_dq is None else flag_words(out_dq, "out_dq")
         self._disable_ctx, self._last = disable_ctx, -1
         self._begin, self._max = context_range(begin_ctx_id, max_ctx_id, disable_ctx)
+        exptime = real(exptime, "'exptime'")
+        self._img, self._wht = float32(out_img, "'out_img'"), float32(out_wht, "'out_wht'")
+        self._ctx = context(out_ctx) if not disable_ctx else None
         check_time(exptime, out_img, out_wht, out_ctx)
-        if kernel.lower() not in KERNELS:
+        if not isinstance(kernel, str) or kernel.lower() not in KERNELS:
             raise SettingsError(f"Kernel '{kernel}' is not supported.", kernel=kernel)
         self._kernel, self._texptime = kernel.lower(), exptime
         self._fillval, self._fill = fill(fillval, out_img)
         self._fillval2, self._fill2 = fill(fillval2, None if out_img2 is None else out_img2)
-        self._img, self._wht = float32(out_img), float32(out_wht)
         self._img2: list[NDArray[np.float32]] | None = None
-        given2 = [] if out_img2 is None else [float32(one) for one in listed(out_img2)]
-        self._ctx = context(out_ctx) if not disable_ctx else None
+        given2 = [] if out_img2 is None else [float32(one, "'out_img2'") for one in listed(out_img2)]
         shapes = {a.shape[-2:] for a in (self._img, self._wht, self._ctx, self._dq, *given2) if a is not None}
         if out_shape is not None:
-            shapes.add(tuple(int(n) for n in out_shape))
+            shapes.add(sides(out_shape, "'out_shape'"))
         if len(shapes) > 1:
             raise SettingsError(_SHAPES, shapes=tuple(shapes))
         check_agreement(self._wht, self._ctx)
@@ -188,25 +193,30 @@ class Drizzle:
                 "'scale' is deprecated; use 'iscale' and 'pixel_scale_ratio'", DeprecationWarning, stacklevel=2
             )
             iscale, pixel_scale_ratio = scale**2, scale
-        if not exptime > 0.0:
-            raise SettingsError("'exptime' *must* be a strictly positive number.", exptime=exptime)
-        image, where = np.asarray(data), np.asarray(pixmap, np.float64)
+        exptime = positive_time(exptime)
+        iscale, wht_scale = real(iscale, "'iscale'"), real(wht_scale, "'wht_scale'")
+        unit = iscale / unit_of(in_units, exptime)
+        image, where = reals(data, "'data'"), np.asarray(reals(pixmap, "'pixmap'"), np.float64)
+        weight_map = None if weight_map is None else reals(weight_map, "'weight_map'")
         self._check_second(data2, image.shape)
         flags = None if dq is None else flag_words(dq, "dq")
         check_shapes(image.shape, where, weight_map, flags)
-        drop, placed = check_shape(self._kernel, pixfrac, pixel_scale_ratio), stored_map(where, pixel_scale_ratio)
+        drop = check_shape(self._kernel, pixfrac, pixel_scale_ratio)
+        placed = stored_map(where, drop.ratio)
+        check_box((xmin, xmax, ymin, ymax))
+        weight = None if weight_map is None else floats(weight_map, placed.shape, "weight_map")
+        image = floats(image, placed.shape, "data")
         if self._shape is None:
             self._allocate(shape_of(where))
         second = self._second(data2, image.shape)
         if self._kernel == "gaussian" or self._kernel.startswith("lanczos"):
             warnings.warn(f"Kernel '{self._kernel}' is not a flux-conserving kernel", Warning, stacklevel=2)
-        unit = iscale / (1.0 if in_units == "cps" else exptime)
         bit = None if self._disable_ctx else self._next_bit()
         self._texptime += exptime
         pixels = ChipPixels(
-            floats(image, placed.shape, "data"),
+            image,
             outside((xmin, xmax, ymin, ymax), placed.shape),
-            None if weight_map is None else floats(weight_map, placed.shape, "weight_map"),
+            weight,
             multiply=unit,
             weight=wht_scale,
         )
@@ -260,7 +270,7 @@ class Drizzle:
     def _check_second(data2: Any, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
         """Return the variances as arrays of the image's shape."""
         words = [] if data2 is None else listed(data2)
-        given = [None if one is None or np.size(one) == 0 else np.asarray(one) for one in words]
+        given = [None if one is None or np.size(one) == 0 else reals(one, "'data2'") for one in words]
         if any(one is not None and one.shape != shape for one in given):
             many = "shape" if isinstance(data2, np.ndarray) else "shape(s)"
             raise SettingsError(f"'data2' {many} is not consistent with 'data' shape.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.kernel.arguments import MOST_CELLS, MOST_IMAGES, real, reals, sides, whole
 
 
 class WrongTypeError(SettingsError, TypeError):
@@ -18,9 +20,9 @@ def context_range(begin: int, most: int | None, off: bool) -> tuple[int, int | N
     """Check the range of context bits."""
     if off:
         return 0, None
-    if begin < 0:
+    if not isinstance(begin, int | np.integer) or begin < 0:
         raise SettingsError("Invalid context image ID", begin_ctx_id=begin)
-    if most is not None and most < begin:
+    if most is not None and whole(most, "'max_ctx_id'", -MOST_IMAGES, MOST_IMAGES) < begin:
         raise SettingsError("'max_ctx_id' cannot be smaller than 'begin_ctx_id'.", max_ctx_id=most)
     return begin, most
 
@@ -41,27 +43,41 @@ def fill(value: Any, output: Any) -> tuple[Any, float]:
     """Return a fill value as given, and as a number."""
     if value is None or str(value).strip().upper() in ("", "INDEF", "NAN"):
         return ("INDEF" if output is None else "0"), (float("nan") if output is None else 0.0)
-    return value, float(value)
+    try:
+        return value, float(value)
+    except (TypeError, ValueError) as problem:
+        said = str(problem)[:200] if isinstance(value, str) else f"fill value {str(value)[:40]!r} is no number"
+        raise SettingsError(said, value=value) from problem
 
 
-def float32(array: Any) -> NDArray[np.float32] | None:
+def float32(array: Any, name: str) -> NDArray[np.float32] | None:
     """Return an array in 32 bits, itself where it has them; None for None."""
-    return None if array is None else np.asarray(array, np.float32)
+    if array is None or (isinstance(array, np.ndarray) and array.dtype == np.float32 and array.ndim == 2):
+        return array
+    made: NDArray[np.float32] = np.asarray(reals(array, name), np.float32)
+    if made.ndim != 2:
+        raise SettingsError(f"{name} has shape {made.shape}; needed (ny, nx)", shape=made.shape)
+    return made
 
 
 def listed(value: Any) -> list[Any]:
     """Return one array, or several, as a list."""
-    return [value] if isinstance(value, np.ndarray) and value.ndim == 2 else list(value)
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        return [value]
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes):
+        raise SettingsError(f"variances are a {type(value).__name__}; needed an array, or a list of arrays")
+    return list(value)
 
 
 def context(given: Any) -> NDArray[np.int32] | None:
     """Return the planes of a context; one plane becomes one of one."""
     if given is None:
         return None
-    array = np.asarray(given, np.int32)
-    if array.ndim not in (2, 3):
-        raise SettingsError("'out_ctx' must be either a 2D or 3D array.", ndim=array.ndim)
-    return array[None] if array.ndim == 2 else array
+    array = reals(given, "'out_ctx'")
+    if array.ndim not in (2, 3) or array.dtype.kind not in "iub":
+        raise SettingsError("'out_ctx' must be either a 2D or 3D array.", ndim=array.ndim, type=str(array.dtype))
+    planes: NDArray[np.int32] = np.asarray(array, np.int32)
+    return planes[None] if planes.ndim == 2 else planes
 
 
 def check_agreement(wht: Any, ctx: Any) -> None:
@@ -72,6 +88,8 @@ def check_agreement(wht: Any, ctx: Any) -> None:
 
 def check_shapes(shape: tuple[int, ...], pixmap: Any, weight: Any, flags: Any) -> None:
     """Check that map, weights and flags are those of an image of some shape."""
+    if len(shape) != 2 or pixmap.shape[2:] != (2,):
+        raise SettingsError(f"'data' has shape {shape}, 'pixmap' {pixmap.shape}; needed (ny, nx) and (ny, nx, 2)")
     if pixmap.shape[:2] != shape:
         raise SettingsError("'pixmap' shape is not consistent with 'data' shape.", shape=pixmap.shape)
     for name, array in (("weight_map", weight), ("dq", flags)):
@@ -81,7 +99,32 @@ def check_shapes(shape: tuple[int, ...], pixmap: Any, weight: Any, flags: Any) -
 
 def shape_of(pixmap: NDArray[np.float64]) -> tuple[int, int]:
     """Return the shape that holds all places of a pixel map."""
-    return tuple(int(np.ceil(np.nanmax(pixmap[..., axis]) + 0.5)) for axis in (1, 0))  # type: ignore[return-value]
+    finite = pixmap[np.isfinite(pixmap).all(axis=-1)]
+    most = np.ceil(finite.max(axis=0, initial=-1.0) + 0.5)
+    if not (most >= 1).all() or not (most < MOST_CELLS).all():
+        raise SettingsError("'pixmap' has no place that is finite, positive and near; give 'out_shape'")
+    return sides([int(most[1]), int(most[0])], "the shape that 'pixmap' needs")
+
+
+def unit_of(in_units: str, exptime: float) -> float:
+    """Return what an image is to be divided by to be a rate."""
+    if in_units not in ("cps", "counts"):
+        raise SettingsError(f"'in_units' is {str(in_units)[:40]!r}; needed 'cps' or 'counts'", in_units=in_units)
+    return 1.0 if in_units == "cps" else exptime
+
+
+def check_box(box: tuple[int | None, ...]) -> None:
+    """Check that the sides of a box are whole numbers."""
+    for name, side in zip(("'xmin'", "'xmax'", "'ymin'", "'ymax'"), box, strict=True):
+        if side is not None:
+            whole(side, name, -MOST_CELLS, MOST_CELLS)
+
+
+def positive_time(exptime: Any) -> float:
+    """Return an exposure time [s]."""
+    if not real(exptime, "'exptime'") > 0.0:
+        raise SettingsError("'exptime' *must* be a strictly positive number.", exptime=exptime)
+    return float(exptime)
 
 
 def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.uint8] | None:
@@ -100,7 +143,7 @@ def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.u
 def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
     """Count the pixels that fall outside, and the rows without any inside."""
     x, y = where[..., 0], where[..., 1]
-    if where.min() > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
+    if where.size and where.min() > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
         return {"nmiss": 0, "nskip": 0}
     with np.errstate(invalid="ignore"):
         inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
@@ -115,7 +158,7 @@ def flag_words(values: Any, name: str) -> NDArray[Any]:
     WrongTypeError
         Not integers of 4 bytes at most.
     """
-    array = np.asarray(values)
+    array = np.asarray(values) if isinstance(values, np.ndarray) else reals(values, f"'{name}'")
     if array.dtype.kind not in "iu" or array.dtype.itemsize > 4:
         raise WrongTypeError(
             f"'{name}' must be of an unsigned integer type with itemsize of 4 bytes or less.", dtype=str(array.dtype)

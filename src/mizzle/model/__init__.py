@@ -1,6 +1,6 @@
 """Frozen value types: exposures, frames, solutions, mosaics."""
 
-from mizzle.model.exposure import ArrayPixels, Chip, Exposure, HeaderValue, Pixels
+from mizzle.model.exposure import ArrayPixels, Chip, Exposure, HeaderValue, Pixels, moving_target, same_visit
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
 from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
 from mizzle.model.runner import Runner, Serial
@@ -48,7 +48,9 @@ __all__ = [
     "Verdict",
     "Zeropoint",
     "deproject",
+    "moving_target",
     "overall",
     "project",
+    "same_visit",
     "worst",
 ]

@@ -111,8 +111,6 @@ class Chip(Value):
         Pixels of the detector along a side of one of these.
     dark : float or None
         Dark current and flash collected [electron], where the header says it; None: the camera's rate times DARKTIME.
-    weights : (ny, nx) float32 array or None
-        Inverse variance of each pixel's background [electron**-2], where the user brings it; 0: not used.
     """
 
     name: str
@@ -129,7 +127,6 @@ class Chip(Value):
     photmode: str = ""
     binning: int = 1
     dark: float | None = None
-    weights: NDArray[np.float32] | None = None
 
     @property
     def sci(self) -> NDArray[np.float32]:
@@ -220,3 +217,28 @@ class Exposure(Value):
     def keyword(self, name: str, default: Any = None) -> Any:
         """Return a primary-header keyword, or `default`."""
         return self.header.get(name, default)
+
+    @property
+    def follows_target(self) -> bool:
+        """Whether the telescope followed a moving target: stars trail, and the target stands still."""
+        return moving_target(self.header)
+
+
+def moving_target(header: Mapping[str, HeaderValue]) -> bool:
+    """Return whether a primary header says (MTFLAG) that a moving target was followed."""
+    flag = header.get("MTFLAG", False)
+    return flag is True or str(flag).strip().upper() in {"T", "TRUE"}
+
+
+def same_visit(one: Exposure, other: Exposure) -> bool:
+    """Return whether two exposures are of one visit and, where their headers tell, held by the same guide stars.
+
+    The visit is characters 2 to 6 of a rootname of nine; others have none.
+    """
+    if len(one.root) != 9 or len(other.root) != 9 or one.root[1:6] != other.root[1:6]:
+        return False
+    for name in ("DGESTAR", "SGESTAR"):
+        mine, theirs = one.header.get(name), other.header.get(name)
+        if mine is not None and theirs is not None and mine != theirs:
+            return False
+    return True

@@ -46,6 +46,12 @@ class ExposureAlignment(Value):
         One sentence where the verdict needs one.
     chip_shifts : mapping
         Extra shift of single chips [arcsec], where they were asked for.
+    method : str
+        What placed it: ``stars``; ``partner`` (moved as others of its visit), ``header``, ``target`` (a moving target
+        is held still) or ``shifts`` (the user's table).
+    scatter_mas : float
+        How far its stars lie from their places, per axis, beyond what their centroids explain: proper motions, mostly
+        [mas].
     """
 
     root: str
@@ -60,6 +66,8 @@ class ExposureAlignment(Value):
     verdict: Verdict = Verdict.NONE
     note: str = ""
     chip_shifts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    method: str = "stars"
+    scatter_mas: float = 0.0
 
     def __post_init__(self) -> None:
         for key in ("matrix", "shift", "covariance"):
@@ -70,6 +78,22 @@ class ExposureAlignment(Value):
     def roll_deg(self) -> float:
         """Rotation of the correction, positive from north through east [deg]."""
         return float(np.rad2deg(np.arctan2(self.matrix[0, 1] - self.matrix[1, 0], np.trace(self.matrix))))
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether its stars were looked for, and something else had to place it."""
+        return self.verdict is Verdict.WARN and self.method != "stars"
+
+    @property
+    def shift_error_mas(self) -> float:
+        """Error of the shift, 1 sigma, the larger of both axes [mas]; 0 where it is not known."""
+        variance = np.diag(self.covariance)[:2]
+        return float(1000.0 * np.sqrt(variance.max(initial=0.0)))
+
+    @property
+    def position_error_mas(self) -> float:
+        """How far a star of this exposure may lie from its place, 1 sigma per axis, its centroid aside [mas]."""
+        return float(np.hypot(self.shift_error_mas, self.scatter_mas))
 
     @property
     def scale(self) -> float:
@@ -105,7 +129,8 @@ class Alignment(Value):
         first = next(iter(exposures[0].chips.values())).frame if exposures else None
         pivot = (float(first.crval[0]), float(first.crval[1])) if first is not None else (0.0, 0.0)
         entries = {
-            e.root: ExposureAlignment(e.root, pivot, np.eye(2), np.zeros(2), note="header trusted") for e in exposures
+            e.root: ExposureAlignment(e.root, pivot, np.eye(2), np.zeros(2), note="header trusted", method="header")
+            for e in exposures
         }
         return cls(reference=exposures[0].root if exposures else "", exposures=entries, method="header")
 
@@ -114,7 +139,8 @@ class Alignment(Value):
         entry = self.exposures[exposure.root]
         extra = np.array(entry.chip_shifts.get(chip, (0.0, 0.0)))
         # The name says "aligned" only where stars said so.
-        name = "MIZZLE-ALIGNED" if entry.verdict in (Verdict.PASS, Verdict.WARN) else None
+        by_stars = entry.method == "stars" and entry.verdict in (Verdict.PASS, Verdict.WARN)
+        name = "MIZZLE-ALIGNED" if by_stars else None
         return exposure.chips[chip].frame.moved(entry.pivot, entry.matrix, entry.shift + extra, name)
 
     @property
@@ -154,6 +180,11 @@ class FluxScales(Value):
     references: Mapping[str, FluxReference]
     factors: Mapping[str, Mapping[str, float]]
     notes: tuple[str, ...] = ()
+
+    def unscaled(self) -> FluxScales:
+        """Return scales that leave every chip as it is, for a run that stops before equalizing."""
+        ones = {root: dict.fromkeys(chips, 1.0) for root, chips in self.factors.items()}
+        return FluxScales(self.references, ones, ("not equalized: the run was to stop before",))
 
     def lines(self, exposures: Iterable[Exposure]) -> tuple[str, ...]:
         """Say in words what equalizing does: a log a person can read, and all a dry run prints.
@@ -233,6 +264,12 @@ class SkyLevels(Value):
     method: str = "auto"
     notes: tuple[str, ...] = ()
     matched: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, exposures: Iterable[Exposure]) -> SkyLevels:
+        """Return levels of a run that stops before it measures them: NaN everywhere."""
+        nothing = {e.root: dict.fromkeys(e.chips, float("nan")) for e in exposures}
+        return cls(nothing, nothing, nothing, nothing, method="none")
 
     @classmethod
     def merged(cls, parts: Sequence[SkyLevels]) -> SkyLevels:

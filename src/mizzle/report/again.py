@@ -58,7 +58,16 @@ def rebuild(folder: str | Path, name: str | None = None, settings: Settings | No
     path = _report_path(folder, name)
     report = _checked_report(path)
     _refuse_mixture(folder, report)
-    settings = settings or _saved_settings(folder / f"{report['name']}_settings.toml")
+    saved = _saved_settings(folder / f"{report['name']}_settings.toml")
+    if saved.output.until or not saved.output.mosaic:
+        raise SettingsError(
+            f"{folder}: {report['name']} has no page to draw again: its run was to stop after a step (output.until), or"
+            " wrote no image (output.mosaic); run it whole",
+            folder=str(folder),
+        )
+    settings = settings or saved
+    if not report["products"]:
+        raise InputError(f"{path}: no products by filter in it; run mizzle run again", file=str(path))
     with ProductSet(folder, report["name"]) as products:
         try:
             with np.errstate(all="ignore"):  # damaged numbers may be of any size
@@ -102,7 +111,7 @@ def _checked_report(path: Path) -> dict[str, Any]:
             f"{path}: says that its name is {name!r}; the files of a run keep their names: give it back its own",
             file=str(path), found=name,
         )  # fmt: skip
-    if not (isinstance(products, dict) and products and all(_BAND.fullmatch(band) for band in products)):
+    if not (isinstance(products, dict) and all(_BAND.fullmatch(band) for band in products)):
         raise InputError(f"{path}: no products by filter in it; run mizzle run again", file=str(path))
     return report
 

@@ -199,6 +199,8 @@ def _alignment(alignment: Alignment) -> dict[str, Any]:
             "shift_error_mas": 1e3 * np.sqrt(np.maximum(variance[:2], 0)) if variance.size >= 2 else None,
             "false_match": entry.false_match,
             "chip_shifts": dict(entry.chip_shifts),
+            "method": entry.method,
+            "scatter_mas": entry.scatter_mas,
             "verdict": entry.verdict,
             "note": entry.note,
         }

@@ -101,8 +101,9 @@ def _about_inputs(report: Mapping[str, Any]) -> dict[str, str]:
     bands = list(report["products"])
     seconds = sum(p["exptime"] or 0.0 for p in report["products"].values())
     became = "one image" if len(bands) == 1 else f"{number(len(bands))} images on one grid"
-    text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all,"
-    text += f" became {became}."
+    text = f"{plural(len(rows), 'exposure').capitalize()} in {listing(bands)}, {seconds:.0f} s in all, became {became}."
+    if not bands:
+        text = f"{plural(len(rows), 'exposure').capitalize()}; the run was to stop before an image is made."
     if dropped:
         names = [name.replace("\\", "/").rsplit("/", 1)[-1] for name in dropped]
         text += f" Left out: {plural(len(dropped), 'file')} ({', '.join(names)})."
@@ -118,11 +119,13 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
     else:
         rms = [e["rms_mas"] for e in entries.values() if e["rms_mas"] is not None]
         failed = [root for root, e in entries.items() if e["verdict"] == "FAIL"]
-        doubt = [root for root, e in entries.items() if e["verdict"] == "WARN"]
+        placed = {root: e for root, e in entries.items() if root not in failed and e.get("method", "stars") != "stars"}
+        doubt = [root for root, e in entries.items() if e["verdict"] == "WARN" and root not in placed]
         matched = [e["n_matched"] for e in entries.values() if e["n_matched"]]
         every = "Both" if len(entries) == 2 else f"All {number(len(entries))}"
-        all_or = every if not failed else f"{len(entries) - len(failed)} of {len(entries)}"
-        text = f"{all_or} exposures are aligned on stars"
+        good = len(entries) - len(failed) - len(placed)
+        all_or = every if good == len(entries) else f"{good} of {len(entries)}"
+        text = f"{all_or} exposures are aligned on stars" if good else "No exposure is aligned on stars"
         text += f", residuals {min(rms):.1f} to {max(rms):.1f} mas per axis" if rms else ""
         span = (
             f"{min(matched)} to {max(matched)}"
@@ -131,6 +134,8 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
         )
         text += f", from {span} matches each." if matched else "."
         text += f" Not aligned: {listing(failed)}." if failed else ""
+        text += "".join(f" {root}: {e['note']}." for root, e in placed.items()) if len(placed) <= 4 else ""
+        text += f" Without stars of their own: {listing(list(placed))}." if len(placed) > 4 else ""
         text += f" Look at {listing(doubt)}." if doubt else ""
     return {"part": "alignment", "verdict": verdict, "text": text}
 

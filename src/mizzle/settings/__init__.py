@@ -71,6 +71,15 @@ class Settings(Section):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
 
 
+#: How a byte of a file's name that is not UTF-8 stands in a settings file of ours: TOML itself has no way to say it.
+_ODD_BYTE = re.compile(r"((?<!\\)(?:\\\\)*)\\udc([89a-f][0-9a-f])")
+
+
+def _as_read(match: re.Match[str]) -> str:
+    """Return what Python makes of such a byte in a name."""
+    return match[1] + chr(0xDC00 + int(match[2], 16))
+
+
 #: Wrong settings that a message names; its facts hold all.
 _MOST_SAID = 3
 
@@ -98,7 +107,7 @@ def load_settings(toml: str = "", assignments: Iterable[str] = (), *, source: st
         Bad TOML, an unknown name (the nearest known one is named), or a value out of range.
     """
     try:
-        values: dict[str, Any] = tomllib.loads(toml.removeprefix("\ufeff"))
+        values: dict[str, Any] = tomllib.loads(_ODD_BYTE.sub(_as_read, toml.removeprefix("\ufeff")))
     except (ValueError, RecursionError) as problem:  # ValueError: not TOML, or a number of thousands of digits
         reason = "nested too deeply" if isinstance(problem, RecursionError) else str(problem)
         raise SettingsError(f"{source}: not TOML: {reason}", source=source) from problem
@@ -172,9 +181,11 @@ def _bare_text(text: str) -> tuple[str, str, str | list[str]] | None:
 
 def _successor(text: str) -> str:
     """Say what a parameter of drizzlepac is called here, where `text` begins with the name of one."""
-    from mizzle.settings.old_names import OLD_NAMES
+    from mizzle.settings.old_names import NO_SETTING, OLD_NAMES
 
     name = text.partition("=")[0].strip().rpartition(".")[2].lower()
+    if name in NO_SETTING:
+        return f"; {name} of drizzlepac has no setting here: {NO_SETTING[name]}"
     return f"; {name} of drizzlepac is {OLD_NAMES[name]} here" if name in OLD_NAMES else ""
 
 

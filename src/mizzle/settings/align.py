@@ -14,6 +14,11 @@ class AlignSettings(Section):
         "stars",
         "Align on stars; or trust the headers; or apply the corrections of a table (align.shifts).",
     )
+    moving: Literal["target", "stars"] = setting(
+        "target",
+        "Exposures that follow a moving target (MTFLAG): hold the target still, by the headers or by the first source"
+        " that align.sources gives; or align them on stars as others.",
+    )
     reference: str = setting(
         "mean",
         "What keeps its place: 'mean' (no net correction, exposures far from the others left out of the mean),"

@@ -26,12 +26,6 @@ class RejectSettings(Section):
     combine_structure: float = setting(
         0.3, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
-    combine_low: float | None = setting(
-        None, "Pixels below this, sky subtracted, are left out of the reference.", unit="DN", ge=-1e9, le=1e9
-    )
-    combine_high: float | None = setting(
-        None, "Pixels above this, sky subtracted, are left out of the reference.", unit="DN", ge=-1e9, le=1e9
-    )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
     kernel: Literal["linear", "square", "turbo", "point"] = setting(
@@ -92,6 +86,18 @@ class RejectSettings(Section):
     )
     static: bool = setting(True, "Flag pixels that are far too low in every exposure (three at least).")
     static_sigma: float = setting(4.0, "How far below the sky.", unit="sigma", ge=1, le=100)
+    by_epoch: bool = setting(
+        True,
+        "Compare exposures of one epoch with each other only, where stars moved between epochs; and keep exposures that"
+        " are not well placed out of the others' reference.",
+    )
+    place_sigma: float = setting(
+        2.5,
+        "How many sigma of an exposure's place, and of its stars', the thresholds on the steepest step allow for.",
+        unit="sigma",
+        ge=0,
+        le=20,
+    )
     memory_mb: int = setting(64, "Memory for the exposures of one band of the reference.", unit="MB", ge=1, le=100_000)
     single_sigma: float = setting(
         5.0,

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mizzle.io.exposures import read_exposure
-from mizzle.io.fitsfile import FitsFile
 from mizzle.io.pixels import PixelCache
-from mizzle.io.rewriting import chip_units
-from mizzle.io.weight_maps import with_weight_map
+from mizzle.io.rewriting import chip_units, opened
 from mizzle.model import Exposure
 from mizzle.settings import Settings, build_settings
 from mizzle.translation.inputs import with_quality
@@ -19,9 +17,7 @@ from mizzle.translation.inputs import with_quality
 _TABLES = {"IDCTAB": "idctab", "OFFTAB": "offtab", "DGEOFILE": "dgeofile"}
 
 
-def read_exposures(
-    paths: Iterable[Path], settings: Settings, weights: Mapping[Path, Path] | None = None
-) -> list[Exposure]:
+def read_exposures(paths: Iterable[Path], settings: Settings) -> list[Exposure]:
     """Read files, sorted by start of exposure, then root.
 
     Parameters
@@ -30,8 +26,6 @@ def read_exposures(
         Science files.
     settings : Settings
         ``geometry.wcs="header"`` trusts the WCS of files that have a distorted one; others get the model's.
-    weights : mapping, optional
-        The user's weight map by science file.
 
     Raises
     ------
@@ -43,9 +37,6 @@ def read_exposures(
         read_exposure(with_quality(path), settings_for(path, settings), cache=cache, headers_only=True)
         for path in paths
     ]
-    if weights:
-        named = {str(path): str(weight) for path, weight in weights.items()}
-        exposures = [with_weight_map(e, named[e.path]) if e.path in named else e for e in exposures]
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
 
 
@@ -55,9 +46,10 @@ def settings_for(path: Path, settings: Settings) -> Settings:
     Tables count where the header names them as ``uref$name`` and the environment variable names a folder that holds
     the file, as the incumbents look for them; mizzle's own serve otherwise.
     """
-    units = FitsFile(path).units
-    kinds = [str(unit.header.get("CTYPE1", "")) for unit in chip_units(units).values()]
-    tables = {key: str(units[0].header.get(name, "")) for name, key in _TABLES.items()}
+    with opened(path) as hdus:
+        primary = hdus[0].header
+        kinds = [str(hdu.header.get("CTYPE1", "")) for hdu in chip_units(hdus).values()]
+        tables = {key: str(primary.get(name, "")) for name, key in _TABLES.items()}
     changes: dict[str, Any] = {key: text for key, text in tables.items() if _is_here(text)}
     if settings.geometry.wcs == "header" and not all(kind.strip().endswith("-SIP") for kind in kinds):
         changes["wcs"] = "model"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.kernel.arguments import sides
 
 #: Planes of context that fit into a cell.
 IN_CELL = 2
@@ -58,9 +59,7 @@ class Accumulator:
     def __init__(
         self, shape: tuple[int, int], *, variance: bool = False, context: bool = False, sparse: bool = False
     ) -> None:
-        ny, nx = int(shape[0]), int(shape[1])
-        if ny < 1 or nx < 1:
-            raise SettingsError(f"output of shape {(ny, nx)}: both sides must be at least 1", shape=(ny, nx))
+        ny, nx = sides(shape)
         self.shape = (ny, nx)
         self.planes = int(context)
         self._variance, self._sparse = variance, sparse

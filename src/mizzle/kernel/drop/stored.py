@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mizzle.arrays import FloatArray
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
+from mizzle.kernel.arguments import MOST_IMAGES, sides, whole
 from mizzle.kernel.bands import busy_edges, even_edges, in_bands, thread_count
 from mizzle.kernel.drop import numpy_twin
 from mizzle.kernel.drop.accumulator import Accumulator
@@ -117,6 +118,7 @@ def drizzle(
         relative=floats(weight, where.shape, "weight"),
         variance=None if variance is None else floats(variance, where.shape, "variance"),
     )
+    shape = sides(shape)
     acc = Accumulator(shape) if into is None else into
     _check_room(acc, shape, variance=variance is not None, context=context)
     result = Drizzled(np.empty(acc.shape), np.empty(acc.shape))
@@ -126,13 +128,15 @@ def drizzle(
 
 def _check_room(acc: Accumulator, shape: tuple[int, int], *, variance: bool, context: int | None) -> None:
     """Refuse an accumulator that cannot take what is given; make room for the context."""
-    if acc.shape != (int(shape[0]), int(shape[1])):
-        raise SettingsError(f"into has shape {acc.shape}; needed {tuple(shape)}", shape=acc.shape)
+    if not isinstance(acc, Accumulator):
+        raise SettingsError(f"into is a {type(acc).__name__}; needed an Accumulator", kind=type(acc).__name__)
+    if acc.shape != shape:
+        raise SettingsError(f"into has shape {acc.shape}; needed {shape}", shape=acc.shape)
     if variance and acc.variance_sum is None:
         raise SettingsError("a variance needs an accumulator that keeps it: into=Accumulator(shape, variance=True)")
     if context is None:
         return
-    if context < 0 or not acc.planes:
+    if whole(context, "context", -1, MOST_IMAGES) < 0 or not acc.planes:
         raise SettingsError(
             f"context is {context}; needed is a number from 0 on, and into=Accumulator(shape, context=True)",
             context=context,

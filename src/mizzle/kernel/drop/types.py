@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import Marks
 from mizzle.errors import SettingsError
+from mizzle.kernel.arguments import real, reals, word
 from mizzle.kernel.native import KERNELS
 
 SMALLEST_PIXFRAC = 0.001
@@ -59,11 +60,10 @@ class DropShape:
 
 def check_shape(kernel: str, pixfrac: float, ratio: float) -> DropShape:
     """Return the form of a drop, or raise `SettingsError`."""
-    if kernel not in KERNELS:
-        raise SettingsError(f"kernel {kernel!r} is unknown; choose from {', '.join(KERNELS)}", kernel=kernel)
+    kernel, pixfrac, ratio = word(kernel, "kernel", KERNELS), real(pixfrac, "pixfrac"), real(ratio, "pixel scale ratio")
     if not 0 <= pixfrac <= 1:
         raise SettingsError(f"pixfrac is {pixfrac}; it must lie between 0 and 1", pixfrac=pixfrac)
-    if not 0 < ratio < np.inf:
+    if not ratio > 0:
         raise SettingsError(f"pixel scale ratio is {ratio}; it must be positive", ratio=ratio)
     if pixfrac < SMALLEST_PIXFRAC:
         kernel, pixfrac = "point", 1.0
@@ -72,11 +72,9 @@ def check_shape(kernel: str, pixfrac: float, ratio: float) -> DropShape:
 
 def floats(values: Any, shape: tuple[int, int], name: str) -> NDArray[Any]:
     """Return `values` as a C-ordered float32 or float64 array of `shape`; a copy only where needed."""
-    array = np.asarray(values)
+    array = reals(values, name)
     if array.shape != shape:
         raise SettingsError(f"{name} has shape {array.shape}; needed {shape}, that of the chip", name=name, shape=shape)
-    if array.dtype.kind not in "fiub":
-        raise SettingsError(f"{name} has type {array.dtype}; needed real numbers", name=name)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     # Byte order too: arrays read from FITS are big-endian.
@@ -85,7 +83,7 @@ def floats(values: Any, shape: tuple[int, int], name: str) -> NDArray[Any]:
 
 def flags(mask: Any, shape: tuple[int, int]) -> Marks:
     """Return a mask as C-ordered uint8, nonzero = skip."""
-    array = np.asarray(mask)
+    array = reals(mask, "mask")
     if array.shape != shape:
         raise SettingsError(f"mask has shape {array.shape}; needed {shape}, that of the chip", shape=shape)
     if array.dtype == np.bool_:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.errors import DataError, SettingsError
+from mizzle.kernel.arguments import reals
 
 MAX_DEGREE = 15
 """Highest polynomial degree the native kernel takes."""
@@ -208,7 +209,7 @@ AnyMap = ChipMap | StoredMap
 
 def stored_map(pixmap: Any, ratio: float) -> StoredMap:
     """Return a pixel map checked for its shape; `ratio` is output over input pixel side."""
-    values = np.ascontiguousarray(pixmap, dtype=np.float64)
+    values = np.ascontiguousarray(reals(pixmap, "pixmap"), dtype=np.float64)
     if values.ndim != 3 or values.shape[2] != 2 or 0 in values.shape:
         raise SettingsError(f"pixmap has shape {values.shape}; needed (ny, nx, 2)", shape=values.shape)
     return StoredMap(values, 1.0 / ratio)

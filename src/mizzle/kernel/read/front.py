@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from mizzle.arrays import Image, Marks
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
+from mizzle.kernel.arguments import reals, word
 from mizzle.kernel.bands import even_edges, in_bands, thread_count
 from mizzle.kernel.maps.types import AnyMap, ChipMap, stored_map
 from mizzle.kernel.read import numpy_twin
@@ -15,15 +16,13 @@ from mizzle.kernel.read import numpy_twin
 
 def check_interp(interp: str) -> str:
     """Return the name of an interpolation, or raise `SettingsError`."""
-    if interp not in native.INTERPOLATIONS:
-        known = ", ".join(native.INTERPOLATIONS)
-        raise SettingsError(f"interp {interp!r} is unknown; choose from {known}", interp=interp)
-    return interp
+    return word(interp, "interp", native.INTERPOLATIONS)
 
 
 def as_image(image: ArrayLike) -> Image:
     """Return an image as the kernel wants it."""
-    array = np.ascontiguousarray(image, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite
+        array = np.ascontiguousarray(reals(image, "image"), dtype=np.float32)
     if array.ndim != 2 or 0 in array.shape:
         raise SettingsError(f"image has shape {array.shape}; needed (ny, nx)", shape=array.shape)
     return array

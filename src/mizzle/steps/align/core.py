@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.errors import DataError, SettingsError
-from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
+from mizzle.errors import SettingsError
+from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict, worst
 from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align import absolute
+from mizzle.steps.align.fallback import place_unmatched, tell_reference
 from mizzle.steps.align.frame import Gauge, choose_gauge
 from mizzle.steps.align.link import Detections
 from mizzle.steps.align.match import Vote, rotation
+from mizzle.steps.align.motions import epoch_note, motion_verdict, star_scatter
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
 from mizzle.steps.align.solve import Problem, Solution, State, adjust, counted
 from mizzle.steps.align.sources import SourceList, common_pivot, find_all
-from mizzle.steps.align.verdicts import epoch_note, explain_failure, judge
+from mizzle.steps.align.verdicts import explain_failure, judge
+from mizzle.steps.align.without_stars import alone, from_table, on_target
 
 #: Detections in one solution; of many exposures only the brightest of each take part.
 MAX_DETECTIONS = 24_000
@@ -66,7 +69,10 @@ def align(
     if choice.method == "header":
         return Alignment.identity(exposures)
     if choice.method == "shifts":
-        return _from_table(exposures, references)
+        return from_table(exposures, references)
+    moving = [e for e in exposures if e.follows_target] if choice.moving == "target" else []
+    if moving:
+        return _with_moving(exposures, moving, settings, runner, references)
     roots = {exposure.root for exposure in exposures}
     if choice.reference not in ("mean", "first") and choice.reference.lower() not in roots:
         raise SettingsError(
@@ -76,45 +82,30 @@ def align(
         )
     catalog = absolute.reference_catalog(references, choice)
     if len(exposures) < 2 and catalog is None:
-        return _alone(exposures)
+        return alone(exposures)
     ordered = sorted(exposures, key=lambda e: e.root)
     pivot = common_pivot(ordered)
     lists = find_all(ordered, settings, runner, references, pivot)
-    return align_lists(lists, choice, runner, pivot=pivot, order=[e.root for e in exposures], catalog=catalog)
+    order = [e.root for e in exposures]
+    alignment = align_lists(lists, choice, runner, pivot=pivot, order=order, catalog=catalog)
+    return tell_reference(place_unmatched(exposures, alignment, settings), choice)
 
 
-def _alone(exposures: Sequence[Exposure]) -> Alignment:
-    """Return the answer for a single exposure: nothing to align with."""
-    identity = Alignment.identity(exposures)
-    entries = {
-        root: ExposureAlignment(root, entry.pivot, entry.matrix, entry.shift, note="one exposure: nothing to align")
-        for root, entry in identity.exposures.items()
-    }
-    return Alignment(reference=identity.reference, exposures=entries, method="stars")
-
-
-def _from_table(exposures: Sequence[Exposure], references: AlignReferences) -> Alignment:
-    """Apply the corrections of the user's table."""
-    if not references.shifts:
-        raise SettingsError("align.method = 'shifts' needs a table; name it with align.shifts")
-    missing = sorted(e.root for e in exposures if e.root not in references.shifts)
-    if missing:
-        raise DataError(
-            f"align.shifts: no row for {', '.join(missing)}; add one (zeros keep the header's pointing)",
-            missing=missing,
-        )
-    pivot = common_pivot(sorted(exposures, key=lambda e: e.root))
-    entries = {}
-    for exposure in exposures:
-        known = references.shifts[exposure.root]
-        entries[exposure.root] = ExposureAlignment(
-            exposure.root,
-            pivot,
-            known.scale * rotation(float(np.deg2rad(known.roll))),
-            np.array([known.east, known.north]),
-            note="correction given by the user",
-        )
-    return Alignment(reference="shifts", exposures=entries, method="shifts")
+def _with_moving(
+    exposures: Sequence[Exposure],
+    moving: Sequence[Exposure],
+    settings: Settings,
+    runner: Runner,
+    references: AlignReferences,
+) -> Alignment:
+    """Hold the target of some exposures still; align the others on stars."""
+    held = on_target(moving, references)
+    fixed = [e for e in exposures if not e.follows_target]
+    if not fixed:
+        return held
+    others = align(fixed, settings, runner, references=references)
+    entries = {**others.exposures, **held.exposures}
+    return replace(others, exposures={e.root: entries[e.root] for e in exposures})
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,17 +162,18 @@ def align_lists(
             note = explain_failure(index, lists, others, votes, settings)
             entries[entry.root] = _failed(entry, pivot, note, best_chance(index, range(len(lists)), votes))
     _add_histograms(lists, votes, tables)
-    reference = settings.reference if settings.reference in ("mean",) else _named(lists, settings)
+    reference = _kept(lists, main.members, settings)
     return Alignment(
         reference=reference, exposures={root: entries[root] for root in order}, method="stars", tables=tables
     )
 
 
-def _named(lists: Sequence[SourceList], settings: AlignSettings) -> str:
-    """Return the root that keeps its place: the one asked for, or the earliest."""
+def _kept(lists: Sequence[SourceList], members: Sequence[int], settings: AlignSettings) -> str:
+    """Return what keeps its place: the root asked for, or the earliest; the mean where that is not among `members`."""
     if settings.reference == "first":
-        return min(lists, key=lambda entry: (entry.epoch, entry.root)).root
-    return settings.reference.lower()
+        return min((lists[m] for m in members), key=lambda entry: (entry.epoch, entry.root)).root
+    asked = settings.reference.lower()
+    return asked if asked in [lists[m].root for m in members] else "mean"
 
 
 def _failed(entry: SourceList, pivot: tuple[float, float], note: str, chance: float) -> ExposureAlignment:
@@ -250,9 +242,8 @@ def _solve_group(lists: Sequence[SourceList], group: Group, settings: AlignSetti
     detections = _detections(lists, members, 0.0, None)
     problem = Problem(detections, len(members), _turns(lists, members), settings)
     solution = adjust(problem, start)
-    keep = None if settings.reference == "mean" else _named(lists, settings)
-    roots = [lists[m].root for m in members]
-    gauge = choose_gauge(problem, solution, roots.index(keep) if keep in roots else None)
+    keep, roots = _kept(lists, members, settings), [lists[m].root for m in members]
+    gauge = choose_gauge(problem, solution, roots.index(keep) if keep != "mean" else None)
     return _Part(Group(members, group.matrices, group.shifts), problem, solution, gauge, None)
 
 
@@ -268,7 +259,8 @@ def _entries(
     tables: dict[str, dict[str, NDArray[Any]]] = {}
     members, solution, gauge = part.group.members, part.solution, part.gauge
     used = counted(solution.weight)
-    epochs = "" if part.vote is not None else epoch_note([lists[m].epoch for m in members])
+    epochs = [lists[m].epoch for m in members]
+    unknown = "" if part.vote is not None else epoch_note(epochs)
     for k, m in enumerate(members):
         mine = part.problem.detections.exposure == k
         rows = mine & used
@@ -278,7 +270,9 @@ def _entries(
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
         verdict, note = judge(int(rows.sum()), rms, error, chance, settings)
-        note = "; ".join(filter(None, (note, epochs)))
+        scatter = star_scatter(part.problem, solution, rows)
+        moved, motion = motion_verdict(scatter, epochs)
+        verdict, note = worst((verdict, moved)), "; ".join(filter(None, (note, motion, unknown)))
         entries[lists[m].root] = ExposureAlignment(
             lists[m].root,
             pivot,
@@ -292,6 +286,7 @@ def _entries(
             verdict=verdict,
             note=note,
             chip_shifts=_chip_shifts(part, k, lists[m].chips),
+            scatter_mas=scatter,
         )
         tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows)
     return entries, tables
@@ -354,10 +349,7 @@ def _on_catalog(
         found = absolute.vote_on_catalog(lists, group, stars, settings)
         if not trusted(found, settings):
             agree = "none" if found is None else f"{found.n} agree (chance of an accident {found.chance:.1e})"
-            note = (
-                f"no match with {catalog.name}: {len(stars)} entries near the field, {agree};"
-                f" raise align.search_radius, or align without the reference"
-            )
+            note = f"no match with {catalog.name}: {len(stars)} entries near the field, {agree}"
             for m in group.members:
                 entries[lists[m].root] = _failed(lists[m], pivot, note, 1.0 if found is None else found.chance)
             continue

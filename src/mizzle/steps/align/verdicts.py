@@ -12,8 +12,8 @@ from mizzle.steps.align.match import Vote
 from mizzle.steps.align.network import REACH
 from mizzle.steps.align.sources import SourceList
 
-#: Exposures further apart than this are told that stars move [year].
-LONG_YEARS = 1.0
+#: How the note of an exposure begins that lies too far away to be matched.
+ANOTHER_FIELD = "another field"
 
 
 def judge(
@@ -61,14 +61,6 @@ def judge(
     return Verdict.PASS, ""
 
 
-def epoch_note(epochs: Sequence[float]) -> str:
-    """Say what exposures of different years, aligned on each other, cannot know; nothing within a year."""
-    years = max(epochs) - min(epochs)
-    if years <= LONG_YEARS:
-        return ""
-    return f"exposures span {years:.1f} years: a common proper motion of the stars is taken for pointing"
-
-
 def explain_failure(
     index: int,
     lists: Sequence[SourceList],
@@ -86,17 +78,10 @@ def explain_failure(
     nearest = min(distances)
     if nearest > REACH + settings.search_radius:
         return (
-            f"another field: its pointing is {nearest / 60.0:.1f} arcmin from the nearest of the others;"
+            f"{ANOTHER_FIELD}: its pointing is {nearest / 60.0:.1f} arcmin from the nearest of the others;"
             f" leave it out, or run it alone"
         )
     tried = [votes[p] for o in others if (p := (min(index, o), max(index, o))) in votes]
-    found = f"{len(mine)} sources found"
-    if not tried:
-        return f"{found}, none within {settings.search_radius:g} arcsec of a source of another exposure"
-    best = min(tried, key=lambda v: (v.chance, -v.n))
-    return (
-        f"{found}, at best {best.n} agree with another exposure (chance of an accident {best.chance:.1e};"
-        f" needed: {settings.min_matches} and {settings.max_false_match:g}) within {settings.search_radius:g} arcsec;"
-        f" if the pointing is worse than that raise align.search_radius, or trust the header with"
-        f' align.method="header"'
-    )
+    best = min(tried, key=lambda v: (v.chance, -v.n), default=None)
+    most = "none" if best is None else f"at best {best.n}"
+    return f"of {len(mine)} sources {most} agree with another exposure"

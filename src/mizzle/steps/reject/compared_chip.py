@@ -12,6 +12,9 @@ from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView, view_chips
 
+#: Places are good to this in any case, and thresholds allow for it [pixel].
+KNOWN_PLACE = 0.03
+
 
 @dataclass(frozen=True, eq=False)
 class ComparedChip:
@@ -27,12 +30,22 @@ class ComparedChip:
         What leaves the same sky on all chips of all exposures [count per pixel].
     level : float
         What this chip measured [count per pixel]: more, where a nebula fills it.
+    misplaced, moved : float
+        How far, 1 sigma per axis, the exposure may lie from its place; and its stars, beyond what centroids explain
+        [pixel].
     """
 
     view: ChipView
     index: int
     sky: float
     level: float
+    misplaced: float = 0.0
+    moved: float = 0.0
+
+    @property
+    def slack(self) -> float:
+        """How far places may be wrong beyond what the thresholds allow for anyway [pixel]."""
+        return max(0.0, float(np.hypot(self.misplaced, self.moved)) - KNOWN_PLACE)
 
     @property
     def full_rate(self) -> float:
@@ -58,6 +71,14 @@ def compared_chips(
         # Not what the chip measured: a nebula that fills it is on the sky, and all exposures see it.
         alike, level = sky.comparable(view.root, view.name), sky.measured(view.root, view.name)
         alike, level = (value / view.factor if np.isfinite(value) else 0.0 for value in (alike, level))
-        return ComparedChip(view, index[view.root], alike, max(level, alike))
+        placed, pixel = alignment.exposures[view.root], 1000.0 * view.frame.scale
+        return ComparedChip(
+            view,
+            index[view.root],
+            alike,
+            max(level, alike),
+            misplaced=placed.shift_error_mas / pixel,
+            moved=placed.scatter_mas / pixel,
+        )
 
     return [compared(view) for view in view_chips(exposures, alignment, scales, settings=settings, sky=sky)]

@@ -15,6 +15,7 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips
+from mizzle.steps.reject.groups import Comparison, comparisons
 from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.single import SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
@@ -28,6 +29,9 @@ STEP_NOISE = 3.0
 
 #: Pixels nearer than this to the reference's end are not compared with it.
 RIM = 2
+
+#: Farther than this a place says nothing about its neighbors [steepest step].
+MOST_SLACK = 3.0
 
 #: Sky around pixels that may be too low: side of the patches, and every which of their rows is used [pixel].
 PATCH, PATCH_STEP = 50, 4
@@ -126,9 +130,27 @@ def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
 def _one_class(
     chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner
 ) -> dict[tuple[str, str], ChipRays]:
-    """Judge all chips of one class."""
+    """Judge all chips of one class, each among those whose stars lie at the same places."""
     if not chips:
         return {}
+    every = tuple(range(len(chips)))
+    parts = comparisons(chips) if settings.by_epoch else [Comparison(every, frozenset(every))]
+    found: dict[tuple[str, str], ChipRays] = {}
+    for part in parts:
+        answers = _compared_together([chips[n] for n in part.members], settings, runner)
+        found.update({key: answers[key] for n in sorted(part.judged) if (key := _key(chips[n]))})
+    found = {_key(chip): found[_key(chip)] for chip in chips}
+    return _with_static(chips, found) if settings.static else found
+
+
+def _key(compared: ComparedChip) -> tuple[str, str]:
+    return compared.view.root, compared.view.name
+
+
+def _compared_together(
+    chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner
+) -> dict[tuple[str, str], ChipRays]:
+    """Judge chips of one class, all by one reference."""
     many = len({compared.index for compared in chips}) > 1 and settings.method != "single"
     reference = build_reference(chips, settings, runner) if many else None
     answers = runner.map(lambda number: _judge(chips[number], number, reference, settings), range(len(chips)))
@@ -136,8 +158,7 @@ def _one_class(
         answers = _with_rechecked_cores(chips, answers, reference, settings, runner)
     if settings.grow or settings.cte_grow:
         answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
-    found = {(s.view.root, s.view.name): one for s, one in zip(chips, answers, strict=True)}
-    return _with_static(chips, found) if settings.static else found
+    return {_key(chip): one for chip, one in zip(chips, answers, strict=True)}
 
 
 def _judge(compared: ComparedChip, number: int, reference: Reference | None, settings: RejectSettings) -> ChipRays:
@@ -228,6 +249,8 @@ def _compared(
     """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
     electrons = compared.view.noise.gain
     floor, sky = compared.view.noise.floor, compared.sky * electrons
+    # What is a step away at most may lie at a neighbor's place: so much of the steepest step says nothing.
+    slack = min(settings.place_sigma * compared.slack, MOST_SLACK)
     unit = (1.0 + settings.pixfrac**2) / 24.0
     thresholds = RayThresholds(
         gain=electrons,
@@ -238,12 +261,12 @@ def _compared(
         peak=settings.sharpen * unit,
         wing=settings.sharpen_wings * unit,
         seed_sigma=settings.seed_sigma,
-        seed_slope=settings.seed_slope,
+        seed_slope=settings.seed_slope + slack,
         neighbor_sigma=settings.neighbor_sigma,
-        neighbor_slope=settings.neighbor_slope,
+        neighbor_slope=settings.neighbor_slope + slack,
         doubt=settings.sharpen_doubt,
         negative=settings.negative,
-        suspect_slope=settings.suspect_slope,
+        suspect_slope=settings.suspect_slope + slack,
         trust=reference.trust / reference.unit(compared) if settings.second_look else np.inf,
     )
     # Close to where the reference ends it is read from too few of its pixels: nothing is flagged there at first sight,

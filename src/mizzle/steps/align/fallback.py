@@ -1,0 +1,220 @@
+"""Exposures that show too few stars: each falls back to what is known of it, says so, and the others go on.
+
+An exposure may be too short, empty, trailed, or without light. It takes the correction of exposures of its own visit
+that are aligned: the same guide stars leave the same error in their headers. Without those its header is trusted.
+Exposures whose stars contradict the others are not helped: their headers are wrong, and they fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_visit
+from mizzle.model.frame import FloatArray
+from mizzle.settings import Settings
+from mizzle.settings.align import AlignSettings
+from mizzle.steps.align.expected import SeenStars, expected_count, seen_stars
+from mizzle.steps.align.verdicts import ANOTHER_FIELD
+
+#: Error of a pointing, 1 sigma per axis [mas]: relative to exposures of the same visit with the same guide stars, where
+#: these tell nothing themselves; and of one header against another visit's, which is that of the guide stars' catalogs
+#: (HST Primer, section 3: 0.3 arcsec with GSC 2).
+SAME_GUIDE_STARS, OTHER_GUIDE_STARS = 20.0, 300.0
+#: Where fewer stars are expected the exposure is too short to tell anything.
+FEW = 5
+#: Sources beyond those that cosmic rays make, relative to the stars expected, that make a contradiction.
+CONTRADICTS = 0.3
+#: The same where nothing is known of the stars: so many, and so many times the scatter of the rays.
+SURPLUS, SIGMAS = 10.0, 5.0
+#: A match of less than this share of the stars expected, where so many are, is remarkable.
+POOR, MANY = 0.2, 25
+
+
+class Place(NamedTuple):
+    """A correction on the common plane: matrix, shift [arcsec], and the error of the shift [mas]."""
+
+    matrix: FloatArray
+    shift: FloatArray
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What the aligned exposures tell about the others.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        As solved.
+    aligned : tuple of Exposure
+        Those with a place.
+    stars : mapping
+        What they see, by filter.
+    rays : float
+        Sources per second that repeat in no other exposure: cosmic rays that look like stars.
+    """
+
+    alignment: Alignment
+    aligned: tuple[Exposure, ...]
+    stars: Mapping[str, SeenStars]
+    rays: float
+
+
+def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
+    """Return `alignment` with a place for each exposure that shows too few stars to be matched.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        All of them.
+    alignment : Alignment
+        As solved. Where no exposure has a place it is returned as it is, unless all are of one visit and none shows
+        sources enough to contradict its header.
+    settings : Settings
+        ``align``.
+    """
+    entries = dict(alignment.exposures)
+    aligned = tuple(e for e in exposures if entries[e.root].verdict in (Verdict.PASS, Verdict.WARN))
+    if not aligned:
+        return _without_sources(exposures, alignment, settings)
+    doubtful = [e for e in exposures if _doubtful(e, entries, aligned)]
+    if not doubtful:
+        return alignment
+    known = _known(alignment, aligned)
+    for exposure in doubtful:
+        entry = entries[exposure.root]
+        stars = known.stars.get(exposure.filter)
+        expected = -1 if stars is None else expected_count(exposure, alignment, stars, settings)
+        entries[exposure.root] = (
+            _placed(exposure, entry, expected, known, settings)
+            if entry.verdict is Verdict.FAIL
+            else _poor(entry, expected)
+        )
+    return replace(alignment, exposures=entries)
+
+
+def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
+    """Trust the headers of one visit's exposures where nothing was found in any of them."""
+    entries = alignment.exposures
+    empty = all(entry.n_detected < settings.align.min_matches for entry in entries.values())
+    if not empty or len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
+        return alignment
+    note = f"no stars to align on: its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
+    placed = {
+        root: _moved(entry, Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS), "header", note)
+        for root, entry in entries.items()
+    }
+    return replace(alignment, exposures=placed)
+
+
+def _doubtful(exposure: Exposure, entries: Mapping[str, ExposureAlignment], aligned: Sequence[Exposure]) -> bool:
+    """Return whether an exposure has no place, or far fewer matches than the others of its filter."""
+    entry = entries[exposure.root]
+    if entry.verdict is Verdict.FAIL:
+        return True
+    alike = [entries[e.root].n_matched for e in aligned if e.filter == exposure.filter]
+    return bool(alike) and entry.n_matched < 2.0 * POOR * float(np.median(alike))
+
+
+def _known(alignment: Alignment, aligned: tuple[Exposure, ...]) -> _Known:
+    by_filter = {band: [e for e in aligned if e.filter == band] for band in {e.filter for e in aligned}}
+    stars = {band: seen_stars(group, alignment, alignment.tables) for band, group in sorted(by_filter.items())}
+    entries = [(alignment.exposures[e.root], e.exptime) for e in aligned]
+    rates = [(entry.n_detected - entry.n_matched) / max(exptime, 1e-3) for entry, exptime in entries]
+    return _Known(alignment, aligned, stars, float(np.median(rates)))
+
+
+def _poor(entry: ExposureAlignment, expected: int) -> ExposureAlignment:
+    """Say of an aligned exposure that most of the stars it should show did not match."""
+    if expected < MANY or entry.n_matched >= POOR * expected:
+        return entry
+    note = f"{entry.n_matched} stars match of {expected} that should show: trailed, or out of focus"
+    others = [part for part in entry.note.split("; ") if part and not part.endswith("stars matched")]
+    return replace(entry, verdict=Verdict.WARN, note="; ".join([note, *others]))
+
+
+def _placed(
+    exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known, settings: Settings
+) -> ExposureAlignment:
+    """Return an exposure's place without stars of its own, or `entry` where its stars contradict the others."""
+    if ANOTHER_FIELD in entry.note or _contradicts(exposure, entry, expected, known, settings):
+        return entry
+    partners = [e for e in known.aligned if same_visit(e, exposure)]
+    if partners:
+        place, method = _like(partners, known.alignment), "partner"
+        listed = partners[0].root if len(partners) == 1 else f"{len(partners)} exposures"
+        words = f"moved as {listed} of its visit"
+    else:
+        place, method, words = Place(np.eye(2), np.zeros(2), OTHER_GUIDE_STARS), "header", "its header is trusted"
+    return _moved(entry, place, method, f"{_reason(exposure, entry, expected)}: {words}, good to {place.error:.0f} mas")
+
+
+def _moved(entry: ExposureAlignment, place: Place, method: str, note: str) -> ExposureAlignment:
+    """Return `entry` at a place that its stars did not tell."""
+    return replace(
+        entry,
+        matrix=place.matrix,
+        shift=place.shift,
+        n_matched=0,
+        rms_mas=float("nan"),
+        covariance=np.eye(2) * (place.error / 1000.0) ** 2,
+        chip_shifts={},
+        verdict=Verdict.WARN,
+        note=note,
+        method=method,
+    )
+
+
+def _contradicts(
+    exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known, settings: Settings
+) -> bool:
+    """Return whether an exposure shows stars, and they are not where the others have them."""
+    if entry.n_matched >= settings.align.min_matches and entry.rms_mas > settings.align.max_rms:
+        return True
+    rays = known.rays * exposure.exptime
+    surplus = entry.n_detected - rays
+    noise = SIGMAS * float(np.sqrt(max(rays, 0.0)))
+    if expected < 0:
+        return surplus > SURPLUS + noise
+    return expected >= FEW and surplus > max(CONTRADICTS * expected, settings.align.min_matches)
+
+
+def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int) -> str:
+    """Say why an exposure has too few stars."""
+    if 0 <= expected < FEW:
+        return f"too short or too faint: {expected} of the other exposures' stars should show in {exposure.exptime:g} s"
+    if expected < 0:
+        return f"too few stars in {exposure.filter}: {entry.n_detected} sources, none of them confirmed"
+    return (
+        f"empty, trailed or out of focus: {expected} of the other exposures' stars should show,"
+        f" {entry.n_matched or 'none'} match"
+    )
+
+
+def _like(partners: Sequence[Exposure], alignment: Alignment) -> Place:
+    """Return the mean correction of some exposures, and how well another of their visit follows it [mas].
+
+    The scatter of their shifts is mixed with what is expected of it, which counts as one exposure.
+    """
+    entries = [alignment.exposures[e.root] for e in partners]
+    shifts = np.array([entry.shift for entry in entries])
+    matrix = np.mean([entry.matrix for entry in entries], axis=0)
+    mean = shifts.mean(axis=0)
+    n = len(entries)
+    square = 0.5 * float(((1000.0 * (shifts - mean)) ** 2).sum())
+    scatter = (SAME_GUIDE_STARS**2 + square) / n
+    return Place(matrix, mean, float(np.sqrt(scatter * (1.0 + 1.0 / n))))
+
+
+def tell_reference(alignment: Alignment, choice: AlignSettings) -> Alignment:
+    """Say of an exposure that was to keep its place, and has none by stars, that the mean took over."""
+    asked = choice.reference.lower()
+    if alignment.reference != "mean" or asked not in alignment.exposures:
+        return alignment
+    entry = alignment.exposures[asked]
+    told = f"{entry.note}; it was to be the reference (align.reference): the mean of the others is"
+    return replace(alignment, exposures={**alignment.exposures, asked: replace(entry, note=told)})

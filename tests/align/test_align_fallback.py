@@ -1,0 +1,222 @@
+"""One exposure at a time: what shows too few stars falls back, says so, and the others go on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from align_truth import relative_rms
+from mizzle.errors import DataError
+from mizzle.execution import make_runner
+from mizzle.model import Alignment, ArrayPixels, Serial, Verdict
+from mizzle.model.references import AlignReferences
+from mizzle.progress import Progress
+from mizzle.selection import Exclusions, exclude_unaligned, usable_reference
+from mizzle.settings import Settings, build_settings
+from mizzle.simulate import make_plan, visit
+from mizzle.steps.align import align
+
+BASE = {"seed": 6, "n": 3, "density": 60.0}
+
+
+def setting(**align_settings):
+    return build_settings({"align": align_settings})
+
+
+def made(**changes):
+    return visit(make_plan(**changes), runner=make_runner(2))
+
+
+@pytest.fixture(scope="module")
+def good():
+    return made(**BASE)
+
+
+def with_pixels(exposure, maker):
+    chips = {
+        name: dataclasses.replace(chip, pixels=ArrayPixels(maker(chip).astype(np.float32), np.array(chip.dq)))
+        for name, chip in exposure.chips.items()
+    }
+    return dataclasses.replace(exposure, chips=chips)
+
+
+def trailed(exposure, length):
+    return with_pixels(exposure, lambda chip: sum(np.roll(chip.sci, k, axis=1) for k in range(length)) / length)
+
+
+def dark(exposure):
+    def noise(chip):
+        return np.random.default_rng(3).normal(0.0, chip.read_noise / chip.gain, chip.shape)
+
+    return with_pixels(exposure, noise)
+
+
+def third(kind, good):
+    """The last of the visit, in a state that hides its stars."""
+    return {
+        "too short": lambda: made(**BASE, exptime=(500.0, 500.0, 0.5)).exposures[2],
+        "empty": lambda: made(**{**BASE, "field": "blank"}).exposures[2],
+        "trailed": lambda: trailed(good.exposures[2], 12),
+        "dark": lambda: dark(good.exposures[2]),
+    }[kind]()
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("too short", "too short"),
+        ("empty", "empty, trailed"),
+        ("trailed", "empty, trailed"),
+        ("dark", "empty, trailed"),
+    ],
+)
+def test_what_hides_its_stars_moves_with_its_visit(good, kind, word):
+    poor = third(kind, good)
+    alone = align(good.exposures[:2], Settings(), Serial())
+    a = align([*good.exposures[:2], poor], Settings(), Serial())
+    entry = a.exposures[poor.root]
+    assert (entry.verdict, entry.method, entry.n_matched) == (Verdict.WARN, "partner", 0)
+    assert word in entry.note
+    assert entry.note.count("should show") == 1
+    assert entry.position_error_mas >= 20.0
+    assert a.frame(poor, "WF3").name != "MIZZLE-ALIGNED"
+    for exposure in good.exposures[:2]:  # the others are as without it
+        assert a.exposures[exposure.root].verdict is Verdict.PASS
+        np.testing.assert_allclose(a.exposures[exposure.root].shift, alone.exposures[exposure.root].shift, atol=5e-4)
+
+
+def test_the_stated_error_of_a_partner_holds(good):
+    errors, stated = [], []
+    for seed in range(3):
+        v = made(seed=30 + seed, n=3, density=20.0, field="random")
+        a = align([*v.exposures[:2], dark(v.exposures[2])], Settings(), Serial())
+        entry = a.exposures[v.exposures[2].root]
+        errors.append(relative_rms(v, a)[2])
+        stated.append(entry.position_error_mas)
+    # Pointings of the simulator err by 30 mas each, whatever their visit.
+    assert np.mean(errors) < 2.0 * np.mean(stated)
+
+
+def test_another_visit_has_only_its_header(good):
+    poor = dataclasses.replace(dark(good.exposures[2]), root="ub0705xxm")
+    entry = align([*good.exposures[:2], poor], Settings(), Serial()).exposures[poor.root]
+    assert (entry.verdict, entry.method) == (Verdict.WARN, "header")
+    assert "300 mas" in entry.note
+    other_stars = dataclasses.replace(
+        dark(good.exposures[2]), header={**good.exposures[2].header, "DGESTAR": "S7QP000123"}
+    )
+    guided = [
+        dataclasses.replace(e, header={**e.header, "DGESTAR": "N3FX000456"}) for e in good.exposures[:2]
+    ]  # the same visit, other guide stars
+    assert align([*guided, other_stars], Settings(), Serial()).exposures[other_stars.root].method == "header"
+
+
+def test_stars_that_contradict_still_fail(good):
+    other = made(**{**BASE, "seed": 77}).exposures[2]
+    a = align([*good.exposures[:2], other], Settings(), Serial())
+    assert a.exposures[other.root].verdict is Verdict.FAIL
+    with pytest.raises(DataError, match="cannot align 1 of 3"):
+        exclude_unaligned([*good.exposures[:2], other], a, Exclusions())
+
+
+def test_nothing_found_in_a_visit_trusts_its_headers(good):
+    empty = [dark(e) for e in good.exposures[:2]]
+    a = align(empty, Settings(), Serial())
+    assert {(e.verdict, e.method) for e in a.exposures.values()} == {(Verdict.WARN, "header")}
+    strangers = [empty[0], dataclasses.replace(empty[1], root="ub0705xxm")]
+    assert align(strangers, Settings(), Serial()).verdict is Verdict.FAIL
+
+
+def test_a_short_trail_that_matches_by_few_stars_is_said(good):
+    a = align([*good.exposures[:2], trailed(good.exposures[2], 3)], Settings(), Serial())
+    entry = a.exposures[good.exposures[2].root]
+    assert entry.verdict is Verdict.WARN
+    assert "that should show" in entry.note
+    assert "that should show" not in "".join(e.note for r, e in a.exposures.items() if r != entry.root)
+
+
+def test_a_reason_is_told_once():
+    v = made(seed=5, n=3, field="blank")
+    a = align(v.exposures, Settings(), Serial())
+    same = {root: dataclasses.replace(entry, note="not aligned: no star") for root, entry in a.exposures.items()}
+    with pytest.raises(DataError) as told:
+        exclude_unaligned(v.exposures, dataclasses.replace(a, exposures=same), Exclusions())
+    assert str(told.value).count("no star") == 1
+    assert all(root in str(told.value) for root in same)
+    many = {f"u{k:08d}": dataclasses.replace(next(iter(same.values())), root=f"u{k:08d}") for k in range(60)}
+    with pytest.raises(DataError) as told:
+        exclude_unaligned(v.exposures, dataclasses.replace(a, exposures=many), Exclusions())
+    assert len(str(told.value)) < 400
+    assert "56 more" in str(told.value)
+
+
+class TestReference:
+    def test_that_shows_no_stars_gives_way_to_the_mean(self, good):
+        poor = dark(good.exposures[2])
+        a = align([*good.exposures[:2], poor], setting(reference=poor.root), Serial())
+        assert a.reference == "mean"
+        assert "align.reference" in a.exposures[poor.root].note
+        plain = align([*good.exposures[:2], poor], Settings(), Serial())
+        for root, entry in plain.exposures.items():
+            np.testing.assert_array_equal(entry.shift, a.exposures[root].shift)
+
+    def test_first_is_the_first_that_is_aligned(self, good):
+        a = align([dark(good.exposures[0]), *good.exposures[1:]], setting(reference="first"), Serial())
+        assert a.reference == good.exposures[1].root
+        assert not a.exposures[a.reference].shift.any()
+
+    def test_that_was_dropped_gives_way_too(self, good):
+        said = []
+
+        class Listener(Progress):
+            def warns(self, text):
+                said.append(text)
+
+        exclusions = Exclusions(keep_going=True, reasons={"in/ua060508m_c0m.fits": "cut"})
+        changed = usable_reference(setting(reference="ua060508m"), good.exposures, exclusions, Listener())
+        assert changed.align.reference == "mean"
+        assert "ua060508m" in said[0]
+        unknown = setting(reference="ua060510m")
+        assert usable_reference(unknown, good.exposures, exclusions, Listener()) is unknown
+
+
+@pytest.fixture(scope="module")
+def followed(good):
+    """Three exposures whose headers track a target by 2 arcsec from one to the next."""
+    return [
+        dataclasses.replace(
+            e,
+            header={**e.header, "MTFLAG": True, "RA_TARG": 323.3626 + k * 2.0 / 3600, "DEC_TARG": -0.8233},
+        )
+        for k, e in enumerate(good.exposures)
+    ]
+
+
+class TestMovingTarget:
+    def test_is_held_still_by_the_headers(self, followed):
+        a = align(followed, Settings(), Serial())
+        assert a.method == "target"
+        assert a.verdict is Verdict.WARN
+        for k, exposure in enumerate(followed):
+            entry = a.exposures[exposure.root]
+            assert entry.method == "target"
+            assert "moving target" in entry.note
+            np.testing.assert_allclose(entry.shift, [-2.0 * k * np.cos(np.deg2rad(0.8233)), 0.0], atol=0.001)
+
+    def test_or_where_the_user_points_at_it(self, followed):
+        points = {e.root: {"WF3": np.array([[300.0 + 5 * k, 400.0, 1000.0]])} for k, e in enumerate(followed)}
+        a = align(followed, Settings(), Serial(), references=AlignReferences(sources=points))
+        places = [np.array(a.frame(e, "WF3").pixel_to_sky(300.0 + 5 * k, 400.0)) for k, e in enumerate(followed)]
+        np.testing.assert_allclose(places, [places[0]] * 3, atol=1e-3 / 3600)
+
+    def test_or_on_stars_where_asked(self, followed, good):
+        a = align(followed, setting(moving="stars"), Serial())
+        assert a.verdict is Verdict.PASS
+        assert a.method == "stars"
+
+    def test_beside_others_leaves_these_alone(self, followed, good):
+        a = align([*good.exposures[:2], followed[2]], Settings(), Serial())
+        assert [entry.method for entry in a.exposures.values()] == ["stars", "stars", "target"]
+        assert isinstance(a, Alignment)
