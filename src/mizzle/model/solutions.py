@@ -310,8 +310,8 @@ class CosmicRays(Value):
     methods : mapping
         ``methods[root]``: ``"median"`` or ``"lacosmic"``, or ``"none"``.
     core_error : mapping
-        ``core_error[root][chip]``: 1 sigma of what the other exposures predict for a pixel of a star's core, relative to
-        its steepest step to a neighbor; measured. Absent where star cores were not checked so.
+        ``core_error[root][chip]``: 1 sigma of what the other exposures predict for a pixel of a star's core, relative
+        to its steepest step to a neighbor; measured. Absent where star cores were not checked so.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
