@@ -7,8 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-from mizzle.instrument.cameras import CAMERAS, WFPC2, camera_of
+from mizzle.errors import SettingsError
+from mizzle.instrument.cameras import CAMERAS, WFPC2, camera_of, harmless_bits, settings_for
+from mizzle.instrument.dq import good_bits
 from mizzle.instrument.shadow import lit_share
+from mizzle.settings import Settings
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.label)
@@ -42,3 +45,13 @@ def test_the_distance_into_the_light_is_that_of_the_lit_share(chip):
     found = share[:200:7, :200:7].ravel()
     assert (found[distance > 0.5] == 1.0).all()
     assert (found[distance < -0.5] == 0.0).all()
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.name)
+def test_names_of_bits_are_the_cameras_own(camera):
+    chosen = Settings(dq={"good": ("saturated",)})
+    assert harmless_bits(camera, chosen.dq) == camera.saturated
+    assert good_bits(settings_for(camera, chosen).dq.good) == camera.saturated
+    assert harmless_bits(camera, Settings().dq) == camera.good
+    with pytest.raises(SettingsError, match="no data-quality bit"):
+        harmless_bits(camera, Settings(dq={"good": ("nonsense",)}).dq)

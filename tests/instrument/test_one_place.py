@@ -18,12 +18,10 @@ WORDS = re.compile(
 #: Not clean yet. This list may only shrink.
 KNOWN: frozenset[str] = frozenset(
     """
-    cli/app.py cli/archive.py cli/simulate.py geometry/distortion.py geometry/frames.py geometry/pointing.py
-    io/catalogs.py io/examine.py io/exposures.py io/headers.py io/masks.py io/pixels.py io/products.py
-    io/quick_headers.py io/reference_tables.py io/regions.py io/rewriting.py io/state.py io/tables.py
-    io/wcs_in_place.py report/charts.py report/draw.py report/evidence.py report/figures.py report/maps.py
-    report/page.py report/tables.py settings/equalize.py settings/input.py settings/noise.py steps/equalize.py
-    visits/grouping.py
+    cli/archive.py cli/simulate.py io/examine.py io/exposures.py io/headers.py io/pixels.py io/products.py
+    io/quick_headers.py io/reference_tables.py io/rewriting.py io/state.py io/tables.py io/wcs_in_place.py
+    report/charts.py report/evidence.py report/figures.py report/maps.py report/tables.py settings/equalize.py
+    settings/input.py settings/noise.py steps/equalize.py visits/grouping.py
     """.split()
 )
 

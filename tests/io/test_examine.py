@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mizzle.errors import InputError, SettingsError
+from mizzle.instrument.cameras import CAMERAS
 from mizzle.io.examine import examine, fill_rows
 from mizzle.io.exposures import read_exposure
 from mizzle.io.masks import read_masks
@@ -112,6 +113,25 @@ def test_masks_are_images_or_regions(tmp_path: Path) -> None:
         found = examine(read, DataQualitySettings(), masks["ua060502m"])
         np.testing.assert_array_equal(found.chips["WF3"].dq & USER_BIT != 0, image != 0)
         assert not found.chips["PC"].dq.any()
+
+
+@pytest.mark.parametrize("keyed", ["EXTVER", "CCDCHIP"])
+def test_masks_of_a_camera_whose_files_begin_with_chip_2(tmp_path: Path, keyed: str) -> None:
+    acs = next(camera for camera in CAMERAS if camera.name == "ACS/WFC")
+    one = made(np.ones(SHAPE, np.float32))
+    part = one.chips["WF3"]
+    chips = {name: replace(part, name=name, header={"EXTVER": version}) for version, name in ((2, "WFC1"), (1, "WFC2"))}
+    read = replace(one, camera=acs, chips=chips)
+    units = [fits.PrimaryHDU()]
+    for version, number in ((1, 2), (2, 1)):
+        unit = fits.ImageHDU(np.full(SHAPE, number == 2, np.int16), name="MASK", ver=version)
+        if keyed == "CCDCHIP":
+            unit.header["EXTVER"], unit.header["CCDCHIP"] = 3 - version, number
+        units.append(unit)
+    fits.HDUList(units).writeto(tmp_path / "mask.fits")
+    masks = read_masks([f"{read.root}={tmp_path / 'mask.fits'}"], [read])[read.root]
+    assert masks["WFC2"].all()
+    assert not masks["WFC1"].any()
 
 
 def test_a_mask_of_another_size_or_for_nobody_is_refused(tmp_path: Path) -> None:

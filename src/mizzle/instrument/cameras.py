@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mizzle.instrument import cte, detectors, photometry, shadow, wfpc2
+from mizzle.instrument.dq import good_bits
 from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, SPREAD, TYPICAL_DEFOCUS, VANE
 from mizzle.model import HeaderValue
 from mizzle.model.camera import Camera, ChipClass
 from mizzle.settings import Settings
+from mizzle.settings.dq import DataQualitySettings
 
 _FINE, _COARSE = 0.0455, 0.0996
 
@@ -152,14 +154,35 @@ def settings_for(camera: Camera, settings: Settings) -> Settings:
         changes["combine"] = {"scale": round(camera.classes[-1].pixel, 3)}
     if settings.equalize.reference == usual.equalize.reference:
         changes["equalize"] = {"reference": camera.reference}
-    if settings.dq.good == usual.dq.good:
-        changes["dq"] = {"good": (camera.good,)}
+    good = harmless_bits(camera, settings.dq)
+    if settings.dq.good != (good,):
+        changes["dq"] = {"good": (good,)}
     if settings.reject.method == "auto" and not camera.rays:
         changes["reject"] = {"seed_sigma": max(settings.reject.seed_sigma, _WEAK_SEARCH)}
     if not changes:
         return settings
     values = settings.model_dump()
     return Settings.model_validate({name: {**part, **changes.get(name, {})} for name, part in values.items()})
+
+
+def harmless_bits(camera: Camera, settings: DataQualitySettings) -> int:
+    """Return the data-quality bits that do no harm: the user's, by the camera's own names, or the camera's.
+
+    Parameters
+    ----------
+    camera : Camera
+        Whose bits they are: one name, as ``saturated``, is another number on each camera.
+    settings : DataQualitySettings
+        ``good``; its default is WFPC2's and stands for each camera's own.
+
+    Raises
+    ------
+    SettingsError
+        A name that this camera does not know.
+    """
+    if camera is not WFPC2 and settings.good == DataQualitySettings().good:
+        return camera.good
+    return good_bits(settings.good, dict(camera.bits))
 
 
 def chip_named(text: str | int) -> str | None:

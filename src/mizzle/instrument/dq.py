@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,16 @@ from mizzle.settings.dq import DataQualitySettings
 ALL_BITS = 0xFFFF
 
 
-def good_bits(words: Iterable[int | str]) -> int:
+def good_bits(words: Iterable[int | str], names: Mapping[str, int] = DQ_BITS) -> int:
     """Return the sum of the bits that `words` name.
 
     Parameters
     ----------
     words : iterable of int or str
-        Numbers (8, or sums such as 1032), names of `instrument.wfpc2.DQ_BITS`, or digits in a string, also
-        joined by ``+`` or ``,`` as AstroDrizzle's users write them.
+        Numbers (8, or sums such as 1032), names, or digits in a string, also joined by ``+`` or ``,`` as AstroDrizzle's
+        users write them.
+    names : mapping
+        Bit by name: the camera's; WFPC2's by default.
 
     Raises
     ------
@@ -38,16 +40,15 @@ def good_bits(words: Iterable[int | str]) -> int:
     total = 0
     for word in words:
         for part in str(word).replace("+", ",").split(","):
-            total |= _bit(part.strip().lower())
+            total |= _bit(part.strip().lower(), names)
     return total
 
 
-def _bit(word: str) -> int:
-    value = int(word) if word.isdecimal() else DQ_BITS.get(word, -1)
+def _bit(word: str, names: Mapping[str, int]) -> int:
+    value = int(word) if word.isdecimal() else names.get(word, -1)
     if not 0 <= value <= ALL_BITS:
-        names = ", ".join(DQ_BITS)
         raise SettingsError(
-            f"dq.good: {word!r} is no data-quality bit; give numbers up to 32768, or names: {names}",
+            f"dq.good: {word!r} is no data-quality bit; give numbers up to 32768, or names: {', '.join(names)}",
             word=word,
         )
     return value

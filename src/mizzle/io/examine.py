@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.instrument.dq import good_bits
+from mizzle.instrument.cameras import harmless_bits
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.masks import Mask, masked_parts
 from mizzle.kernel.pixels import all_finite
@@ -52,7 +52,7 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     fill: dict[str, Mask] = {}
     cleared: dict[str, float] = {}
     flagged: list[str] = []
-    good = good_bits(settings.good)
+    good = harmless_bits(exposure.camera, settings)
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
         if not all_finite(sci) and not np.any(np.isfinite(sci)):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError, SettingsError
 from mizzle.geometry.regions import region_mask
-from mizzle.instrument.wfpc2 import chip_name
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.regular import is_gzip, local_path, open_regular
 from mizzle.io.tables import read_sky_exclusions
@@ -93,8 +93,7 @@ def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
     images = [unit for unit in file.units if len(unit.shape) == 2]
     found: dict[str, Mask] = {}
     for unit in images:
-        number = unit.header.get("DETECTOR", unit.header.get("EXTNAME", ""))
-        chip = chip_name(str(number)) or chip_name(str(unit.header.get("EXTVER", "")))
+        chip = _chip_of(unit.header, exposure)
         if len(images) == 1 and len(exposure.chips) == 1:
             chip = next(iter(exposure.chips))
         if chip is None or chip not in exposure.chips:
@@ -111,10 +110,24 @@ def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
     if not found:
         raise InputError(
             f"{path}: no image for a chip of {exposure.root} ({', '.join(exposure.chips)}); needed image extensions"
-            " with DETECTOR or EXTVER 1 to 4",
+            " with the exposure's own EXTVER, or CCDCHIP, DETECTOR or EXTNAME of a chip",
             file=str(path),
         )
     return found
+
+
+def _chip_of(header: Mapping[str, Any], exposure: Exposure) -> str | None:
+    """Return the chip an image belongs to: by its number or name, else by the EXTVER of the exposure's own chips.
+
+    EXTVER alone is no number of a chip: ACS and WFC3 files begin with chip 2.
+    """
+    for keyword in ("CCDCHIP", "DETECTOR", "EXTNAME"):
+        chip = exposure.camera.chip_named(str(header.get(keyword, "")))
+        if chip is not None:
+            return chip
+    version = str(header.get("EXTVER", ""))
+    own = {str(chip.header.get("EXTVER", exposure.camera.number(name))): name for name, chip in exposure.chips.items()}
+    return own.get(version)
 
 
 def masked_parts(masks: Mapping[str, Mask]) -> str:

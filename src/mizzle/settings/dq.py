@@ -12,7 +12,8 @@ class DataQualitySettings(Section):
 
     good: tuple[int | str, ...] = setting(
         (1024,),
-        "Bits that do no harm, by number (sums are taken apart) or by name, as 'repaired_warm'.",
+        "Bits that do no harm, by number (sums are taken apart) or by the camera's own name, as 'repaired_warm'; unset,"
+        " each camera's usual ones.",
     )
     saturated: bool = setting(
         True, "Use saturated pixels (bit 8) where unsaturated ones of no exposure cover the place."
