@@ -12,11 +12,12 @@ import typer
 
 from mizzle import stopping
 from mizzle.cli.console import say
-from mizzle.cli.options import Assignments, Config, Quiet, read_settings
+from mizzle.cli.options import Assignments, Config, Drop, Like, Masks, QualityFiles, Quiet, chosen, read_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from mizzle.settings import Settings
     from mizzle.visits.grouping import Grouped, Visit
     from mizzle.visits.records import Record
 
@@ -53,6 +54,10 @@ def batch_command(
     ] = 3600.0,
     config: Config = None,
     assignments: Assignments = None,
+    like: Like = None,
+    drop: Drop = None,
+    quality: QualityFiles = None,
+    masks: Masks = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="In each visit, drop what cannot be used.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 when a visit failed.")] = False,
     quiet: Quiet = False,
@@ -63,9 +68,9 @@ def batch_command(
     from mizzle.visits.plan import BatchOptions
 
     kind = cast("Literal['visit', 'target', 'proposal', 'folder']", by)
+    settings = read_settings(config, assignments, chosen(like=like, drop=drop, quality=quality, masks=masks))
     if listing or table is not None:
-        return _list(where or [], out, kind, filters or [], table)
-    settings = read_settings(config, assignments)
+        return _list(where or [], out, kind, filters or [], settings, table)
     options = BatchOptions(
         keep_going, retry_failed, time_limit, tuple(filters or ()), tuple(fetch or ()), drop_inputs, 1e9 * disk
     )
@@ -84,13 +89,13 @@ def batch_command(
 
 def _list(
     where: list[str], out: Path, by: Literal["visit", "target", "proposal", "folder"], filters: list[str],
-    table: Path | None,
+    settings: Settings, table: Path | None,
 ) -> int:  # fmt: skip
     """Print the visits, and write the table of files where one is wanted."""
     from mizzle.cli.console import out as show
     from mizzle.visits.batching import list_visits
 
-    grouped = list_visits(where, out if out.is_dir() else None, by, filters)
+    grouped = list_visits(where, out if out.is_dir() else None, by, filters, settings)
     show(visits_text(grouped))
     for name, problem in sorted(grouped.problems.items()):
         say(f"mizzle: left out: {problem if name in problem else f'{name}: {problem}'}")

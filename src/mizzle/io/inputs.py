@@ -47,6 +47,7 @@ def find_inputs(
     on_problem: Callable[[str, MizzleError], None] = _raise,
     *,
     quality: Sequence[str] = (),
+    all_used: bool = True,
 ) -> list[InputFile]:
     """Turn names, folders, wildcards and lists into science files, sorted by name, each once.
 
@@ -60,6 +61,8 @@ def find_inputs(
         Called with a file and what is wrong with it; raises by default, may note it and go on.
     quality : sequence of str
         Data-quality files (setting ``dq.files``), each for the exposure of its ROOTNAME; ``ROOT=FILE`` says which.
+    all_used : bool
+        Each of those must be some exposure's.
 
     Returns
     -------
@@ -96,7 +99,8 @@ def find_inputs(
             inputs.append(InputFile(path, flags.quality_of(path, contents[path], alone=len(science) == 1)))
         except InputError as problem:
             on_problem(str(path), problem)
-    flags.check_used()
+    if all_used:
+        flags.check_used()
     return inputs
 
 
@@ -136,6 +140,11 @@ class QualityFiles:
         ``FILE`` or ``ROOT=FILE``, as the setting ``dq.files`` has them.
     seen : sequence of Path
         Data-quality files among the inputs, in whatever folder.
+
+    Attributes
+    ----------
+    named : dict
+        File by rootname, of those named by hand.
     """
 
     def __init__(self, named: Sequence[str], seen: Sequence[Path]) -> None:
@@ -146,6 +155,7 @@ class QualityFiles:
             path = Path(text if whole else name.strip())
             self._named[_root_in(path) if whole else root.strip().lower()] = path
         self._seen = tuple(seen)
+        self.named = dict(self._named)
         self._unused = set(self._named)
 
     def quality_of(self, science: Path, content: Content, *, alone: bool) -> Path | None:

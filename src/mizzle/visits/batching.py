@@ -17,6 +17,7 @@ from mizzle.settings import Settings
 from mizzle.visits.driver import Ready
 from mizzle.visits.fetched import run_fetched
 from mizzle.visits.grouping import By, Grouped, find_visits
+from mizzle.visits.options import SettingsOfVisits
 from mizzle.visits.outcome import Outcome
 from mizzle.visits.plan import BatchOptions, Listener, Plan, Silent
 from mizzle.visits.records import Ledger
@@ -100,19 +101,32 @@ def batch(
             if options.fetch:
                 run_fetched(plan, scheduler, workers)
             else:
-                _run_found(plan, list_visits(where, ledger.out, by, options.filters), scheduler, workers)
+                grouped = list_visits(where, ledger.out, by, options.filters, settings)
+                _run_found(plan, grouped, scheduler, workers)
     return BatchResult(ledger.out, plan.overview.outcomes())
 
 
-def list_visits(where: Sequence[str | Path], out: Path | None, by: By, filters: Sequence[str] = ()) -> Grouped:
-    """Find the visits, with the headers that OUT remembers."""
+def list_visits(
+    where: Sequence[str | Path], out: Path | None, by: By, filters: Sequence[str], settings: Settings
+) -> Grouped:
+    """Find the visits, with the headers that OUT remembers; without what the settings drop.
+
+    Raises
+    ------
+    SettingsError
+        Nothing was named, or the settings name an exposure that is not there.
+    """
+    own = SettingsOfVisits(settings)
     path = None if out is None else Ledger(out).hidden / "headers.json"
     cache = HeaderCache() if path is None else HeaderCache.load(path)
     before = len(cache.entries)
-    grouped = find_visits(where, out, by=by, filters=filters, cache=cache, runner=make_runner(_READERS))
+    grouped = find_visits(
+        where, out, by=by, filters=filters, cache=cache, runner=make_runner(_READERS), quality=settings.dq.files
+    )
     if path is not None and path.parent.is_dir() and len(cache.entries) != before:
         cache.save(path)
-    return grouped
+    own.check(grouped)
+    return own.kept(grouped)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ def run_fetched(plan: Plan, scheduler: str | None, workers: int | None) -> None:
         grouped = parcel.grouped(cache, look=True)
         cache.save(path)
         assert grouped is not None
+        grouped = plan.own.kept(grouped)
         plan.leave_out(grouped.problems)
         return plan.jobs(grouped.visits)
 
@@ -70,6 +71,7 @@ def _current(parcel: Parcel, plan: Plan, cache: HeaderCache) -> bool:
     grouped = parcel.grouped(cache, look=False)
     if grouped is None or not grouped.visits:
         return False
+    grouped = plan.own.kept(grouped)
     kept = not plan.options.drop_inputs
     records = {visit.name: plan.current(visit, kept_inputs=kept) for visit in grouped.visits}
     sizes = parcel.sizes()

@@ -28,16 +28,19 @@ class FoundFiles:
         Visit by path, where a table says one.
     problems : dict
         What is wrong, by file.
+    quality : tuple of str
+        Data-quality files named by hand (setting ``dq.files``).
     """
 
     inputs: dict[str, InputFile] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    quality: tuple[str, ...] = ()
 
     def add(self, names: Iterable[str | Path]) -> list[str]:
         """Add files or one folder's exposures; return their paths."""
         try:
-            found = find_inputs(names, on_problem=self._note)
+            found = find_inputs(names, on_problem=self._note, quality=self.quality, all_used=False)
         except SettingsError:  # a folder without exposures, or only data-quality files: those come with theirs
             return []
         paths = []
@@ -52,7 +55,7 @@ class FoundFiles:
         self.problems[os.path.abspath(name)] = str(problem)
 
 
-def find_files(where: Sequence[str | Path], out: Path | None = None) -> FoundFiles:
+def find_files(where: Sequence[str | Path], out: Path | None = None, *, quality: Sequence[str] = ()) -> FoundFiles:
     """Find every exposure that `where` means.
 
     Parameters
@@ -61,6 +64,8 @@ def find_files(where: Sequence[str | Path], out: Path | None = None) -> FoundFil
         Files, folders (searched to the bottom), wildcards, or tables of files.
     out : Path, optional
         A folder of results: never searched, nor is any other that `mizzle batch` wrote.
+    quality : sequence of str
+        Data-quality files named by hand.
 
     Returns
     -------
@@ -76,7 +81,7 @@ def find_files(where: Sequence[str | Path], out: Path | None = None) -> FoundFil
     """
     if not where:
         raise SettingsError("no input: name folders, wildcards, files, or a table of files (.csv, .ecsv, .parquet)")
-    found = FoundFiles()
+    found = FoundFiles(quality=tuple(quality))
     for word in map(str, where):
         before = len(found.inputs) + len(found.problems)
         _add(found, word, None if out is None else out.resolve())

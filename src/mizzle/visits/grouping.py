@@ -109,7 +109,7 @@ class Grouped:
 
 def find_visits(
     where: Sequence[str | Path], out: str | Path | None = None, *, by: By = "visit", filters: Sequence[str] = (),
-    cache: HeaderCache | None = None, runner: Runner | None = None,
+    cache: HeaderCache | None = None, runner: Runner | None = None, quality: Sequence[str] = (),
 ) -> Grouped:  # fmt: skip
     """Find the visits among files, from their headers alone.
 
@@ -129,6 +129,8 @@ def find_visits(
         Headers read before.
     runner : Runner, optional
         Reads headers; serially by default.
+    quality : sequence of str
+        Data-quality files named by hand (setting ``dq.files``).
 
     Returns
     -------
@@ -144,7 +146,7 @@ def find_visits(
     """
     if by not in get_args(By):
         raise SettingsError(f"--by {by}: needed one of {', '.join(get_args(By))}", by=by)
-    found = find_files(where, None if out is None else Path(out))
+    found = find_files(where, None if out is None else Path(out), quality=quality)
     headers = (cache or HeaderCache()).read(found.inputs, runner or Serial())
     return group(found, headers, by, filters)
 

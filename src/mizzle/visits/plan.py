@@ -8,10 +8,10 @@ from typing import Protocol
 
 from mizzle.execution.cluster import Cluster
 from mizzle.settings import Settings
-from mizzle.settings.describe import to_toml
 from mizzle.visits.driver import Driver, Job, Source
 from mizzle.visits.grouping import Visit
 from mizzle.visits.memory import expected_memory
+from mizzle.visits.options import SettingsOfVisits
 from mizzle.visits.outcome import Overview
 from mizzle.visits.records import CIRCUMSTANCES, Ledger, Record, Request
 from mizzle.visits.task import run_visit
@@ -94,7 +94,7 @@ class Plan:
         self.ledger, self.settings, self.options, self.listener = ledger, settings, options, listener
         self.overview = Overview(ledger.out)
         self.visits: dict[str, Visit] = {}
-        self._toml = to_toml(settings)
+        self.own = SettingsOfVisits(settings)
 
     def leave_out(self, problems: Mapping[str, str]) -> None:
         """Take in which files belong to no visit, and why."""
@@ -104,9 +104,10 @@ class Plan:
 
     def request(self, visit: Visit) -> Request:
         """Return what a worker is asked."""
-        options = self.options
+        options, own = self.options, self.own.of(visit)
+        files = dict.fromkeys((*visit.all_files, *own.files))
         return Request(
-            visit.name, visit.files, visit.all_files, str(self.ledger.out), self._toml, options.keep_going,
+            visit.name, visit.files, tuple(files), str(self.ledger.out), own.toml, options.keep_going,
             options.time_limit,
         )  # fmt: skip
 
