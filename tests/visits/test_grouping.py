@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mizzle.errors import InputError, SettingsError
+from mizzle.io import quick_headers
 from mizzle.io.file_tables import read_file_table, write_file_table
 from mizzle.io.quick_headers import HeaderCache, read_keywords
-from mizzle.model import Serial
 from mizzle.settings import Settings
 from mizzle.visits import find_visits, grouping
 from mizzle.visits.memory import expected_memory
@@ -112,14 +113,14 @@ def test_headers_are_read_once_until_a_file_changes(
 ) -> None:
     path = Path(shutil.copy(tree / "u2lx00" / "u2lx0001t_c0m.fits", tmp_path))
     cache = HeaderCache()
-    before = cache.read([path], Serial())[str(path)]
+    before = cache.read([path])[str(path)]
     cache.save(tmp_path / "headers.json")
     loaded = HeaderCache.load(tmp_path / "headers.json")
     monkeypatch.setattr("mizzle.io.quick_headers.read_keywords", lambda *_: pytest.fail("was read again"))
-    assert loaded.read([path], Serial())[str(path)] == before
+    assert loaded.read([path])[str(path)] == before
     monkeypatch.undo()
     os.utime(path, ns=(0, time.time_ns()))
-    assert loaded.read([path], Serial())[str(path)] != before  # another time of change
+    assert loaded.read([path])[str(path)] != before  # another time of change
     (tmp_path / "headers.json").write_text('{"format": 1, "files": {"a": 3}}')
     assert HeaderCache.load(tmp_path / "headers.json").entries == {}
 
@@ -141,7 +142,7 @@ def test_no_bytes_break_the_reader(content: bytes, begin: bool) -> None:
     with tempfile.NamedTemporaryFile(suffix=".fits") as file:
         file.write((b"SIMPLE  =                    T".ljust(80) if begin else b"") + content)
         file.flush()
-        found = HeaderCache().read([file.name], Serial())[file.name]
+        found = HeaderCache().read([file.name])[file.name]
         assert not isinstance(found, Exception) or file.name in str(found)
 
 
@@ -163,3 +164,23 @@ def test_memory_grows_with_exposures_with_the_sky_covered_and_with_finer_pixels(
     fine = Settings.model_validate({"combine": {"scale": 0.0498}})
     assert expected_memory(wide, plain) > expected_memory(one, plain)
     assert expected_memory(one, fine) > expected_memory(one, plain)
+
+
+def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than threads, and a folder of good ones behind."""
+    write_visits(tmp_path, 12)
+    hanging, answer = {f"u2lx0{number}01t" for number in range(10)}, threading.Event()
+    read = quick_headers.read_keywords
+
+    def reluctant(path: str, *more: object) -> object:
+        if any(root in path for root in hanging):
+            answer.wait()
+        return read(path, *more)
+
+    monkeypatch.setattr(quick_headers, "read_keywords", reluctant)
+    monkeypatch.setattr(quick_headers, "_PATIENCE", 0.5)
+    grouped = find_visits([tmp_path])
+    answer.set()
+    assert sum(len(visit.exposures) for visit in grouped.visits) == 14
+    assert len(grouped.problems) == 10
+    assert all("does not answer" in text and name in text for name, text in grouped.problems.items())

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, cast
 
 from mizzle.errors import InputError, MizzleError
 from mizzle.io.atomic import write_text
-from mizzle.model import HeaderValue, Runner
+from mizzle.io.patient import in_time
+from mizzle.model import HeaderValue
 
 #: Keywords of the primary header and of the first extension that are kept.
 PRIMARY = frozenset(
@@ -28,6 +29,11 @@ PRIMARY = frozenset(
     )
 )  # fmt: skip
 EXTENSION = frozenset(("CRVAL1", "CRVAL2", "NAXIS1", "NAXIS2", "ZNAXIS1", "ZNAXIS2", "EXTNAME"))
+
+#: Threads that read headers: they wait for disks more than they work.
+READERS = 8
+#: A file whose headers take longer is not waited for [s].
+_PATIENCE = 60.0
 
 _BLOCK, _CARD = 2880, 80
 #: Blocks of the longest header that is read: 36 cards each.
@@ -119,15 +125,15 @@ class HeaderCache:
         }
         write_text(path, json.dumps({"format": _FORMAT, "files": rows}, separators=(",", ":")))
 
-    def read(self, paths: Iterable[str | Path], runner: Runner) -> dict[str, FileKeywords | MizzleError]:
+    def read(self, paths: Iterable[str | Path], *, threads: int = READERS) -> dict[str, FileKeywords | MizzleError]:
         """Return what each file says, or what is wrong with it; files seen before are not opened.
 
         Parameters
         ----------
         paths : iterable of str or Path
             FITS files.
-        runner : Runner
-            Threads hide the waiting for a slow disk.
+        threads : int
+            They hide the waiting for a slow disk; a file that does not answer in time is a problem of its own.
         """
 
         def look(path: str) -> FileKeywords | MizzleError:
@@ -139,7 +145,10 @@ class HeaderCache:
                 return problem
 
         names = [str(path) for path in paths]
-        found = dict(zip(names, runner.map(look, names), strict=True))
+        found: dict[str, FileKeywords | MizzleError] = {}
+        for name, answer in zip(names, in_time(look, names, limit=_PATIENCE, threads=threads), strict=True):
+            late = f"{name}: its headers could not be read within {_PATIENCE:.0f} s; the disk it is on does not answer"
+            found[name] = InputError(late, file=name) if answer is None else answer
         self.entries |= {name: entry for name, entry in found.items() if isinstance(entry, FileKeywords)}
         return found
 

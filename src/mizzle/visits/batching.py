@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mizzle.errors import DataError, SettingsError
-from mizzle.execution import make_runner
 from mizzle.execution.cluster import Cluster
 from mizzle.io.locking import HeldError, lock
 from mizzle.io.quick_headers import HeaderCache
@@ -21,9 +20,6 @@ from mizzle.visits.options import SettingsOfVisits
 from mizzle.visits.outcome import Outcome
 from mizzle.visits.plan import BatchOptions, Listener, Plan, Silent
 from mizzle.visits.records import Ledger
-
-#: Threads that read headers: they wait for disks more than they work.
-_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -120,9 +116,7 @@ def list_visits(
     path = None if out is None else Ledger(out).hidden / "headers.json"
     cache = HeaderCache() if path is None else HeaderCache.load(path)
     before = len(cache.entries)
-    grouped = find_visits(
-        where, out, by=by, filters=filters, cache=cache, runner=make_runner(_READERS), quality=settings.dq.files
-    )
+    grouped = find_visits(where, out, by=by, filters=filters, cache=cache, quality=settings.dq.files)
     if path is not None and path.parent.is_dir() and len(cache.entries) != before:
         cache.save(path)
     own.check(grouped)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from mizzle.errors import MizzleError
 from mizzle.io.inputs import InputFile
 from mizzle.io.quick_headers import FileKeywords, HeaderCache
-from mizzle.model import Serial
 from mizzle.visits.driver import Job
 from mizzle.visits.finding import FoundFiles
 from mizzle.visits.grouping import Grouped, group
@@ -68,7 +67,7 @@ class Parcel:
         """Return its visits, from the headers; None where they are not all known and must not be looked for."""
         inputs = self.inputs()
         if look:
-            return group(FoundFiles(dict(inputs)), cache.read(inputs, Serial()))
+            return group(FoundFiles(dict(inputs)), cache.read(inputs))
         known: dict[str, FileKeywords | MizzleError] = {n: e for n, e in cache.entries.items() if n in inputs}
         return group(FoundFiles(dict(inputs)), known) if len(known) == len(inputs) else None
 

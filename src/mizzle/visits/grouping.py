@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mizzle.errors import InputError, MizzleError, SettingsError
 from mizzle.io.inputs import InputFile
 from mizzle.io.quick_headers import FileKeywords, HeaderCache
-from mizzle.model import HeaderValue, Runner, Serial
+from mizzle.model import HeaderValue
 from mizzle.selection import LARGEST_FIELD_ARCMIN
 from mizzle.visits.finding import FoundFiles, find_files
 
@@ -109,7 +109,7 @@ class Grouped:
 
 def find_visits(
     where: Sequence[str | Path], out: str | Path | None = None, *, by: By = "visit", filters: Sequence[str] = (),
-    cache: HeaderCache | None = None, runner: Runner | None = None, quality: Sequence[str] = (),
+    cache: HeaderCache | None = None, quality: Sequence[str] = (),
 ) -> Grouped:  # fmt: skip
     """Find the visits among files, from their headers alone.
 
@@ -127,8 +127,6 @@ def find_visits(
         Only exposures through these; all by default.
     cache : HeaderCache, optional
         Headers read before.
-    runner : Runner, optional
-        Reads headers; serially by default.
     quality : sequence of str
         Data-quality files named by hand (setting ``dq.files``).
 
@@ -147,7 +145,7 @@ def find_visits(
     if by not in get_args(By):
         raise SettingsError(f"--by {by}: needed one of {', '.join(get_args(By))}", by=by)
     found = find_files(where, None if out is None else Path(out), quality=quality)
-    headers = (cache or HeaderCache()).read(found.inputs, runner or Serial())
+    headers = (cache or HeaderCache()).read(found.inputs)
     return group(found, headers, by, filters)
 
 
