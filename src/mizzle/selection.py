@@ -19,6 +19,7 @@ from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import Mask, read_masks
 from mizzle.io.pixels import PixelCache
+from mizzle.io.weight_maps import with_weight_maps
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
 from mizzle.progress import Progress
 from mizzle.settings import Settings
@@ -88,6 +89,7 @@ def read_all(
         exposures = _unique(_chosen(read, settings), exclusions)
         if pixels:
             exposures = _with_pixels(exposures, settings, runner, exclusions)
+            exposures = with_weight_maps(exposures, settings.combine)
     for what, reason in exclusions.reasons.items():
         progress.warns(f"dropped {what}: {reason}")
     if not exposures:

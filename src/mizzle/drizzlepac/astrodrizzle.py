@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from mizzle.drizzlepac import drizzle_files
@@ -21,7 +20,7 @@ from mizzle.settings import Settings
 from mizzle.translation.bits import parse_bits
 from mizzle.translation.exposures import read_exposures, with_values
 from mizzle.translation.grid import frames_of
-from mizzle.translation.inputs import list_files
+from mizzle.translation.inputs import Listed, list_files
 from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import TranslationWarning, Values
 from mizzle.user_inputs import read_user_inputs
@@ -34,7 +33,7 @@ class Request:
     """One call, understood."""
 
     values: Values
-    paths: tuple[Path, ...]
+    listed: Listed
     settings: Settings
     names: drizzle_files.Names
 
@@ -78,15 +77,15 @@ def AstroDrizzle(  # noqa: N802  (the incumbent's name)
         raise SettingsError("AstroDrizzle: editpars: nothing here is interactive; give the parameters in the call")
     values = TASK.values({**input_dict, **({"mdriztab": True} if mdriztab else {})}, configobj)
     listed = list_files(input if input is not None else values["input"], "AstroDrizzle")
-    if listed.weights:
+    settings = settings_of(values)
+    if listed.weights and settings.combine.weight != "IVM":
         warnings.warn(
-            "AstroDrizzle: the weight files of the list are not used; weights follow final_wht_type",
+            "AstroDrizzle: the weight files of the list are used with final_wht_type='IVM' only",
             TranslationWarning,
             stacklevel=2,
         )
-    settings = settings_of(values)
     names = drizzle_files.names_of(values.text("output"), listed.paths, build=values.flag("build"))
-    request = Request(values, listed.paths, settings, names)
+    request = Request(values, listed, settings, names)
     with Journal("AstroDrizzle", values.text("runfile")) as log:
         return _drizzle(request, log)
 
@@ -95,10 +94,11 @@ def _drizzle(request: Request, log: Journal) -> Result:
     values, runner = request.values, make_runner()
     log.say(*(f"   {name} :\t{value}" for name, value in sorted(values.all.items())))
     if values.flag("restore"):
-        for path in request.paths:
+        for path in request.listed.paths:
             restore_original(path)
     with _step(log, "Initialize"):
-        exposures = _chosen(read_exposures(request.paths, request.settings), values)
+        weights = request.listed.weights if request.settings.combine.weight == "IVM" else None
+        exposures = _chosen(read_exposures(request.listed.paths, request.settings, weights), values)
         alignment = Alignment.identity(exposures)
         frames = frames_of(exposures, alignment)
         grid = grid_of(values, "final", frames)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.drizzlepac.product_keywords import call_cards
+from mizzle.geometry.keywords import Card
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.incumbent_files import second_name, write_image
 from mizzle.io.products import grid_cards, header_table, product_cards, write_mosaic
@@ -59,7 +61,9 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     counts = values.text("final_units").lower() == "counts"
     mosaic = _in_counts(mosaic) if counts else mosaic
     if names.build:
-        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof)
+        files = {plane: f"{names.prefix}.fits[{plane.upper()},1]" for plane in ("sci", "wht", "ctx")}
+        more = call_cards(mosaic, result.exposures, values, files)
+        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more)
         return
     cards = product_cards(mosaic, list(result.exposures), proof)
     if counts:
@@ -69,10 +73,18 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     planes: list[tuple[str, Any]] = [("sci", sci), ("wht", mosaic.wht)]
     if values.flag("context"):
         planes.append(("ctx", mosaic.ctx))
+    files = {plane: names.of(plane) for plane in ("sci", "wht", "ctx")}
     for plane, image in planes:
-        path = write_image(names.of(plane), image, cards, table=table)
+        more = call_cards(mosaic, result.exposures, values, files, plane)
+        path = write_image(names.of(plane), image, _joined(cards, more), table=table)
         if names.alias:
             second_name(path, f"{names.alias}_{plane}.fits")
+
+
+def _joined(cards: list[Card], more: list[Card]) -> list[Card]:
+    """Return cards with others added; of two with one keyword the latter counts, where the first stood."""
+    latter = {card[0]: card for card in more}
+    return [latter.pop(card[0], card) for card in cards] + list(latter.values())
 
 
 def _in_counts(mosaic: Mosaic) -> Mosaic:

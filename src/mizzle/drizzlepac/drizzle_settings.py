@@ -93,6 +93,9 @@ def _stack(values: Values) -> dict[str, Any]:
         part["min_coverage"] = values.number("combine_maskpt")
     if "combine_nsigma" in values.asked:
         part["combine_sigma"] = values.pair("combine_nsigma")[0]
+    for theirs, ours in (("combine_lthresh", "combine_low"), ("combine_hthresh", "combine_high")):
+        if values.number(theirs) is not None:
+            part[ours] = values.number(theirs)
     return part
 
 

@@ -32,7 +32,7 @@ def _panel(draw: Any, corner: tuple[int, int], x: NDArray[Any], y: NDArray[Any],
 def _picture(size: tuple[int, int], title: str) -> tuple[Any, Any]:
     from PIL import Image, ImageDraw
 
-    canvas = Image.new("RGB", size, "white")
+    canvas = Image.new("P", size, "white")  # few colors: a third of the bytes
     draw = ImageDraw.Draw(canvas)
     draw.text((_EDGE, 6), title, fill="black")
     return canvas, draw

@@ -89,9 +89,24 @@ def _read_mask(name: str, exposure: Exposure) -> dict[str, Mask]:
 
 def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
     """Read a FITS mask: an image for each chip, or one image for an exposure of one chip."""
+    found: dict[str, Mask] = {}
+    for chip, image in chip_images(path, exposure):
+        mask = image != 0  # NaN is not zero
+        found[chip] = found[chip] | mask if chip in found else mask
+    return found
+
+
+def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[tuple[str, NDArray[Any]]]:
+    """Return the images of a FITS file for the chips of an exposure: those with DETECTOR or EXTVER, or a single one.
+
+    Raises
+    ------
+    InputError
+        No image is for a chip, or one is of another size.
+    """
     file = FitsFile(path)
     images = [unit for unit in file.units if len(unit.shape) == 2]
-    found: dict[str, Mask] = {}
+    found: list[tuple[str, NDArray[Any]]] = []
     for unit in images:
         chip = _chip_of(unit.header, exposure)
         if len(images) == 1 and len(exposure.chips) == 1:
@@ -101,12 +116,11 @@ def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
         shape = exposure.chips[chip].shape
         if unit.shape != shape:
             raise InputError(
-                f"{unit.where}: a mask of {unit.shape[1]} x {unit.shape[0]} pixels; {chip} of {exposure.root} has"
+                f"{unit.where}: a {what} of {unit.shape[1]} x {unit.shape[0]} pixels; {chip} of {exposure.root} has"
                 f" {shape[1]} x {shape[0]}",
                 file=str(path),
             )
-        mask = unit.pixels() != 0  # NaN is not zero
-        found[chip] = found[chip] | mask if chip in found else mask
+        found.append((chip, unit.pixels()))
     if not found:
         raise InputError(
             f"{path}: no image for a chip of {exposure.root} ({', '.join(exposure.chips)}); needed image extensions"

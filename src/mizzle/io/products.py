@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
+from mizzle.io.inherited_cards import inherited_cards
 from mizzle.io.product_names import SEPARATE
 from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint
 from mizzle.model.camera import Camera
@@ -62,7 +63,10 @@ def write_mosaic(
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
-    primary = fits.PrimaryHDU(header=make_header([*extra, *_primary_cards(mosaic, inputs, zeropoint, scale)]))
+    first = list(extra)
+    named = {card[0] for card in first}
+    own = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] not in named]
+    primary = fits.PrimaryHDU(header=make_header([*first, *own]))
     hdus = fits.HDUList([primary])
     for name, array, cards in _planes(mosaic, scale):
         packed = compress == "all" or (compress == "context" and name == "CTX")
@@ -248,6 +252,8 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
             cards.append((f"ZPNUM{number}", proof.n_pairs, "number of star pairs"))
         factor = mosaic.noise_correlation.get(name, float("nan"))
         cards.append((f"ERRCORR{number}", factor, f"large-area noise correlation, {name}"))
+    known = {card[0] for card in cards}
+    cards += [card for card in inherited_cards(exposures) if card[0] not in known]
     rates = [float(e.header["CRRATE"]) for e in exposures if "CRRATE" in e.header]
     if rates:
         cards.append(("CRRATE", float(np.mean(rates)), "simulated fraction of pixels hit by cosmic rays"))

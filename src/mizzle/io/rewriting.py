@@ -87,9 +87,9 @@ def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[fit
         with whole_file(path if to is None else to) as stream:
             if path.suffix.lower() == ".gz":
                 with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
-                    hdus.writeto(packed, output_verify="silentfix")
+                    hdus.writeto(packed, output_verify="ignore")
             else:
-                hdus.writeto(stream, output_verify="silentfix")
+                hdus.writeto(stream, output_verify="ignore")
 
 
 def keep_original(path: str | Path) -> Path:

@@ -20,6 +20,7 @@ from mizzle.geometry.keywords import (
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 from mizzle.io.products import make_header
 from mizzle.io.rewriting import chip_units
+from mizzle.io.wcs_history import record_history
 from mizzle.model import ChipFrame
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def write_frames(
     *,
     archive: bool = True,
 ) -> None:
-    """Give each chip's image a new primary WCS; the old one is kept as an alternate.
+    """Give each chip's image a new primary WCS; the old one is kept as an alternate, and both in ``WCSCORR``.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def write_frames(
                 _replace(units[chip], _linear(cards), archive=False)
         tables += table_extensions(frame, number)
     _put_lookups(hdus, tables)
+    record_history(hdus, {chip: science[chip] for chip in frames}, CHIP_NUMBERS)
     hdus[0].header["NEXTEND"] = len(hdus) - 1
 
 

@@ -111,6 +111,8 @@ class Chip(Value):
         Pixels of the detector along a side of one of these.
     dark : float or None
         Dark current and flash collected [electron], where the header says it; None: the camera's rate times DARKTIME.
+    weights : (ny, nx) float32 array or None
+        Inverse variance of each pixel's background [electron**-2], where the user brings it; 0: not used.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Chip(Value):
     photmode: str = ""
     binning: int = 1
     dark: float | None = None
+    weights: NDArray[np.float32] | None = None
 
     @property
     def sci(self) -> NDArray[np.float32]:

@@ -50,6 +50,11 @@ class CombineSettings(Section):
         "Weight of a pixel: exposure time and sensitivity; inverse variance of the background by the noise model; the"
         " same by the ERR array of the input, its source's own noise taken off.",
     )
+    weights: tuple[str, ...] = setting(
+        (),
+        "Weight maps of one's own for weight IVM, ROOT=FILE each: a FITS file with an image per chip, inverse variances"
+        " of the background in electron**-2; 0 leaves a pixel out.",
+    )
     fill: float | None = setting(
         None, "Value of SCI and ERR where nothing covers the product; NaN when absent.", unit="DN/s", ge=-3e38, le=3e38
     )

@@ -26,6 +26,12 @@ class RejectSettings(Section):
     combine_structure: float = setting(
         0.3, "clipped and minmed: scatter of a star between dithers, relative to its light.", ge=0, le=2
     )
+    combine_low: float | None = setting(
+        None, "Pixels below this, sky subtracted, are left out of the reference.", unit="DN", ge=-1e9, le=1e9
+    )
+    combine_high: float | None = setting(
+        None, "Pixels above this, sky subtracted, are left out of the reference.", unit="DN", ge=-1e9, le=1e9
+    )
     nlow: int = setting(0, "median and mean: lowest values left out, where others remain.", ge=0, le=100)
     nhigh: int = setting(0, "median and mean: highest values left out, where others remain.", ge=0, le=100)
     kernel: Literal["linear", "square", "turbo", "point"] = setting(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mizzle._version import __version__
-from mizzle.archive.prepare import prepare_run
 from mizzle.errors import MizzleError
 from mizzle.geometry.keywords import Card
 from mizzle.io.exposures import read_exposure
@@ -105,6 +104,8 @@ def _ask_database(paths: Sequence[Path], settings: Settings) -> dict[Path, Path]
     """Return the headerlets the astrometry database has; a service that does not answer is a warning."""
     if os.environ.get("ASTROMETRY_STEP_CONTROL", "on").strip().lower() == "off":
         return {}
+    from mizzle.archive.prepare import prepare_run
+
     archive: dict[str, Any] = {"astrometry": True}
     address = os.environ.get("ASTROMETRY_SERVICE_URL", "").strip().rstrip("/")
     if address:
@@ -127,14 +128,14 @@ def _update(path: Path, exposure: Exposure) -> None:
     again = all(chip.header.get("WCSNAME") == chip.frame.name for chip in exposure.chips.values())
     with rewriting(path) as hdus:
         primary = hdus[0].header
-        write_frames(hdus, frames, {name: _model_cards(exposure, name) for name in frames}, archive=not again)
-        table = str(primary.get("IDCTAB", "")).rpartition("$")[2].removesuffix(".fits") or "embedded"
+        table = str(primary.get("IDCTAB", "")).rpartition("$")[2].removesuffix("_idc.fits") or "embedded"
         primary["UPWCSVER"] = (f"mizzle {__version__}", "updated the WCS")
         primary["PYWCSVER"] = (f"mizzle {__version__}", "wrote the WCS")
         primary["SIPNAME"] = (f"{exposure.root}_{table}", "distortion polynomial")
         primary["NPOLFILE"] = ("N/A", "no such correction")
         primary["D2IMFILE"] = ("D2IMARR extensions", "row term")
         primary["DISTNAME"] = (f"{exposure.root}_{table}-NOMODEL-rowterm", "whole distortion model")
+        write_frames(hdus, frames, {name: _model_cards(exposure, name) for name in frames}, archive=not again)
 
 
 def _model_cards(exposure: Exposure, chip: str) -> list[Card]:

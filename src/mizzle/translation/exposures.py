@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mizzle.io.exposures import read_exposure
+from mizzle.io.fitsfile import FitsFile
 from mizzle.io.pixels import PixelCache
-from mizzle.io.rewriting import chip_units, opened
+from mizzle.io.rewriting import chip_units
+from mizzle.io.weight_maps import with_weight_map
 from mizzle.model import Exposure
 from mizzle.settings import Settings, build_settings
 from mizzle.translation.inputs import with_quality
@@ -17,7 +19,9 @@ from mizzle.translation.inputs import with_quality
 _TABLES = {"IDCTAB": "idctab", "OFFTAB": "offtab", "DGEOFILE": "dgeofile"}
 
 
-def read_exposures(paths: Iterable[Path], settings: Settings) -> list[Exposure]:
+def read_exposures(
+    paths: Iterable[Path], settings: Settings, weights: Mapping[Path, Path] | None = None
+) -> list[Exposure]:
     """Read files, sorted by start of exposure, then root.
 
     Parameters
@@ -26,6 +30,8 @@ def read_exposures(paths: Iterable[Path], settings: Settings) -> list[Exposure]:
         Science files.
     settings : Settings
         ``geometry.wcs="header"`` trusts the WCS of files that have a distorted one; others get the model's.
+    weights : mapping, optional
+        The user's weight map by science file.
 
     Raises
     ------
@@ -37,6 +43,9 @@ def read_exposures(paths: Iterable[Path], settings: Settings) -> list[Exposure]:
         read_exposure(with_quality(path), settings_for(path, settings), cache=cache, headers_only=True)
         for path in paths
     ]
+    if weights:
+        named = {str(path): str(weight) for path, weight in weights.items()}
+        exposures = [with_weight_map(e, named[e.path]) if e.path in named else e for e in exposures]
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
 
 
@@ -46,10 +55,9 @@ def settings_for(path: Path, settings: Settings) -> Settings:
     Tables count where the header names them as ``uref$name`` and the environment variable names a folder that holds
     the file, as the incumbents look for them; mizzle's own serve otherwise.
     """
-    with opened(path) as hdus:
-        primary = hdus[0].header
-        kinds = [str(hdu.header.get("CTYPE1", "")) for hdu in chip_units(hdus).values()]
-        tables = {key: str(primary.get(name, "")) for name, key in _TABLES.items()}
+    units = FitsFile(path).units
+    kinds = [str(unit.header.get("CTYPE1", "")) for unit in chip_units(units).values()]
+    tables = {key: str(units[0].header.get(name, "")) for name, key in _TABLES.items()}
     changes: dict[str, Any] = {key: text for key, text in tables.items() if _is_here(text)}
     if settings.geometry.wcs == "header" and not all(kind.strip().endswith("-SIP") for kind in kinds):
         changes["wcs"] = "model"

@@ -150,10 +150,12 @@ def relative_weight(
     """Return factors on the weight of a chip's pixels, or None where all are 1.
 
     The pyramid's soft edge counts where the data-quality bits left any of it; with weight ERR the input's own errors
-    take the place of the noise model.
+    take the place of the noise model, and so do inverse variances that the user brought with weight IVM.
     """
     lit, shaded = _shadow(source.view.camera, source.chip.name, source.chip.shape, source.chip.binning)
     relative = lit if lit is not None and not bad.ravel().take(shaded).all() else None
+    if source.chip.weights is not None and settings.combine.weight == "IVM":
+        return _as_brought(source, relative)
     errors = source.chip.err if settings.combine.weight == "ERR" else None
     if errors is None:
         return relative
@@ -164,6 +166,15 @@ def relative_weight(
     variance = np.maximum(errors * errors - starlight, np.float32(noise.floor / noise.gain**2))
     ratio = np.where(np.isfinite(variance) & (variance > 0), np.float32(model) / variance, np.float32(0))
     return np.ascontiguousarray(ratio if relative is None else ratio * relative, dtype=np.float32)
+
+
+def _as_brought(source: ChipInput, relative: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Return the user's inverse variances over that of the noise model, which `ChipInput.weight` stands for."""
+    view = source.view
+    assert source.chip.weights is not None
+    model = view.noise.background(view.sky) * view.noise.gain**2
+    weights = source.chip.weights * np.float32(model)
+    return np.ascontiguousarray(weights if relative is None else weights * relative, dtype=np.float32)
 
 
 @lru_cache(maxsize=16)

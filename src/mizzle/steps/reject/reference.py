@@ -225,7 +225,7 @@ def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], sett
     near = [chip for chip in group if _touches(chip.map, top, top + out.shape[0])]
     least = max(settings.min_coverage, 1e-6)
     if all(chip.back is not None for chip in near):
-        read_means([_source(chip, grid) for chip in near], top, least, out)
+        read_means([_source(chip, grid, settings) for chip in near], top, least, out)
     else:
         _dropped(near, grid, top, out, settings, least)
 
@@ -237,11 +237,24 @@ def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     return multiply, compared.sky * multiply
 
 
-def _source(chip: Placed, grid: Grid) -> ChipSource:
+def _usable(compared: ComparedChip, settings: RejectSettings) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return signal [DN] and the pixels that must not enter the reference.
+
+    Saturated pixels may: without them a bright star's reference would be made of its faint phases only.
+    """
+    sci, bad = compared.pixels(compared.view.camera.saturated)
+    low, high = settings.combine_low, settings.combine_high
+    if low is not None:
+        bad = bad | (sci < low + compared.sky)
+    if high is not None:
+        bad = bad | (sci > high + compared.sky)
+    return sci, bad
+
+
+def _source(chip: Placed, grid: Grid, settings: RejectSettings) -> ChipSource:
     """Return a chip as cells read it."""
     assert chip.back is not None
-    # Saturated pixels stay in: without them a bright star's reference would be made of its faint phases only.
-    sci, bad = chip.compared.pixels(chip.compared.view.camera.saturated)
+    sci, bad = _usable(chip.compared, settings)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)))
@@ -254,7 +267,7 @@ def _dropped(
     accumulator = kernel.Accumulator(out.shape)
     for chip in group:
         compared, ratio = chip.compared, grid.scale / chip.compared.view.frame.scale
-        sci, bad = compared.pixels(compared.view.camera.saturated)
+        sci, bad = _usable(compared, settings)
         multiply, subtract = _scaled(compared, grid)
         kernel.accumulate(
             accumulator,
