@@ -39,6 +39,8 @@ OLD_NAMES: Mapping[str, str] = MappingProxyType(
         "combine_nsigma": "reject.combine_sigma",
         "combine_nlow": "reject.nlow",
         "combine_nhigh": "reject.nhigh",
+        "combine_lthresh": "reject.combine_low",
+        "combine_hthresh": "reject.combine_high",
         "combine_maskpt": "reject.min_coverage",
         "blot_interp": "reject.interpolation",
         "blot_sinscl": "reject.interpolation",
