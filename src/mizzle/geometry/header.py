@@ -162,6 +162,7 @@ def frame_from_header(
     name: str = "",
     rows: tuple[FloatArray, FloatArray] | None = None,
     tables: LookupTables | None = None,
+    flat_side: float = 0.0,
 ) -> ChipFrame:
     """Build a chip's frame from a WCS that its header holds.
 
@@ -179,6 +180,8 @@ def frame_from_header(
         Row edges ``(ny + 1,)`` and columns ``(nx,)`` or ``(0,)`` [pixel]; none by default.
     tables : LookupTables, optional
         D2IM and NPOL tables (`geometry.tables.tables_from_header`). A header that names some is refused without them.
+    flat_side : float
+        As in `ChipFrame`; it is the nominal scale too.
 
     Raises
     ------
@@ -208,11 +211,12 @@ def frame_from_header(
         b,
         shape,
         edges,
-        nominal if abs(nominal / side - 1.0) < 0.02 else side,
+        flat_side or (nominal if abs(nominal / side - 1.0) < 0.02 else side),
         name=str(header.get(f"WCSNAME{key}", "")).strip() or "HEADER",
         facts=facts,
         columns=columns,
         tables=tables,
+        flat_side=flat_side,
     )
 
 

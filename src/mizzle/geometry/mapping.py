@@ -254,7 +254,7 @@ def _backward(back: ChipMap, offsets: OffsetGrid, shape: tuple[int, int]) -> Chi
 
 
 def pixel_area(frame: ChipFrame) -> NDArray[np.float32]:
-    """Return the area of each pixel relative to the reference pixel's, ``(ny, nx)``; row term and tables count.
+    """Return the area of each pixel relative to the one of `frame.side`, ``(ny, nx)``; row term and tables count.
 
     A flat-fielded image shows surface brightness, so a star's counts times this map are its flux. The slopes of lookup
     tables are differences over each pixel, NPOL's read at the raw pixel: good to 1e-5.
@@ -275,7 +275,7 @@ def pixel_area(frame: ChipFrame) -> NDArray[np.float32]:
         xx, xy = (_gain(tables.d2im_x, frame.shape, axis) for axis in (0, 1))
         yx, yy = (_gain(tables.d2im_y, frame.shape, axis) for axis in (0, 1))
         jacobian = jacobian * ((1.0 + xx) * (1.0 + yy) - xy * yx)
-    heights = 1.0 + np.diff(frame.row_edges)
+    heights = (1.0 + np.diff(frame.row_edges)) * (frame.reference_side / frame.side) ** 2
     area: NDArray[np.float32] = (jacobian * heights[:, None]).astype(np.float32)
     return area
 

@@ -41,7 +41,7 @@ def _inside(region: SkyRegion, frame: ChipFrame) -> NDArray[np.bool_]:
     radius = region.radius
     if region.frame == "sky":
         corners_x, corners_y = frame.sky_to_pixel(corners_x, corners_y)
-        radius = radius / frame.side
+        radius = radius / frame.reference_side
     if not (np.isfinite(corners_x).all() and np.isfinite(corners_y).all()):
         return np.zeros(frame.shape, dtype=np.bool_)  # on the other side of the sky
     if region.radius > 0:

@@ -51,8 +51,8 @@ WFPC2 = Camera(
     aliases=(("PC1", "PC"), *((str(i + 1), name) for i, name in enumerate(wfpc2.CHIP_NAMES))),
 )
 
-#: Standard aperture of ACS's and WFC3's encircled energies [arcsec], and its share where no table has a band.
-_APERTURE, _TYPICAL_SHARE = 0.5, 0.91
+#: Standard aperture of ACS's and WFC3's encircled energies [arcsec].
+_APERTURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Growth:
     camera: str
 
     def __call__(self, band: str) -> float:
-        return 1.0 / (photometry.encircled_energy(self.camera, band, _APERTURE) or _TYPICAL_SHARE)
+        return 1.0 / (photometry.encircled_energy(self.camera, band, _APERTURE) or photometry.TYPICAL_SHARE)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from importlib.resources import files
 
 import numpy as np
 
+#: Share of a star's light within .5 arcsec where no table has a camera or a filter.
+TYPICAL_SHARE = 0.91
+
 
 def _rows(name: str) -> Iterator[list[str]]:
     text = (files("mizzle.instrument.data") / name).read_text("utf-8")

@@ -143,7 +143,7 @@ def _chip(
         gain=one.gain,
         read_noise=one.read_noise,
         photflam=one.photflam,
-        frame=_frame(unit, units, shape, one.name, settings),
+        frame=_frame(unit, units, shape, one.name, settings, camera.class_of(one.name).pixel),
         photplam=one.photplam,
         photbw=one.photbw,
         photmode=one.photmode,
@@ -187,8 +187,14 @@ def _pixels(
     return ArrayPixels(sci, bits, None if error is None else _values(error) * np.float32(scale))
 
 
-def _frame(unit: ImageUnit, units: Units, shape: tuple[int, int], chip: str, settings: GeometrySettings) -> ChipFrame:
+def _frame(
+    unit: ImageUnit, units: Units, shape: tuple[int, int], chip: str, settings: GeometrySettings, pixel: float
+) -> ChipFrame:
     """Return the frame that the header holds: SIP, with lookup tables where it names them.
+
+    The flat field brings all pixels of a camera, of both chips, to the response of a square of IDCSCALE (`pixel` where
+    the header does not tell): the pixel area maps of ACS and WFC3 refer to it (DHB 9.1), and what drizzling leaves of a
+    star's counts is the same on both chips.
 
     Raises
     ------
@@ -213,7 +219,9 @@ def _frame(unit: ImageUnit, units: Units, shape: tuple[int, int], chip: str, set
         moved = [float(value) for value in offsets if isinstance(value, int | float)]
         ltv = (moved[0], moved[1]) if len(moved) == 2 and any(moved) else None
         tables = tables_from_header(header, arrays, TablePlacement(settings.tables, ltv), chip=chip)
-    return frame_from_header(header, shape, chip=chip, name=settings.wcsname, tables=tables)
+    given = header.get("IDCSCALE")
+    flat_side = float(given) if isinstance(given, int | float) and 0.5 < given / pixel < 2.0 else pixel
+    return frame_from_header(header, shape, chip=chip, name=settings.wcsname, tables=tables, flat_side=flat_side)
 
 
 def _wcs_finding(chips: Mapping[str, Chip]) -> tuple[Finding, ...]:

@@ -99,6 +99,9 @@ class ChipFrame(Value):
         empty as a rule.
     tables : LookupTables
         D2IM and NPOL tables; none as a rule. They and the row term never meet on one chip.
+    flat_side : float
+        Side of the pixel that the flat field makes all others alike to [arcsec], where it is not the reference pixel
+        of this chip: IDCSCALE of ACS and WFC3, the same for all chips of a camera. 0: the reference pixel.
 
     Notes
     -----
@@ -118,6 +121,7 @@ class ChipFrame(Value):
     facts: Mapping[str, float | str] = field(default_factory=dict)
     columns: FloatArray = field(default_factory=lambda: np.zeros(0))
     tables: LookupTables = field(default_factory=LookupTables)
+    flat_side: float = 0.0
 
     def __post_init__(self) -> None:
         for key in ("crval", "crpix", "cd", "sip_a", "sip_b", "row_edges", "columns"):
@@ -205,10 +209,17 @@ class ChipFrame(Value):
 
     @property
     def side(self) -> float:
-        """True side of the reference pixel [arcsec]: the root of its sky area, distortion's linear part included.
+        """Side of the pixel that flat field and PHOTFLAM refer to [arcsec].
 
-        `scale` is nominal: its square differs from the area by up to 2 parts in 10,000, differently on each chip.
+        That is `flat_side`, or the reference pixel of the chip: the root of its sky area, distortion's linear part
+        included. `scale` is nominal: its square differs from the area of WFPC2's by up to 2 parts in 10,000,
+        differently on each chip.
         """
+        return self.flat_side or self.reference_side
+
+    @property
+    def reference_side(self) -> float:
+        """Side of the reference pixel on the sky [arcsec]."""
         return float(3600.0 * np.sqrt(abs(np.linalg.det(self.cd))))
 
     def orientation(self) -> float:

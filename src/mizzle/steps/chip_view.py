@@ -106,7 +106,7 @@ class ChipView:
         if self.good & self.camera.saturated:
             return np.zeros(self.chip.shape, np.bool_)
         saturated = self.saturated()
-        return grow(saturated, round(reach / self.side)) if saturated.any() else saturated
+        return grow(saturated, round(reach / self.frame.reference_side)) if saturated.any() else saturated
 
     def hit(self, cosmic_rays: CosmicRays) -> NDArray[np.bool_]:
         """Return the pixels that cosmic rays hit: ``(ny, nx)`` bool."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mizzle.errors import SettingsError
+from mizzle.instrument.photometry import TYPICAL_SHARE, encircled_energy
 from mizzle.io.camera_headers import known_headers
 
 #: Four points that cross the gaps between chips and fall on mixed fractions of a pixel [arcsec along x and y].
@@ -36,6 +37,8 @@ class CameraFacts:
         Cosmic rays per pixel and second: one per cm2 and second.
     diffusion : (float, float, float)
         Charge that a pixel keeps, that each neighbor and each corner gets.
+    stars : int
+        In a demonstration: as many as still leave most of them alone.
     """
 
     instrument: str
@@ -48,11 +51,16 @@ class CameraFacts:
     rate: bool = False
     rays: float = 2.25e-6
     diffusion: tuple[float, float, float] = (0.88, 0.025, 0.005)
+    stars: int = 1500
+
+    def encircled(self, band: str) -> float:
+        """Return the share of a star's light within .5 arcsec: STScI's, or what filters have where it has none."""
+        return encircled_energy(f"{self.instrument}/{self.detector}", band, 0.5) or TYPICAL_SHARE
 
 
 CAMERAS = {
     "acs-wfc": CameraFacts("ACS", "WFC", "F606W", "flt", "j", 4.3, 77_400.0),
-    "acs-hrc": CameraFacts("ACS", "HRC", "F606W", "flt", "j", 4.7, 140_000.0, rays=4.4e-6),
+    "acs-hrc": CameraFacts("ACS", "HRC", "F606W", "flt", "j", 4.7, 140_000.0, rays=4.4e-6, stars=250),
     "wfc3-uvis": CameraFacts("WFC3", "UVIS", "F555W", "flc", "i", 3.1, 68_000.0),
     "wfc3-ir": CameraFacts("WFC3", "IR", "F110W", "flt", "i", 12.0, 77_900.0, rate=True, diffusion=(0.94, 0.015, 0.0)),
 }
@@ -73,7 +81,7 @@ class CameraPlan:
     exptime : float
         Of each exposure [s].
     stars : int
-        In a square that holds all exposures.
+        In a square that holds all exposures; 0 for as many as suit the camera.
     brightest, faintest : float
         ST magnitudes between which stars are drawn.
     sky : float
@@ -94,7 +102,7 @@ class CameraPlan:
     filter: str = ""
     dithers: tuple[tuple[float, float], ...] = DITHERS
     exptime: float = 400.0
-    stars: int = 1500
+    stars: int = 0
     brightest: float = 18.5
     faintest: float = 25.0
     sky: float = 0.08
@@ -110,9 +118,19 @@ class CameraPlan:
         return CAMERAS[self.camera]
 
     @property
+    def number(self) -> int:
+        """How many stars."""
+        return self.stars or self.facts.stars
+
+    @property
+    def band(self) -> str:
+        """The filter."""
+        return self.filter or self.facts.filter
+
+    @property
     def headers(self) -> str:
         """Name under which the headers are kept."""
-        return f"{self.camera} {self.filter or self.facts.filter}"
+        return f"{self.camera} {self.band}"
 
 
 def make_camera_plan(camera: str = "acs-wfc", **changes: Any) -> CameraPlan:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.io.camera_headers import CameraHeaders, camera_headers, header_of
-from mizzle.psf import Optics, StarImage, star_image
+from mizzle.psf import Optics, star_image
+from mizzle.simulate.cameras.light import Scene, relative_areas, starlight
 from mizzle.simulate.cameras.plan import CameraPlan, make_camera_plan
 from mizzle.simulate.cosmic import cosmic_rays
 
 FloatArray = NDArray[np.float64]
 
-#: Share of a star's light in a wide halo, and the halo's scale [arcsec]: about .91 of the light lies inside 0.5 arcsec.
-HALO, HALO_SCALE = 0.10, 0.9
 #: Bit of the data quality for a full well, the same for these cameras.
 SATURATED = 256
 #: Pixels that one cosmic ray marks, for its rate.
@@ -163,11 +162,11 @@ def _stars(
     edge_ra, edge_dec = (np.concatenate([edge[k] for edge in edges]) for k in (0, 1))
     margin = 8.0 / 3600.0
     widen = margin / np.cos(np.deg2rad(edge_dec.mean()))
-    ra = rng.uniform(edge_ra.min() - widen, edge_ra.max() + widen, plan.stars)
+    ra = rng.uniform(edge_ra.min() - widen, edge_ra.max() + widen, plan.number)
     low, high = np.sin(np.deg2rad([edge_dec.min() - margin, edge_dec.max() + margin]))
-    dec = np.rad2deg(np.arcsin(rng.uniform(low, high, plan.stars)))
+    dec = np.rad2deg(np.arcsin(rng.uniform(low, high, plan.number)))
     # A slope of .2 dex per magnitude: as many bright stars as tests want, faint ones in the majority.
-    uniform = rng.uniform(10 ** (0.2 * plan.brightest), 10 ** (0.2 * plan.faintest), plan.stars)
+    uniform = rng.uniform(10 ** (0.2 * plan.brightest), 10 ** (0.2 * plan.faintest), plan.number)
     magnitude = np.log10(uniform) / 0.2
     photflam = _photflam(headers)
     return ra, dec, np.asarray(10 ** (-0.4 * (magnitude + 21.1)) / photflam)
@@ -179,9 +178,9 @@ def _photflam(headers: CameraHeaders) -> float:
     return float(science.get("PHOTFLAM", header_of(headers.primary).get("PHOTFLAM")))
 
 
-def _optics(visit: CameraVisit) -> Optics:
-    """Return the optics of the camera's stars."""
-    header, primary = visit.headers.science_header(1), header_of(visit.headers.primary)
+def _optics(visit: CameraVisit, version: int) -> Optics:
+    """Return the optics of the stars on a chip."""
+    header, primary = visit.headers.science_header(version), header_of(visit.headers.primary)
     pivot, width = (float(header.get(word, primary.get(word))) for word in ("PHOTPLAM", "PHOTBW"))
     pixel = float(3600.0 * np.sqrt(abs(np.linalg.det(_pointing(header)[1]))))
     return Optics(pixel, pivot, width, diffusion=visit.plan.facts.diffusion)
@@ -195,12 +194,11 @@ def _exposure(visit: CameraVisit, number: int, rng: np.random.Generator) -> Came
     commanded = cd @ (np.array(plan.dithers[number]) / 3600.0 / pixel)
     error = rng.normal(0.0, plan.pointing_error / 3.6e6, 2)
     angle = np.deg2rad(rng.normal(0.0, plan.roll_error))
-    image = star_image(_optics(visit))
     chips = []
     for version in range(1, len(headers.science) + 1):
         true = turned(headers, version, commanded + error, angle)
         sky = turned(headers, version, commanded, 0.0)
-        chips.append(_chip(visit, version, true, sky, photflam, image, rng))
+        chips.append(_chip(visit, version, true, sky, photflam, rng))
     root = f"{plan.facts.letter}z{plan.seed % 1000:03d}1{number + 1:02d}q"
     offset = (float(error[0] * 3.6e6), float(error[1] * 3.6e6))
     return CameraExposure(root, mjd + 0.02 * number, photflam, tuple(chips), offset)
@@ -212,16 +210,20 @@ def _chip(
     true: Sky,
     sky: Sky,
     photflam: float,
-    image: StarImage,
     rng: np.random.Generator,
 ) -> ChipExposure:
-    """Expose one chip: light, cosmic rays, noise, saturation."""
+    """Expose one chip, and calibrate it: light, charge, cosmic rays and noise, then the flat field.
+
+    What a pixel collects goes with its area; the flat field makes all pixels alike, their noise is no more so.
+    """
     plan, facts, headers = visit.plan, visit.plan.facts, visit.headers
     header, primary = headers.science_header(version), header_of(headers.primary)
     # PHTRATIO: what calibration multiplied the second UVIS chip by, its noise included.
     ratio = float(header.get("PHTRATIO") or 1.0) if primary.get("FLUXCORR") == "COMPLETE" else 1.0
-    electrons = plan.exptime / photflam * _light(visit, version, true, image) / ratio
-    electrons += plan.exptime * plan.sky / ratio
+    area = relative_areas(headers, version, true)
+    scene = Scene(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
+    stars = starlight(headers, version, true, scene, star_image(_optics(visit, version)))
+    electrons = plan.exptime / ratio * (stars / photflam + plan.sky * area)
     dark = float(header.get("MEANDARK", 0.0)) + float(header.get("MEANFLSH", 0.0))
     charge = rng.poisson(np.maximum(electrons, 0.0) + dark).astype(np.float64) - dark
     rays = np.zeros(headers.shape, np.bool_)
@@ -234,7 +236,7 @@ def _chip(
     read = _read_noise(primary, version, headers.shape, facts.read_noise)
     noise = np.sqrt(np.maximum(charge, 0.0) + dark + read**2)
     charge = np.minimum(charge, facts.full_well) + read * rng.standard_normal(headers.shape)
-    unit = ratio / plan.exptime if facts.rate else ratio
+    unit = (ratio / plan.exptime if facts.rate else ratio) / area
     dq = np.where(full, SATURATED, 0).astype(np.int16)
     return ChipExposure(version, (charge * unit).astype(np.float32), (noise * unit).astype(np.float32), dq, rays, sky)
 
@@ -249,74 +251,3 @@ def _read_noise(primary: Mapping[str, float], version: int, shape: tuple[int, in
     half = shape[1] // 2
     noise[:, :half], noise[:, half:] = (float(primary[f"READNSE{amp}"]) for amp in (left, right))
     return noise
-
-
-def _light(visit: CameraVisit, version: int, true: Sky, image: StarImage) -> FloatArray:
-    """Return the stars' light in a flat-fielded image [electron / s].
-
-    A flat-fielded pixel holds surface brightness: a star on pixels smaller than the reference scale's square sums to
-    more than its light, by the inverse of their relative area.
-    """
-    headers = visit.headers
-    wcs = headers.wcs(version, true)
-    x, y = _pixels(wcs, visit.ra, visit.dec)
-    ny, nx = headers.shape
-    radius = image.reach
-    near = np.flatnonzero((x > -radius) & (x < nx + radius) & (y > -radius) & (y < ny + radius))
-    scale = float(headers.science_header(version)["IDCSCALE"])
-    light = np.zeros((ny, nx))
-    relative = _areas(wcs, x[near], y[near]) / scale**2
-    peak = visit.rate[near] / relative
-    for block in np.array_split(np.arange(near.size), max(1, near.size // 256)):
-        which = near[block]
-        cx, cy = np.rint(x[which]).astype(int), np.rint(y[which]).astype(int)
-        stamps = (1.0 - HALO) * peak[block, None, None] * image.pixels(x[which] - cx, y[which] - cy, radius)
-        _add(light, stamps, cx, cy)
-    _add_halos(light, (x[near], y[near]), peak, scale)
-    return light
-
-
-def _add(light: FloatArray, stamps: FloatArray, cx: NDArray[np.intp], cy: NDArray[np.intp]) -> None:
-    """Add stamps around their middle pixels, what lies outside left away."""
-    ny, nx = light.shape
-    radius = stamps.shape[1] // 2
-    for stamp, i, j in zip(stamps, cx, cy, strict=True):
-        x0, x1, y0, y1 = max(0, i - radius), min(nx, i + radius + 1), max(0, j - radius), min(ny, j + radius + 1)
-        if x0 < x1 and y0 < y1:
-            part = stamp[y0 - j + radius : y1 - j + radius, x0 - i + radius : x1 - i + radius]
-            light[y0:y1, x0:x1] += part
-
-
-def _add_halos(light: FloatArray, where: tuple[FloatArray, FloatArray], peak: FloatArray, scale: float) -> None:
-    """Add the wide halo of stars bright enough to show one: share (1 + r^2 / s^2)^-3/2 / (2 pi s^2)."""
-    pixels = HALO_SCALE / scale
-    radius = int(3.0 * pixels)
-    grid = np.arange(-radius, radius + 1)
-    for x, y, star in zip(*where, peak, strict=True):
-        i, j = round(x), round(y)
-        far = ((grid[:, None] - (y - j)) ** 2 + (grid[None, :] - (x - i)) ** 2) / pixels**2
-        stamp = HALO * star * (1.0 + far) ** -1.5 / (2.0 * np.pi * pixels**2)
-        _add(light, stamp[None], np.array([i]), np.array([j]))
-
-
-def _pixels(wcs: object, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return 0-based pixels of places on the sky; far outside the chip the distortion is not followed."""
-    x, y = wcs.wcs_world2pix(ra, dec, 0)  # type: ignore[attr-defined]
-    ny, nx = wcs.pixel_shape[::-1] if wcs.pixel_shape else (2100, 4200)  # type: ignore[attr-defined]
-    near = (x > -300) & (x < nx + 300) & (y > -300) & (y < ny + 300)
-    if near.any():
-        x[near], y[near] = wcs.all_world2pix(ra[near], dec[near], 0, tolerance=1e-7, maxiter=60)  # type: ignore[attr-defined]
-    return x, y
-
-
-def _areas(wcs: object, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return the sky area of the pixels at places of a chip [arcsec2], from the sky of points half a pixel away."""
-
-    def sky(dx: float, dy: float) -> tuple[FloatArray, FloatArray]:
-        ra, dec = wcs.all_pix2world(x + dx, y + dy, 0)  # type: ignore[attr-defined]
-        return 3600.0 * ra * np.cos(np.deg2rad(dec)), 3600.0 * dec
-
-    right, left, up, down = sky(0.5, 0.0), sky(-0.5, 0.0), sky(0.0, 0.5), sky(0.0, -0.5)
-    ax, ay = right[0] - left[0], right[1] - left[1]
-    bx, by = up[0] - down[0], up[1] - down[1]
-    return np.asarray(np.abs(ax * by - ay * bx))

@@ -223,7 +223,7 @@ def cut_stamps(
 
 
 def smooth_area(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Return the pixel area at positions, relative to the reference pixel's, narrow rows aside.
+    """Return the pixel area at positions, relative to the one that the flat field refers to, narrow rows aside.
 
     The Jacobian of the SIP polynomial (as `mizzle.geometry.mapping.pixel_area` has it for whole chips); inside an
     aperture it changes by less than 1e-4.
@@ -241,7 +241,8 @@ def smooth_area(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
         return np.asarray(polynomial.polyval2d(u, v, polynomial.polyder(c, axis=axis)))
 
     a, b = frame.sip_a, frame.sip_b
-    return (1.0 + slope(a, 0)) * (1.0 + slope(b, 1)) - slope(a, 1) * slope(b, 0)
+    jacobian = (1.0 + slope(a, 0)) * (1.0 + slope(b, 1)) - slope(a, 1) * slope(b, 0)
+    return np.asarray(jacobian * (frame.reference_side / frame.side) ** 2)
 
 
 def measure_stamps(stamps: Sequence[Stamps], classes: Sequence[ChipClass], settings: Settings) -> list[Measured]:
