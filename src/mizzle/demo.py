@@ -25,7 +25,7 @@ def demo(
         Folder for the simulated files (in ``visit``) and the products.
     camera : str
         ``wfpc2`` (six exposures of an M2-like cluster), or ``acs-wfc``, ``acs-hrc``, ``wfc3-uvis``, ``wfc3-ir`` (four
-        of a field of stars).
+        of a field of stars, two of them eleven years and half a turn apart from the others).
     seed : int
         Of everything random.
     settings, workers, progress, command
@@ -45,10 +45,10 @@ def demo(
     progress = progress or Progress()
     folder = prepare_folder(out)
     if camera != "wfpc2":
-        from mizzle.simulate.cameras import camera_visit, write_exposures
+        from mizzle.simulate.cameras import TWO_EPOCHS, camera_visit, write_exposures
 
         with progress.step("simulate"):
-            other = camera_visit(camera, seed=seed)
+            other = camera_visit(camera, seed=seed, epochs=TWO_EPOCHS)
             write_exposures(other, folder / "visit")
     else:
         with progress.step("simulate"):

@@ -18,7 +18,7 @@ from mizzle.geometry.header import frame_from_header
 from mizzle.geometry.mapping import pixel_area
 from mizzle.io.camera_headers import camera_headers, known_headers
 from mizzle.model import Verdict
-from mizzle.simulate.cameras import camera_visit, write_exposures
+from mizzle.simulate.cameras import TWO_EPOCHS, camera_visit, write_exposures
 from mizzle.simulate.cameras.visit import CameraExposure, ChipExposure
 from mizzle.steps.verify.stars import smooth_area
 
@@ -29,8 +29,9 @@ DITHERS = ((0.0, 0.0), (1.513, 0.787), (0.755, 2.023))
 def made(request, tmp_path_factory):
     camera, brightest, faintest = request.param
     visit = camera_visit(
-        camera, stars=250, brightest=brightest, faintest=faintest, exptime=100.0, dithers=DITHERS, seed=4
-    )
+        camera, stars=250, brightest=brightest, faintest=faintest, exptime=100.0, dithers=DITHERS, seed=4,
+        epochs=TWO_EPOCHS,
+    )  # fmt: skip
     folder = tmp_path_factory.mktemp(camera)
     paths = write_exposures(visit, folder / "in")
     result = mizzle.run(paths, out=folder / "out", workers=1)
@@ -74,9 +75,34 @@ def test_products_speak_of_their_camera(made):
         assert WCS(units["SCI"].header).celestial.naxis == 2
     report = json.loads(next(out.glob("*_report.json")).read_text("utf-8"))
     assert report["camera"].lower().replace("/", "-") == visit.plan.camera
-    # One chip proves nothing about chips.
-    assert report["zeropoint"]["verdict"] == "NONE"
+    # One chip proves nothing about chips, two epochs much about epochs.
+    assert report["zeropoint"]["proof"][visit.plan.facts.detector]["verdict"] == "NONE"
+    assert set(report["zeropoint"]["exposures"]) == {exposure.root for exposure in visit.exposures}
+    with fits.open(next(out.glob("*_drz.fits"))) as units:
+        header = units[0].header
+        assert header["ZPXVERIF"] == header["ZPVERIF"] == report["zeropoint"]["verdict"] != "NONE"
+        assert header["ZPXRAT"] == report["zeropoint"]["exposures"][header["ZPXROOT"]]["ratio"]
     assert set(Table.read(next(out.glob("*_cat.ecsv")))["chip"]) == {visit.plan.facts.detector}
+
+
+def test_epochs_are_proven_and_a_wrong_photflam_of_one_is_found(made):
+    """Eleven years and half a turn apart; each epoch has its PHOTFLAM."""
+    visit, result, _ = made
+    proof = next(iter(result.zeropoints.values()))
+    second = visit.exposures[1].root
+    assert proof.exposures[second].scale == pytest.approx(1.02)
+    for one in proof.exposures.values():
+        assert one.n_pairs >= 5
+        assert abs(one.ratio - 1.0) < 3.0 * one.error + 1e-12
+    wrong = [exposure if exposure.root != second else with_photflam(exposure, 1.05) for exposure in result.exposures]
+    again = next(iter(mizzle.pipeline.process(wrong).zeropoints.values()))
+    assert again.exposures[second].ratio == pytest.approx(1.05, abs=0.02)
+    assert again.verdict is Verdict.FAIL
+
+
+def with_photflam(exposure, factor):
+    chips = {name: replace(chip, photflam=factor * chip.photflam) for name, chip in exposure.chips.items()}
+    return replace(exposure, chips=chips)
 
 
 def test_zeropoints_of_different_calibrations_are_a_warning(made):

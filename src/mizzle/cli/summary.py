@@ -67,7 +67,16 @@ def _proof(result: Result, band: str) -> str:
         )
         for name, entry in proof.items()
     ]
-    return table(rows, ("chip", "ratio", "error", "pairs", "verdict"))
+    chips = table(rows, ("chip", "ratio", "error", "pairs", "verdict"))
+    exposures = [
+        (root, f"{one.ratio:.4f}", f"{one.error:.4f}", one.n_pairs, one.verdict)
+        for root, one in result.zeropoints[band].exposures.items()
+        if one.n_pairs and one.ratio == one.ratio
+    ]
+    if not exposures:
+        return chips
+    second = table(exposures, ("exposure", "ratio", "error", "stars", "verdict"))
+    return f"{chips}\n\n{second}" if len(rows) > 1 else second
 
 
 def demo_summary(result: Result, scores: Sequence[Score], progress: Progress) -> str:

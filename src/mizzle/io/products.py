@@ -14,7 +14,7 @@ from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
 from mizzle.io.inherited_cards import inherited_cards
 from mizzle.io.product_names import SEPARATE
-from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint
+from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint, worst
 from mizzle.model.camera import Camera
 
 if TYPE_CHECKING:
@@ -252,6 +252,7 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
             cards.append((f"ZPNUM{number}", proof.n_pairs, "number of star pairs"))
         factor = mosaic.noise_correlation.get(name, float("nan"))
         cards.append((f"ERRCORR{number}", factor, f"large-area noise correlation, {name}"))
+    cards += _exposure_cards(zeropoint)
     known = {card[0] for card in cards}
     cards += [card for card in inherited_cards(exposures) if card[0] not in known]
     rates = [float(e.header["CRRATE"]) for e in exposures if "CRRATE" in e.header]
@@ -262,6 +263,22 @@ def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoi
         ("CREATOR", f"mizzle {__version__}", "written by"),
     ]
     return cards + _driz_cards(mosaic)
+
+
+def _exposure_cards(zeropoint: Zeropoint) -> list[Card]:
+    """Return what stars say of the exposures: the verdict, and the exposure whose flux is farthest off."""
+    proof = {root: one for root, one in zeropoint.exposures.items() if math.isfinite(one.ratio)}
+    if len(proof) < 2:
+        return []
+    farthest = max(proof, key=lambda root: (abs(proof[root].ratio - 1.0), proof[root].error))
+    one = proof[farthest]
+    return [
+        ("ZPXVERIF", str(worst(p.verdict for p in proof.values())), "stars on exposure against exposure"),
+        ("ZPXROOT", farthest, "exposure farthest off"),
+        ("ZPXRAT", one.ratio, "its flux over that on the reference"),
+        ("ZPXERR", one.error, "its 1 sigma error"),
+        ("ZPXNUM", one.n_pairs, "number of its stars that others have"),
+    ]
 
 
 def _filter_cards(camera: Camera, band: str) -> list[Card]:

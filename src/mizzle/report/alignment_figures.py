@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mizzle.geometry.rows import ROW_PERIOD, ROW_PHASE
 from mizzle.report import maps
-from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
+from mizzle.report.charts import Axis, Chart, chip_key, padded
+from mizzle.report.chips import SHAPES, paint
 from mizzle.report.figures import Figure, Report
 from mizzle.report.stretch import median, percentile
 
@@ -180,10 +181,10 @@ def _positions_panel(
     step = max(1, -(-places.size // _MOST_DOTS))
     for name in SHAPES:
         mine = np.flatnonzero(chips == name)[::step]
-        chart.cloud(places[mine], residuals[mine], f"chip {name.lower()}")
+        chart.cloud(places[mine], residuals[mine], f"chip {paint(name)}")
     chart.line([(chart.x.low, 0.0), (chart.x.high, 0.0)], "unity")
     groups = {"guide": np.ones(chips.size, dtype=bool)} if folded else {}
-    groups |= {} if folded else {f"median {name.lower()}": chips == name for name in SHAPES}
+    groups |= {} if folded else {f"median {paint(name)}": chips == name for name in SHAPES if name in set(chips)}
     found: list[tuple[float, float]] = []
     for name, mine in groups.items():
         cells = running_median(places[mine], residuals[mine])

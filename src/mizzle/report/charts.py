@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_DOTS = 4000  # more cannot be told apart
+from mizzle.report.chips import paint, shape
 
-SHAPES = {"PC": "diamond", "WF2": "circle", "WF3": "square", "WF4": "triangle"}
+MOST_DOTS = 4000  # more cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -270,6 +270,6 @@ def chip_key(chips: Iterable[str]) -> str:
     """Return the legend of chips: mark and name."""
     items = []
     for chip in chips:
-        mark = _marker(7, 7, chip.lower(), SHAPES.get(chip, "circle"), "")
+        mark = _marker(7, 7, paint(chip), shape(chip), "")
         items.append(f'<span><svg class="key" viewBox="0 0 14 14" aria-hidden="true">{mark}</svg>{escape(chip)}</span>')
     return f'<div class="legend">{"".join(items)}</div>'

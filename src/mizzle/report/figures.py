@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.report.charts import SHAPES, Axis, Chart, chip_key, padded
+from mizzle.report.charts import Axis, Chart, chip_key, padded
+from mizzle.report.chips import nudge, ordered, paint, shape, unit
 
 Report = Mapping[str, Any]
-CHIPS = ("PC", "WF2", "WF3", "WF4")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Figure:
 def present(report: Report) -> list[str]:
     """Return the chips that appear, in their order."""
     seen = {chip for row in report["inputs"] for chip in row["chips"]}
-    return [chip for chip in CHIPS if chip in seen]
+    return ordered(list(seen))
 
 
 def footprints(report: Report) -> Figure | None:
@@ -66,11 +66,11 @@ def footprints(report: Report) -> Figure | None:
     )
     for root, chips in outlines.items():
         for chip, box in chips.items():
-            chart.polygon([(p[0], p[1]) for p in box], f"outline {chip.lower()}", f"{root} {chip}")
+            chart.polygon([(p[0], p[1]) for p in box], f"outline {paint(chip)}", f"{root} {chip}")
     first = next(iter(outlines.values()))
     for chip, box in first.items():
         x, y = np.mean(box, axis=0)
-        chart.text(float(x), float(y), chip, name=f"chipname {chip.lower()}-text")
+        chart.text(float(x), float(y), chip, name=f"chipname {paint(chip)}-text")
     return Figure(
         "footprints",
         "Chips on the sky",
@@ -170,11 +170,11 @@ def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
         p = rows[name]
         before = p["ratio_uncorrected"]
         if before is not None:
-            chart.marker(i + 0.14, before, f"hollow {name.lower()}", shape=SHAPES.get(name, "circle"),
+            chart.marker(i + 0.14, before, f"hollow {paint(name)}", shape=shape(name),
                          title=f"{name} without CTE correction: {before:.4f}")  # fmt: skip
-        chart.error(i, p["ratio"], p["error"] or 0.0, name.lower())
+        chart.error(i, p["ratio"], p["error"] or 0.0, paint(name))
         title = f"{name}: {p['ratio']:.4f} ± {p['error'] or 0:.4f}, {p['n_pairs']} pairs, {p['verdict']}"
-        chart.marker(i, p["ratio"], name.lower(), shape=SHAPES.get(name, "circle"), title=title)
+        chart.marker(i, p["ratio"], paint(name), shape=shape(name), title=title)
     return Figure(
         f"proof-{zeropoint['filter']}",
         f"The proof, {zeropoint['filter']}",
@@ -182,6 +182,40 @@ def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
         " corrected for charge lost in transfer; hollow: not corrected. Bands: 1 % and 2 %.",
         "every filled mark inside the dark band, its error bar crossing 1.",
         chart.svg(),
+    )
+
+
+def exposure_proof(zeropoint: Mapping[str, Any]) -> Figure | None:
+    """Draw each exposure's star ratio to the reference exposure."""
+    rows = {r: p for r, p in zeropoint.get("exposures", {}).items() if p["ratio"] is not None and p["n_pairs"]}
+    if len(rows) < 2:
+        return None
+    reach = max(0.03, 1.15 * max(abs(p["ratio"] - 1) + (p["error"] or 0) for p in rows.values()))
+    chart = Chart(
+        _exposure_axis(list(rows)),
+        Axis("flux over flux on the reference exposure", 1 - reach, 1 + reach),
+        f"Star flux ratios between exposures, {zeropoint['filter']}",
+        height=320,
+        margins=(62, 10, 14, 42),
+    )
+    chart.band(0.98, 1.02, "band2")
+    chart.band(0.99, 1.01, "band1")
+    chart.line([(0.4, 1.0), (len(rows) + 0.6, 1.0)], "unity")
+    for i, (root, p) in enumerate(rows.items(), 1):
+        for chip, cell in p["chips"].items() if len(p["chips"]) > 1 else ():
+            title = f"{root} {chip}: {cell['ratio']:.4f} ± {cell['error']:.4f}, {cell['n_stars']} stars"
+            chart.marker(i + nudge(chip), cell["ratio"], f"hollow {paint(chip)}", shape=shape(chip), title=title)
+        chart.error(i, p["ratio"], p["error"] or 0.0, "")
+        title = f"{root}: {p['ratio']:.4f} ± {p['error'] or 0:.4f}, {p['n_pairs']} stars, {p['verdict']}"
+        chart.marker(i, p["ratio"], "", shape="circle", title=title)
+    chips = ordered([chip for p in rows.values() for chip in p["chips"]])
+    return Figure(
+        f"proof-exposures-{zeropoint['filter']}",
+        f"The proof by exposure, {zeropoint['filter']}",
+        "The same stars measured on different exposures, whatever chip they fell on. Filled: all chips; hollow: each"
+        " chip alone, what the chips differ by in all exposures taken out. Bands: 1 % and 2 %.",
+        "every filled mark inside the dark band, epochs years apart like those of one visit.",
+        chart.svg() + (chip_key(chips) if len(chips) > 1 else ""),
     )
 
 
@@ -194,7 +228,7 @@ def sky_levels(report: Report) -> Figure | None:
         return None
     chart = Chart(
         _exposure_axis(list(exposures)),
-        Axis("sky [DN/s/arcsec²]", *padded(values, least=0.02 * max(np.abs(values)) + 1e-9)),
+        Axis(f"sky [{unit(report)}/s/arcsec²]", *padded(values, least=0.02 * max(np.abs(values)) + 1e-9)),
         "Sky brightness by exposure and chip",
         margins=(62, 10, 14, 42),
     )
@@ -202,8 +236,8 @@ def sky_levels(report: Report) -> Figure | None:
         for chip, row in chips.items():
             if row["brightness"] is not None:
                 title = f"{root} {chip}: {row['brightness']:.5g}"
-                chart.marker(i + 1 + _nudge(chip), row["brightness"], chip.lower(),
-                             shape=SHAPES.get(chip, "circle"), title=title)  # fmt: skip
+                chart.marker(i + 1 + nudge(chip), row["brightness"], paint(chip),
+                             shape=shape(chip), title=title)  # fmt: skip
     return Figure(
         "sky",
         "Sky levels",
@@ -212,11 +246,6 @@ def sky_levels(report: Report) -> Figure | None:
         " a pedestal, or more of a nebula or cluster on it.",
         chart.svg() + chip_key(present(report)),
     )
-
-
-def _nudge(chip: str) -> float:
-    """Set the marks of the four chips side by side."""
-    return 0.15 * (CHIPS.index(chip) - 1.5) if chip in CHIPS else 0.0
 
 
 def _numbers(n: int, most: int) -> list[int]:
@@ -257,7 +286,7 @@ def cosmic_rays(report: Report) -> Figure | None:
             chart.line(bar, "guide", f"{root}: {expected:.3g} % expected")
         for chip, share in chips.items():
             if share:
-                chart.marker(i + 1 + _nudge(chip), 100 * share, chip.lower(), shape=SHAPES.get(chip, "circle"),
+                chart.marker(i + 1 + nudge(chip), 100 * share, paint(chip), shape=shape(chip),
                              title=f"{root} {chip}: {100 * share:.3f} %")  # fmt: skip
     origins = {e["origin"] for e in report["cosmic_rays_expected"].values()}
     return Figure(
@@ -266,7 +295,7 @@ def cosmic_rays(report: Report) -> Figure | None:
         f"Share of each chip's good pixels; the bars are the expected rate ({'; '.join(sorted(origins))})."
         " Faint rims of the tracks are flagged too, so that marks stand somewhat above the bars where many exposures"
         " show them.",
-        "all four chips near the bar, the PC too. Many times more on one chip means that stars or the sky itself"
+        "every chip near the bar. Many times more on one chip means that stars or the sky itself"
         " were flagged; many times fewer, that rays were left.",
         chart.svg() + chip_key(present(report)),
     )
@@ -307,7 +336,7 @@ def star_widths(report: Report) -> Figure | None:
         wide = step / 1.2 if name.startswith("product") else 1.0
         for chip, row in chips.items():
             title = f'{name} {chip}: {row["fwhm_arcsec"]:.3f}" ± {row["scatter_arcsec"]:.3f}", {row["n"]} stars'
-            chart.marker(x + wide * _nudge(chip), row["fwhm_arcsec"], chip.lower(), shape=SHAPES.get(chip, "circle"),
+            chart.marker(x + wide * nudge(chip), row["fwhm_arcsec"], paint(chip), shape=shape(chip),
                          title=title)  # fmt: skip
     return Figure(
         "widths",

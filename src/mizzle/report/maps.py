@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.report.chips import BORDERS
 from mizzle.report.stretch import block_mean, encode, factor_for, sky_statistics
 
 FloatArray = NDArray[np.floating[Any]]
 
 #: Bytes an observed pixel takes in the page: 6 bits of noise entropy, in base64.
 BYTES_PER_PIXEL = 1.05
-
-PAIRS = (("PC", "WF2"), ("WF2", "WF3"), ("WF3", "WF4"), ("WF4", "PC"))
 
 
 def pack(array: NDArray[Any]) -> str:
@@ -176,7 +175,7 @@ def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: in
     """
     n_chips: NDArray[np.int64] = np.sum([c.astype(np.int64) for c in classes.values()], axis=0)
     rows = []
-    for one, two in PAIRS:
+    for one, two in BORDERS:
         if one not in classes or two not in classes:
             continue
         only = [classes[name] & (n_chips == 1) & np.isfinite(level) for name in (one, two)]

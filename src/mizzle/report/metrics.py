@@ -244,6 +244,20 @@ def _zeropoint(result: Result, band: str) -> dict[str, Any]:
         "photflams": {e.root: {name: c.photflam for name, c in e.chips.items()} for e in exposures},
         "factors": {e.root: dict(result.flux_scales.factors.get(e.root, {})) for e in exposures},
         "proof": proof,
+        "exposures": {
+            root: {
+                "ratio": p.ratio,
+                "error": p.error,
+                "n_pairs": p.n_pairs,
+                "verdict": p.verdict,
+                "ratio_uncorrected": p.ratio_uncorrected,
+                "statistical": p.statistical,
+                "chips": {
+                    chip: {"ratio": ratio, "error": error, "n_stars": n} for chip, (ratio, error, n) in p.chips.items()
+                },
+            }
+            for root, p in zeropoint.exposures.items()
+        },
         "log": list(scales.lines(exposures)),
         "verdict": zeropoint.verdict,
         "notes": list(zeropoint.notes),

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from mizzle.report import maps
+from mizzle.report.chips import unit
 from mizzle.report.image import gray
 from mizzle.report.memo import once
 from mizzle.report.sections import all_sections, maps_of_product
@@ -24,7 +25,7 @@ from mizzle.report.skyfigures import background_of
 from mizzle.report.stretch import block_mean, factor_for, percentile, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|× \d))|(?<=\d ×) (?=\d)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|mas\b|s\b|arcsec\b|mag\b|DN\b|e⁻|× \d))|(?<=\d ×) (?=\d)")
 
 
 @cache
@@ -134,9 +135,10 @@ def _image_caption(report: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     first = next(layer for layer in data["layers"] if layer["kind"] == "sci")
     binned = f" Averaged {first['factor']} × {first['factor']} for this page." if first["factor"] > 1 else ""
     return (
-        f"{' and '.join(report['products'])} in DN/s per pixel at the one PHOTFLAM.{binned} Drag to move; click into"
-        " it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made it. Values"
-        " under the cursor are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on bright stars."
+        f"{' and '.join(report['products'])} in {unit(report)}/s per pixel at the one PHOTFLAM.{binned} Drag to move;"
+        " click into it, then the wheel or + and − zoom, as two fingers do; click a pixel to see which exposures made"
+        " it. Values under the cursor are stored in 255 steps: exact to a few hundredths of the sky noise, to 3 % on"
+        " bright stars."
     )
 
 
@@ -157,7 +159,7 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
         )  # fmt: skip
     for band, plane in planes.items():
         layers.append({**_science(plane, len(planes), options), "key": band, "kind": "sci", "label": band,
-                       "unit": "DN/s", "band": band})  # fmt: skip
+                       "unit": f"{unit(report)}/s", "band": band})  # fmt: skip
     for band, plane in planes.items():
         suffix = f" {band}" if len(planes) > 1 else ""
         layers.append({**_weight(plane), "key": f"wht {band}", "kind": "wht",

@@ -10,6 +10,7 @@ from mizzle.report import alignment_figures as ali
 from mizzle.report import figures as fig
 from mizzle.report import skyfigures as sky
 from mizzle.report import tables as tab
+from mizzle.report.chips import unit
 from mizzle.report.figures import Figure, Report
 from mizzle.report.memo import once
 from mizzle.report.tables import Table
@@ -110,18 +111,19 @@ def _alignment(report: Report) -> Section:
 def _zeropoint(report: Report) -> Section:
     zeropoints = report["zeropoints"]
     verdicts = [z["verdict"] for z in zeropoints.values()]
-    order = ("NONE", "PASS", "WARN", "FAIL")
+    order, counts = ("NONE", "PASS", "WARN", "FAIL"), unit(report)
     intro = " ".join(
-        f"{band}: every chip's DN are multiplied to PHOTFLAM {z['photflam']:.6g} erg cm⁻² s⁻¹ Å⁻¹ per DN/s"
+        f"{band}: every chip's {counts} are multiplied to PHOTFLAM {z['photflam']:.6g} erg cm⁻² s⁻¹ Å⁻¹ per"
+        f" {counts}/s"
         f" ({z['origin']})."
         for band, z in zeropoints.items()
     )
     return Section(
         "zeropoint",
         "Zeropoint",
-        intro + " Then the data are asked: do stars have the same flux on every chip?",
+        intro + " Then the data are asked: do stars have the same flux on every chip, and on every exposure?",
         max(verdicts, key=order.index, default="NONE"),
-        _some(fig.proof(z) for z in zeropoints.values()),
+        _some(draw(z) for z in zeropoints.values() for draw in (fig.proof, fig.exposure_proof)),
         [table for z in zeropoints.values() for table in tab.zeropoint(z, len(zeropoints) > 1)],
         [note for z in zeropoints.values() for note in z["notes"]],
     )
@@ -152,8 +154,8 @@ def _sky(report: Report) -> Section:
     return Section(
         "sky",
         "Sky levels",
-        f"Method: {report['sky']['method']}. What is subtracted is listed in DN of each chip's pixels; the pedestal is"
-        " what a chip measured beyond that.",
+        f"Method: {report['sky']['method']}. What is subtracted is listed in {unit(report)} of each chip's pixels; the"
+        " pedestal is what a chip measured beyond that.",
         figures=[figure],
         tables=[tab.sky(report)],
         notes=report["sky"]["notes"],

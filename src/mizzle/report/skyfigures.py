@@ -111,7 +111,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     middle, scatter = sky_statistics(shown)
     wide = 4.0 * scatter
     html = map_chart(shown, (middle - wide, middle + wide), maps.DIVERGING,
-                     f"Background map {product['filter']}", "background [DN/s/arcsec²]")  # fmt: skip
+                     f"Background map {product['filter']}", "background [counts/s/arcsec²]")  # fmt: skip
     figure = Figure(
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mizzle.report.chips import unit
 from mizzle.report.figures import Report, present
 
 
@@ -185,10 +186,30 @@ def zeropoint(z: Mapping[str, Any], several: bool) -> list[Table]:
     heads = [Head("chip", number=False), Head("PHOTFLAM", "erg cm⁻² s⁻¹ Å⁻¹"), Head("factor"),
              Head("exposures", number=False)]  # fmt: skip
     suffix = f", {z['filter']}" if several else ""
-    tables = [Table(heads, rows, f"Factors{suffix}: DN × factor is DN at the one PHOTFLAM")]
-    if z["proof"]:
+    tables = [Table(heads, rows, f"Factors{suffix}: counts × factor are counts at the one PHOTFLAM")]
+    if any(p["ratio"] is not None and p["n_pairs"] for p in z.get("exposures", {}).values()):
+        tables.insert(0, _exposures(z, suffix))
+    if len(z["proof"]) > 1:
         tables.insert(0, _proof(z, suffix))
     return tables
+
+
+def _exposures(z: Mapping[str, Any], suffix: str) -> Table:
+    chips = list(z["proof"])
+    several = chips if len(chips) > 1 else []
+    heads = [
+        Head("exposure", number=False), Head("ratio", "", True, "flux on this exposure over flux on the reference"),
+        Head("±"), Head("statistical"), Head("stars", "", True, "that other exposures have too"),
+        *(Head(chip, "", True, "the same for this chip alone") for chip in several), Head("verdict", number=False),
+    ]  # fmt: skip
+    rows = [
+        [
+            word(root, "mono"), num(p["ratio"], 4), num(p["error"], 4), num(p["statistical"], 4), num(p["n_pairs"], 0),
+            *(num(p["chips"].get(chip, {}).get("ratio"), 4) for chip in several), verdict(p["verdict"]),
+        ]
+        for root, p in z["exposures"].items()
+    ]  # fmt: skip
+    return Table(heads, rows, f"Proof{suffix}: the same stars on different exposures")
 
 
 def _proof(z: Mapping[str, Any], suffix: str) -> Table:
@@ -226,7 +247,7 @@ def mean_sky(report: Report, band: str) -> float | None:
 def seams(rows: Sequence[Mapping[str, Any]], band: str) -> Table:
     """Return the steps across the borders."""
     heads = [
-        Head("border", number=False), Head("step", "10⁻³ DN/s/arcsec²"), Head("±"), Head("step", "% of the sky"),
+        Head("border", number=False), Head("step", "10⁻³ counts/s/arcsec²"), Head("±"), Head("step", "% of the sky"),
         Head("±"), Head("cells"),
     ]  # fmt: skip
     body = [
@@ -244,7 +265,8 @@ def sky(report: Report) -> Table:
     """Return sky levels and pedestals."""
     chips = present(report)
     heads = [Head("#"), Head("exposure", number=False)]
-    heads += [Head(c, "subtracted DN") for c in chips] + [Head(c, "pedestal DN") for c in chips]
+    heads += [Head(c, f"subtracted {unit(report)}") for c in chips]
+    heads += [Head(c, f"pedestal {unit(report)}") for c in chips]
     rows = []
     for i, (root, levels) in enumerate(report["sky"]["exposures"].items(), 1):
         cells = [num(levels.get(c, {}).get("level"), 3) for c in chips]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mizzle.report.chips import unit
+
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -92,7 +94,7 @@ def _about_sky(report: Mapping[str, Any]) -> dict[str, str]:
     levels = [b for e in report["sky"]["exposures"].values() for c in e.values() if (b := c["brightness"]) is not None]
     if not levels:
         return {"part": "sky", "verdict": "NONE", "text": "No sky was measured."}
-    text = f"The sky lies between {min(levels):.3g} and {max(levels):.3g} DN/s per square arcsec."
+    text = f"The sky lies between {min(levels):.3g} and {max(levels):.3g} {unit(report)}/s per square arcsec."
     return {"part": "sky", "verdict": "PASS", "text": text}
 
 
@@ -143,9 +145,13 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
 def _about_zeropoint(zeropoint: Mapping[str, Any], lead: str) -> dict[str, str]:
     proof, verdict = zeropoint["proof"], zeropoint["verdict"]
     judged = {c: p for c, p in proof.items() if p["verdict"] != "NONE" and p["ratio"] is not None}
+    second = _about_exposures(zeropoint.get("exposures", {}))
+    if len(proof) == 1:
+        text = second or "One PHOTFLAM everywhere, but no other chip or exposure to prove it with."
+        return {"part": "zeropoint", "verdict": verdict, "text": lead + text.strip()}
     if not judged:
         text = "One PHOTFLAM everywhere, but no chip has enough stars seen on another chip to prove it."
-        return {"part": "zeropoint", "verdict": verdict, "text": lead + text}
+        return {"part": "zeropoint", "verdict": verdict, "text": lead + text + second}
     farthest = max(judged, key=lambda c: abs(judged[c]["ratio"] - 1))
     p = judged[farthest]
     others = [c for c in judged if c != zeropoint["reference"]] or list(judged)
@@ -157,7 +163,22 @@ def _about_zeropoint(zeropoint: Mapping[str, Any], lead: str) -> dict[str, str]:
     silent = [c for c in proof if c not in judged]
     text += f" The zeropoint does not hold on {listing(failed)}." if failed else ""
     text += f" {listing(silent)} could not be judged." if silent else ""
-    return {"part": "zeropoint", "verdict": verdict, "text": lead + text}
+    return {"part": "zeropoint", "verdict": verdict, "text": lead + text + second}
+
+
+def _about_exposures(proof: Mapping[str, Any]) -> str:
+    """Say what stars tell of exposure against exposure; nothing where they tell nothing."""
+    judged = {r: p for r, p in proof.items() if p["verdict"] != "NONE" and p["ratio"] is not None}
+    if len(judged) < 2:
+        return ""
+    farthest = max(judged, key=lambda r: (abs(judged[r]["ratio"] - 1), judged[r]["error"] or 0))
+    p = judged[farthest]
+    text = (
+        f" On {len(judged)} exposures the same stars have the same flux to within {100 * abs(p['ratio'] - 1):.1f} ±"
+        f" {100 * (p['error'] or 0):.1f} % (farthest: {farthest})."
+    )
+    failed = [r for r, v in judged.items() if v["verdict"] == "FAIL"]
+    return text + (f" The zeropoint does not hold on {listing(failed)}." if failed else "")
 
 
 def _about_cosmic_rays(report: Mapping[str, Any]) -> dict[str, str]:

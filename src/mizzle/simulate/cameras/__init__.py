@@ -4,7 +4,16 @@ Positions come from `astropy.wcs`, not from mizzle's own geometry, so the two ca
 """
 
 from mizzle.simulate.cameras.files import write_exposures
-from mizzle.simulate.cameras.plan import CAMERAS, CameraPlan, make_camera_plan
+from mizzle.simulate.cameras.plan import CAMERAS, PATTERNS, TWO_EPOCHS, CameraPlan, make_camera_plan
 from mizzle.simulate.cameras.visit import CameraVisit, camera_visit
 
-__all__ = ["CAMERAS", "CameraPlan", "CameraVisit", "camera_visit", "make_camera_plan", "write_exposures"]
+__all__ = [
+    "CAMERAS",
+    "PATTERNS",
+    "TWO_EPOCHS",
+    "CameraPlan",
+    "CameraVisit",
+    "camera_visit",
+    "make_camera_plan",
+    "write_exposures",
+]

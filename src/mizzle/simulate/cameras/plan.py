@@ -9,6 +9,14 @@ from mizzle.errors import SettingsError
 from mizzle.instrument.photometry import TYPICAL_SHARE, encircled_energy
 from mizzle.io.camera_headers import known_headers
 
+#: Offsets of exposures [arcsec along x and y]: two at one place, three on a line, four on a box.
+PATTERNS = {
+    "cr-split": ((0.0, 0.0), (0.0, 0.0)),
+    "line-3": ((0.0, 0.0), (0.983, 2.517), (1.967, 5.034)),
+    "box-4": ((0.0, 0.0), (0.265, 0.093), (0.397, 0.265), (0.132, 0.172)),
+}
+#: Eleven years and half a turn apart: all stars change chips. Sensitivity fell by 2 %.
+TWO_EPOCHS = ((53436.0, 1.0, 0.0), (57677.0, 1.02, 180.0))
 #: Four points that cross the gaps between chips and fall on mixed fractions of a pixel [arcsec along x and y].
 DITHERS = ((0.0, 0.0), (3.013, 1.487), (1.511, 4.523), (-1.527, 3.049))
 
@@ -90,8 +98,9 @@ class CameraPlan:
         1 sigma per axis of each exposure's header [mas].
     roll_error : float
         1 sigma [deg].
-    epochs : tuple of (float, float)
-        For each epoch, MJD and PHOTFLAM over the header's; the exposures are shared among them in turn.
+    epochs : tuple of (float, float, float)
+        For each epoch, MJD, PHOTFLAM over the header's, and roll over the header's [deg]; the exposures are shared
+        among them in turn.
     seed : int
         Of all chance.
     rays : bool
@@ -108,7 +117,7 @@ class CameraPlan:
     sky: float = 0.08
     pointing_error: float = 30.0
     roll_error: float = 0.002
-    epochs: tuple[tuple[float, float], ...] = ((57677.0, 1.0),)
+    epochs: tuple[tuple[float, float, float], ...] = ((57677.0, 1.0, 0.0),)
     seed: int = 1
     rays: bool = True
 
@@ -134,7 +143,7 @@ class CameraPlan:
 
 
 def make_camera_plan(camera: str = "acs-wfc", **changes: Any) -> CameraPlan:
-    """Return a plan.
+    """Return a plan; `dithers` may be the name of one of `PATTERNS`.
 
     Raises
     ------
@@ -146,6 +155,11 @@ def make_camera_plan(camera: str = "acs-wfc", **changes: Any) -> CameraPlan:
     unknown = set(changes) - {field.name for field in fields(CameraPlan)}
     if unknown:
         raise SettingsError(f"simulated visits have no {', '.join(sorted(unknown))}", unknown=sorted(unknown))
+    pattern = changes.get("dithers")
+    if isinstance(pattern, str):
+        if pattern not in PATTERNS:
+            raise SettingsError(f"dithers '{pattern}' are not known; needed one of {', '.join(PATTERNS)}")
+        changes["dithers"] = PATTERNS[pattern]
     plan = CameraPlan(camera=camera, **changes)
     if plan.headers not in known_headers():
         known = [name.split()[1] for name in known_headers() if name.split()[0] == camera]

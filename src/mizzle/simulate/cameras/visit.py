@@ -140,9 +140,9 @@ def _pointing(header: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
 def turned(headers: CameraHeaders, version: int, shift: FloatArray, angle: float) -> dict[str, float]:
     """Return CRVAL and CD of a chip when the telescope moves by `shift` (east, north) [deg] and turns by `angle` [rad].
 
-    All chips turn about the reference point of the first one, on its tangent plane.
+    All chips turn about the middle between their reference points, on the tangent plane.
     """
-    center, _ = _pointing(headers.science_header(1))
+    center = np.mean([_pointing(headers.science_header(v + 1))[0] for v in range(len(headers.science))], axis=0)
     crval, cd = _pointing(headers.science_header(version))
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     scale = np.array([np.cos(np.deg2rad(center[1])), 1.0])
@@ -188,16 +188,17 @@ def _optics(visit: CameraVisit, version: int) -> Optics:
 
 def _exposure(visit: CameraVisit, number: int, rng: np.random.Generator) -> CameraExposure:
     plan, headers = visit.plan, visit.headers
-    mjd, photflam = plan.epochs[number % len(plan.epochs)]
+    mjd, photflam, roll = plan.epochs[number % len(plan.epochs)]
     _, cd = _pointing(headers.science_header(1))
     pixel = np.sqrt(abs(np.linalg.det(cd)))
     commanded = cd @ (np.array(plan.dithers[number]) / 3600.0 / pixel)
     error = rng.normal(0.0, plan.pointing_error / 3.6e6, 2)
-    angle = np.deg2rad(rng.normal(0.0, plan.roll_error))
+    commanded_roll = float(np.deg2rad(roll))
+    angle = commanded_roll + np.deg2rad(rng.normal(0.0, plan.roll_error))
     chips = []
     for version in range(1, len(headers.science) + 1):
         true = turned(headers, version, commanded + error, angle)
-        sky = turned(headers, version, commanded, 0.0)
+        sky = turned(headers, version, commanded, commanded_roll)
         chips.append(_chip(visit, version, true, sky, photflam, rng))
     root = f"{plan.facts.letter}z{plan.seed % 1000:03d}1{number + 1:02d}q"
     offset = (float(error[0] * 3.6e6), float(error[1] * 3.6e6))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import (
     Alignment,
     Catalog,
     ChipProof,
     CosmicRays,
     Exposure,
+    ExposureProof,
     FluxScales,
     Runner,
     SkyLevels,
@@ -23,11 +22,24 @@ from mizzle.model import (
     Zeropoint,
 )
 from mizzle.settings import Settings
-from mizzle.steps.chip_view import ChipView, view_chips
-from mizzle.steps.verify.rings import covered
+from mizzle.steps.chip_view import view_chips
+from mizzle.steps.verify.exposures import (
+    ExposureRatios,
+    Judged,
+    Measurements,
+    compare_exposures,
+    exposure_proofs,
+)
+from mizzle.steps.verify.sightings import (
+    Choice,
+    StarTable,
+    measure_stars,
+    on_two_chips,
+    on_two_exposures,
+    tabulate,
+)
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import Sightings, Solution, gather, pair_table, solve
-from mizzle.steps.verify.stars import Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
 
 FloatArray = NDArray[np.float64]
 
@@ -35,9 +47,6 @@ FloatArray = NDArray[np.float64]
 FEWEST_PAIRS = 5
 FAIL_SIGMA, FAIL_RATIO = 3.0, 0.02
 PASS_RATIO, PASS_ERROR = 0.01, 0.01
-
-#: Catalog flags (saturated, no flux) that keep a star out. Blends stay: both chips see the same blend.
-_UNFIT = 1 | 64
 
 
 def judge(ratio: float, error: float, n_pairs: int) -> Verdict:
@@ -96,8 +105,12 @@ def verify(
     reference = scales.references[exposures[0].filter]
     names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
-    measured = _measure(views, catalog, cosmic_rays, settings, runner)
-    table = _table(views, measured, settings, names)
+
+    def table_of(choice: Choice) -> StarTable:
+        found = measure_stars(views, catalog, cosmic_rays, settings, runner, choice=choice)
+        return tabulate(views, found, settings, names)
+
+    table = table_of(on_two_chips)
     raw = gather(table.star, table.chip, table.value, table.error)
     corrected = gather(table.star, table.chip, table.value + table.cte, table.error)
     if reference.chip in names:
@@ -111,109 +124,46 @@ def verify(
         skies, note = sky_ratios(views, sky, reference.chip, settings, runner)
         notes += [note] if note else []
     proof = _proofs(names, reference.chip, with_cte, without, skies, settings)
+    second = _second_axis(exposures, table_of, scales, names, settings) if len(exposures) > 1 else {}
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
         notes.append(f"too few stars reach {', '.join(lonely)} to judge: fewer than {FEWEST_PAIRS} pairs, or no chain")
     tables = {"pairs": _pairs(corrected, catalog, names), "scatter": with_cte.scatter}
-    return Zeropoint(reference, proof, tuple(notes), tables)
+    return Zeropoint(reference, proof, tuple(notes), tables, second)
+
+
+def _second_axis(
+    exposures: Sequence[Exposure],
+    table_of: Callable[[Choice], StarTable],
+    scales: FluxScales,
+    names: Sequence[str],
+    settings: Settings,
+) -> dict[str, ExposureProof]:
+    """Compare exposures, of whatever epochs and orients, with the one whose PHOTFLAM leads."""
+    table, options = table_of(on_two_exposures), settings.verify
+    factors = [float(np.mean(list(scales.factors[exposure.root].values()))) for exposure in exposures]
+    leads = scales.references[exposures[0].filter].origin.endswith
+    reference = next((i for i, exposure in enumerate(exposures) if leads(exposure.root)), 0)
+
+    def solved(value: FloatArray) -> ExposureRatios:
+        seen = Measurements(table.star, table.exposure, table.chip, value, table.error)
+        return compare_exposures(seen, len(exposures), len(names), reference=reference)
+
+    by = Judged(
+        roots=[exposure.root for exposure in exposures],
+        chips=names,
+        scale=[factor / factors[reference] for factor in factors],
+        systematic=options.systematic,
+        cte_error=options.cte_error,
+        judge=judge,
+    )
+    return exposure_proofs(solved(table.value + table.cte), solved(table.value), by, reference=reference)
 
 
 def _nothing(n: int, seen: Sightings) -> Solution:
     """Return the answer when no exposure holds the reference chip."""
     nan = np.full(n, np.nan)
     return Solution(nan, nan, np.zeros(n, np.int64), np.ones(seen.star.size), float("nan"))
-
-
-def _measure(
-    views: Sequence[ChipView],
-    catalog: Catalog,
-    cosmic_rays: CosmicRays,
-    settings: Settings,
-    runner: Runner,
-) -> list[Measured]:
-    """Photometer every star that reaches two chips, on every exposure."""
-    options = settings.verify
-    if not options.enabled or len(catalog) == 0:
-        return []
-    fit = np.flatnonzero((np.asarray(catalog.columns["flags"]) & _UNFIT) == 0)
-    fit = fit[np.argsort(-np.asarray(catalog.columns["flux"])[fit], kind="stable")][: options.max_stars]
-    ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
-
-    def place(view: ChipView) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        x, y, lit = lit_positions(view, ra, dec, options.margin)
-        return x, y, lit & (_expected_snr(view, rate) > options.snr)
-
-    placed = runner.map(place, views)
-    camera = views[0].camera
-    on_chip = np.zeros((len(camera.chips), fit.size), dtype=np.bool_)
-    for view, (_, _, lit) in zip(views, placed, strict=True):
-        on_chip[camera.chips.index(view.name)] |= lit
-    shared = on_chip.sum(axis=0) >= 2
-    chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
-    busy = [i for i, index in enumerate(chosen) if index.size]
-    stamps = runner.map(
-        lambda i: cut_stamps(
-            views[i],
-            PlacedStars(chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
-            covered(placed[i][:2], rate, views[i].chip),
-            cosmic_rays,
-            settings,
-        ),
-        busy,
-    )
-    found = measure_stamps(stamps, camera.classes, settings)
-    return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]
-
-
-def _expected_snr(view: ChipView, rate: FloatArray) -> FloatArray:
-    """Return the signal-to-noise ratio a star should have on one exposure: chosen by what it is, not by what it got."""
-    inside = np.maximum(rate, 0.0) / view.camera.to_infinity(view.exposure.filter)
-    electrons = inside * view.exposure.exptime / view.factor * view.noise.gain
-    pixels = np.pi * 0.25 / view.chip.frame.scale**2
-    result: FloatArray = electrons / np.sqrt(electrons + pixels * (view.noise.floor + 5.0))
-    return result
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """All measurements in one list: star, chip, logarithm of the equalized rate, error, CTE correction to add."""
-
-    star: NDArray[np.int64]
-    chip: NDArray[np.int64]
-    value: FloatArray
-    error: FloatArray
-    cte: FloatArray
-
-
-def _table(
-    views: Sequence[ChipView],
-    measured: Sequence[Measured],
-    settings: Settings,
-    names: Sequence[str],
-) -> _Table:
-    """Equalize the fluxes and work out what transfer cost."""
-    of_chip = {(view.root, view.name): view for view in views}
-    parts: list[tuple[Any, ...]] = []
-    for one in measured:
-        view = of_chip[one.root, one.chip]
-        good = one.flux > 3.0 * one.error
-        star, flux, error = one.star[good], one.flux[good], one.error[good]
-        value = np.log(flux * view.factor / view.exposure.exptime)
-        cte = _cte(view, one, settings)[good] * (0.4 * np.log(10.0))
-        chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
-        parts.append((star, chip, value, error / flux, cte))
-    if not parts:
-        empty = np.zeros(0)
-        return _Table(empty.astype(np.int64), empty.astype(np.int64), empty, empty, empty)
-    return _Table(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _cte(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
-    """Return magnitudes lost in transfer, from this exposure's own pixels, electrons and sky."""
-    if not corrects_cte(view.exposure, settings.verify.cte):
-        return np.zeros(one.star.size)
-    gain = view.noise.gain
-    return charge_loss(view.exposure, view.chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
 
 
 def _proofs(

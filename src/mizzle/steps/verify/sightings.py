@@ -1,0 +1,163 @@
+"""Stars on single exposures, measured where two chips or two exposures see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.charge import charge_loss, corrects_cte
+from mizzle.model import Catalog, CosmicRays, Runner
+from mizzle.settings import Settings
+from mizzle.steps.chip_view import ChipView
+from mizzle.steps.verify.rings import covered
+from mizzle.steps.verify.stars import Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
+
+FloatArray = NDArray[np.float64]
+
+#: Catalog flags (saturated, no flux) that keep a star out. Blends stay: all see the same blend.
+_UNFIT = 1 | 64
+#: Stars that are enough to compare exposures with: 400 give .05 %.
+_ENOUGH = 400
+
+#: Tells from ``(n_views, n_stars)``, whether a chip of an exposure holds a star, and the views, which are measured.
+Choice = Callable[[NDArray[np.bool_], Sequence[ChipView]], NDArray[np.bool_]]
+
+
+def on_two_chips(held: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
+    """Choose the stars that two chips or more see, in whichever exposures."""
+    names = [view.name for view in views]
+    return np.asarray(sum(held[[n == one for n in names]].any(axis=0).astype(int) for one in set(names)) >= 2)
+
+
+def on_two_exposures(held: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
+    """Choose the brightest stars that two exposures or more see; stars come in order of brightness."""
+    roots = [view.root for view in views]
+    seen = sum(held[[root == one for root in roots]].any(axis=0).astype(int) for one in set(roots))
+    several = np.asarray(seen >= 2)
+    return np.asarray(several & (np.cumsum(several) <= _ENOUGH))
+
+
+def measure_stars(
+    views: Sequence[ChipView],
+    catalog: Catalog,
+    cosmic_rays: CosmicRays,
+    settings: Settings,
+    runner: Runner,
+    *,
+    choice: Choice,
+) -> list[Measured]:
+    """Photometer the stars chosen, on every exposure.
+
+    Parameters
+    ----------
+    views : sequence of ChipView
+        Of one filter.
+    catalog, cosmic_rays, settings, runner
+        As for `verify`.
+    choice : callable
+        `on_two_chips` or `on_two_exposures`.
+    """
+    options = settings.verify
+    if not options.enabled or len(catalog) == 0:
+        return []
+    fit = np.flatnonzero((np.asarray(catalog.columns["flags"]) & _UNFIT) == 0)
+    fit = fit[np.argsort(-np.asarray(catalog.columns["flux"])[fit], kind="stable")][: options.max_stars]
+    ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
+
+    def place(view: ChipView) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        x, y, lit = lit_positions(view, ra, dec, options.margin)
+        return x, y, lit & (_expected_snr(view, rate) > options.snr)
+
+    placed = runner.map(place, views)
+    shared = choice(np.array([lit for _, _, lit in placed]), views)
+    chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
+    busy = [i for i, index in enumerate(chosen) if index.size]
+    stamps = runner.map(
+        lambda i: cut_stamps(
+            views[i],
+            PlacedStars(chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
+            covered(placed[i][:2], rate, views[i].chip),
+            cosmic_rays,
+            settings,
+        ),
+        busy,
+    )
+    found = measure_stamps(stamps, views[0].camera.classes, settings)
+    return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]
+
+
+def _expected_snr(view: ChipView, rate: FloatArray) -> FloatArray:
+    """Return the signal-to-noise ratio a star should have on one exposure: chosen by what it is, not by what it got."""
+    inside = np.maximum(rate, 0.0) / view.camera.to_infinity(view.exposure.filter)
+    electrons = inside * view.exposure.exptime / view.factor * view.noise.gain
+    pixels = np.pi * 0.25 / view.chip.frame.scale**2
+    result: FloatArray = electrons / np.sqrt(electrons + pixels * (view.noise.floor + 5.0))
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class StarTable:
+    """All measurements in one list.
+
+    Parameters
+    ----------
+    star, exposure, chip : (m,) int array
+        Which: index into the catalog, the exposures and the names.
+    value, error : (m,) array
+        Logarithm of the equalized rate.
+    cte : (m,) array
+        Correction to add.
+    """
+
+    star: NDArray[np.int64]
+    exposure: NDArray[np.int64]
+    chip: NDArray[np.int64]
+    value: FloatArray
+    error: FloatArray
+    cte: FloatArray
+
+
+def tabulate(
+    views: Sequence[ChipView],
+    measured: Sequence[Measured],
+    settings: Settings,
+    names: Sequence[str],
+) -> StarTable:
+    """Equalize the fluxes and work out what transfer cost.
+
+    Parameters
+    ----------
+    views, measured
+        What was measured on which.
+    settings : Settings
+        ``verify.cte``.
+    names : sequence of str
+        Chips, in the order of their indices.
+    """
+    numbers = {root: i for i, root in enumerate(dict.fromkeys(view.root for view in views))}
+    of_chip = {(view.root, view.name): view for view in views}
+    parts: list[tuple[Any, ...]] = []
+    for one in measured:
+        view = of_chip[one.root, one.chip]
+        good = one.flux > 3.0 * one.error
+        star, flux, error = one.star[good], one.flux[good], one.error[good]
+        value = np.log(flux * view.factor / view.exposure.exptime)
+        cte = _cte(view, one, settings)[good] * (0.4 * np.log(10.0))
+        chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
+        parts.append((star, np.full_like(chip, numbers[one.root]), chip, value, error / flux, cte))
+    if not parts:
+        none, empty = np.zeros(0, np.int64), np.zeros(0)
+        return StarTable(none, none, none, empty, empty, empty)
+    return StarTable(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _cte(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
+    """Return magnitudes lost in transfer, from this exposure's own pixels, electrons and sky."""
+    if not corrects_cte(view.exposure, settings.verify.cte):
+        return np.zeros(one.star.size)
+    gain = view.noise.gain
+    return charge_loss(view.exposure, view.chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
