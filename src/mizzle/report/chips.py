@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Marks; the order is that of tables and legends.
-SHAPES = {
-    "PC": "diamond", "WF2": "circle", "WF3": "square", "WF4": "triangle",
-    "WFC1": "circle", "WFC2": "diamond", "UVIS1": "circle", "UVIS2": "diamond", "HRC": "circle", "IR": "circle",
-}  # fmt: skip
-#: The page's style sheet names its four colors after WFPC2's chips; other cameras' chips take two of them.
-_COLORS = {"WFC1": "wf2", "WFC2": "pc", "UVIS1": "wf2", "UVIS2": "pc", "HRC": "wf2", "IR": "wf2"}
-#: Chips that touch, in one exposure or as dithers move them.
-BORDERS = (("PC", "WF2"), ("WF2", "WF3"), ("WF3", "WF4"), ("WF4", "PC"), ("WFC1", "WFC2"), ("UVIS1", "UVIS2"))
+from mizzle.instrument.cameras import CAMERAS
+
+#: Marks of a camera's chips, in their order; where there are four, the first stands for the finest pixels.
+_MARKS = {4: ("diamond", "circle", "square", "triangle"), 2: ("circle", "diamond"), 1: ("circle",)}
+#: The page's style sheet names its four colors after the chips of the camera that has four; others take two of them.
+_COLORS = {2: ("wf2", "pc"), 1: ("wf2",)}
 _SPACE = 0.15
+
+#: Marks by chip; the order is that of tables and legends.
+SHAPES = {chip: mark for camera in CAMERAS for chip, mark in zip(camera.chips, _MARKS[len(camera.chips)], strict=True)}
+_PAINT = {
+    chip: color
+    for camera in CAMERAS
+    if len(camera.chips) in _COLORS
+    for chip, color in zip(camera.chips, _COLORS[len(camera.chips)], strict=True)
+}
+#: Chips that touch, in one exposure or as dithers move them: four go around.
+BORDERS = tuple(
+    (one, two)
+    for camera in CAMERAS
+    for one, two in zip(camera.chips, (*camera.chips[1:], camera.chips[0]), strict=True)
+    if len(camera.chips) > 2 or camera.chips.index(one) < camera.chips.index(two)
+)
 
 
 def paint(chip: str) -> str:
@@ -25,7 +38,7 @@ def paint(chip: str) -> str:
     >>> paint("PC"), paint("UVIS2")
     ('pc', 'pc')
     """
-    return _COLORS.get(chip, chip.lower())
+    return _PAINT.get(chip, chip.lower())
 
 
 def shape(chip: str) -> str:
@@ -47,12 +60,12 @@ def nudge(chip: str) -> float:
     >>> nudge("WFC1"), nudge("WFC2"), nudge("IR")
     (-0.075, 0.075, 0.0)
     """
-    for group in (("PC", "WF2", "WF3", "WF4"), ("WFC1", "WFC2"), ("UVIS1", "UVIS2")):
-        if chip in group:
-            return _SPACE * (group.index(chip) - (len(group) - 1) / 2)
-    return 0.0
+    group = next((camera.chips for camera in CAMERAS if chip in camera.chips), (chip,))
+    return _SPACE * (group.index(chip) - (len(group) - 1) / 2)
 
 
 def unit(report: Mapping[str, Any]) -> str:
-    """Return the unit of the exposures' pixels: DN of WFPC2, electrons of the others."""
-    return "DN" if report.get("camera", "WFPC2") == "WFPC2" else "e⁻"
+    """Return the unit of the exposures' pixels: counts, or electrons."""
+    name = report.get("camera")
+    electrons = any(camera.name == name and camera.unit.startswith("ELECTRON") for camera in CAMERAS)
+    return "e⁻" if electrons else "DN"
