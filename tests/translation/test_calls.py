@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from mizzle import DataError, SettingsError
-from mizzle.drizzlepac import pixtopix, pixtosky, resetbits, skytopix, tweakback
+from mizzle.drizzlepac import pixtopix, pixtosky, resetbits, skytopix, tweakback, util
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
 from mizzle.drizzlepac.photeq import photeq
 from mizzle.drizzlepac.tweakreg import TweakReg
@@ -266,6 +266,14 @@ def test_skymatch_writes_the_sky_where_asked(here):
     sky = skymatch("ua*c0m.fits", skymethod="localmin", readonly=False)
     written = fits.getheader("ua060502m_c0m.fits", 3)["SKYUSER"]
     assert written == pytest.approx(sky.levels["ua060502m"]["WF3"])
+
+
+def test_science_images_are_counted_as_scripts_expect(here):
+    assert util.count_sci_extensions("ua060502m_c0m.fits") == (4, "SCI")
+    assert util.count_sci_extensions("ua060502m_c0m.fits", return_ind=True) == [1, 2, 3, 4]
+    fits.writeto("plain.fits", np.zeros((3, 3)))
+    assert util.count_sci_extensions("plain.fits") == (1, "PRIMARY")
+    assert [util.is_blank(v) for v in (None, "", " ", "None", "INDEF", 0, "x")] == [True] * 5 + [False] * 2
 
 
 def test_gains():

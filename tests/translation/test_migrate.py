@@ -81,3 +81,64 @@ def test_every_parameter_is_on_the_page():
     for task in (TASK, TWEAK_TASK, PHOTEQ_TASK, SKYMATCH_TASK, UPDATEWCS_TASK):
         missing = [name for name in (*task.used, *task.void) if f"`{name}`" not in page]
         assert not missing, (task.name, missing)
+
+
+IMPORTS = """import os, drizzlepac, stwcs.wcsutil as w  # all
+import drizzlepac.mapreg
+from stsci import skypac
+from stsci.tools import teal
+from drizzlepac import updatehdr, tweakback
+from stwcs.wcsutil import HSTWCS, altwcs
+if os:
+    import drizzlepac.astrodrizzle as ad
+"""
+
+
+def test_every_form_of_import_is_rewritten_and_what_is_not_there_is_said():
+    made = migrate(IMPORTS, TASKS, notebook=False)
+    assert made.text.splitlines() == [
+        "import os; import mizzle.drizzlepac as drizzlepac; import mizzle.stwcs.wcsutil as w  # all",
+        "import mizzle.drizzlepac.mapreg; import mizzle.drizzlepac as drizzlepac",
+        "from mizzle import skypac",
+        "from stsci.tools import teal",
+        "from mizzle.drizzlepac import updatehdr, tweakback",
+        "from mizzle.stwcs.wcsutil import HSTWCS, altwcs",
+        "if os:",
+        "    import mizzle.drizzlepac.astrodrizzle as ad",
+    ]
+    missing = {(r.place, r.text.split()[0]) for r in made.remarks if "no counterpart" in r.text}
+    assert missing == {
+        ("line 2", "drizzlepac.mapreg"), ("line 5", "drizzlepac.updatehdr"), ("line 6", "stwcs.wcsutil.altwcs")
+    }  # fmt: skip
+
+
+def test_globs_files_and_spread_parameters():
+    code = (
+        "files = glob.glob('u*c0m.fits')\n"
+        "first = sorted(glob.glob('u*c0m.fits'))[0]\n"
+        "AstroDrizzle(files, **{'stepsize': 1, 'final_pixfrc': 1})\n"
+        "fits.open(f'{root}_sci1_dqmask.fits'), fits.open('m2_med.fits')\n"
+    )
+    remarks = migrate(code, TASKS, notebook=False).remarks
+    assert [remark.place for remark in remarks] == sorted(remark.place for remark in remarks)
+    text = "\n".join(f"{remark.place}: {remark.text}" for remark in remarks)
+    assert "line 1: an unsorted glob" in text
+    assert "line 2" not in text
+    assert "line 3: AstroDrizzle: final_pixfrc is no parameter" in text
+    assert "line 3: AstroDrizzle: stepsize changes nothing" in text
+    assert "line 4: *_dqmask.fits is not written" in text
+    assert "median=True" in text
+
+
+def test_the_rewritten_notebook_says_only_what_is_there(tmp_path):
+    """Every module that the notebook of 2018 imports is there under its new name."""
+    source = (
+        "from stwcs.updatewcs import updatewcs\nfrom drizzlepac import tweakreg, astrodrizzle, photeq\n"
+        "from stsci.skypac import skymatch\nfrom stwcs.wcsutil import HSTWCS\n"
+        "from drizzlepac.wfpc2Data import WFPC2_GAINS\n"
+    )
+    made = migrate(source, TASKS, notebook=False)
+    assert not made.remarks
+    names: dict = {}
+    exec(made.text, names)
+    assert names["WFPC2_GAINS"][3][7][0] == 6.9

@@ -5,15 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mizzle.io.rewriting import chip_units, opened
+from mizzle.io.rewriting import opened
 
 __all__ = ["count_sci_extensions", "is_blank"]
 
 
-def count_sci_extensions(filename: str) -> list[tuple[str, int]]:
-    """Return name and version of each science image of a file."""
+def count_sci_extensions(filename: str, return_ind: bool = False) -> tuple[int, str] | list[int]:
+    """Return how many science images a file has, and what they are called; or their places in the file.
+
+    Parameters
+    ----------
+    filename : str
+        A FITS file.
+    return_ind : bool
+        The places instead: indices of the extensions.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
     with opened(Path(filename)) as hdus:
-        return [("SCI", int(unit.header.get("EXTVER", 1))) for unit in chip_units(hdus).values()]
+        places = [index for index, hdu in enumerate(hdus) if hdu.name == "SCI"]
+        if return_ind:
+            return places
+        return (len(places), "SCI") if places else (1, "PRIMARY")
 
 
 def is_blank(value: Any) -> bool:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mizzle.errors import InputError
+from mizzle.translation.imports import is_there, rewritten_import
 from mizzle.translation.parameters import Task
-
-#: Incumbent's package to mizzle's.
-PACKAGES = {"stsci.skypac": "mizzle.skypac", "drizzlepac": "mizzle.drizzlepac", "stwcs": "mizzle.stwcs"}
-
-_IMPORT = re.compile(
-    r"^(?P<indent>\s*)(?P<word>import|from)\s+(?P<package>stsci\.skypac|drizzlepac|stwcs)\b(?P<rest>.*)$"
-)
 
 #: What differs in the result of a call, by its last name.
 DIFFERENCES = {
@@ -95,20 +88,64 @@ def migrate(text: str, tasks: Mapping[str, Task], *, notebook: bool, source: str
 
 
 def migrate_code(code: str, tasks: Mapping[str, Task], where: str) -> tuple[str, list[Remark]]:
-    """Return code with rewritten imports, and remarks; `where` goes before their line."""
-    lines = [_import(line) for line in code.splitlines(keepends=True)]
-    remarks = [Remark(f"{where}line {n}", text) for n, text in _literal_remarks(code)]
+    """Return code with rewritten imports, and remarks in the order of lines; `where` goes before their line."""
+    lines = [rewritten_import(line) for line in code.splitlines(keepends=True)]
+    found = list(_literal_remarks(code))
     # Lines for the notebook alone (%magic, !command) are no Python.
     plain = "".join(_without_magic(line) for line in code.splitlines(keepends=True))
     try:
         tree = ast.parse(plain)
     except SyntaxError as problem:
-        unread = Remark(f"{where}line {problem.lineno}", "not Python: calls were not looked at")
-        return "".join(lines), [*remarks, unread]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            remarks += [Remark(f"{where}line {node.lineno}", text) for text in _call_remarks(node, tasks)]
+        found.append((problem.lineno or 1, "not Python: calls were not looked at"))
+    else:
+        found += _tree_remarks(tree, tasks)
+    remarks = [Remark(f"{where}line {number}", text) for number, text in sorted(found, key=lambda one: one[0])]
     return "".join(lines), remarks
+
+
+def _tree_remarks(tree: ast.AST, tasks: Mapping[str, Task]) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what imports, calls and wildcards say."""
+    in_order = {id(arg) for node in ast.walk(tree) if _called(node) == "sorted" for arg in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((node.lineno, text) for text in _import_remarks(node))
+        elif isinstance(node, ast.Subscript) and _is_glob(node.value) and id(node.value) not in in_order:
+            text = "an element of an unsorted glob: the disk decides which; write sorted(glob.glob(...))"
+            yield node.lineno, text
+            in_order.add(id(node.value))
+        elif isinstance(node, ast.Call):
+            yield from ((node.lineno, text) for text in _call_remarks(node, tasks))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_glob(node) and id(node) not in in_order:
+            yield (
+                node.lineno,
+                "an unsorted glob: calls of mizzle sort their files, but the list's own order is the disk's",
+            )
+
+
+def _called(node: ast.AST) -> str:
+    """Return the last name of what is called."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _is_glob(node: ast.AST) -> bool:
+    return _called(node) in ("glob", "iglob")
+
+
+def _import_remarks(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield what an import asks for that is not there."""
+    if isinstance(node, ast.Import):
+        names = [(alias.name, "") for alias in node.names]
+    else:
+        names = [(node.module or "", alias.name) for alias in node.names]
+    for module, name in names:
+        whole = f"{module}.{name}" if name else module
+        if module.startswith("stsci.tools") or (module == "stsci" and name == "tools"):
+            yield f"{whole} stays what it is: a .cfg file, or what teal.load returns, may be given as configobj"
+        elif not is_there(module, name):
+            yield f"{whole} has no counterpart in mizzle: the import will fail"
 
 
 def _without_magic(line: str) -> str:
@@ -117,53 +154,55 @@ def _without_magic(line: str) -> str:
     return f"{line[: len(line) - len(bare)]}pass\n" if bare.startswith(("%", "!")) else line
 
 
-def _import(line: str) -> str:
-    """Return a line with the incumbent's package replaced by mizzle's."""
-    match = _IMPORT.match(line.rstrip("\n"))
-    if match is None:
-        return line
-    target, rest = PACKAGES[match["package"]], match["rest"]
-    if match["word"] == "import" and " as " not in rest:
-        if rest.startswith("."):  # import drizzlepac.astrodrizzle: the code goes on to say drizzlepac.astrodrizzle
-            line = f"{match['indent']}import {target}{rest}; import {target} as {match['package'].split('.')[-1]}\n"
-        else:
-            line = f"{match['indent']}import {target} as {match['package'].split('.')[-1]}{rest}\n"
-        return line
-    return f"{match['indent']}{match['word']} {target}{rest}\n"
-
-
 def _literal_remarks(code: str) -> Iterator[tuple[int, str]]:
     """Yield remarks on names of files."""
     for number, line in enumerate(code.splitlines(), 1):
-        if re.search(r"glob\.glob\([^)]*\)\s*\[", line) and "sorted" not in line:
-            yield (
-                number,
-                "an element of an unsorted glob: the disk decides which; write sorted(glob.glob(...))",
-            )
         if "_drz_sci.fits" in line or "_drz_wht.fits" in line:
             yield number, "AstroDrizzle writes _drw for WFPC2; _drz names are there for the default output 'final' only"
-        for name in ("staticMask.fits", "_single_mask.fits", "_final_mask.fits", "_dqmask.fits", "skymatch_mask"):
+        for name in _NOT_WRITTEN:
             if name in line:
                 yield number, f"*{name} is not written"
+        for name, step in (("_med.fits", "median"), ("_blt.fits", "blot"), ("_crclean.fits", "driz_cr_corr")):
+            if name in line:
+                yield number, f"*{name} is written where {step}=True stands in the call of AstroDrizzle"
 
 
 def _call_remarks(node: ast.Call, tasks: Mapping[str, Task]) -> Iterator[str]:
     """Yield remarks on one call."""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    name = _called(node)
     if name not in DIFFERENCES:
         return
     yield f"{name}: {DIFFERENCES[name]}"
     task = tasks.get(name)
+    if task is None:
+        return
+    idle: dict[str, list[str]] = {}
+    for key, value in _given(node):
+        if not task.knows(key):
+            if key not in _OTHER:
+                yield f"{name}: {key} is no parameter of it: the call will raise"
+        elif key in task.void:
+            default, reason = task.void[key]
+            if not isinstance(value, ast.Constant) or value.value != default:
+                idle.setdefault(reason, []).append(key)
+    for reason, keys in idle.items():
+        yield f"{name}: {', '.join(keys)} change{'s' if len(keys) == 1 else ''} nothing here: {reason}"
+
+
+def _given(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the parameters of a call by name, those of a dictionary that is spread out too."""
     for keyword in node.keywords:
-        if task is None or keyword.arg is None:
-            continue
-        if not task.knows(keyword.arg):
-            if name in ("AstroDrizzle", "TweakReg") and keyword.arg not in _OTHER:
-                yield f"{name}: {keyword.arg} is no parameter of it: the call will raise"
-        elif keyword.arg in task.void:
-            default, reason = task.void[keyword.arg]
-            if not isinstance(keyword.value, ast.Constant) or keyword.value.value != default:
-                yield f"{name}: {keyword.arg} changes nothing here: {reason}"
+        if keyword.arg is not None:
+            yield keyword.arg, keyword.value
+        elif isinstance(keyword.value, ast.Dict):
+            for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
+                if isinstance(key, ast.Constant):
+                    yield str(key.value), value
 
 
+#: Ends of names of files that the incumbents write, and mizzle does not.
+_NOT_WRITTEN = (
+    *("staticMask.fits", "_single_mask.fits", "_final_mask.fits", "_dqmask.fits", "skymatch_mask", "_d2im.fits"),
+    *("_xy_catalog.match", "hist2d_"),
+)
 _OTHER = frozenset({"input", "files", "editpars", "configobj", "imagefindcfg", "refimagefindcfg", "wcsmap"})
