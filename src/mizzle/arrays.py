@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,3 +21,10 @@ Mask = NDArray[np.bool_]
 
 Marks = NDArray[np.uint8]
 """Bits of each pixel."""
+
+
+class Places(NamedTuple):
+    """Places on an image: ``(n,)`` each, 0-based pixels."""
+
+    x: FloatArray
+    y: FloatArray

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.steps.align.match import close_pairs, poisson_tail, rotation, vote
+from mizzle.steps.align.match import Magnitudes, close_pairs, poisson_tail, rotation, vote
 
 
 @given(radius=st.floats(0.2, 60.0), window=st.floats(0.1, 0.4))
@@ -76,10 +76,10 @@ def test_a_cluster_against_itself_elsewhere_does_not_match():
 def test_magnitudes_that_disagree_do_not_vote():
     stars = np.random.default_rng(1).uniform(-80, 80, (50, 2))
     mags = np.linspace(18, 22, 50)
-    assert vote(stars, stars, radius=1.0, mags=(mags, mags, 0.75)).n == 50
-    assert vote(stars, stars, radius=1.0, mags=(mags, mags + 2.0, 0.75)) is None
+    assert vote(stars, stars, radius=1.0, mags=Magnitudes(mags, mags, 0.75)).n == 50
+    assert vote(stars, stars, radius=1.0, mags=Magnitudes(mags, mags + 2.0, 0.75)) is None
     unknown = np.full(50, np.nan)
-    assert vote(stars, stars, radius=1.0, mags=(mags, unknown, 0.75)).n == 50
+    assert vote(stars, stars, radius=1.0, mags=Magnitudes(mags, unknown, 0.75)).n == 50
 
 
 def test_empty_and_single_lists():

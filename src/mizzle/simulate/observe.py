@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.errors import SettingsError
 from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
@@ -169,7 +170,7 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
         strikes = cosmic_rays(frame.shape, effects.cosmic_rays, conditions.exptime, rng)
     seen = _stars_on_chip(job, frame, response, sky)
     light = sky * area.astype(np.float64)
-    where = seen["x"], seen["y"]
+    where = Places(seen["x"], seen["y"])
     add_starlight(light, seen["psf"], frame, where, seen["scales"], seen["recorded"])
     if effects.cte_trails:
         add_trails(light, seen["psf"], frame, where, seen["scales"], seen["electrons"] - seen["recorded"])

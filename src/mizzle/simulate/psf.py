@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.instrument.star_optics import DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.psf.image import REACH
@@ -124,7 +125,7 @@ def point_spread(
 
 def stamps(
     psf: PointSpread,
-    center: tuple[FloatArray, FloatArray],
+    center: Places,
     scales: tuple[FloatArray, FloatArray],
     edges: tuple[FloatArray, FloatArray],
 ) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import ChipFrame
 from mizzle.simulate.psf import PointSpread, stamps
 from mizzle.simulate.spikes import LEAST, SPIKE_SHARE, add_spikes
@@ -81,7 +82,7 @@ def add_stars(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
-    where: tuple[FloatArray, FloatArray],
+    where: Places,
     scales: FloatArray,
     charge: FloatArray,
 ) -> None:
@@ -120,7 +121,7 @@ def add_stars(
         part = slice(start, start + _BLOCK)
         around_x = np.asarray(first_x[part, None] - size + steps - 0.5, dtype=np.float64)
         around_y = edges_y[first_y[part, None] + steps]
-        pieces = stamps(psf, (x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y))
+        pieces = stamps(psf, Places(x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y))
         pieces *= charge[part, None, None]
         for piece, x0, y0 in zip(pieces, first_x[part], first_y[part], strict=True):
             padded[y0 : y0 + size, x0 : x0 + size] += piece
@@ -131,7 +132,7 @@ def add_starlight(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
-    where: tuple[FloatArray, FloatArray],
+    where: Places,
     scales: FloatArray,
     charge: FloatArray,
 ) -> None:
@@ -141,7 +142,7 @@ def add_starlight(
         return
     bright = charge * SPIKE_SHARE * psf.spikes.density(np.zeros(1))[0] > LEAST
     for part, spread in ((bright, psf), (~bright, psf.without_spikes())):
-        add_stars(image, spread, frame, (where[0][part], where[1][part]), scales[part], charge[part])
+        add_stars(image, spread, frame, Places(where.x[part], where.y[part]), scales[part], charge[part])
     widths = np.hypot(psf.core_sigma / scales[bright], _DIFFUSED)
-    center = where[0][bright], row_shift(frame, where[1][bright])
+    center = Places(where.x[bright], row_shift(frame, where.y[bright]))
     add_spikes(image, psf.spikes, frame, center, widths, SPIKE_SHARE * charge[bright])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import ChipFrame
 
 FloatArray = NDArray[np.float64]
@@ -97,7 +98,7 @@ def add_spikes(
     image: FloatArray,
     spikes: Spikes,
     frame: ChipFrame,
-    where: tuple[FloatArray, FloatArray],
+    where: Places,
     sigma: FloatArray,
     charge: FloatArray,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import ChipFrame
 from mizzle.simulate.psf import PointSpread
 from mizzle.simulate.render import add_starlight
@@ -54,7 +55,7 @@ def add_trails(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
-    where: tuple[FloatArray, FloatArray],
+    where: Places,
     scales: FloatArray,
     lost: FloatArray,
 ) -> None:

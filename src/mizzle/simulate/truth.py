@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE
 from mizzle.model import Exposure
 from mizzle.model.arrays import locked
@@ -123,7 +124,7 @@ class Truth:
         chip = self.chip(root, name)
         frame = self.exposures[root].pointing.true[name]
         light = np.zeros(frame.shape)
-        where = chip.x, chip.y
+        where = Places(chip.x, chip.y)
         add_starlight(light, chip.psf, frame, where, chip.scales, chip.recorded if recorded else chip.electrons)
         if recorded and self.plan.effects.cte_trails:
             add_trails(light, chip.psf, frame, where, chip.scales, chip.electrons - chip.recorded)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +163,14 @@ def _rolls(max_roll: float, lever: float, window: float) -> FloatArray:
     return np.linspace(-max_roll, max_roll, 2 * steps + 1)
 
 
+class Magnitudes(NamedTuple):
+    """Magnitudes of two lists of sources, and the largest difference that a pair may have."""
+
+    first: FloatArray
+    second: FloatArray
+    tolerance: float
+
+
 def vote(
     a: FloatArray,
     b: FloatArray,
@@ -169,7 +178,7 @@ def vote(
     radius: float,
     window: float = 0.15,
     max_roll: float = 0.0,
-    mags: tuple[FloatArray, FloatArray, float] | None = None,
+    mags: Magnitudes | None = None,
 ) -> Vote | None:
     """Find the offset (and roll) that brings the most sources of `a` onto sources of `b`.
 
@@ -183,8 +192,8 @@ def vote(
         Pairs this close to the peak agree [arcsec].
     max_roll : float
         Largest roll searched [rad].
-    mags : (n,) array, (m,) array, float, optional
-        Magnitudes and the largest difference of a pair; pairs of unknown magnitude are let through.
+    mags : Magnitudes, optional
+        Of `a` and `b`; pairs of unknown magnitude are let through.
 
     Returns
     -------
@@ -218,24 +227,24 @@ def _brightest(
     b: FloatArray,
     radius: float,
     n_rolls: int,
-    mags: tuple[FloatArray, FloatArray, float] | None,
-) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray, float] | None]:
+    mags: Magnitudes | None,
+) -> tuple[FloatArray, FloatArray, Magnitudes | None]:
     """Cut both lists to what a search of this size can afford: the brightest come first."""
     area = max(float(np.prod(np.ptp(b, axis=0) + 2 * radius)), 1.0)
     share = min(1.0, 4.0 * radius * radius / area)
     keep = max(60, int(math.sqrt(MAX_PAIRS / (share * n_rolls))))
-    cut = None if mags is None else (mags[0][:keep], mags[1][:keep], mags[2])
+    cut = None if mags is None else Magnitudes(mags.first[:keep], mags.second[:keep], mags.tolerance)
     return a[:keep], b[:keep], cut
 
 
 def _voters(
-    a: FloatArray, b: FloatArray, radius: float, mags: tuple[FloatArray, FloatArray, float] | None
+    a: FloatArray, b: FloatArray, radius: float, mags: Magnitudes | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
     """Return the pairs that may vote, and their offsets."""
     first, second = close_pairs(a, b, radius)
     if mags is not None:
         # An unknown magnitude agrees with any.
-        fits = ~(np.abs(mags[0][first] - mags[1][second]) > mags[2])
+        fits = ~(np.abs(mags.first[first] - mags.second[second]) > mags.tolerance)
         first, second = first[fits], second[fits]
     return first, second, b[second] - a[first]
 
@@ -248,7 +257,7 @@ def _finish(
     radius: float,
     window: float,
     n_rolls: int,
-    mags: tuple[FloatArray, FloatArray, float] | None,
+    mags: Magnitudes | None,
 ) -> Vote:
     """Settle on the peak at the best roll and judge it, with the window and with a third of it.
 

@@ -10,7 +10,7 @@ import numpy as np
 from mizzle.model import Runner
 from mizzle.model.frame import FloatArray
 from mizzle.settings.align import AlignSettings
-from mizzle.steps.align.match import Vote, vote
+from mizzle.steps.align.match import Magnitudes, Vote, vote
 from mizzle.steps.align.sources import SourceList
 
 #: Up to this many exposures, every pair is tried; beyond, each with a few well-populated ones first.
@@ -44,7 +44,7 @@ def vote_between(a: SourceList, b: SourceList, settings: AlignSettings, radius: 
     if np.hypot(*(a.center - b.center)) > REACH + reach:
         return None
     same_band = a.band == b.band and a.band != ""
-    mags = (a.mag, b.mag, settings.magnitude_tolerance) if same_band else None
+    mags = Magnitudes(a.mag, b.mag, settings.magnitude_tolerance) if same_band else None
     return vote(
         a.position,
         b.position,

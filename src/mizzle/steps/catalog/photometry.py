@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
 from mizzle.stars.apertures import aperture_sums, ring_sky
@@ -87,7 +88,7 @@ def photometry(
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = _sums(mosaic, (variance, empty), (x[part], y[part]), radius, chip[part])
+        sums = _sums(mosaic, (variance, empty), Places(x[part], y[part]), radius, chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
@@ -125,14 +126,14 @@ def photometry(
     large = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip.tolist()], dtype=np.float64)
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
     level_variance = 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
-    level_variance *= _ring_excess(mosaic, (x, y), level_variance, off, options)
+    level_variance *= _ring_excess(mosaic, Places(x, y), level_variance, off, options)
     sky_variance = area**2 * level_variance
     return Photometry(flux - area * level, var + sky_variance, level, lost, bad)
 
 
 def _ring_excess(
     mosaic: Mosaic,
-    position: tuple[FloatArray, FloatArray],
+    position: Places,
     variance: FloatArray,
     off: NDArray[np.bool_],
     options: CatalogSettings,
@@ -164,7 +165,7 @@ def _ring_excess(
 def _sums(
     mosaic: Mosaic,
     planes: tuple[FloatArray, NDArray[np.bool_]],
-    position: tuple[FloatArray, FloatArray],
+    position: Places,
     radius: float,
     chip: NDArray[np.str_],
 ) -> dict[str, FloatArray]:
