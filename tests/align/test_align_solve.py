@@ -239,7 +239,9 @@ def test_proper_motions_bring_two_epochs_together():
         lists.append(dataclasses.replace(s.lists[0], root=f"uepoch{k:03d}"))
         shifts.append(s.shifts[0])
     a = solve(lists, catalog=sky(stars, pm_ra=motion[:, 0], pm_dec=motion[:, 1], epoch=2000.0))
-    assert a.verdict is Verdict.PASS
+    # The frames agree; a single image of moving stars is blurred nevertheless, and that is said.
+    assert a.verdict is Verdict.WARN
+    assert all("stars moved by" in entry.note for entry in a.exposures.values())
     for k, x in enumerate(lists):
         np.testing.assert_allclose(a.exposures[x.root].shift, shifts[k], atol=0.005)
         assert a.exposures[x.root].rms_mas < 12
