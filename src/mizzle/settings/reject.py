@@ -92,6 +92,11 @@ class RejectSettings(Section):
     )
     static: bool = setting(True, "Flag pixels that are far too low in every exposure (three at least).")
     static_sigma: float = setting(4.0, "How far below the sky.", unit="sigma", ge=1, le=100)
+    trails: Literal["auto", "always", "never"] = setting(
+        "auto",
+        "Look for straight trails of satellites across a chip and flag them whole; auto: where at most two exposures"
+        " are compared (more find them as they find rays).",
+    )
     by_epoch: bool = setting(
         True,
         "Compare exposures of one epoch with each other only, where stars moved between epochs; and keep exposures that"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView, view_chips
+from mizzle.steps.reject.trails import Trail, find_trails
 
 #: Places are good to this in any case, and thresholds allow for it [pixel].
 KNOWN_PLACE = 0.03
@@ -51,6 +52,10 @@ class ComparedChip:
     def full_rate(self) -> float:
         """Equalized counts per second of a pixel that may be full."""
         return self.view.camera.full_well * self.view.rate
+
+    def trails(self) -> list[Trail]:
+        """Return the straight trails across the chip."""
+        return find_trails(*self.pixels(), float(np.sqrt(self.view.noise.background(self.level))))
 
     def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return signal [count] and bad pixels (bits `allow` pass); read from the file again where memory is short."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +16,10 @@ from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips
 from mizzle.steps.reject.groups import Comparison, comparisons
-from mizzle.steps.reject.reference import Reference, build_reference
+from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
+from mizzle.steps.reject.trails import Trail
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
@@ -60,6 +61,8 @@ class ChipRays:
         In star cores: not flagged yet.
     prediction_error : float
         Of star cores, from `RecheckedCores`.
+    trails : tuple of Trail
+        Of satellites: among the flagged pixels.
     """
 
     packed: NDArray[np.uint8]
@@ -69,6 +72,7 @@ class ChipRays:
     too_low: NDArray[np.uint8] | None = None
     candidates: CoreCandidates | None = None
     prediction_error: float = float("nan")
+    trails: tuple[Trail, ...] = ()
 
 
 def find_cosmic_rays(
@@ -116,7 +120,16 @@ def find_cosmic_rays(
         if np.isfinite(one.prediction_error):
             doubts[root][name] = one.prediction_error
     methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
-    return CosmicRays(packed, fractions, methods, core_error=doubts)
+    return CosmicRays(packed, fractions, methods, _trail_notes(found), core_error=doubts)
+
+
+def _trail_notes(found: Mapping[tuple[str, str], ChipRays]) -> tuple[str, ...]:
+    """Say where trails were found."""
+    return tuple(
+        f"{root}: a straight trail, {2 * trail.half_width:.0f} pixels wide, crosses {name}: flagged whole"
+        for (root, name), one in found.items()
+        for trail in one.trails
+    )
 
 
 def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
@@ -153,7 +166,8 @@ def _compared_together(
     """Judge chips of one class, all by one reference."""
     many = len({compared.index for compared in chips}) > 1 and settings.method != "single"
     reference = build_reference(chips, settings, runner) if many else None
-    answers = runner.map(lambda number: _judge(chips[number], number, reference, settings), range(len(chips)))
+    few = len({compared.index for compared in chips}) <= FEW
+    answers = runner.map(lambda n: _judge(chips[n], n, reference, settings, few=few), range(len(chips)))
     if reference is not None and settings.second_look:
         answers = _with_rechecked_cores(chips, answers, reference, settings, runner)
     if settings.grow or settings.cte_grow:
@@ -161,7 +175,9 @@ def _compared_together(
     return {_key(chip): one for chip, one in zip(chips, answers, strict=True)}
 
 
-def _judge(compared: ComparedChip, number: int, reference: Reference | None, settings: RejectSettings) -> ChipRays:
+def _judge(
+    compared: ComparedChip, number: int, reference: Reference | None, settings: RejectSettings, *, few: bool
+) -> ChipRays:
     """Find the cosmic rays of one chip."""
     sci, bad = compared.pixels()
     candidates = None
@@ -181,6 +197,9 @@ def _judge(compared: ComparedChip, number: int, reference: Reference | None, set
             candidates = find_core_candidates(compared, sci, bad, marks, trust, settings)
     if settings.method != "compare" and thin.any():
         _add_single(mask, compared, sci, bad, thin, settings, no_partner=reference is None)
+    trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
+    for trail in trails:
+        mask |= trail.mask(compared.view.chip.shape) & ~bad
     good = int(bad.size - np.count_nonzero(bad))
     low = _too_low(compared, sci, bad, settings) if settings.static else None
     hits = int(np.count_nonzero(mask))
@@ -191,6 +210,7 @@ def _judge(compared: ComparedChip, number: int, reference: Reference | None, set
         float(np.count_nonzero(alone)) / max(good, 1),
         low,
         candidates,
+        trails=tuple(trails),
     )
 
 

@@ -1,0 +1,231 @@
+"""Trails of satellites and aircraft: straight lines of light across a whole chip.
+
+Where three exposures or more see a place, a trail differs from the others and is found as cosmic rays are. One or two
+exposures know of its bright ridge at most. A line is found here by summing along lines of all directions, as the Radon
+transform does, over pixels that are averaged in blocks and clipped, so that stars count little; it is a trail where
+light lies all along it, from one end of the chip to the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Side of the blocks that are averaged, at least, so many of them along a chip's shorter side at most; and of the
+#: patches whose median is the sky [pixel].
+BLOCK, BLOCKS, PATCH = 4, 256, 50
+#: Blocks count up to this [sigma].
+CLIP = 2.0
+#: Directions tried; those nearer than this to a row or column are the detector's own [deg].
+DIRECTIONS, DETECTOR_OWN = 360, 2.0
+#: A line's mean light, and the share of its blocks above half a sigma in each of so many parts of it.
+MEAN, SHARE, PARTS = 0.8, 0.7, 8
+#: Lines beside it [block], and what each part stands above theirs at least [sigma].
+BESIDE, STANDS = np.array([-8, -7, -6, -5, 5, 6, 7, 8]), 0.4
+#: Shortest line [block], and trails of a chip at most; a line found is turned by these, and kept where it holds most
+#: light [deg].
+SHORTEST, MOST = 50, 4
+TURNS = np.arange(-0.5, 0.51, 0.1)
+#: Its edge is where the median across it falls below this [sigma of a pixel]; farthest from the ridge [pixel].
+EDGE, WIDEST = 0.25, 30
+#: Added on both sides: lines on the sky are bent by less than this on a chip [pixel].
+BEND = 3
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A straight trail: ``x cos(angle) + y sin(angle) = distance`` is its ridge.
+
+    Parameters
+    ----------
+    angle : float
+        Direction of its normal, from x to y [rad].
+    distance : float
+        Of the ridge from the first pixel's center [pixel].
+    half_width : float
+        Of what it spoils [pixel].
+    """
+
+    angle: float
+    distance: float
+    half_width: float
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """Return the ``(ny, nx)`` mask of the pixels it spoils."""
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        across = x * np.cos(self.angle) + y * np.sin(self.angle) - self.distance
+        return np.asarray(np.abs(across) <= self.half_width)
+
+
+def find_trails(sci: NDArray[np.float32], bad: Mask, sigma: float) -> list[Trail]:
+    """Return the trails of one chip, the brightest first.
+
+    Parameters
+    ----------
+    sci : (ny, nx) array
+        Signal.
+    bad : (ny, nx) bool array
+        Pixels to leave out.
+    sigma : float
+        Noise of a pixel of sky, in the unit of `sci`.
+    """
+    side = max(BLOCK, min(sci.shape) // BLOCKS)
+    ny, nx = (size // side * side for size in sci.shape)
+    if min(ny, nx) < side * SHORTEST or sigma <= 0:
+        return []
+    light = np.where(bad, np.nan, (sci - _sky(sci, bad)) / np.float32(sigma))
+    blocks, known = _averaged(light[:ny, :nx], side)
+    found: list[Trail] = []
+    while len(found) < MOST:
+        line = _brightest(blocks, known, side)
+        if line is None:
+            break
+        trail = _measured(light, *line)
+        found.append(trail)
+        covered = trail.mask(light.shape)[:ny, :nx].reshape(ny // side, side, nx // side, side).any(axis=(1, 3))
+        known = known & ~covered
+    return found
+
+
+def _sky(sci: NDArray[np.float32], bad: Mask) -> NDArray[np.float32]:
+    """Return the median of each patch, spread over its pixels."""
+    ny, nx = sci.shape
+    level = np.zeros((-(-ny // PATCH), -(-nx // PATCH)), np.float32)
+    for j, i in np.ndindex(level.shape):
+        patch = np.s_[j * PATCH : (j + 1) * PATCH : 2, i * PATCH : (i + 1) * PATCH : 2]
+        good = sci[patch][~bad[patch]]
+        level[j, i] = np.median(good) if good.size else np.nan
+    # A trail fills a good part of a patch: the middle of the patches around knows the sky.
+    padded = np.pad(level, 2, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).reshape(*level.shape, 25)
+    order = np.sort(windows, axis=2)  # NaN last
+    count = np.count_nonzero(np.isfinite(windows), axis=2)
+    around = np.take_along_axis(order, (count // 2)[:, :, None].clip(0, 24), axis=2)[:, :, 0]
+    level = np.where(np.isfinite(level), np.minimum(level, around), around)
+    return np.repeat(np.repeat(level, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
+
+
+def _averaged(light: NDArray[np.floating], side: int) -> tuple[FloatArray, Mask]:
+    """Return clipped significances of blocks, and which hold enough good pixels."""
+    ny, nx = light.shape
+    parts = light.reshape(ny // side, side, nx // side, side).transpose(0, 2, 1, 3).reshape(ny // side, -1, side**2)
+    good = np.isfinite(parts)
+    count = np.count_nonzero(good, axis=2)
+    # One bright pixel is a ray or a star's core: it counts as three sigma.
+    total = np.where(good, np.clip(parts, -3.0, 3.0), 0.0).sum(axis=2)
+    known = count >= side**2 // 2
+    value = total / np.sqrt(np.maximum(count, 1))
+    # In a crowd blocks scatter by their stars, far more than by the noise of pixels.
+    scatter = 1.4826 * float(np.median(np.abs(value[known] - np.median(value[known])))) if known.any() else 1.0
+    return np.clip(value / max(scatter, 1.0), -CLIP, CLIP), known
+
+
+def _brightest(blocks: FloatArray, known: Mask, side: int) -> tuple[float, float] | None:
+    """Return angle [rad] and distance [pixel] of the line with the most light, if light lies all along it."""
+    y, x = np.nonzero(known)
+    value = blocks[y, x]
+    reach = int(np.ceil(np.hypot(*blocks.shape))) + 1
+    best: tuple[float, float, int] | None = None
+    for angle in np.linspace(0.0, np.pi, DIRECTIONS, endpoint=False):
+        if min(np.rad2deg(angle) % 90.0, 90.0 - np.rad2deg(angle) % 90.0) < DETECTOR_OWN:
+            continue
+        row = np.rint(x * np.cos(angle) + y * np.sin(angle)).astype(np.intp) + reach
+        count = np.bincount(row, minlength=2 * reach)
+        total = np.bincount(row, weights=value, minlength=2 * reach)
+        mean = np.where(count >= SHORTEST, total / np.maximum(count, 1), np.nan)
+        standing = mean - _beside(mean)
+        top = int(np.nanargmax(np.where(np.isfinite(standing), standing, -np.inf)))
+        rank = standing[top] * np.sqrt(count[top])
+        if not (standing[top] >= MEAN and (best is None or rank > best[0])):
+            continue
+        if _all_along(x, y, value, (row == top, np.isin(row, top + BESIDE)), angle):
+            best = (float(rank), float(angle), top - reach)
+    if best is None:
+        return None
+    middle = 0.5 * (side - 1) * (np.cos(best[1]) + np.sin(best[1]))
+    return best[1], side * best[2] + float(middle)
+
+
+def _beside(mean: FloatArray) -> FloatArray:
+    """Return the light on both sides of each line: the brighter side's, NaN where a side is unknown."""
+    sides = []
+    for steps in (BESIDE[BESIDE < 0], BESIDE[BESIDE > 0]):
+        rolled = np.stack([np.roll(mean, -step) for step in steps])
+        known = np.isfinite(rolled).sum(axis=0)
+        total = np.where(np.isfinite(rolled), rolled, 0.0).sum(axis=0)
+        sides.append(np.where(known >= 2, total / np.maximum(known, 1), np.nan))
+    return np.asarray(np.maximum(*sides))
+
+
+def _all_along(
+    x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, lines: tuple[Mask, Mask], angle: float
+) -> bool:
+    """Return whether light lies in every part of a line (the first of `lines`), above that beside it (the second)."""
+    on, beside = lines
+    along = y * np.cos(angle) - x * np.sin(angle)
+    first, span = float(along[on].min()), float(np.ptp(along[on]))
+    if span <= 0:
+        return False
+    part = np.clip((PARTS * (along - first) / span).astype(np.intp), 0, PARTS - 1)
+    sums, counts = (
+        [np.bincount(part[line], weights=weight[line], minlength=PARTS) for line in (on, beside)]
+        for weight in (value, np.ones_like(value))
+    )
+    lit = np.bincount(part[on], weights=value[on] > 0.5, minlength=PARTS)
+    mine, theirs = (total / np.maximum(count, 1) for total, count in zip(sums, counts, strict=True))
+    known = counts[0] >= 3
+    stands = (lit >= SHARE * counts[0]) & (mine - theirs > STANDS)
+    return bool(stands[known].all() and known.sum() >= PARTS - 1)
+
+
+def _turned(light: NDArray[np.floating], angle: float, distance: float) -> tuple[float, float]:
+    """Return the direction and place nearby along which the median light is greatest."""
+    y, x = np.nonzero(np.isfinite(light[::2, ::2]))
+    value = np.minimum(light[::2, ::2][y, x], 10.0)
+    x, y = 2 * x, 2 * y
+    best = (-np.inf, angle, distance)
+    near = np.abs(x * np.cos(angle) + y * np.sin(angle) - distance) < WIDEST
+    x, y, value = x[near], y[near], value[near]
+    # The line turns about its own middle.
+    middle = float(x.mean()), float(y.mean())
+    for turn in np.deg2rad(TURNS):
+        turned = angle + turn
+        across = (x - middle[0]) * np.cos(turned) + (y - middle[1]) * np.sin(turned)
+        number = np.rint(across).astype(np.intp) + WIDEST
+        inside = (number >= 0) & (number <= 2 * WIDEST)
+        count = np.bincount(number[inside], minlength=2 * WIDEST + 1)
+        total = np.bincount(number[inside], weights=value[inside], minlength=2 * WIDEST + 1)
+        mean = np.where(count > SHORTEST, total / np.maximum(count, 1), -np.inf)
+        top = int(mean.argmax())
+        if mean[top] > best[0]:
+            place = middle[0] * np.cos(turned) + middle[1] * np.sin(turned) + top - WIDEST
+            best = (float(mean[top]), float(turned), float(place))
+    return best[1], best[2]
+
+
+def _measured(light: NDArray[np.floating], angle: float, distance: float) -> Trail:
+    """Return a trail with its ridge and width, from the medians across it."""
+    angle, distance = _turned(light, angle, distance)
+    y, x = np.ogrid[: light.shape[0], : light.shape[1]]
+    across = x * np.cos(angle) + y * np.sin(angle) - distance
+    steps = np.arange(-WIDEST, WIDEST + 1)
+    near = np.abs(across) < WIDEST + 0.5
+    number, value = np.rint(across[near]).astype(np.intp) + WIDEST, light[near]
+    good = np.isfinite(value)
+    profile = np.array(
+        [np.median(value[good & (number == k)]) if (number == k).any() else 0.0 for k in range(steps.size)]
+    )
+    bright = profile > max(EDGE, 0.03 * float(profile.max()))
+    ridge = int(WIDEST - 4 + np.argmax(profile[WIDEST - 4 : WIDEST + 5]))
+    low = ridge
+    while low > 0 and bright[low - 1]:
+        low -= 1
+    high = ridge
+    while high < steps.size - 1 and bright[high + 1]:
+        high += 1
+    return Trail(angle, distance + 0.5 * (steps[low] + steps[high]), 0.5 * (high - low) + BEND)

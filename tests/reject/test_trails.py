@@ -1,0 +1,95 @@
+"""Trails of satellites: lines across a chip where at most two exposures are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mizzle.steps.reject.trails import Trail, find_trails
+from ray_scores import found, simulated
+
+SIDE = 400
+
+
+def sky(seed, *, stars=0, side=SIDE):
+    """Noise of one sigma, with stars of a few hundred."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(10.0, 1.0, (side, side))
+    y, x = np.mgrid[:side, :side]
+    for _ in range(stars):
+        cx, cy = rng.uniform(0, side, 2)
+        near = np.s_[max(0, int(cy) - 8) : int(cy) + 9, max(0, int(cx) - 8) : int(cx) + 9]
+        square = (x[near] - cx) ** 2 + (y[near] - cy) ** 2
+        image[near] += rng.uniform(20, 400) * np.exp(-square / 2.0)
+    return image.astype(np.float32)
+
+
+def across(angle, distance, side=SIDE):
+    y, x = np.mgrid[:side, :side]
+    return x * np.cos(angle) + y * np.sin(angle) - distance
+
+
+@pytest.mark.parametrize("degrees", [12.3, 47.0, 80.0, 130.4, 171.0])
+@pytest.mark.parametrize(("height", "sigma"), [(3.0, 3.0), (60.0, 2.5)])
+def test_a_trail_is_found_whole_and_nothing_else(degrees, height, sigma):
+    angle = np.deg2rad(degrees)
+    middle = SIDE / 2 * (np.cos(angle) + np.sin(angle)) + 21.0
+    distance = across(angle, middle)
+    image = sky(3, stars=60) + (height * np.exp(-0.5 * (distance / sigma) ** 2)).astype(np.float32)
+    bad = np.zeros(image.shape, np.bool_)
+    (trail,) = find_trails(image, bad, 1.0)
+    mask = trail.mask(image.shape)
+    assert mask[np.abs(distance) < 2 * sigma].all()
+    assert not mask[np.abs(distance) > 30].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stars_rays_and_columns_are_no_trails(seed):
+    image = sky(seed, stars=(0, 60, 600, 3000)[seed])
+    rng = np.random.default_rng(seed)
+    hits = rng.integers(0, SIDE, (2, 1500))
+    image[tuple(hits)] += rng.exponential(100.0, 1500).astype(np.float32)
+    image[:, 100:103] += 50.0  # a column is the detector's own
+    glow = 300.0 * np.exp(-0.5 * (across(0.7, 300.0) ** 2 + across(0.7 + np.pi / 2, 20.0) ** 2) / 60.0**2)
+    assert find_trails(image + glow.astype(np.float32), np.zeros(image.shape, np.bool_), 1.0) == []
+
+
+def test_half_a_line_is_no_trail():
+    """A jet, a spike or the edge of a galaxy ends on the chip."""
+    angle = np.deg2rad(33.0)
+    distance, along = across(angle, 200.0), across(angle + np.pi / 2, 100.0)
+    image = sky(5) + (20.0 * np.exp(-0.5 * (distance / 3.0) ** 2) * (along > 0)).astype(np.float32)
+    assert find_trails(image, np.zeros(image.shape, np.bool_), 1.0) == []
+
+
+def test_small_or_wholly_bad_chips_have_none():
+    assert find_trails(sky(1, side=100), np.zeros((100, 100), np.bool_), 1.0) == []
+    assert find_trails(sky(1), np.ones((SIDE, SIDE), np.bool_), 1.0) == []
+    assert find_trails(sky(1), np.zeros((SIDE, SIDE), np.bool_), 0.0) == []
+
+
+def test_the_mask_follows_the_line():
+    mask = Trail(angle=np.deg2rad(90.0), distance=10.0, half_width=2.0).mask((30, 20))
+    np.testing.assert_array_equal(np.flatnonzero(mask.any(axis=1)), [8, 9, 10, 11, 12])
+
+
+def test_a_pair_of_exposures_loses_a_trail_and_says_so():
+    """FAULTS: one or two exposures kept the wings of a trail."""
+    made = simulated(n=2, seed=303, density=60.0, effects=(("satellites", 1),))
+    rays = found(made)
+    without = found(made, ["reject.trails=never"])
+    left = {True: 0, False: 0}
+    for name, chip in made.exposures[0].chips.items():
+        trail = made.truth.chip(made.exposures[0].root, name).trail
+        if trail is None:
+            continue
+        charge = np.asarray(trail.electrons() if hasattr(trail, "electrons") else trail)
+        if np.count_nonzero(charge > 10.0) < 6000:
+            continue  # a corner
+        for which, masks in ((True, rays), (False, without)):
+            mask = masks.mask(made.exposures[0].root, name, chip.shape)
+            left[which] += int(np.count_nonzero((charge > 10.0) & ~mask & (chip.dq == 0)))
+    assert left[False] > 500
+    assert left[True] < 0.1 * left[False]
+    assert any("straight trail" in note and made.exposures[0].root in note for note in rays.notes)
+    assert not any(made.exposures[1].root in note for note in rays.notes)
