@@ -58,6 +58,14 @@ class CombineSettings(Section):
     fill: float | None = setting(
         None, "Value of SCI and ERR where nothing covers the product; NaN when absent.", unit="DN/s", ge=-3e38, le=3e38
     )
+    memory_mb: int = setting(
+        512,
+        "Memory for sums and exposures while pixels are dropped; a larger product is made in bands of rows. Beside it"
+        " the product itself takes 16 bytes a pixel.",
+        unit="MB",
+        ge=16,
+        le=1_000_000,
+    )
     incumbent_gain_fault: bool = setting(
         False, "Multiply each chip by its gain over the last chip's, as AstroDrizzle does: for comparison only."
     )

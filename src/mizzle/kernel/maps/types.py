@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,12 @@ class ChipMap:
             dx, dy = self.offsets.at(columns, y[:, None])
             x_out, y_out = x_out + dx, y_out + dy
         return x_out, y_out
+
+    def moved_down(self, rows: int) -> ChipMap:
+        """Return the map onto an output that begins `rows` rows later: the constant term of y carries it."""
+        cy = self.cy.copy()
+        cy[0, 0] -= rows
+        return replace(self, cy=cy)
 
     def rows_reached(self) -> tuple[float, float]:
         """Return rows of the output between which all pixels' centers lie: the constant term, all others at most."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
+from mizzle.arrays import Image
 from mizzle.kernel.drop import fill_in, finish
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.model import (
@@ -28,6 +30,12 @@ LEAST_BAND = 64
 
 #: Chips dropped at a time: workers wait for each other once a group.
 TOGETHER = 12
+
+#: Bytes of a cell of the sums, and of a chip's pixel while it is dropped: float32, two masks.
+_CELL, _LOADED = 32, 6
+_NO_PIXELS = np.zeros((0, 0), np.float32)
+
+Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
 #: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
 ALMOST = 0.9
@@ -70,21 +78,7 @@ def combine(
     in the weights, never in a value.
     """
     inputs = chip_inputs(exposures, alignment, scales, sky, grid=grid, settings=settings, runner=runner)
-    sums = kernel.Accumulator(grid.shape, variance=True, context=True)
-    spare = kernel.Accumulator(grid.shape, variance=True, context=True, sparse=True)
-    for one in (sums, spare):
-        one.reserve_context(len(inputs))
-    # One band for each worker: what lies across a border is worked out twice.
-    ny = grid.shape[0]
-    bands = even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND)))
-    most = max((source.multiply / source.area for source in inputs), default=1.0)
-    for first in range(0, len(inputs), TOGETHER):
-        _accumulate(inputs[first : first + TOGETHER], (sums, spare), bands, cosmic_rays, most, settings, runner)
-    # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
-    # pixels reach with a corner only would else show a bright star's rim in place of its core.
-    enough = ALMOST * min(source.weight for source in inputs)
-    runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
-    sci, err, wht, ctx = _finish(sums, bands, runner)
+    sci, err, wht, ctx = _drizzled(inputs, grid.shape, cosmic_rays, settings, runner)
     area = grid.relative_area()
     if area is not None:
         sci, err, wht = _per_pixel((sci, err, wht), area, settings.combine.weight)
@@ -109,6 +103,147 @@ def combine(
     )
 
 
+def _drizzled(
+    inputs: Sequence[ChipInput], shape: tuple[int, int], rays: CosmicRays, settings: Settings, runner: Runner
+) -> Planes:
+    """Drop all chips, some rows of the product at a time where their sums would take too much memory."""
+    ny, nx = shape
+    count = -(-len(inputs) // 32)
+    sci, err, wht = (np.empty(shape, np.float32) for _ in range(3))
+    context = np.empty(shape if count == 1 else (count, *shape), np.int32)
+    by_plane = context.reshape(count, ny, nx)
+    memory = settings.combine.memory_mb * 2**20
+    loads = _Loads(
+        rays,
+        settings,
+        memory // 4,
+        keep=sum(source.chip.shape[0] * source.chip.shape[1] for source in inputs) * 2 < memory // 3,
+    )
+    height = max(LEAST_BAND, int(0.45 * memory) // (nx * _CELL))
+    windows = -(-ny // height)
+    edges = [ny * i // windows for i in range(windows + 1)]
+    for top, bottom in pairwise(edges):
+        part = slice(top, bottom)
+        sums = _window(inputs, (top, bottom), nx, loads, settings, runner, whole=windows == 1)
+        kept = by_plane if windows == 1 else np.empty((count, bottom - top, nx), np.int32)
+        bands = _even(bottom - top, runner.workers)
+        _finish(sums, (sci[part], err[part], wht[part]), kept, bands, runner)
+        if windows > 1:
+            by_plane[:, part] = kept
+    for image in (sci, err, wht, context):
+        image.flags.writeable = False  # locked here, so that the mosaic need not copy them
+    return sci, err, wht, context
+
+
+def _finish(
+    sums: kernel.Accumulator,
+    images: tuple[Image, Image, Image],
+    context: NDArray[np.int32],
+    bands: Sequence[tuple[int, int]],
+    runner: Runner,
+) -> None:
+    """Turn sums into SCI, ERR, WHT and CTX."""
+    runner.map(lambda rows: finish(sums, rows, images, context), bands)
+
+
+def _even(rows: int, workers: int) -> list[tuple[int, int]]:
+    """Return even bands of rows, one for each worker."""
+    count = max(1, min(workers, rows // LEAST_BAND))
+    return list(pairwise(rows * i // count for i in range(count + 1)))
+
+
+def _window(
+    inputs: Sequence[ChipInput],
+    window: tuple[int, int],
+    nx: int,
+    loads: _Loads,
+    settings: Settings,
+    runner: Runner,
+    *,
+    whole: bool,
+) -> kernel.Accumulator:
+    """Return the sums of some rows of the product, saturated pixels filled in."""
+    top, ny = window[0], window[1] - window[0]
+    sums = kernel.Accumulator((ny, nx), variance=True, context=True)
+    spare = kernel.Accumulator((ny, nx), variance=True, context=True, sparse=True)
+    for one in (sums, spare):
+        one.reserve_context(len(inputs))
+    # One band for each worker: what lies across a border is worked out twice.
+    bands = (
+        even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND))) if whole else _even(ny, runner.workers)
+    )
+    most = max((source.multiply / source.area for source in inputs), default=1.0)
+    near = [source for source in inputs if whole or _reaches(source, window)]
+    for group in loads.groups(near):
+        _accumulate(loads.of(group, runner), (sums, spare), bands, top, most, settings, runner)
+        loads.drop_pixels(group)
+    # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
+    # pixels reach with a corner only would else show a bright star's rim in place of its core.
+    enough = ALMOST * min(source.weight for source in inputs)
+    runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
+    return sums
+
+
+def _reaches(source: ChipInput, window: tuple[int, int]) -> bool:
+    """Return whether drops of a chip can reach some rows, wide kernels' included."""
+    low, high = source.where.rows_reached()
+    reach = 4.0 + 4.0 / source.ratio
+    return low - reach <= window[1] and high + reach >= window[0]
+
+
+class _Loads:
+    """Pixels and masks of chips: as many at a time as fit into memory; masks stay where all of them do.
+
+    Parameters
+    ----------
+    rays, settings
+        As in `combine`.
+    limit : int
+        Bytes of chips at a time.
+    keep : bool
+        Whether masks stay for the next rows.
+    """
+
+    def __init__(self, rays: CosmicRays, settings: Settings, limit: int, *, keep: bool) -> None:
+        self._rays, self._settings, self._limit, self._keep = rays, settings, limit, keep
+        self._made: dict[int, _Load] = {}
+
+    def groups(self, inputs: Sequence[ChipInput]) -> list[list[ChipInput]]:
+        """Return chips in order, in groups that fit; a chip alone always does."""
+        groups: list[list[ChipInput]] = []
+        room = 0
+        for source in inputs:
+            ny, nx = source.chip.shape
+            room -= ny * nx * _LOADED
+            if not groups or room < 0 or len(groups[-1]) == TOGETHER:
+                groups.append([])
+                room = self._limit - ny * nx * _LOADED
+            groups[-1].append(source)
+        return groups
+
+    def of(self, group: Sequence[ChipInput], runner: Runner) -> list[_Load]:
+        """Return what must be known of some chips to drop them."""
+
+        def load(source: ChipInput) -> _Load:
+            made = self._made.get(source.bit)
+            if made is None:
+                return _Load(source, self._rays, self._settings)
+            made.sci = source.chip.sci
+            return made
+
+        loads = runner.map(load, group)
+        self._made.update({one.source.bit: one for one in loads})
+        return loads
+
+    def drop_pixels(self, group: Sequence[ChipInput]) -> None:
+        """Let go of a group's pixels, and of its masks where they do not stay."""
+        for source in group:
+            if self._keep:
+                self._made[source.bit].sci = _NO_PIXELS
+            else:
+                del self._made[source.bit]
+
+
 class _Load:
     """Pixels of one chip, held while it is dropped."""
 
@@ -131,14 +266,16 @@ class _Load:
         mask: NDArray[np.uint8],
         rows: tuple[int, int],
         settings: Settings,
+        *,
+        top: int,
         share: float = 1.0,
     ) -> None:
-        """Drop the pixels `mask` spares into `rows`, with a `share` of their weight."""
+        """Drop the pixels `mask` spares into `rows`, counted from `top`, with a `share` of their weight."""
         source = self.source
         kernel.accumulate(
             accumulator,
             self.sci,
-            source.where,
+            source.where.moved_down(top) if top else source.where,
             mask=mask,
             multiply=source.multiply,
             subtract=source.subtract,
@@ -154,44 +291,28 @@ class _Load:
 
 
 def _accumulate(
-    inputs: Sequence[ChipInput],
+    loads: Sequence[_Load],
     into: tuple[kernel.Accumulator, kernel.Accumulator],
     bands: Sequence[tuple[int, int]],
-    rays: CosmicRays,
+    top: int,
     most: float,
     settings: Settings,
     runner: Runner,
 ) -> None:
     """Drop some chips: what is saturated, or next to it, into the spare sums, the rest into the first.
 
-    There those count most that can record most: `most` is the greatest rate of a DN per pixel.
-
-    These chips only are in memory; each worker owns bands of rows, so no sum depends on the others.
+    There those count most that can record most: `most` is the greatest rate of a DN per pixel. The sums begin with row
+    `top` of the product; each worker owns bands of rows, so no sum depends on the others.
     """
-    loads = runner.map(lambda source: _Load(source, rays, settings), inputs)
 
     def band(rows: tuple[int, int]) -> None:
         for load in loads:
-            load.fall(into[0], load.mask, rows, settings)
+            load.fall(into[0], load.mask, rows, settings, top=top)
             if load.saturated is not None:
                 share = (load.source.multiply / load.source.area / most) ** 2
-                load.fall(into[1], load.saturated, rows, settings, share)
+                load.fall(into[1], load.saturated, rows, settings, top=top, share=share)
 
     runner.map(band, bands)
-
-
-Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
-
-
-def _finish(sums: kernel.Accumulator, bands: Sequence[tuple[int, int]], runner: Runner) -> Planes:
-    """Turn sums into SCI, ERR, WHT and CTX."""
-    sci, err, wht = (np.empty(sums.shape, np.float32) for _ in range(3))
-    context = np.empty(sums.shape if sums.planes == 1 else (sums.planes, *sums.shape), np.int32)
-    planes = context.reshape(sums.planes, *sums.shape)
-    runner.map(lambda rows: finish(sums, rows, (sci, err, wht), planes), bands)
-    for image in (sci, err, wht, context):
-        image.flags.writeable = False  # locked here, so that the mosaic need not copy them
-    return sci, err, wht, context
 
 
 def _per_pixel(
