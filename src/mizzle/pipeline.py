@@ -48,6 +48,7 @@ from mizzle.steps.align import align
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
 from mizzle.steps.equalize import equalize
+from mizzle.steps.focus import measure_focus
 from mizzle.steps.reject import find_cosmic_rays, ray_findings
 from mizzle.steps.sky import measure_sky, sky_findings
 from mizzle.steps.verify import verify, verify_errors
@@ -177,6 +178,7 @@ def process(
     exposures = same_field(exposures, exclusions)
     settings = usable_reference(settings, exposures, exclusions, progress)
     with progress.step("align"):
+        exposures = measure_focus(exposures, settings, runner)
         alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)
     until = settings.output.until

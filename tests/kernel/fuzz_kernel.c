@@ -104,20 +104,33 @@ static void single(void)
 {
     const int64_t ny = 1 + below(20), nx = 1 + below(70), n = ny * nx;
     const int wild = below(2) == 0;
-    mz_single q = {ny, nx, 1 + below(9), below(5), below(6), uniform(), 2.0 * uniform(), 0.0f, 0.1f, 0.0f, 0.0f};
+    mz_single q = {ny, nx, below(5), below(6), 0.0f, 0.1f, 0.0f, 0.0f};
     q.floor = (float)number(30.0, wild);
     q.sigma = (float)number(5.0, wild);
     q.near_sigma = (float)number(2.0, wild);
     float *electrons = singles(n, 100.0, wild);
-    double *templates = numbers(q.templates * 8, 1.0, wild);
     uint8_t *bad = bytes(n, 1 + below(20), 255), *track = below(2) ? bytes(n, 2, 1) : NULL, *out = malloc((size_t)n);
-    mz_find_single(&q, electrons, bad, templates, track, out);
+    uint8_t *spared = bytes(n, 1 + below(9), 1);
+    int64_t *list = malloc((size_t)n * sizeof *list);
+    double *sky = malloc((size_t)n * sizeof *sky);
+    const int64_t count = mz_single_peaks(&q, electrons, bad, list, sky);
+    mz_single_follow(&q, electrons, bad, spared, track, list, count > 0 ? count : 0, out);
     for (int64_t k = 0; k < n; k++)
         if (out[k] > 1 || (out[k] && bad[k])) {
             fprintf(stderr, "a bad pixel was flagged\n");
             abort();
         }
-    free(electrons), free(templates), free(bad), free(track), free(out);
+    free(electrons), free(bad), free(track), free(out), free(spared), free(list), free(sky);
+}
+
+/* Light that explains some pixels. */
+static void light(void)
+{
+    const int64_t m = 1 + below(9), n = 4 * (1 + below(7)), count = below(9);
+    const int wild = below(2) == 0;
+    double *templates = numbers(m * n, 1.0, wild), *weight = numbers(count * n, 1.0, wild), *rest = numbers(count * n, 9.0, wild);
+    mz_fit_light(templates, m, n, weight, rest, count);
+    free(templates), free(weight), free(rest);
 }
 
 /* An image with holes, which are most of it, or few. */
@@ -383,6 +396,7 @@ int main(int argc, char **argv)
         one();
         one_read();
         single();
+        light();
         second();
         holes();
     }

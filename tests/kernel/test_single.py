@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from kernel.twins import TWINS, using
 from mizzle.instrument.star_optics import star_optics
 from mizzle.kernel import native
-from mizzle.kernel.single import SingleRule, find_rays, numpy_twin
+from mizzle.kernel.single import Peaks, SingleRule, find_peaks, fit_light, follow_rays, numpy_twin
 from mizzle.psf import star_image
-from mizzle.steps.reject.single import star_templates
+from mizzle.psf.light import light_templates
 
-RULE = SingleRule(floor=36.0, structure=0.1, sigma=5.0, neighbor_sigma=2.0, deficit=1.5, doubt=0.15, track=3, grow=1)
-TEMPLATES = star_templates(star_image(star_optics(0.0996, 5443.0, 522.0)), 0.75)
+RULE = SingleRule(floor=36.0, structure=0.1, sigma=5.0, neighbor_sigma=2.0, track=3, grow=1)
+TEMPLATES = light_templates(star_image(star_optics(0.0996, 5443.0, 522.0)), 0.75)
 
 
 @pytest.fixture(params=TWINS)
@@ -59,9 +59,14 @@ def test_twins_find_the_same_rays(seed, shape, bad, odd, whole, follow, reach):
         image[mask] = rng.choice([np.nan, np.inf, -np.inf, 1e30, 0.0], np.count_nonzero(mask))
     track = rng.random(shape) < 0.3 if follow else None
     rule = replace(RULE, track=reach[0], grow=reach[1])
+    spared = rng.random(shape) < 0.1
     with np.errstate(all="ignore"):
-        expected = numpy_twin.find_rays(image, mask, TEMPLATES, rule, track)
-    np.testing.assert_array_equal(find_rays(image, mask, TEMPLATES, rule, track), expected)
+        expected = numpy_twin.find_peaks(image, mask, rule)
+        marked = numpy_twin.follow_rays(image, mask, expected, spared, rule, track=track)
+    peaks = find_peaks(image, mask, rule)
+    for mine, other in zip(peaks, expected, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    np.testing.assert_array_equal(follow_rays(image, mask, peaks, spared, rule, track=track), marked)
 
 
 @pytest.mark.parametrize("shape", [(60, 800), (3000, 7)])
@@ -76,17 +81,28 @@ def test_twins_agree_on_strips_whose_median_a_sample_does_not_tell(shape):
         answers = []
         for name in TWINS:
             with using(name):
-                answers.append(find_rays(image, mask, TEMPLATES, RULE))
+                answers.append(all_marked(image, mask))
         np.testing.assert_array_equal(*answers)
 
 
-def test_a_ray_is_found_with_its_track_and_a_star_is_not(twin):
+def all_marked(image, bad, rule=RULE, track=None):
+    """Every peak taken for a ray."""
+    return follow_rays(image, bad, find_peaks(image, bad, rule), np.zeros(image.shape, np.bool_), rule, track=track)
+
+
+def test_a_peak_is_marked_with_its_track_and_nothing_that_is_spared(twin):
     image = np.full((31, 31), 20.0, np.float32)
     image[10, 8:12] += np.array([60.0, 900.0, 300.0, 80.0], np.float32)
-    y, x = np.indices(image.shape)
-    image += 900.0 * np.exp(-((x - 22.2) ** 2 + (y - 20.1) ** 2) / (2 * 0.55**2)).astype(np.float32)
-    mask = find_rays(image, np.zeros(image.shape, np.bool_), TEMPLATES, RULE)
+    image[20, 20] += 900.0
+    bad, spared = np.zeros((2, *image.shape), np.bool_)
+    peaks = find_peaks(image, bad, RULE)
+    assert np.column_stack(peaks[:2]).tolist() == [[10, 9], [20, 20]]
+    np.testing.assert_array_equal(peaks.sky, 20.0)
+    first = Peaks(*(column[:1] for column in peaks))
+    mask = follow_rays(image, bad, first, spared, RULE)
     assert np.argwhere(mask).tolist() == [[10, 8], [10, 9], [10, 10], [10, 11]]
+    spared[10, 10] = True
+    assert np.argwhere(follow_rays(image, bad, first, spared, RULE)).tolist() == [[10, 8], [10, 9]]
 
 
 def test_a_track_is_followed_as_far_as_asked(twin):
@@ -95,27 +111,24 @@ def test_a_track_is_followed_as_far_as_asked(twin):
     image[10, 5:16] += 60.0
     bad = np.zeros(image.shape, np.bool_)
     for length in range(4):
-        mask = find_rays(image, bad, TEMPLATES, replace(RULE, track=length, grow=0))
+        mask = all_marked(image, bad, replace(RULE, track=length, grow=0))
         assert np.flatnonzero(mask[10]).tolist() == list(range(4, 5 + length))
         assert mask.sum() == 1 + length
     along = np.zeros(image.shape, np.bool_)
     along[11, 5] = True
-    assert np.argwhere(find_rays(image, bad, TEMPLATES, replace(RULE, grow=0), along)).tolist() == [[10, 4], [11, 5]]
+    assert np.argwhere(all_marked(image, bad, replace(RULE, grow=0), along)).tolist() == [[10, 4], [11, 5]]
 
 
 @pytest.mark.parametrize("loud", [np.nan, np.inf, -np.inf, 1e30, 0.0])
 def test_what_a_bad_pixel_holds_says_nothing(twin, loud):
-    """A star beside it stays a star, a ray stays a ray."""
     image = np.full((25, 25), 20.0, np.float32)
-    y, x = np.indices(image.shape)
-    image += 900.0 * np.exp(-((x - 6.1) ** 2 + (y - 6.0) ** 2) / (2 * 0.55**2)).astype(np.float32)
     image[18, 18] += 900.0
     bad = np.zeros(image.shape, np.bool_)
     bad[6, 7] = bad[18, 19] = True
-    quiet = find_rays(image, bad, TEMPLATES, RULE)
+    quiet = all_marked(image, bad)
     assert np.argwhere(quiet).tolist() == [[18, 18]]
     image[bad] = loud
-    np.testing.assert_array_equal(find_rays(image, bad, TEMPLATES, RULE), quiet)
+    np.testing.assert_array_equal(all_marked(image, bad), quiet)
 
 
 def test_the_input_stays_as_it_was(twin):
@@ -123,5 +136,46 @@ def test_the_input_stays_as_it_was(twin):
     image = hit(rng, sky(rng, 30, 30))
     before = image.copy()
     image.flags.writeable = False
-    find_rays(image, np.zeros(image.shape, np.bool_), TEMPLATES, RULE)
+    all_marked(image, np.zeros(image.shape, np.bool_))
     np.testing.assert_array_equal(image, before)
+
+
+def windows_of(rng, count, size=25):
+    """Pixels of some sources and noise, and their weights; some say nothing."""
+    light = rng.exponential(30.0, (count, len(TEMPLATES))) * (rng.random((count, len(TEMPLATES))) < 0.03)
+    weights = 1.0 / rng.uniform(20.0, 90.0, (count, size))
+    weights[rng.random(weights.shape) < 0.1] = 0.0
+    return light @ TEMPLATES + rng.normal(0.0, 6.0, (count, size)), weights
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+def test_twins_fit_the_same_light():
+    """To the bit: sums are made in the same lanes."""
+    values, weights = windows_of(np.random.default_rng(5), 60)
+    answers = []
+    for name in TWINS:
+        with using(name):
+            answers.append(fit_light(values, weights, TEMPLATES))
+    np.testing.assert_array_equal(*answers)
+
+
+def test_light_is_fitted_as_well_as_by_an_active_set(twin):
+    """Lawson and Hanson's method, as scipy has it, finds the least residual of non-negative sums."""
+    from scipy.optimize import nnls
+
+    values, weights = windows_of(np.random.default_rng(6), 12)
+    rest = fit_light(values, weights, TEMPLATES)
+    for value, weight, left in zip(values, weights, rest, strict=True):
+        root = np.sqrt(weight)
+        _, best = nnls((TEMPLATES * root).T, value * root)
+        assert best**2 <= (weight * left**2).sum() * (1 + 1e-9) <= best**2 + 1.5
+
+
+def test_fits_of_nothing_and_of_pixels_that_say_nothing(twin):
+    assert fit_light(np.zeros((0, 25)), np.zeros((0, 25)), TEMPLATES).shape == (0, 25)
+    values = np.full((2, 25), -3.0)
+    np.testing.assert_array_equal(fit_light(values, np.zeros((2, 25)), TEMPLATES), values)
+    # No light is negative.
+    np.testing.assert_array_equal(fit_light(values, np.ones((2, 25)), TEMPLATES), values)
+    with pytest.raises(ValueError, match="templates"):
+        fit_light(values, np.ones((2, 24)), TEMPLATES)

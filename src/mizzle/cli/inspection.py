@@ -167,7 +167,7 @@ def _rejection(exposures: Sequence[Exposure]) -> str:
     for exposure in exposures:
         counts[exposure.filter] = counts.get(exposure.filter, 0) + 1
     return "; ".join(
-        f"{name}: {'single exposure, L.A.Cosmic with a star guard' if n == 1 else f'median of {n} exposures'}"
+        f"{name}: {'single exposure, what light cannot explain' if n == 1 else f'median of {n} exposures'}"
         for name, n in counts.items()
     )
 

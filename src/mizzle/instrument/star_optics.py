@@ -59,17 +59,37 @@ def star_optics(pixel: float, pivot: float, bandwidth: float = math.nan, **chang
     return Optics(**{**known, **changes})
 
 
-def chip_star(camera: Camera, chip: Chip, *, defocus: float = 0.0) -> StarImage:
+def chip_star(camera: Camera, chip: Chip, *, defocus: float | None = None) -> StarImage:
     """Return the star image of `chip` through its filter.
 
     Parameters
     ----------
     camera : Camera
-        Pupil and charge diffusion.
+        Pupil, charge diffusion, and the usual focus.
     chip : Chip
-        Pixel side and band.
-    defocus : float
-        Error of the wavefront, rms [micrometer]; `camera.defocus` in usual focus.
+        Pixel side, band, and the focus that its stars show.
+    defocus : float, optional
+        Error of the wavefront, rms [micrometer]; by default what the chip's stars show, or the camera's usual one.
     """
+    if defocus is None:
+        defocus = chip.focus.usual if chip.focus is not None else camera.defocus
+    return star_image(_optics(camera, chip, defocus=_rounded(defocus)))
+
+
+def sharpest_star(camera: Camera, chip: Chip) -> StarImage:
+    """Return the sharpest image that stars of `chip` have: in perfect focus where they were not measured.
+
+    No light is asked of the diffraction spikes, which turn with the pupil and fade with the width of the band.
+    """
+    defocus = chip.focus.sharpest if chip.focus is not None else 0.0
+    return star_image(_optics(camera, chip, defocus=_rounded(defocus), vane=0.0))
+
+
+def _optics(camera: Camera, chip: Chip, **changes: float) -> Optics:
     facts = {name: getattr(camera, name) for name in ("obscuration", "vane", "diffusion", "spread")}
-    return star_image(star_optics(chip.frame.scale, chip.photplam, chip.photbw, defocus=defocus, **facts))
+    return star_optics(chip.frame.scale, chip.photplam, chip.photbw, **{**facts, **changes})
+
+
+def _rounded(defocus: float) -> float:
+    """Round a focus, so that chips whose images differ by less than matters share one."""
+    return round(0.002 * round(defocus / 0.002), 3)

@@ -112,8 +112,8 @@ class SingleStruct(ctypes.Structure):
     """`mz_single` of single.h."""
 
     _fields_ = (
-        ("ny", _I64), ("nx", _I64), ("templates", _I64), ("track", _I64), ("grow", _I64), ("doubt", _F64),
-        ("deficit", _F64), ("floor", _F32), ("structure", _F32), ("sigma", _F32), ("near_sigma", _F32),
+        ("ny", _I64), ("nx", _I64), ("track", _I64), ("grow", _I64), ("floor", _F32), ("structure", _F32),
+        ("sigma", _F32), ("near_sigma", _F32),
     )  # fmt: skip
 
 
@@ -184,7 +184,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _INT,
         (*(ctypes.POINTER(s) for s in (ThresholdStruct, MapStruct, ViewStruct)), _I64, _I64, *[_PTR] * 3),
     ),
-    "mz_find_single": (_INT, (ctypes.POINTER(SingleStruct), *[_PTR] * 5)),
+    "mz_single_peaks": (_I64, (ctypes.POINTER(SingleStruct), *[_PTR] * 4)),
+    "mz_single_follow": (_INT, (ctypes.POINTER(SingleStruct), *[_PTR] * 5, _I64, _PTR)),
+    "mz_fit_light": (_INT, (_PTR, _I64, _I64, _PTR, _PTR, _I64)),
     # smooth light
     "mz_sample": (_I64, (ctypes.POINTER(SamplerStruct), _PTR, _PTR, _PTR, _I64, *[_PTR] * 5)),
     "mz_nearest": (_INT, (_PTR, _I64, _I64, _I64, _I64, _PTR)),

@@ -1,6 +1,15 @@
 """Frozen value types: exposures, frames, solutions, mosaics."""
 
-from mizzle.model.exposure import ArrayPixels, Chip, Exposure, HeaderValue, Pixels, moving_target, same_visit
+from mizzle.model.exposure import (
+    ArrayPixels,
+    Chip,
+    Exposure,
+    HeaderValue,
+    Pixels,
+    StarFocus,
+    moving_target,
+    same_visit,
+)
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
 from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
 from mizzle.model.runner import Runner, Serial
@@ -46,6 +55,7 @@ __all__ = [
     "Runner",
     "Serial",
     "SkyLevels",
+    "StarFocus",
     "Value",
     "Verdict",
     "Zeropoint",

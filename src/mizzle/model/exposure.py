@@ -81,6 +81,25 @@ class ArrayPixels:
         return self._err
 
 
+@dataclass(frozen=True)
+class StarFocus:
+    """What the stars of one chip say of the focus: error of the wavefront, rms [micrometer].
+
+    Parameters
+    ----------
+    usual : float
+        Median of the stars.
+    sharpest : float
+        Few stars are sharper: their focus changes over the field.
+    stars : int
+        How many were measured.
+    """
+
+    usual: float
+    sharpest: float
+    stars: int
+
+
 @dataclass(frozen=True, eq=False)
 class Chip(Value):
     """One chip of one exposure.
@@ -113,6 +132,8 @@ class Chip(Value):
         Dark current and flash collected [electron], where the header says it; None: the camera's rate times DARKTIME.
     weights : (ny, nx) float32 array or None
         Inverse variance of each pixel's background [electron**-2], where the user brings it; 0: not used.
+    focus : StarFocus or None
+        As the exposure's own stars show it (`steps.focus`); None before, and where they are too few.
     """
 
     name: str
@@ -130,6 +151,7 @@ class Chip(Value):
     binning: int = 1
     dark: float | None = None
     weights: NDArray[np.float32] | None = None
+    focus: StarFocus | None = None
 
     @property
     def sci(self) -> NDArray[np.float32]:

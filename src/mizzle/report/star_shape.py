@@ -104,7 +104,7 @@ def star_shapes(
 
 def _one_chip(exposures: Sequence[Exposure], name: str, stamps: Mapping[tuple[str, str], FloatArray]) -> dict[str, Any]:
     exposure = next(e for e in exposures if name in e.chips)
-    star = chip_star(exposure.camera, exposure.chips[name], defocus=exposure.camera.defocus)
+    star = chip_star(exposure.camera, exposure.chips[name])
     if star.reach < 2:  # pixels so large that the image of a star is not known
         return {"model": None, "measured": None, "n_stars": 0, "verdict": Verdict.NONE}
     mine = [stamps[e.root, name] for e in exposures if (e.root, name) in stamps]

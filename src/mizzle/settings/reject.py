@@ -130,21 +130,23 @@ class RejectSettings(Section):
         1, "Single exposure: how far from a seed neighbors are looked for.", unit="pixel", ge=0, le=5
     )
     single_deficit: float = setting(
-        1.5,
-        "Single exposure: a peak is a star's unless its neighbors fall this far short.",
+        3.2,
+        "Single exposure: a peak is light unless the best fit of star images to the 5 x 5 pixels around misses them by"
+        " this (root of chi-square).",
         unit="sigma",
         ge=0,
         le=50,
     )
     single_tolerance: float = setting(
-        0.25, "Single exposure: how well the star's shape is known, relative to itself.", ge=0, le=2
+        0.2, "Single exposure: how well the star's image is known, relative to itself.", ge=0, le=2
     )
     single_light: float = setting(
-        0.75,
-        "Single exposure: light around the peak of the sharpest star that is believed, relative to one computed in"
-        " perfect focus.",
+        0.85,
+        "Single exposure: light around the peak of the sharpest star that is believed, relative to the sharpest of the"
+        " exposure's own stars, or to one in perfect focus where there are too few; 0.05 less where a star is well"
+        " sampled.",
         ge=0,
-        le=2,
+        le=1,
     )
     single_structure: float = setting(
         0.1, "Single exposure: how well smooth structure is known, relative to itself.", ge=0, le=1

@@ -1,10 +1,12 @@
 """Cosmic rays of a single exposure."""
 
-from mizzle.kernel.single.front import find_rays
-from mizzle.kernel.single.types import NEIGHBORS, SingleRule
+from mizzle.kernel.single.front import find_peaks, fit_light, follow_rays
+from mizzle.kernel.single.types import Peaks, SingleRule
 
 __all__ = [
-    "NEIGHBORS",
+    "Peaks",
     "SingleRule",
-    "find_rays",
+    "find_peaks",
+    "fit_light",
+    "follow_rays",
 ]

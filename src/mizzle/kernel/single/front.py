@@ -1,4 +1,4 @@
-"""Cosmic rays of a single exposure: peaks that no star explains. Arrays in, arrays out.
+"""Cosmic rays of a single exposure: peaks, the light that may explain them, and their tracks. Arrays in, arrays out.
 
 The work is done by src/single.c, or by its NumPy twin, which is the definition.
 """
@@ -10,15 +10,11 @@ import numpy as np
 from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.kernel import native
 from mizzle.kernel.single import numpy_twin
-from mizzle.kernel.single.types import SingleRule
+from mizzle.kernel.single.types import LANES, Peaks, SingleRule
 
 
-def find_rays(electrons: Image, bad: Mask, templates: FloatArray, rule: SingleRule, track: Mask | None = None) -> Mask:
-    """Find cosmic rays on one chip of one exposure.
-
-    Peaks are local maxima above about the median of the 5 x 5 pixels around. One is a star's where some template,
-    scaled to it, asks of its neighbors no more than they have; it and its eight neighbors are spared. All others are
-    rays, and what hangs on them along `track` belongs to them.
+def find_peaks(electrons: Image, bad: Mask, rule: SingleRule) -> Peaks:
+    """List the local maxima above about the median of the 5 x 5 pixels around.
 
     Parameters
     ----------
@@ -26,10 +22,40 @@ def find_rays(electrons: Image, bad: Mask, templates: FloatArray, rule: SingleRu
         Signal, sky included [electron]; finite where it is not bad.
     bad : (ny, nx) bool array
         Pixels to leave alone.
-    templates : (n, 8) array
-        What the neighbors of a star's peak (`NEIGHBORS`) have of its light at least, relative to it.
     rule : SingleRule
-        Noise and limits.
+        ``floor``, ``structure``, ``sigma``.
+    """
+    library = native.library()
+    if library is None:
+        return numpy_twin.find_peaks(electrons, bad, rule)
+    _check(electrons, bad)
+    index, sky = np.empty(electrons.size, np.int64), np.empty(electrons.size)
+    image, hidden = np.ascontiguousarray(electrons, np.float32), np.ascontiguousarray(bad, np.bool_)
+    count = int(
+        library.mz_single_peaks(
+            native.by_reference(_job(image, rule)), *map(native.pointer, (image, hidden, index, sky))
+        )
+    )
+    native.raise_on_status(max(0, -count))
+    y, x = np.divmod(index[:count], electrons.shape[1])
+    return Peaks(y, x, sky[:count].copy())
+
+
+def follow_rays(
+    electrons: Image, bad: Mask, peaks: Peaks, spared: Mask, rule: SingleRule, *, track: Mask | None = None
+) -> Mask:
+    """Mark the peaks of rays, and what hangs on them.
+
+    Parameters
+    ----------
+    electrons, bad : (ny, nx) arrays
+        As in `find_peaks`.
+    peaks : Peaks
+        Of rays.
+    spared : (ny, nx) bool array
+        Pixels of stars: no track enters them.
+    rule : SingleRule
+        All of it but ``sigma``.
     track : (ny, nx) bool array, optional
         Pixels along which a track may be followed; without it, bright ones.
 
@@ -40,22 +66,64 @@ def find_rays(electrons: Image, bad: Mask, templates: FloatArray, rule: SingleRu
     """
     library = native.library()
     if library is None:
-        return numpy_twin.find_rays(electrons, bad, templates, rule, track)
-    ny, nx = electrons.shape
-    if bad.shape != (ny, nx) or (track is not None and track.shape != (ny, nx)) or templates.shape[1:] != (8,):
-        raise ValueError(f"pixels {electrons.shape}, bad ones {bad.shape}, templates {templates.shape}")
-    job = native.SingleStruct(
-        ny=ny, nx=nx, templates=templates.shape[0], track=rule.track, grow=rule.grow, doubt=rule.doubt,
-        deficit=rule.deficit, floor=rule.floor, structure=rule.structure, sigma=rule.sigma,
-        near_sigma=rule.neighbor_sigma,
-    )  # fmt: skip
-    out = np.empty((ny, nx), np.bool_)
-    given = (
-        np.ascontiguousarray(electrons, np.float32), np.ascontiguousarray(bad, np.bool_),
-        np.ascontiguousarray(templates, np.float64),
-    )  # fmt: skip
-    follow = None if track is None else np.ascontiguousarray(track, np.bool_)
+        return numpy_twin.follow_rays(electrons, bad, peaks, spared, rule, track=track)
+    _check(electrons, bad, spared, *([] if track is None else [track]))
+    out = np.empty(electrons.shape, np.bool_)
+    image = np.ascontiguousarray(electrons, np.float32)
+    masks = [None if m is None else np.ascontiguousarray(m, np.bool_) for m in (bad, spared, track)]
+    rays = np.ascontiguousarray(peaks.y * electrons.shape[1] + peaks.x, np.int64)
     native.raise_on_status(
-        library.mz_find_single(native.by_reference(job), *map(native.pointer, (*given, follow, out)))
+        library.mz_single_follow(
+            native.by_reference(_job(image, rule)),
+            *map(native.pointer, (image, *masks, rays)),
+            rays.size,
+            native.pointer(out),
+        )
     )
     return out
+
+
+def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) -> FloatArray:
+    """Take off each set of pixels the best sum of templates, none of them negative; return what is left.
+
+    Non-negative least squares by coordinate descent: every step lowers chi-square, and the answer is the same whatever
+    is fitted beside it.
+
+    Parameters
+    ----------
+    values, weights : (count, n) arrays
+        Pixels, and one over their variance; 0 where a pixel says nothing.
+    templates : (m, n) array
+        What one unit of light makes of the pixels.
+
+    Returns
+    -------
+    rest : (count, n) array
+        Values less their fit.
+    """
+    n = values.shape[1]
+    if weights.shape != values.shape or templates.shape[1:] != (n,) or not len(templates):
+        raise ValueError(f"values {values.shape}, weights {weights.shape}, templates {templates.shape}")
+    width = [(0, 0), (0, -n % LANES)]
+    rest, weight, stars = (np.ascontiguousarray(np.pad(a, width), np.float64) for a in (values, weights, templates))
+    library = native.library()
+    if library is None:
+        return np.asarray(numpy_twin.fit_light(rest, weight, stars)[:, :n])
+    sides = (stars.shape[0], stars.shape[1])
+    native.raise_on_status(
+        library.mz_fit_light(native.pointer(stars), *sides, native.pointer(weight), native.pointer(rest), len(rest))
+    )
+    return np.asarray(rest[:, :n])
+
+
+def _check(electrons: Image, *masks: Mask) -> None:
+    if electrons.ndim != 2 or not electrons.size or any(mask.shape != electrons.shape for mask in masks):
+        raise ValueError(f"pixels {electrons.shape}, masks {[mask.shape for mask in masks]}")
+
+
+def _job(image: Image, rule: SingleRule) -> native.SingleStruct:
+    ny, nx = image.shape
+    return native.SingleStruct(
+        ny=ny, nx=nx, track=rule.track, grow=rule.grow, floor=rule.floor, structure=rule.structure, sigma=rule.sigma,
+        near_sigma=rule.neighbor_sigma,
+    )  # fmt: skip

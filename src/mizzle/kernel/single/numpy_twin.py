@@ -6,79 +6,100 @@ import numpy as np
 
 from mizzle.arrays import FloatArray, Image, Indices, Mask
 from mizzle.kernel.pixels.numpy_twin import grow
-from mizzle.kernel.single.types import NEIGHBORS, SingleRule
+from mizzle.kernel.single.types import ENOUGH, GREEDY, LANES, NEIGHBORS, SWEEPS, Peaks, SingleRule
 
-#: Peaks judged at once.
+#: Sets of pixels fitted at once.
 BLOCK = 512
 
 
-def find_rays(electrons: Image, bad: Mask, templates: FloatArray, rule: SingleRule, track: Mask | None) -> Mask:
-    """Find the rays of a chip; see `front.find_rays`."""
+def find_peaks(electrons: Image, bad: Mask, rule: SingleRule) -> Peaks:
+    """List the peaks of a chip; see `front.find_peaks`."""
     # A frame of bad pixels lets peaks at the chip's edge be judged by the neighbors they have.
     image, hidden = np.pad(electrons, 1, mode="edge"), np.pad(bad, 1, constant_values=True)
-    background = local_median(image, hidden)
-    excess = image - background
-    # Smooth structure (wings, spikes, nebulae) is known to no better than a share of itself.
-    noise = np.sqrt(np.maximum(background, 0) + rule.floor + (rule.structure * np.maximum(background, 0)) ** 2)
-    stars, rays = judge_peaks(image, hidden, excess, noise, templates, rule)
-    # A pixel belongs to a ray when it is sharp, or bright, and hangs on a condemned peak; stars are out of bounds.
-    free = ~(grow(stars, 1) | hidden)
+    excess, noise = _excess(image, hidden, rule)
+    ys, xs = _peaks(excess, noise, hidden, rule.sigma)
+    return Peaks(ys - 1, xs - 1, _dark_surroundings(image, ys, xs))
+
+
+def follow_rays(
+    electrons: Image, bad: Mask, peaks: Peaks, spared: Mask, rule: SingleRule, *, track: Mask | None = None
+) -> Mask:
+    """Mark rays with what hangs on them; see `front.follow_rays`."""
+    image, hidden = np.pad(electrons, 1, mode="edge"), np.pad(bad, 1, constant_values=True)
+    excess, noise = _excess(image, hidden, rule)
+    # A pixel belongs to a ray when it is sharp, or bright, and hangs on its peak; stars are out of bounds.
+    free = ~(np.pad(spared, 1) | hidden)
     with np.errstate(invalid="ignore"):
         bright = excess > rule.neighbor_sigma * noise
     along = free & (bright if track is None else np.pad(track, 1))
-    mask = rays & ~hidden
+    mask = np.zeros(hidden.shape, np.bool_)
+    mask[peaks.y + 1, peaks.x + 1] = True
     for _ in range(rule.track):
         mask |= grow(mask, 1) & along
     mask |= grow(mask, rule.grow) & free & bright
     return mask[1:-1, 1:-1]
 
 
-def judge_peaks(
-    image: Image, bad: Mask, excess: Image, noise: Image, templates: FloatArray, rule: SingleRule
-) -> tuple[Mask, Mask]:
-    """Sort the local maxima into possible stars and cosmic rays.
+def _excess(image: Image, hidden: Mask, rule: SingleRule) -> tuple[Image, Image]:
+    """Return what pixels exceed the background by, and its noise."""
+    background = local_median(image, hidden)
+    # Smooth structure (wings, spikes, nebulae) is known to no better than a share of itself.
+    light = np.maximum(background, np.float32(0))
+    noise = np.sqrt(light + np.float32(rule.floor) + (np.float32(rule.structure) * light) ** 2)
+    return image - background, noise
 
-    For each peak the deficit of its neighbors below a template scaled to the peak is summed, in units of the
-    noise and of the template's own uncertainty; the template with the least deficit decides.
 
-    Returns
-    -------
-    stars, rays : (ny, nx) bool array
-        Peaks, one pixel each.
-    """
-    ys, xs = _peaks(excess, noise, bad, rule.sigma)
-    sky = _dark_surroundings(image, ys, xs)
-    known = np.stack([~bad[ys + dy, xs + dx] for dy, dx in NEIGHBORS], axis=1)
-    values = np.stack([image[ys + dy, xs + dx] - sky for dy, dx in NEIGHBORS], axis=1)
-    # What a bad pixel holds says nothing, not even where it is no number.
-    values[~known] = 0.0
-    sigmas = np.stack([noise[ys + dy, xs + dx] for dy, dx in NEIGHBORS], axis=1).astype(np.float64)
-    peak = image[ys, xs] - sky
-    own = noise[ys, xs].astype(np.float64) ** 2 + np.maximum(peak, 0)
-    variance, share = sigmas**2 + np.maximum(values, 0), own + (rule.doubt * peak) ** 2
-    least = np.empty(peak.size)
-    for start in range(0, peak.size, BLOCK):
+def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) -> FloatArray:
+    """Return what the best sum of templates leaves of each set of pixels; see `front.fit_light`."""
+    rest = np.array(values, np.float64)
+    for start in range(0, len(rest), BLOCK):
         some = slice(start, start + BLOCK)
-        lack = _lacks(templates, values[some], peak[some], variance[some], share[some])
-        least[some] = (lack * known[some]).sum(axis=2).min(axis=0)
-    is_star = (least <= rule.deficit**2) | (known.sum(axis=1) < 5)
-    stars, rays = np.zeros(excess.shape, np.bool_), np.zeros(excess.shape, np.bool_)
-    stars[ys[is_star], xs[is_star]] = True
-    rays[ys[~is_star], xs[~is_star]] = True
-    return stars, rays
+        rest[some] = _rest_of(rest[some], weights[some], templates)
+    return rest
 
 
-def _lacks(
-    templates: FloatArray, values: FloatArray, peak: FloatArray, variance: FloatArray, share: FloatArray
-) -> FloatArray:
-    """Return the squared deficit of each neighbor beside each template, in units of its variance: (template, peak, 8).
+def _rest_of(rest: FloatArray, weight: FloatArray, templates: FloatArray) -> FloatArray:
+    """Fit some sets by coordinate descent: at first the template that helps most, then all in turn."""
+    norm = np.stack([_dot(weight * star, star) for star in templates], axis=1)
+    light, every = np.zeros(norm.shape), np.arange(len(rest))
+    active = every
+    for _ in range(GREEDY):
+        slope = np.stack([_dot(weight[active] * rest[active], star) for star in templates], axis=1)
+        move, gained = _moves(light[active], slope, norm[active])
+        best = gained.argmax(axis=1)
+        row = np.arange(len(active))
+        helps = gained[row, best] > 0.0
+        active, best, step = active[helps], best[helps], move[row, best][helps]
+        light[active, best] += step
+        rest[active] -= step[:, None] * templates[best]
+    last = np.full(len(rest), np.inf)
+    for _ in range(SWEEPS):
+        for number, star in enumerate(templates):
+            slope = _dot(weight[active] * rest[active], star)
+            move, _ = _moves(light[active, number], slope, norm[active, number])
+            light[active, number] += move
+            rest[active] -= move[:, None] * star
+        chi2 = _dot(weight[active] * rest[active], rest[active])
+        better = ~(last[active] - chi2 < ENOUGH)
+        last[active] = chi2
+        active = active[better]
+    return rest
 
-    `variance` is that of the neighbors; the template adds `share` times its own square.
-    """
-    lack = np.maximum(templates[:, None] * peak[:, None] - values, 0.0)
-    lack *= lack
-    lack /= templates[:, None] ** 2 * share[:, None] + variance
-    return lack
+
+def _moves(light: FloatArray, slope: FloatArray, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the best change of each amplitude, and what chi-square gains by it; none where a template says nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        move = np.where(norm > 0.0, np.maximum(light + slope / norm, 0.0) - light, 0.0)
+    return move, move * (2.0 * slope - move * norm)
+
+
+def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the sum of products along the last axis, in the order of src/single.c: four lanes."""
+    products = a * b
+    lanes = np.zeros((*products.shape[:-1], LANES))
+    for first in range(0, products.shape[-1], LANES):
+        lanes += products[..., first : first + LANES]
+    return np.asarray((lanes[..., 0] + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3]))
 
 
 def _dark_surroundings(image: Image, ys: Indices, xs: Indices) -> FloatArray:

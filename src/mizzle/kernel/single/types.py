@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from mizzle.arrays import FloatArray, Indices
 
 #: The eight neighbors of a peak: (dy, dx).
 NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+#: Fits of light: templates chosen one by one at first, most sweeps over all, the gain of chi-square that ends them.
+GREEDY, SWEEPS, ENOUGH = 4, 40, 0.01
+#: Sums of products are made in so many lanes.
+LANES = 4
+
+
+class Peaks(NamedTuple):
+    """Peaks of a chip, row by row.
+
+    Parameters
+    ----------
+    y, x : (n,) int arrays
+        Where.
+    sky : (n,) array
+        Sky of each: the eleventh-darkest of the 7 x 7 pixels around [electron].
+    """
+
+    y: Indices
+    x: Indices
+    sky: FloatArray
 
 
 @dataclass(frozen=True)
 class SingleRule:
-    """What is a peak, and how it is judged.
+    """What is a peak, and what belongs to a ray.
 
     Parameters
     ----------
@@ -20,10 +43,6 @@ class SingleRule:
         How well smooth structure is known, relative to itself.
     sigma, neighbor_sigma : float
         Peaks, and bright pixels, stand above their surroundings by this many times the noise.
-    deficit : float
-        A peak is a star's unless its neighbors fall this far short of every template [sigma].
-    doubt : float
-        How well the templates are known, relative to themselves.
     track : int
         How far a track is followed from its peak [pixel].
     grow : int
@@ -34,7 +53,5 @@ class SingleRule:
     structure: float
     sigma: float
     neighbor_sigma: float
-    deficit: float
-    doubt: float
     track: int
     grow: int

@@ -121,7 +121,7 @@ static void measure_row(const mz_single *job, const float *v, const float *const
 typedef struct {
     const mz_single *q;
     const float *image;
-    float *line, *medians, *excess, *noise; /* room: nx + 4, and KEPT rows each */
+    float *medians, *excess, *noise, *line; /* room: KEPT rows each, and nx + 4 */
     uint8_t *flags;
 } scene;
 
@@ -177,49 +177,6 @@ static double dark_around(const scene *s, int64_t j, int64_t i)
     return held > DARK ? (double)low[DARK] : 0.0;
 }
 
-/* Does some star explain a peak: are its neighbors as bright as a template asks? */
-static int is_star(const scene *s, const double *templates, int64_t j, int64_t i)
-{
-    const mz_single *q = s->q;
-    const double sky = dark_around(s, j, i), peak = (double)s->image[j * q->nx + i] - sky;
-    double value[8], variance[8], use[8];
-    int known = 0;
-    for (int n = 0; n < 8; n++) {
-        const int64_t y = j + STEPS[n][0], x = i + STEPS[n][1];
-        const int good = !(flags_at(s, y, x) & BAD);
-        const double sigma = good ? (double)kept(s, s->noise, y)[x] : 1.0;
-        value[n] = good ? (double)s->image[y * q->nx + x] - sky : 0.0;
-        variance[n] = sigma * sigma + (value[n] > 0.0 ? value[n] : 0.0);
-        use[n] = good;
-        known += good;
-    }
-    if (known < 5)
-        return 1;
-    const double own = (double)kept(s, s->noise, j)[i], doubt = q->doubt * peak;
-    const double share = own * own + (peak > 0.0 ? peak : 0.0) + doubt * doubt;
-    for (int64_t t = 0; t < q->templates; t++) {
-        const double *star = templates + 8 * t;
-        double lack[8];
-        for (int n = 0; n < 8; n++) {
-            const double gap = star[n] * peak - value[n], short_of = gap > 0.0 ? gap : 0.0;
-            const double far = short_of * short_of / (star[n] * star[n] * share + variance[n]);
-            lack[n] = use[n] != 0.0 ? far : 0.0;
-        }
-        const double sum = ((lack[0] + lack[1]) + (lack[2] + lack[3])) + ((lack[4] + lack[5]) + (lack[6] + lack[7]));
-        if (sum <= q->deficit * q->deficit)
-            return 1;
-    }
-    return 0;
-}
-
-/* Mark the 3 x 3 pixels of a star. */
-static void spare(const scene *s, int64_t j, int64_t i)
-{
-    for (int64_t y = j > 0 ? j - 1 : 0; y <= j + 1 && y < s->q->ny; y++)
-        for (int64_t x = i > 0 ? i - 1 : 0; x <= i + 1 && x < s->q->nx; x++)
-            s->flags[y * s->q->nx + x] |= STAR;
-}
-
 /* Add the neighbors within `radius` of pixels `from` .. `stop` - 1 of the list that are free and in `track` (or bright,
  * without one). */
 static int64_t grow(const scene *s, int64_t radius, const uint8_t *track, int64_t *list, int64_t from, int64_t stop,
@@ -259,18 +216,15 @@ static void measure(const scene *s, const uint8_t *bad, float level, int64_t j)
     measure_row(s->q, s->image + j * nx, near, bad + j * nx, kept(s, s->excess, j), kept(s, s->noise, j), s->flags + j * nx);
 }
 
-/* Sort the peaks of row j: stars are marked, rays listed. */
-static int64_t sort_row(const scene *s, const double *templates, int64_t j, int64_t *list, int64_t held)
+/* List the peaks of row j, and the sky of each. */
+static int64_t list_row(const scene *s, int64_t j, int64_t *list, double *sky, int64_t held)
 {
     const int64_t nx = s->q->nx;
-    for (int64_t i = 0; i < nx; i++) {
-        if ((s->flags[j * nx + i] & (HIGH | BAD)) != HIGH || !is_peak(s, j, i))
-            continue;
-        if (is_star(s, templates, j, i))
-            spare(s, j, i);
-        else
+    for (int64_t i = 0; i < nx; i++)
+        if ((s->flags[j * nx + i] & (HIGH | BAD)) == HIGH && is_peak(s, j, i)) {
+            sky[held] = dark_around(s, j, i);
             list[held++] = j * nx + i;
-    }
+        }
     return held;
 }
 
@@ -289,28 +243,147 @@ static void follow(const scene *s, const uint8_t *track, int64_t *list, int64_t 
     grow(s, s->q->grow, NULL, list, 0, held, out);
 }
 
-/* Find the cosmic rays of a chip, or of a part of it. Returns 1 when the job makes no sense, 2 without memory. */
-MZ_EXPORT int mz_find_single(const mz_single *q, const float *electrons, const uint8_t *bad, const double *templates,
-                             const uint8_t *track, uint8_t *out)
+/* Room for a scene; 0 without memory. */
+static int open_scene(scene *s, const mz_single *q, const float *electrons)
 {
-    const int64_t ny = q->ny, nx = q->nx, n = ny * nx;
-    if (ny < 1 || nx < 1 || q->templates < 1 || q->track < 0 || q->grow < 0 || q->grow > 1000)
-        return 1;
-    float *room = malloc((size_t)n * sizeof *room), *rows = malloc((size_t)((3 * KEPT + 1) * nx + 4) * sizeof *rows);
-    uint8_t *flags = malloc((size_t)n);
-    int64_t *list = malloc((size_t)n * sizeof *list), held = 0; /* as much as it takes; what stays empty costs nothing */
-    if (room && rows && flags && list) {
-        const scene s = {q, electrons, rows + 3 * KEPT * nx, rows, rows + KEPT * nx, rows + 2 * KEPT * nx, flags};
-        const float level = level_of(electrons, bad, n, room);
-        for (int64_t j = 0; j < ny; j++) {
+    float *rows = malloc((size_t)((3 * KEPT + 1) * q->nx + 4) * sizeof *rows);
+    *s = (scene){q, electrons, rows, rows, rows, rows, malloc((size_t)(q->ny * q->nx))};
+    if (!rows || !s->flags)
+        return 0;
+    s->excess = rows + KEPT * q->nx, s->noise = rows + 2 * KEPT * q->nx, s->line = rows + 3 * KEPT * q->nx;
+    return 1;
+}
+
+static void close_scene(scene *s) { free(s->medians), free(s->flags); }
+
+static int is_sound(const mz_single *q) { return q->ny > 0 && q->nx > 0 && q->track >= 0 && q->grow >= 0 && q->grow <= 1000; }
+
+/* List the peaks of a chip, row by row, and the sky of each. Returns their number; -1 when the job makes no sense, -2
+ * without memory. */
+MZ_EXPORT int64_t mz_single_peaks(const mz_single *q, const float *electrons, const uint8_t *bad, int64_t *list, double *sky)
+{
+    if (!is_sound(q))
+        return -1;
+    scene s;
+    int64_t held = -2;
+    float *room = malloc((size_t)(q->ny * q->nx) * sizeof *room);
+    if (open_scene(&s, q, electrons) && room) {
+        const float level = level_of(electrons, bad, q->ny * q->nx, room);
+        held = 0;
+        for (int64_t j = 0; j < q->ny; j++) {
             measure(&s, bad, level, j);
             if (j > 0)
-                held = sort_row(&s, templates, j - 1, list, held);
+                held = list_row(&s, j - 1, list, sky, held);
         }
-        held = sort_row(&s, templates, ny - 1, list, held);
-        follow(&s, track, list, held, out);
+        held = list_row(&s, q->ny - 1, list, sky, held);
     }
-    const int status = room && rows && flags && list ? 0 : 2;
-    free(room), free(rows), free(flags), free(list);
-    return status;
+    close_scene(&s), free(room);
+    return held;
+}
+
+/* Mark `count` rays and what hangs on them; pixels that are `spared` are left out. Returns 1 when the job makes no
+ * sense, 2 without memory. */
+MZ_EXPORT int mz_single_follow(const mz_single *q, const float *electrons, const uint8_t *bad, const uint8_t *spared,
+                               const uint8_t *track, const int64_t *rays, int64_t count, uint8_t *out)
+{
+    const int64_t n = q->ny * q->nx;
+    if (!is_sound(q) || count < 0 || count > n)
+        return 1;
+    scene s;
+    float *room = malloc((size_t)n * sizeof *room);
+    int64_t *list = malloc((size_t)n * sizeof *list); /* as much as it takes; what stays empty costs nothing */
+    const int ready = open_scene(&s, q, electrons) && room && list;
+    if (ready) {
+        const float level = level_of(electrons, bad, n, room);
+        for (int64_t j = 0; j < q->ny; j++)
+            measure(&s, bad, level, j);
+        for (int64_t k = 0; k < n; k++)
+            s.flags[k] |= spared[k] ? STAR : 0;
+        memcpy(list, rays, (size_t)count * sizeof *list);
+        follow(&s, track, list, count, out);
+    }
+    close_scene(&s), free(room), free(list);
+    return ready ? 0 : 2;
+}
+
+enum { LANES = 4, SWEEPS = 40, GREEDY = 4 };
+static const double ENOUGH = 0.01; /* a sweep that betters chi-square by less is the last */
+
+/* Sum of products; `n` is a multiple of LANES, and each lane adds up its own. */
+MZ_INLINE double dot(const double *restrict a, const double *restrict b, int64_t n)
+{
+    double sum[LANES] = {0.0, 0.0, 0.0, 0.0};
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int64_t k = 0; k < LANES; k++)
+            sum[k] += a[i + k] * b[i + k];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* One fit by coordinate descent: the amplitudes `light` (m) of templates that leave the least residual, none negative.
+ * `rest` (n) holds the data at first, and what is left at last; `scaled` (n) and `norm` (m) are room. */
+static void fit_one(const double *templates, int64_t m, int64_t n, const double *restrict weight, double *restrict rest,
+                    double *restrict scaled, double *restrict norm, double *restrict light)
+{
+    for (int64_t t = 0; t < m; t++) {
+        const double *star = templates + t * n;
+        for (int64_t i = 0; i < n; i++)
+            scaled[i] = weight[i] * star[i];
+        norm[t] = dot(scaled, star, n), light[t] = 0.0;
+    }
+    for (int64_t i = 0; i < n; i++)
+        scaled[i] = weight[i] * rest[i];
+    double last = INFINITY;
+    for (int sweep = 0; sweep < GREEDY + SWEEPS; sweep++) {
+        int64_t best = -1;
+        double gain = 0.0, step = 0.0;
+        for (int64_t t = 0; t < m; t++) {
+            const double *star = templates + t * n;
+            if (!(norm[t] > 0.0))
+                continue;
+            const double slope = dot(scaled, star, n), to = light[t] + slope / norm[t];
+            const double move = (to > 0.0 ? to : 0.0) - light[t];
+            if (sweep < GREEDY) { /* at first only the template that helps most */
+                const double gained = move * (2.0 * slope - move * norm[t]);
+                if (gained > gain)
+                    gain = gained, best = t, step = move;
+                continue;
+            }
+            if (move == 0.0)
+                continue;
+            light[t] += move;
+            for (int64_t i = 0; i < n; i++) {
+                rest[i] -= move * star[i];
+                scaled[i] = weight[i] * rest[i];
+            }
+        }
+        if (sweep < GREEDY) {
+            if (best < 0)
+                return;
+            light[best] += step;
+            for (int64_t i = 0; i < n; i++) {
+                rest[i] -= step * templates[best * n + i];
+                scaled[i] = weight[i] * rest[i];
+            }
+            continue;
+        }
+        const double chi2 = dot(scaled, rest, n);
+        if (last - chi2 < ENOUGH)
+            return;
+        last = chi2;
+    }
+}
+
+/* What is left of each of `count` sets of n pixels when the best sum of m templates, none of them negative, is taken
+ * off: in place of the data, in `rest`. n is a multiple of 4. Returns 1 when the job makes no sense, 2 without memory. */
+MZ_EXPORT int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count)
+{
+    if (m < 1 || n < 1 || n % LANES || count < 0)
+        return 1;
+    double *room = malloc((size_t)(n + 2 * m) * sizeof *room);
+    if (!room)
+        return 2;
+    for (int64_t k = 0; k < count; k++)
+        fit_one(templates, m, n, weight + k * n, rest + k * n, room, room + n, room + n + m);
+    free(room);
+    return 0;
 }

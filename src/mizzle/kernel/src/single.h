@@ -6,13 +6,18 @@
 
 /* What is a peak, and how it is judged: `SingleStruct` in native.py. */
 typedef struct {
-    int64_t ny, nx, templates, track, grow;
-    double doubt, deficit;
+    int64_t ny, nx, track, grow;
     float floor, structure, sigma, near_sigma;
 } mz_single;
 
-/* `bad` (ny, nx); `templates` (q->templates, 8); `track` (ny, nx) or NULL; the answer (ny, nx) to `out`. */
-int mz_find_single(const mz_single *q, const float *electrons, const uint8_t *bad, const double *templates,
-                   const uint8_t *track, uint8_t *out);
+/* `bad` (ny, nx); room for ny * nx peaks and their skies. */
+int64_t mz_single_peaks(const mz_single *q, const float *electrons, const uint8_t *bad, int64_t *list, double *sky);
+
+/* `bad`, `spared` (ny, nx); `track` (ny, nx) or NULL; the answer (ny, nx) to `out`. */
+int mz_single_follow(const mz_single *q, const float *electrons, const uint8_t *bad, const uint8_t *spared,
+                     const uint8_t *track, const int64_t *rays, int64_t count, uint8_t *out);
+
+/* `templates` (m, n); `weight`, `rest` (count, n). */
+int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count);
 
 #endif

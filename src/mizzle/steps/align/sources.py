@@ -78,7 +78,7 @@ def chip_profile(view: ChipView, settings: Settings) -> Profile | SampledProfile
     kind = view.chip_class
     width = getattr(settings.align, f"fwhm_{kind.name.lower()}", 0.0)
     if not width:
-        star = chip_star(view.camera, view.chip, defocus=view.camera.defocus)
+        star = chip_star(view.camera, view.chip)
         return SampledProfile(star.coefficients, star.oversampling, kind.radius)
     sigma = width / _FWHM / max(view.frame.scale / kind.pixel, 0.1)
     ratio, share = kind.halo

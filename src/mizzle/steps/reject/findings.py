@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.dq import ALL_BITS
-from mizzle.model import Chip, CosmicRays, Exposure, Finding, Runner, Verdict
+from mizzle.model import CosmicRays, Exposure, Finding, Runner, Verdict
+from mizzle.stars.wings import WINGS, bright_peaks, have_wings
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,14 +27,8 @@ MANY, NOISE_SHARE, FEW, FEW_EXPECTED = 2.0, 0.005, 0.25, 0.004
 APART = 3.0
 #: Star centers: so many stars at least, flagged beyond chance by so many sigma and in so large a share.
 STARS, SIGMAS, SHARE = 10, 4.0, 0.02
-#: Where a star's wings are looked for, and its surroundings [arcsec].
-WINGS, AROUND = (0.22, 0.5), (0.8, 1.2)
-#: Peaks this bright [DN], so many of a chip at most; on each side wings should stand out by so many sigma, and do lie
-#: between these times the usual share of the peak: rays are narrower, or lie on other light.
+#: Peaks this bright [DN], so many of a chip at most.
 PEAK, MOST = 50.0, 500
-WING_SIGMA, USUAL = 4.0, (0.4, 1.6)
-#: The faintest of a star's four nearest pixels holds more than this share of its peak.
-DARK = 0.05
 #: Pixels of a star's core for one ray that outshines what is there.
 PER_RAY = 12.0
 
@@ -136,8 +131,8 @@ def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
     chip = exposure.chips[name]
     mask = rays.mask(exposure.root, name, chip.shape)
     bad = (chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good)) != 0
-    row, column = _peaks(chip, bad)
-    real = _with_wings(chip, row, column, bad | mask)
+    row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=PEAK, most=MOST)
+    real = have_wings(chip.sci, bad | mask, row, column, chip.frame.scale)
     row, column = row[real], column[real]
     v, u = np.mgrid[-1:2, -1:2]
     near = chip.sci[row[:, None, None] + v, column[:, None, None] + u].astype(np.float64)
@@ -145,67 +140,6 @@ def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
     light = np.maximum(near.sum(axis=(1, 2)), 1e-9)
     phase = np.maximum(*(np.abs((near * step).sum(axis=(1, 2))) / light for step in (u, v)))
     return _Look(mask[row, column], phase)
-
-
-def _peaks(chip: Chip, bad: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the brightest pixels that none of their good neighbors outshines, far from the edge."""
-    edge = math.ceil(AROUND[1] / chip.frame.scale)
-    inner = np.s_[edge : chip.shape[0] - edge, edge : chip.shape[1] - edge]
-    if min(chip.shape) < 2 * edge + 3:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    image = np.where(bad, np.float32(-np.inf), chip.sci)
-    level = float(np.median(chip.sci[inner][::8]))
-    row, column = np.nonzero(image[inner] > level + PEAK)
-    row, column = row + edge, column + edge
-    value = image[row, column]
-    top = np.ones(value.size, np.bool_)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            top &= value >= image[row + dy, column + dx]
-    order = np.argsort(-value[top], kind="stable")[:MOST]
-    return row[top][order], column[top][order]
-
-
-def _with_wings(chip: Chip, row: NDArray[np.intp], column: NDArray[np.intp], off: Mask) -> Mask:
-    """Return which peaks have the wings of stars, on all sides: rays have none, and a star nearby gives one side."""
-    if not row.size:
-        return np.zeros(0, np.bool_)
-    scale = chip.frame.scale
-    half = math.ceil(AROUND[1] / scale)
-    v, u = np.mgrid[-half : half + 1, -half : half + 1]
-    distance = np.hypot(u, v) * scale
-    ring, wing = ((distance >= low) & (distance < high) for low, high in (AROUND, WINGS))
-    sides = (2 * (u + v > 0) + (u - v > 0))[wing]
-
-    def around(where: Mask) -> tuple[NDArray[np.float32], Mask]:
-        y, x = row[:, None] + v[where], column[:, None] + u[where]
-        return chip.sci[y, x], ~off[y, x]
-
-    (far, far_good), (near, near_good) = around(ring), around(wing)
-    enough = (far_good.sum(axis=1) >= 10) & (near_good.sum(axis=1) >= 5)
-    low, middle = np.nanpercentile(np.where(far_good | ~enough[:, None], far, np.nan), (16, 50), axis=1)
-    width = np.maximum(middle - low, 0.5)
-    # A median of whole DN jumps; the mean of what is near it does not.
-    sky = far_good & (np.abs(far - middle[:, None]) <= 3.0 * width[:, None])
-    level = np.where(sky, far, 0.0).sum(axis=1) / np.maximum(sky.sum(axis=1), 1)
-    peak = chip.sci[row, column] - level
-    least, light = np.full(row.size, np.inf), near - level[:, None]
-    noise = np.zeros(row.size)
-    for side in range(4):
-        here = near_good & (sides == side)
-        count = here.sum(axis=1)
-        mean = np.where(here, light, 0.0).sum(axis=1) / np.maximum(count, 1)
-        least = np.where(count > 0, np.minimum(least, mean), least)
-        noise = np.maximum(noise, width / np.sqrt(np.maximum(count, 1)))
-    share = np.where(enough & np.isfinite(least), least / np.maximum(peak, 1e-9), 0.0)
-    seen = least > WING_SIGMA * noise
-    usual = float(np.median(share[seen])) if seen.any() else 0.0
-    # Faint peaks say nothing: their wings would not be seen if they were stars.
-    telling = usual * peak > WING_SIGMA * noise
-    # The optics and the charge's diffusion leave none of the four neighbors dark; a ray does.
-    beside = np.min([chip.sci[row + dy, column + dx] for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0))], axis=0) - level
-    telling &= beside > DARK * peak
-    return np.asarray(telling & (share > USUAL[0] * usual) & (share < USUAL[1] * usual))
 
 
 def _on_stars(jobs: Sequence[tuple[Exposure, str]], looks: Sequence[_Look], rays: CosmicRays) -> list[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.star_optics import chip_star
+from mizzle.instrument.star_optics import sharpest_star
 from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
 from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
@@ -321,7 +321,7 @@ def _add_single(
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
     whole = no_partner and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
-    star = chip_star(compared.view.camera, compared.view.chip)
+    star = sharpest_star(compared.view.camera, compared.view.chip)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)

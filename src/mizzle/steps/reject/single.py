@@ -1,37 +1,45 @@
-"""Cosmic rays in a single exposure: L.A.Cosmic, with a guard that knows what a star looks like.
+"""Cosmic rays in a single exposure: peaks that no light behind this camera's optics can make.
 
 L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) asks whether a pixel is sharper than its surroundings allow. WFPC2 is
-undersampled: its stars are that sharp, and the method flags nearly all of them. The guard asks a finer question of
-every peak: is there a place within the pixel from which *the sharpest star this camera can make* would leave
-neighbors no brighter than those observed? Then the peak may be a star, and it and its neighbors are spared.
-A cosmic ray fails: its energy enters without the optics, so somewhere around its peak light is missing.
+undersampled: its stars are that sharp, and the method flags nearly all of them. Here each peak gets a finer question:
+is there *any* light on the sky, stars at any places, blends, nebulae, that *the sharpest image this camera makes of a
+star* turns into the 5 x 5 pixels seen? Wider images are sums of sharper ones, so focus, field and crowding need no
+models of their own. A cosmic ray fails: its energy enters without the optics, so around its pixels light is missing.
+The answer is a fit of star images on a grid of places, none of them negative, and its chi-square.
 
-The sharpest star is the computed image in perfect focus (`mizzle.psf`), with less light around its peak: real stars
-differ from it with focus, place in the field and jitter, and some are sharper in one direction.
+The sharpest star is that of the exposure's own stars (`mizzle.stars.focus`), or in perfect focus where it has too few;
+with less light around its peak, for real stars change with the place in the field.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.single import NEIGHBORS, SingleRule, find_rays
+from mizzle.kernel.single import Peaks, SingleRule, find_peaks, follow_rays
 from mizzle.psf import StarImage
+from mizzle.psf.light import HALF, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
 
+FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: Places within a pixel, along x and along y, at which a star is tried.
-PLACES = 9
+#: Rounds in which rays are found and hidden from the peaks beside them; of candidates nearer than this [pixel] only the
+#: worst is a ray in one round.
+ROUNDS, APART = 3, 3.5
+#: Where a centered star's pixel has no more than this share of its light, so much less of it is believed: finer pixels
+#: see more of what the optics do over the field, and leave more evidence of a ray.
+UNDERSAMPLED, FINER = 0.35, 0.05
+#: Light belongs to a star where its fit says more than this, and no more is seen than the fit and so much [sigma].
+OWN, ABOVE = 2.0, 3.0
 
 
-@dataclass(frozen=True)
-class SinglePixels:
+@dataclass(frozen=True, eq=False)
+class SinglePixels(PeakPixels):
     """One chip as the single-exposure method wants it.
 
     Parameters
@@ -43,31 +51,10 @@ class SinglePixels:
     floor : float
         Variance without light [electron**2].
     star : StarImage
-        In perfect focus.
+        The sharpest that is believed.
     """
 
-    electrons: Image
-    bad: Mask
-    floor: float
     star: StarImage
-
-
-@lru_cache(maxsize=32)
-def star_templates(star: StarImage, light: float = 1.0) -> NDArray[np.float64]:
-    """Return what the neighbors of a star's peak have of its light at least, ``(PLACES**2, 8)``.
-
-    Parameters
-    ----------
-    star : StarImage
-        The computed image.
-    light : float
-        How much of its light around the peak must be there.
-    """
-    offsets = np.linspace(-0.5, 0.5, PLACES)
-    dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
-    shares = star.pixels(dx, dy, 1)
-    columns = [shares[:, 1 + y, 1 + x] / shares[:, 1, 1] for y, x in NEIGHBORS]
-    return np.asarray(light * np.stack(columns, axis=1))
 
 
 def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
@@ -93,14 +80,97 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
         structure=settings.single_structure,
         sigma=settings.single_sigma,
         neighbor_sigma=settings.single_neighbor_sigma,
-        deficit=settings.single_deficit,
-        doubt=settings.single_tolerance,
         track=settings.single_track,
         grow=settings.single_grow,
     )
+    peaks = find_peaks(pixels.electrons, pixels.bad, rule)
+    is_ray, spared = judge_peaks(pixels, peaks, settings)
     track = _laplacian(pixels, settings) if laplacian else None
-    templates = star_templates(pixels.star, settings.single_light)
-    return find_rays(pixels.electrons, pixels.bad, templates, rule, track)
+    return follow_rays(pixels.electrons, pixels.bad, _some(peaks, is_ray), spared, rule, track=track)
+
+
+def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) -> tuple[Mask, Mask]:
+    """Sort peaks into cosmic rays and light; a ray is hidden from its neighbors before they are judged by themselves.
+
+    Returns
+    -------
+    is_ray : (n,) bool array
+        For each peak.
+    spared : (ny, nx) bool array
+        Pixels of the others: the 3 x 3 around, and what their fitted light explains.
+    """
+    light = settings.single_light - (0.0 if pixels.star.peak_share > UNDERSAMPLED else FINER)
+    templates = light_templates(pixels.star, max(light, 0.0))
+    doubt, limit, darkest = settings.single_tolerance, settings.single_deficit**2, typical_sky(pixels)
+    n = len(peaks.y)
+    is_ray, hidden, open_ones = np.zeros(n, np.bool_), pixels.bad.copy(), np.arange(n)
+    misfit, fitted, noise = np.zeros(n), np.zeros((n, templates.shape[1])), np.ones((n, templates.shape[1]))
+    sky = np.zeros(n)
+    for number in range(ROUNDS):
+        answer = explain_peaks(pixels, hidden, _some(peaks, open_ones), templates, doubt=doubt, darkest=darkest)
+        misfit[open_ones], fitted[open_ones], noise[open_ones] = answer.misfit, answer.light, answer.noise
+        sky[open_ones] = answer.sky
+        guilty = open_ones[answer.misfit > limit]
+        if number < ROUNDS - 1:
+            guilty = guilty[_worst(peaks.y[guilty], peaks.x[guilty], misfit[guilty])]
+        if not guilty.size:
+            break
+        is_ray[guilty] = True
+        _hide(pixels, _some(peaks, guilty), sky[guilty], hidden)
+        open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
+    stars = ~is_ray
+    return is_ray, _spared(
+        pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])
+    )
+
+
+def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
+    return Peaks(peaks.y[which], peaks.x[which], peaks.sky[which])
+
+
+def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
+    """Return the peaks whose windows `these` touch."""
+    from scipy.spatial import KDTree
+
+    places = np.column_stack([peaks.y, peaks.x]).astype(float)
+    distance, _ = KDTree(places[these]).query(places, distance_upper_bound=2.0 * HALF + 2.0)
+    return np.asarray(np.isfinite(distance))
+
+
+def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask:
+    """Return which peaks none of the others nearby surpasses; of equals the first is."""
+    from scipy.spatial import KDTree
+
+    worst = np.ones(y.size, np.bool_)
+    if y.size > 1:
+        pairs = KDTree(np.column_stack([y, x]).astype(float)).query_pairs(APART, output_type="ndarray")
+        first = misfit[pairs[:, 0]] >= misfit[pairs[:, 1]]
+        worst[np.where(first, pairs[:, 1], pairs[:, 0])] = False
+    return worst
+
+
+def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, hidden: Mask) -> None:
+    """Hide rays, and the bright pixels beside them, in `hidden`."""
+    ny, nx = hidden.shape
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            y, x = np.clip(rays.y + dy, 0, ny - 1), np.clip(rays.x + dx, 0, nx - 1)
+            bright = pixels.electrons[y, x] - sky > OWN * np.sqrt(np.maximum(sky, 0.0) + pixels.floor)
+            hidden[y[bright], x[bright]] = True
+
+
+def _spared(pixels: SinglePixels, stars: Peaks, answer: Explained) -> Mask:
+    """Return the pixels of stars."""
+    ny, nx = pixels.electrons.shape
+    spared = np.zeros((ny + 2 * HALF, nx + 2 * HALF), np.bool_)
+    seen = windows(pixels.electrons, stars, outside=0.0) - answer.sky[:, None]
+    own = (answer.light > OWN * math.sqrt(pixels.floor)) & (seen < answer.light + ABOVE * answer.noise)
+    rows = np.arange(-HALF, HALF + 1)
+    own |= (np.maximum(np.abs(rows)[:, None], np.abs(rows)) <= 1).ravel()
+    star, pixel = np.nonzero(own)
+    dy, dx = np.divmod(pixel, rows.size)
+    spared[stars.y[star] + dy, stars.x[star] + dx] = True
+    return spared[HALF:-HALF, HALF:-HALF]
 
 
 def _laplacian(pixels: SinglePixels, settings: RejectSettings) -> Mask:

@@ -210,7 +210,7 @@ def covariance_length(compared: ComparedChip) -> float:
     Stars at random places have the covariance of their own image.
     """
     camera = compared.view.camera
-    return chip_star(camera, compared.view.chip, defocus=camera.defocus).correlation_length
+    return chip_star(camera, compared.view.chip).correlation_length
 
 
 def recheck_star_cores(

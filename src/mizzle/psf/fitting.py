@@ -1,0 +1,63 @@
+"""How well images of a star fit real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.psf.image import StarImage
+
+FloatArray = NDArray[np.float64]
+
+#: Steps of the first fit, and of those that begin where the image before ended.
+_STEPS, _MORE = 6, 2
+#: The longest step, how far a star may be from its brightest pixel, and the distance that tells a slope [pixel].
+_LONGEST, _FARTHEST, _SLOPE = 0.3, 0.8, 0.02
+
+
+def star_misfits(stamps: FloatArray, variance: FloatArray, images: Sequence[StarImage]) -> FloatArray:
+    """Fit images to stars, at free places, fluxes and skies, and return each chi-square: ``(len(images), n)``.
+
+    Parameters
+    ----------
+    stamps : (n, k, k) array
+        Odd `k`; each star's brightest pixel in the middle.
+    variance : (n, k, k) array
+        Of the pixels.
+    images : sequence of StarImage
+        Each much like the one before; their `reach` is ``k // 2`` at least.
+
+    Notes
+    -----
+    Gauss and Newton's method.
+    """
+    seen = stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
+    weight = 1.0 / variance.reshape(seen.shape)
+    place = np.zeros((2, len(stamps)))
+    misfits: list[FloatArray] = []
+    for image in images:
+        rest = seen
+        for _ in range(_MORE if misfits else _STEPS):
+            place, rest = _step(seen, weight, image, place)
+        misfits.append((weight * rest * rest).sum(axis=1))
+    return np.stack(misfits)
+
+
+def _step(seen: FloatArray, weight: FloatArray, star: StarImage, place: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return better places, ``(2, n)``, and what the linear fit around the given ones leaves, ``(n, k * k)``."""
+    radius = round(seen.shape[1] ** 0.5) // 2
+    x, y = place
+    image, right, up = (
+        star.pixels(x + dx, y + dy, radius).reshape(seen.shape) for dx, dy in ((0.0, 0.0), (_SLOPE, 0.0), (0.0, _SLOPE))
+    )
+    design = np.stack([image, (right - image) / _SLOPE, (up - image) / _SLOPE, np.ones_like(image)], axis=2)
+    weighted = design * weight[:, :, None]
+    normal = weighted.transpose(0, 2, 1) @ design
+    # Without light a place means nothing: a little of the diagonal keeps the system solvable.
+    normal += 1e-9 * np.einsum("nii->ni", normal).max(axis=1)[:, None, None] * np.eye(4)
+    solution = np.linalg.solve(normal, weighted.transpose(0, 2, 1) @ seen[:, :, None])[:, :, 0]
+    move = solution[:, 1:3].T / np.maximum(solution[:, 0], 1e-9)
+    better = np.clip(place + np.clip(move, -_LONGEST, _LONGEST), -_FARTHEST, _FARTHEST)
+    return better, seen - (design @ solution[:, :, None])[:, :, 0]

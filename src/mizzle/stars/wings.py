@@ -1,0 +1,106 @@
+"""Stars told from cosmic rays by their wings: no model of the core is needed, so nothing is assumed of its shape."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Indices = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+#: Where a star's wings are looked for, and its surroundings [arcsec].
+WINGS, AROUND = (0.22, 0.5), (0.8, 1.2)
+#: On each side wings should stand out by so many sigma, and do lie between these times the usual share of the peak:
+#: rays are narrower, or lie on other light.
+WING_SIGMA, USUAL = 4.0, (0.4, 1.6)
+#: The faintest of a star's four nearest pixels holds more than this share of its peak.
+DARK = 0.05
+
+
+def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: int) -> tuple[Indices, Indices]:
+    """Return rows and columns of the brightest pixels that none of their good neighbors outshines, far from the edge.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        Counts.
+    bad : (ny, nx) bool array
+        Pixels that say nothing.
+    scale : float
+        Side of a pixel [arcsec].
+    least : float
+        How far they stand above the image's median [count].
+    most : int
+        The brightest so many.
+    """
+    edge = math.ceil(AROUND[1] / scale)
+    inner = np.s_[edge : image.shape[0] - edge, edge : image.shape[1] - edge]
+    if min(image.shape) < 2 * edge + 3:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    clean = np.where(bad, np.float32(-np.inf), image)
+    level = float(np.median(image[inner][::8]))
+    row, column = np.nonzero(clean[inner] > level + least)
+    row, column = row + edge, column + edge
+    value = clean[row, column]
+    top = np.ones(value.size, np.bool_)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            top &= value >= clean[row + dy, column + dx]
+    order = np.argsort(-value[top], kind="stable")[:most]
+    return row[top][order], column[top][order]
+
+
+def have_wings(image: Image, off: Mask, row: Indices, column: Indices, scale: float) -> Mask:
+    """Return which peaks have the wings of stars, on all sides: rays have none, and a star nearby gives one side.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        Counts.
+    off : (ny, nx) bool array
+        Pixels that say nothing: bad, or hit.
+    row, column : (n,) int arrays
+        The peaks (`bright_peaks`).
+    scale : float
+        Side of a pixel [arcsec].
+    """
+    if not row.size:
+        return np.zeros(0, np.bool_)
+    half = math.ceil(AROUND[1] / scale)
+    v, u = np.mgrid[-half : half + 1, -half : half + 1]
+    distance = np.hypot(u, v) * scale
+    ring, wing = ((distance >= low) & (distance < high) for low, high in (AROUND, WINGS))
+    sides = (2 * (u + v > 0) + (u - v > 0))[wing]
+
+    def around(where: Mask) -> tuple[Image, Mask]:
+        y, x = row[:, None] + v[where], column[:, None] + u[where]
+        return image[y, x], ~off[y, x]
+
+    (far, far_good), (near, near_good) = around(ring), around(wing)
+    enough = (far_good.sum(axis=1) >= 10) & (near_good.sum(axis=1) >= 5)
+    low, middle = np.nanpercentile(np.where(far_good | ~enough[:, None], far, np.nan), (16, 50), axis=1)
+    width = np.maximum(middle - low, 0.5)
+    # A median of whole DN jumps; the mean of what is near it does not.
+    sky = far_good & (np.abs(far - middle[:, None]) <= 3.0 * width[:, None])
+    level = np.where(sky, far, 0.0).sum(axis=1) / np.maximum(sky.sum(axis=1), 1)
+    peak = image[row, column] - level
+    least, light = np.full(row.size, np.inf), near - level[:, None]
+    noise = np.zeros(row.size)
+    for side in range(4):
+        here = near_good & (sides == side)
+        count = here.sum(axis=1)
+        mean = np.where(here, light, 0.0).sum(axis=1) / np.maximum(count, 1)
+        least = np.where(count > 0, np.minimum(least, mean), least)
+        noise = np.maximum(noise, width / np.sqrt(np.maximum(count, 1)))
+    share = np.where(enough & np.isfinite(least), least / np.maximum(peak, 1e-9), 0.0)
+    seen = least > WING_SIGMA * noise
+    usual = float(np.median(share[seen])) if seen.any() else 0.0
+    # Faint peaks say nothing: their wings would not be seen if they were stars.
+    telling = usual * peak > WING_SIGMA * noise
+    # The optics and the charge's diffusion leave none of the four neighbors dark; a ray does.
+    beside = np.min([image[row + dy, column + dx] for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0))], axis=0) - level
+    telling &= beside > DARK * peak
+    return np.asarray(telling & (share > USUAL[0] * usual) & (share < USUAL[1] * usual))
