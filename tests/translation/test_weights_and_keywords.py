@@ -7,10 +7,14 @@ import warnings
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 import mizzle
 from mizzle import InputError, SettingsError
+from mizzle.drizzlepac.ablot import do_blot
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
+from mizzle.drizzlepac.drizzle_parameters import TASK
+from mizzle.drizzlepac.drizzle_settings import settings_of
 from mizzle.drizzlepac.tweakreg import TweakReg
 from mizzle.stwcs.updatewcs import updatewcs
 from mizzle.translation.parameters import TranslationWarning
@@ -131,6 +135,27 @@ def test_the_product_has_the_keywords_that_callers_read(here):
     with fits.open("built_drw.fits") as hdus:
         assert (hdus[0].header["DETECTOR"], hdus[0].header["D001OUDA"]) == (2, "built_drw.fits[SCI,1]")
         assert len(set(hdus[0].header)) == len([key for key in hdus[0].header if key])  # each keyword once
+
+
+def test_interpolations_that_are_not_offered_are_said():
+    assert settings_of(TASK.values({"blot_interp": "lan3"})).reject.interpolation == "lanczos3"
+    with pytest.warns(TranslationWarning, match="'sinc' is not offered"):
+        assert settings_of(TASK.values({"blot_interp": "sinc"})).reject.interpolation == "poly5"
+
+
+def test_an_image_is_blotted_by_ten_points(here):
+    """A flat image stays flat under every interpolation that is offered."""
+    target = WCS(naxis=2)
+    target.wcs.ctype, target.wcs.crval, target.wcs.crpix = ["RA---TAN", "DEC--TAN"], [10.0, 20.0], [15.3, 14.6]
+    target.wcs.cdelt = [-1e-5, 1e-5]
+    target.pixel_shape = (30, 28)
+    source = target.deepcopy()
+    source.wcs.crpix = [30.0, 30.0]
+    for interp in ("nearest", "linear", "poly3", "poly5", "lan3", "lan5"):
+        image = do_blot(np.full((60, 60), 3.0), source, target, 2.0, interp=interp)
+        np.testing.assert_allclose(image, 6.0, rtol=1e-5)
+    with pytest.raises(SettingsError, match="lan5"):
+        do_blot(np.ones((60, 60)), source, target, 2.0, interp="sinc")
 
 
 def test_wcscorr_has_each_wcs_of_each_chip_once(here):

@@ -12,7 +12,14 @@ from mizzle.kernel import blot
 
 __all__ = ["do_blot"]
 
-_INTERPOLATION = {"nearest": "nearest", "linear": "linear", "poly3": "poly3", "poly5": "poly5", "lan3": "lanczos3"}
+_INTERPOLATION = {
+    "nearest": "nearest",
+    "linear": "linear",
+    "poly3": "poly3",
+    "poly5": "poly5",
+    "lan3": "lanczos3",
+    "lan5": "lanczos5",
+}
 
 
 def do_blot(
@@ -39,7 +46,7 @@ def do_blot(
     coeffs, sinscl, stepsize, wcsmap
         Accepted; without effect: the mapping is exact.
     interp : str
-        ``nearest linear poly3 poly5 lan3``; ``spline3`` and ``sinc`` are not offered.
+        ``nearest linear poly3 poly5 lan3 lan5``; ``spline3`` and ``sinc`` are not offered.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mizzle.settings import Settings
 from mizzle.translation.bits import parse_bits
 from mizzle.translation.exposures import with_values
 from mizzle.translation.grid import incumbent_grid
-from mizzle.translation.parameters import Values
+from mizzle.translation.parameters import TranslationWarning, Values
 
 #: The bit of cosmic rays.
 _RAYS = 4096
@@ -82,8 +83,19 @@ def _reject(values: Values) -> dict[str, Any]:
     if "driz_cr_grow" in values.asked:
         part["grow"] = max(0, (values.whole("driz_cr_grow") or 1) // 2)
     if "blot_interp" in values.asked:
-        part["interpolation"] = INTERPOLATION.get(values.text("blot_interp"), "poly5")
+        part["interpolation"] = _interpolation(values.text("blot_interp"))
     return {**part, **_stack(values), **_thresholds(values)}
+
+
+def _interpolation(word: str) -> str:
+    """Return how the reference is read; what is not offered is read as poly5, and that is said."""
+    if word not in INTERPOLATION:
+        warnings.warn(
+            f"AstroDrizzle: blot_interp = {word!r} is not offered; poly5 is taken ({', '.join(INTERPOLATION)} are)",
+            TranslationWarning,
+            stacklevel=5,
+        )
+    return INTERPOLATION.get(word, "poly5")
 
 
 def _stack(values: Values) -> dict[str, Any]:

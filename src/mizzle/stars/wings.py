@@ -81,7 +81,7 @@ def have_wings(image: Image, off: Mask, row: Indices, column: Indices, scale: fl
 
     (far, far_good), (near, near_good) = around(ring), around(wing)
     enough = (far_good.sum(axis=1) >= 10) & (near_good.sum(axis=1) >= 5)
-    low, middle = np.nanpercentile(np.where(far_good | ~enough[:, None], far, np.nan), (16, 50), axis=1)
+    low, middle = _percentiles(far, far_good | ~enough[:, None], (16.0, 50.0))
     width = np.maximum(middle - low, 0.5)
     # A median of whole DN jumps; the mean of what is near it does not.
     sky = far_good & (np.abs(far - middle[:, None]) <= 3.0 * width[:, None])
@@ -104,3 +104,21 @@ def have_wings(image: Image, off: Mask, row: Indices, column: Indices, scale: fl
     beside = np.min([image[row + dy, column + dx] for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0))], axis=0) - level
     telling &= beside > DARK * peak
     return np.asarray(telling & (share > USUAL[0] * usual) & (share < USUAL[1] * usual))
+
+
+def _percentiles(values: NDArray[np.float32], wanted: Mask, percents: tuple[float, ...]) -> list[NDArray[np.float64]]:
+    """Return percentiles of each row's wanted numbers, NaN without any; `np.nanpercentile` takes a row at a time."""
+    wanted = wanted & ~np.isnan(values)
+    ordered = np.sort(np.where(wanted, values.astype(np.float64), np.inf), axis=1)
+    last = wanted.sum(axis=1) - 1
+    found = []
+    for percent in percents:
+        place = np.maximum(last, 0) * (percent / 100.0)
+        before = np.floor(place).astype(np.intp)
+        low, high = (
+            np.take_along_axis(ordered, np.minimum(index, np.maximum(last, 0))[:, None], axis=1)[:, 0]
+            for index in (before, before + 1)
+        )
+        between = np.where(last > 0, high, 0.0) - np.where(last > 0, low, 0.0)
+        found.append(np.where(last >= 0, low + between * (place - before), np.nan))
+    return found
