@@ -67,6 +67,37 @@ def read_user_inputs(exposures: Sequence[Exposure], settings: Settings, progress
     )
 
 
+def check_user_inputs(exposures: Sequence[Exposure], settings: Settings) -> None:
+    """Read the tables, regions and masks that the settings name, as a run will; of an image, its structure only.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Without pixels will do.
+    settings : Settings
+        As of the run.
+
+    Raises
+    ------
+    SettingsError, InputError
+        What the run would say.
+    """
+    from mizzle.io.catalogs import read_align_references
+    from mizzle.io.masks import read_masks
+    from mizzle.io.opened import opened_image
+
+    part = settings.align
+    gaia = part.catalog.lower() == "gaia"
+    read_align_references(part.model_copy(update={"image": "", **({"catalog": ""} if gaia else {})}))
+    if part.image:
+        with opened_image(part.image, "FITS image"):
+            pass
+    read_corrections(settings)
+    _sky_values(settings)
+    _sky_regions(settings)
+    read_masks(settings.dq.masks, exposures)
+
+
 def user_grid(exposures: Sequence[Exposure], settings: Settings) -> Grid | None:
     """Return the grid of the image that ``combine.like`` names; None where it names none.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from mizzle.cli import main
 from visits.batch_tools import ALIGN, write_visits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes, and /proc")
@@ -81,3 +83,21 @@ def test_plan_says_where_a_setting_comes_from(files: Path) -> None:
     rows = mizzle("plan", files, "--drop", "u2lx0001t", "--set", ALIGN).splitlines()
     assert any(row.split() == ["input.drop", '["u2lx0001t"]', "--drop"] for row in rows)
     assert any(row.split() == ["align.method", '"header"', "--set"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["align.catalog", "align.image", "align.regions", "align.sources", "align.shifts", "combine.like", "dq.masks",
+     "dq.files", "equalize.factors", "sky.file", "sky.exclude", "geometry.idctab", "geometry.offtab"],
+)  # fmt: skip
+def test_plan_refuses_what_a_run_could_not_read(
+    setting: str, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever names a file: a pipe, whose opening would wait, is refused in one line that names it."""
+    os.mkfifo(tmp_path / "pipe")
+    root = "u2lx0001t=" if setting.startswith("dq.") else ""
+    with pytest.raises(SystemExit) as end:
+        main(["plan", str(files), "--set", f"{setting}={root}{tmp_path / 'pipe'}"])
+    said = capsys.readouterr()
+    assert end.value.code == 3
+    assert re.fullmatch(rf"mizzle: {tmp_path / 'pipe'}: .*regular.*\n", said.err), said.err

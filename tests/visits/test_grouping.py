@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,13 @@ def test_memory_grows_with_exposures_with_the_sky_covered_and_with_finer_pixels(
     fine = Settings.model_validate({"combine": {"scale": 0.0498}})
     assert expected_memory(wide, plain) > expected_memory(one, plain)
     assert expected_memory(one, fine) > expected_memory(one, plain)
+    # Another camera has another default; the image that a product is to be like decides alone.
+    uvis = replace(one, exposures=tuple(replace(entry, camera="wfc3-uvis") for entry in one.exposures))
+    same = Settings.model_validate({"combine": {"scale": 0.1}})
+    assert expected_memory(uvis, plain) > 2 * expected_memory(uvis, same)
+    write_pair(tmp_path / "like", "u9990101t")
+    like = Settings.model_validate({"combine": {"like": str(tmp_path / "like" / "u9990101t_c0m.fits")}})
+    assert expected_memory(uvis, like) < expected_memory(uvis, same)
 
 
 def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

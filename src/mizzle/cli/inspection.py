@@ -123,13 +123,14 @@ def plan_text(
     from mizzle.progress import Progress
     from mizzle.selection import Exclusions, default_name, read_all, same_camera, same_field
     from mizzle.steps.equalize import equalize
-    from mizzle.user_inputs import read_corrections, user_grid
+    from mizzle.user_inputs import check_user_inputs, read_corrections, user_grid
 
     # What headers and the output folder alone can tell is refused here with run's own message and code.
     refuse_folder(out)
     exclusions = Exclusions()
     exposures = read_all(files, None, settings, Serial(), exclusions, Progress(Console(quiet=True)), pixels=False)
     exposures = same_field(same_camera(exposures, exclusions), exclusions)
+    check_user_inputs(exposures, settings)
     equalize(exposures, settings, corrections=read_corrections(settings))
     rows = [
         (e.root, e.filter, f"{e.exptime:g}", e.atodgain, e.date_obs, " ".join(e.chips), " + ".join(

@@ -69,7 +69,7 @@ def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
         candidates += [folder / name for folder in folders]
     for path in candidates:
         for found in (path, path.parent / f"{path.name}.gz"):
-            if found.is_file():
+            if found.exists() and not found.is_dir():  # a pipe or a device is refused by whoever opens it
                 return found
     raise InputError(
         f"{text}: no such reference file; sought {', '.join(map(str, candidates)) or 'nowhere'}; give a path, or"

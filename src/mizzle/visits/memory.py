@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
+from mizzle.errors import MizzleError
+from mizzle.io.grid_image import read_grid
 from mizzle.settings import Settings
 from mizzle.visits.grouping import Visit
 
@@ -29,10 +33,11 @@ def expected_memory(visit: Visit, settings: Settings) -> float:
     visit : Visit
         Its headers give pixels and pointings.
     settings : Settings
-        ``combine.scale`` decides how many pixels the product has.
+        ``combine.scale``, or the image of ``combine.like``, decides how many pixels the product has.
     """
     field, pixel = FIELDS.get(visit.exposures[0].camera, FIELDS["acs-wfc"])
-    pixel = settings.combine.scale or pixel
+    if settings.combine.scale != Settings().combine.scale:  # else every camera has a default of its own
+        pixel = settings.combine.scale
     ra = np.array([exposure.ra for exposure in visit.exposures])
     dec = np.array([exposure.dec for exposure in visit.exposures])
     turned = np.mod(ra - ra[0] + 180.0, 360.0) - 180.0
@@ -40,4 +45,15 @@ def expected_memory(visit: Visit, settings: Settings) -> float:
     sides = [(field + (extent if np.isfinite(extent) else 0.0)) / pixel for extent in spread]
     inputs = sum(exposure.pixels for exposure in visit.exposures)
     per_output = PER_OUTPUT_PIXEL + PER_FINISHED_PIXEL * (len(visit.filters) - 1)
-    return BASE + PER_INPUT_PIXEL * inputs + per_output * min(sides[0] * sides[1], LARGEST)
+    pixels = _pixels_of(settings.combine.like) if settings.combine.like else sides[0] * sides[1]
+    return BASE + PER_INPUT_PIXEL * inputs + per_output * min(pixels, LARGEST)
+
+
+@cache
+def _pixels_of(image: str) -> float:
+    """Return the number of pixels of the image that all products are to be like; what is wrong with it, a run says."""
+    try:
+        ny, nx = read_grid(image).shape
+    except MizzleError:
+        return 0.0
+    return float(ny * nx)
