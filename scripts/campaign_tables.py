@@ -59,7 +59,7 @@ def write_tables(folder: Path) -> dict[Path, Reader]:
     cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 323.36, "CRVAL2": -0.82, "CRPIX1": 20.0}
     cards |= {"CRPIX2": 15.0, "CD1_1": -2.8e-5, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 2.8e-5, "RADESYS": "ICRS"}
     image = np.arange(1200, dtype=np.float32).reshape(30, 40)
-    for name, tail in (("like.fits", "-TAN"), ("image.fits", "-TAN")):
+    for name, tail in (("like.fits", "-TAN"), ("like_sin.fits", "-SIN"), ("image.fits", "-TAN")):
         header = fits.Header(cards | {"CTYPE1": f"RA--{tail}", "CTYPE2": f"DEC-{tail}"})
         fits.PrimaryHDU(image, header).writeto(folder / name)
         readers[name] = catalogs.read_reference_image if name == "image.fits" else grid_image.read_grid
