@@ -104,7 +104,7 @@ def main() -> None:
     step = max(1, len(done) // options.alone)
     chosen, before = done[::step][: max(options.alone, 1)], spent()
     for row in chosen:
-        files = [name for name in row["files"]]
+        files = list(row["files"])
         subprocess.run(
             [*mizzle, "run", *files, "-o", str(folder / "alone" / row["name"]), "--workers", "1", "-q", *settings],
             check=True, stdout=subprocess.DEVNULL,
