@@ -65,6 +65,18 @@ def test_a_turn_without_any_overlap_of_chips_leaves_the_epoch_open():
     assert not np.isfinite(compare_exposures(turned, 2, 2, reference=0).ratio[1])
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_chip_whose_stars_stay_on_it_is_not_made_of_rounding(seed):
+    """Stars go to and fro between two chips; those of the third stay on it."""
+    ratio = [1.0, 1.05, 0.9, 1.1]
+    stay = seen(RATIO, ratio, lambda s, e: s % 4 if s % 4 < 2 else 2 + (s // 4 + e) % 2, seed=seed)
+    error = stay.error * np.array([1.0, 1.3, 7.0, 0.9])[stay.exposure] * (1.0 + 0.3 * (stay.star % 7))
+    found = compare_exposures(Measurements(stay.star, stay.exposure, stay.chip, stay.value, error), 4, 4, reference=0)
+    assert np.all(np.abs(found.ratio - RATIO) <= 5.0 * found.error + 1e-12)
+    for (exposure, _), (cell, _, _) in found.cells.items():
+        assert cell == pytest.approx(RATIO[exposure], abs=0.06)
+
+
 def test_nothing_seen_is_nothing_proven():
     none = np.zeros(0, np.int64)
     found = compare_exposures(Measurements(none, none, none, np.zeros(0), np.zeros(0)), 3, 2, reference=1)

@@ -15,6 +15,8 @@ FloatArray = NDArray[np.float64]
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
 #: What share of an unknown may lie outside of what the stars determine.
 _LOOSE = 1e-6
+#: Less than this of an unknown's weight is what rounding leaves of none.
+_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +126,10 @@ def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, error
     for _ in range(15):
         weight = base * trust
         rows = np.stack([centered(column, weight) for column in design.T], axis=1)
+        # What is the same for all of a star's measurements is not determined: only rounding is left of it.
+        rows[:, weight @ rows**2 <= _ROUNDING * (weight @ design**2)] = 0.0
         matrix = rows.T @ (weight[:, None] * rows)
-        size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        size = np.sqrt(np.where(np.diag(matrix) > 0, np.diag(matrix), 1.0))
         inverse = np.linalg.pinv(matrix / np.outer(size, size), rcond=1e-9, hermitian=True) / np.outer(size, size)
         logs = inverse @ (rows.T @ (weight * centered(value, weight)))
         left = centered(value - design @ logs, weight)
