@@ -137,6 +137,24 @@ def test_the_product_has_the_keywords_that_callers_read(here):
         assert len(set(hdus[0].header)) == len([key for key in hdus[0].header if key])  # each keyword once
 
 
+def test_counts_are_counts_in_one_file_and_in_many(here):
+    """Counts are rates times the exposure time, GAIN is then electrons per count, and the fill stays as given."""
+    for name, units in (("rate", "cps"), ("counts", "counts")):
+        for build in (False, True):
+            more = {**PLAIN, "final_units": units, "build": build, "final_fillval": -7}
+            AstroDrizzle(ONE, output=f"{name}{int(build)}", **more)
+    rate, counts = (fits.getdata(f"{name}0_drw_sci.fits") for name in ("rate", "counts"))
+    seen = fits.getdata("rate0_drw_wht.fits") > 0
+    np.testing.assert_allclose(counts[seen], 500.0 * rate[seen], rtol=1e-6)
+    assert set(np.unique(counts[~seen])) == {-7.0}
+    header = fits.getheader("counts0_drw_sci.fits")
+    assert (header["BUNIT"], fits.getheader("rate0_drw_sci.fits")["BUNIT"]) == ("COUNTS", "COUNTS/S")
+    assert header["GAIN"] == pytest.approx(6.9, rel=0.01)
+    with fits.open("counts1_drw.fits") as hdus:
+        assert (hdus["SCI"].header["BUNIT"], hdus[0].header["D001OUUN"]) == ("COUNTS", "counts")
+        np.testing.assert_array_equal(hdus["SCI"].data, counts)
+
+
 def test_interpolations_that_are_not_offered_are_said():
     assert settings_of(TASK.values({"blot_interp": "lan3"})).reject.interpolation == "lanczos3"
     with pytest.warns(TranslationWarning, match="'sinc' is not offered"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from mizzle.drizzlepac.product_keywords import call_cards
 from mizzle.geometry.keywords import Card
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.incumbent_files import second_name, write_image
-from mizzle.io.products import grid_cards, header_table, product_cards, write_mosaic
+from mizzle.io.products import grid_cards, header_table, product_cards, product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.kernel import blot_chip
 from mizzle.kernel.stack import StackRule, reduce_stack
@@ -58,19 +58,15 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     """Write the mosaic: one file, or SCI, WHT and CTX each as the image of a file's PRIMARY."""
     (band,) = result.mosaics
     mosaic, proof = result.mosaics[band], result.zeropoints[band]
-    counts = values.text("final_units").lower() == "counts"
-    mosaic = _in_counts(mosaic) if counts else mosaic
+    units: Literal["counts", "rate"] = "counts" if values.text("final_units").lower() == "counts" else "rate"
     if names.build:
         files = {plane: f"{names.prefix}.fits[{plane.upper()},1]" for plane in ("sci", "wht", "ctx")}
         more = call_cards(mosaic, result.exposures, values, files)
-        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more)
+        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more, units=units)
         return
-    cards = product_cards(mosaic, list(result.exposures), proof)
-    if counts:
-        cards = [("BUNIT", "COUNTS", "DN at PHOTFLAM") if card[0] == "BUNIT" else card for card in cards]
+    cards = product_cards(mosaic, list(result.exposures), proof, units)
     table = header_table(mosaic, list(result.exposures))
-    sci = mosaic.sci if np.isnan(mosaic.fill) else np.where(mosaic.wht > 0, mosaic.sci, np.float32(mosaic.fill))
-    planes: list[tuple[str, Any]] = [("sci", sci), ("wht", mosaic.wht)]
+    planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
         planes.append(("ctx", mosaic.ctx))
     files = {plane: names.of(plane) for plane in ("sci", "wht", "ctx")}
@@ -85,12 +81,6 @@ def _joined(cards: list[Card], more: list[Card]) -> list[Card]:
     """Return cards with others added; of two with one keyword the latter counts, where the first stood."""
     latter = {card[0]: card for card in more}
     return [latter.pop(card[0], card) for card in cards] + list(latter.values())
-
-
-def _in_counts(mosaic: Mosaic) -> Mosaic:
-    """Return the mosaic in counts: rates times the exposure time."""
-    time = np.float32(mosaic.exptime)
-    return replace(mosaic, sci=mosaic.sci * time, err=mosaic.err * time)
 
 
 def stem(exposure: Exposure) -> str:

@@ -131,8 +131,7 @@ def unit_scale(mosaic: Mosaic, rate: str, units: Units) -> UnitScale:
 
 def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any], list[Card]]]:
     """Return the images of a product, each with its cards."""
-    grid, unit = grid_cards(mosaic.grid), scale.unit
-    scaled: list[Card] = [("UNITSCAL", scale.factor, "the rate was multiplied by this")] if scale.factor != 1.0 else []
+    grid, unit, scaled = grid_cards(mosaic.grid), scale.unit, _scale_cards(scale)
     sci, err = (_filled(mosaic, image, scale.factor) for image in (mosaic.sci, mosaic.err))
     return [
         ("SCI", sci, [*_photometry_cards(mosaic, scale), *scaled, *grid]),
@@ -140,6 +139,16 @@ def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any], l
         ("WHT", mosaic.wht, [("WHTTYPE", mosaic.weight_type, "what the weight is"), *grid]),
         ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid]),
     ]
+
+
+def _scale_cards(scale: UnitScale) -> list[Card]:
+    """Return what a product in another unit than a rate says of it."""
+    return [("UNITSCAL", scale.factor, "the rate was multiplied by this")] if scale.factor != 1.0 else []
+
+
+def product_image(mosaic: Mosaic, units: Units) -> NDArray[np.float32]:
+    """Return SCI of a product in some unit, filled where nothing covers it."""
+    return _filled(mosaic, mosaic.sci, unit_scale(mosaic, "", units).factor)
 
 
 def _plain(array: NDArray[Any], header: fits.Header, name: str) -> Any:
@@ -212,12 +221,12 @@ def printable(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint) -> list[Card]:
+def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, units: Units = "rate") -> list[Card]:
     """Return all cards of a product in one header, for a file with the image in PRIMARY."""
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
-    scale = unit_scale(mosaic, inputs[0].camera.unit, "rate")
+    scale = unit_scale(mosaic, inputs[0].camera.unit, units)
     primary = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] != "BUNIT"]
-    return [*primary, *_photometry_cards(mosaic, scale), *grid_cards(mosaic.grid)]
+    return [*primary, *_photometry_cards(mosaic, scale), *_scale_cards(scale), *grid_cards(mosaic.grid)]
 
 
 def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, scale: UnitScale) -> list[Card]:
