@@ -131,6 +131,13 @@ class TestComparisons:
         months = [self.at(s, mjd=50000.0 + 60.0 * k, moved=0.2) for k, s in enumerate(plain)]
         assert len(comparisons(months)) == 1
 
+    def test_an_epoch_of_one_is_alone_only_where_stars_moved_far(self, plain):
+        def years(moved):
+            return [self.at(s, mjd=50000.0 + 400.0 * k, moved=moved) for k, s in enumerate(plain)]
+
+        assert [part.members for part in comparisons(years(0.1))] == [(0, 1, 2, 3)]
+        assert [part.members for part in comparisons(years(0.2))] == [(0,), (1,), (2,), (3,)]
+
     def test_a_misplaced_exposure_spoils_no_reference(self, plain):
         odd = [dataclasses.replace(s, misplaced=2.0 if k == 1 else 0.0) for k, s in enumerate(plain)]
         found = comparisons(odd)

@@ -17,7 +17,9 @@ from mizzle.steps.reject.compared_chip import ComparedChip
 EPOCH_GAP = 180.0
 #: Stars that lie farther from their mean places divide the epochs; exposures placed worse than this are kept out of the
 #: reference [pixel].
-DIVIDES, SPOILS = 0.05, 0.3
+DIVIDES, SPOILS = 0.08, 0.3
+#: An epoch of one exposure is judged alone only where stars moved farther: nothing to compare with costs faint rays.
+ALONE = 0.15
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def comparisons(chips: Sequence[ComparedChip]) -> list[Comparison]:
     for epoch in epochs:
         placed = tuple(n for n in epoch if chips[n].misplaced <= SPOILS)
         # Of two exposures of which one is misplaced neither is better off alone; of two epochs both are.
-        if len({chips[n].index for n in placed}) > 1 or (len(epochs) > 1 and len(placed) == len(epoch)):
+        far = len(epochs) > 1 and len(placed) == len(epoch) and max(chips[n].moved for n in epoch) > ALONE
+        if len({chips[n].index for n in placed}) > 1 or far:
             found.append(Comparison(placed, frozenset(placed)))
             left -= set(placed)
     if left:
