@@ -8,7 +8,7 @@ import pytest
 from mizzle.execution import make_runner
 from mizzle.instrument.star_optics import chip_star, sharpest_star, star_optics
 from mizzle.model import Serial
-from mizzle.psf import star_image, star_misfits
+from mizzle.psf import sharpening, star_image, star_misfits
 from mizzle.settings import Settings
 from mizzle.simulate import visit
 from mizzle.steps.focus import TRIED, best_focus, measure_focus
@@ -52,6 +52,22 @@ def test_the_focus_of_a_visit_is_measured_on_every_chip_with_stars(defocus):
         sharpest_star(after.camera, after.chips["WF3"]).peak_share
         < sharpest_star(before.camera, before.chips["WF3"]).peak_share
     )
+
+
+@pytest.mark.parametrize("pixel", [0.0996, 0.0455])
+def test_one_number_turns_the_mean_of_images_into_each(pixel):
+    """A change of focus is mostly one of the second moment: what is left is a fraction of the change."""
+    images = [star_image(star_optics(pixel, 3359.0, 204.0, defocus=one)) for one in (0.02, 0.04, 0.057)]
+    steps = sharpening(images)
+    assert steps[0] > 0.03 > abs(steps[1])
+    assert steps[2] < -0.03
+    at = np.array([0.1]), np.array([-0.2])
+    shares = np.stack([image.pixels(*at, 3)[0] for image in images])
+    mean = shares.mean(axis=0)
+    bend = 4 * mean[3, 3] - mean[2, 3] - mean[4, 3] - mean[3, 2] - mean[3, 4]
+    change = shares[:, 3, 3] - mean[3, 3]
+    assert np.abs(change - steps * bend).max() < 0.3 * np.abs(change).max()
+    np.testing.assert_allclose(sharpening(images[:1] * 2), 0.0, atol=1e-12)
 
 
 def test_rays_alone_tell_no_focus():

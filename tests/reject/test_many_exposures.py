@@ -7,7 +7,8 @@ import pytest
 
 from mizzle.execution import make_runner
 from mizzle.model import Serial
-from mizzle.settings import load_settings
+from mizzle.settings import Settings, load_settings
+from mizzle.steps.focus import measure_focus
 from mizzle.steps.reject import find_cosmic_rays
 from mizzle.steps.reject.reference import band_height
 from ray_scores import found, scores, simulated
@@ -54,6 +55,18 @@ def test_workers_and_bands_do_not_matter(six):
             np.testing.assert_array_equal(packed, other.packed[root][name])
             differ = np.unpackbits(packed ^ banded.packed[root][name]).sum()
             assert differ <= 3, "bands move values by rounding only"
+
+
+@pytest.mark.slow
+def test_stars_of_a_telescope_that_breathes_keep_their_light():
+    """Two of six exposures are far sharper than the mean; told so by their own stars, they lose no more than others."""
+    made = simulated(n=6, seed=612, filter="F336W", effects=(*STRESS, ("focus_breathing", 0.02)))
+    unknown = scores(made, found(made))
+    known = scores(made, found(made, exposures=measure_focus(made.exposures, Settings(), make_runner(2))))
+    assert known["star"] <= 0.002
+    assert known["star"] < 0.7 * unknown["star"]
+    assert known["found150"] >= 0.995
+    assert known["found150"] >= unknown["found150"]
 
 
 def test_three_blank_exposures_keep_their_pixels():

@@ -13,6 +13,9 @@ FloatArray = NDArray[np.float64]
 
 #: Steps of the first fit, and of those that begin where the image before ended.
 _STEPS, _MORE = 6, 2
+#: Places within a pixel, along each axis, at which images are compared; only where they bend by more than this share of
+#: the strongest bend.
+_PLACES, _BENT = 7, 0.15
 #: The longest step, how far a star may be from its brightest pixel, and the distance that tells a slope [pixel].
 _LONGEST, _FARTHEST, _SLOPE = 0.3, 0.8, 0.02
 
@@ -61,3 +64,22 @@ def _step(seen: FloatArray, weight: FloatArray, star: StarImage, place: FloatArr
     move = solution[:, 1:3].T / np.maximum(solution[:, 0], 1e-9)
     better = np.clip(place + np.clip(move, -_LONGEST, _LONGEST), -_FARTHEST, _FARTHEST)
     return better, seen - (design @ solution[:, :, None])[:, :, 0]
+
+
+def sharpening(images: Sequence[StarImage]) -> FloatArray:
+    """Return how much sharper each image is than the mean of all, ``(len(images),)`` [pixel**2].
+
+    So many times (4 times a pixel less its four neighbors), added to the mean image, makes the image, as well as one
+    number can: a change of focus moves the second moment before it moves the wings.
+    """
+    offsets = np.linspace(-0.5, 0.5, _PLACES)
+    dx, dy = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
+    radius = min(3, min(image.reach for image in images))
+    shares = np.stack([image.pixels(dx, dy, radius) for image in images])
+    mean = shares.mean(axis=0)
+    inner = (slice(None), slice(1, -1), slice(1, -1))
+    four = mean[:, :-2, 1:-1] + mean[:, 2:, 1:-1] + mean[:, 1:-1, :-2] + mean[:, 1:-1, 2:]
+    bend = 4.0 * mean[inner] - four
+    bend = np.where(bend > _BENT * bend.max(axis=(1, 2), keepdims=True), bend, 0.0)
+    change = shares[:, :, 1:-1, 1:-1] - mean[inner]
+    return np.asarray((change * bend).sum(axis=(1, 2, 3)) / (bend * bend).sum())

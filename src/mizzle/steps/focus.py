@@ -72,13 +72,25 @@ def measure_focus(exposures: Sequence[Exposure], settings: Settings, runner: Run
     Returns
     -------
     exposures : tuple of Exposure
-        In the same order; a chip with fewer than `FEWEST` fit stars stays as it was.
+        In the same order. A chip with fewer than `FEWEST` fit stars has the usual focus of the others; without any it
+        stays as it was.
     """
     jobs = [(exposure, chip) for exposure in exposures for chip in exposure.chips.values()]
     found = iter(runner.map(lambda job: chip_focus(*job, settings), jobs))
+    each = [_shared({name: next(found) for name in exposure.chips}) for exposure in exposures]
     return tuple(
-        replace(e, chips={name: replace(chip, focus=next(found)) for name, chip in e.chips.items()}) for e in exposures
+        replace(e, chips={name: replace(chip, focus=known[name]) for name, chip in e.chips.items()})
+        for e, known in zip(exposures, each, strict=True)
     )
+
+
+def _shared(known: dict[str, StarFocus | None]) -> dict[str, StarFocus | None]:
+    """Let chips without stars have the usual focus of the others: they look through one telescope."""
+    usual = [one.usual for one in known.values() if one is not None]
+    if not usual:
+        return known
+    borrowed = StarFocus(float(np.median(usual)), 0.0, 0)
+    return {name: borrowed if one is None else one for name, one in known.items()}
 
 
 def chip_focus(exposure: Exposure, chip: Chip, settings: Settings) -> StarFocus | None:

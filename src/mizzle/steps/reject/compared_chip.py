@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.star_optics import chip_star
 from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
+from mizzle.psf import sharpening
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.reject.trails import Trail, find_trails
@@ -34,6 +36,9 @@ class ComparedChip:
     misplaced, moved : float
         How far, 1 sigma per axis, the exposure may lie from its place; and its stars, beyond what centroids explain
         [pixel].
+    sharper : float
+        How much sharper its stars are than those of all chips compared (`psf.sharpening`) [pixel**2]; 0 where their
+        focus is not known.
     """
 
     view: ChipView
@@ -42,6 +47,7 @@ class ComparedChip:
     level: float
     misplaced: float = 0.0
     moved: float = 0.0
+    sharper: float = 0.0
 
     @property
     def slack(self) -> float:
@@ -87,3 +93,14 @@ def compared_chips(
         )
 
     return [compared(view) for view in view_chips(exposures, alignment, scales, settings=settings, sky=sky)]
+
+
+def with_focus_changes(chips: Sequence[ComparedChip]) -> list[ComparedChip]:
+    """Return chips that know how much sharper than all of them together they are; as measured on their stars."""
+    if any(one.view.chip.focus is None for one in chips):
+        return list(chips)
+    images = [chip_star(one.view.camera, one.view.chip) for one in chips]
+    if len(set(map(id, images))) < 2 or min(image.reach for image in images) < 2:
+        return list(chips)
+    changes = sharpening(images).tolist()
+    return [replace(one, sharper=change) for one, change in zip(chips, changes, strict=True)]

@@ -14,7 +14,7 @@ from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
-from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips
+from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import Comparison, comparisons
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import SinglePixels, find_single
@@ -165,6 +165,7 @@ def _compared_together(
 ) -> dict[tuple[str, str], ChipRays]:
     """Judge chips of one class, all by one reference."""
     many = len({compared.index for compared in chips}) > 1 and settings.method != "single"
+    chips = with_focus_changes(chips) if many else chips
     reference = build_reference(chips, settings, runner) if many else None
     few = len({compared.index for compared in chips}) <= FEW
     answers = runner.map(lambda n: _judge(chips[n], n, reference, settings, few=few), range(len(chips)))
@@ -278,8 +279,8 @@ def _compared(
         sky=sky,
         floor=floor,
         quiet=STEP_NOISE * float(np.sqrt((max(sky, 0.0) + floor) / reference.exposures)),
-        peak=settings.sharpen * unit,
-        wing=settings.sharpen_wings * unit,
+        peak=max(settings.sharpen * unit + compared.sharper, 0.0),
+        wing=max(settings.sharpen_wings * unit + min(compared.sharper, 0.0), 0.0),
         seed_sigma=settings.seed_sigma,
         seed_slope=settings.seed_slope + slack,
         neighbor_sigma=settings.neighbor_sigma,
