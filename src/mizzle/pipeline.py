@@ -288,7 +288,7 @@ def process_filter(
     with progress.step("verify"):
         proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
         errors = verify_errors(group, catalog, alignment, scales, sky, rays, settings, runner)
-        findings = _findings(group, scales, sky, rays, runner)
+        findings = (*_findings(group, scales, sky, rays, runner), *proof.findings, *errors.findings)
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 

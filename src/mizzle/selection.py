@@ -18,6 +18,7 @@ from mizzle.io.exposures import read_exposure
 from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import Mask, read_masks
+from mizzle.io.pixel_checks import same_pixels
 from mizzle.io.pixels import PixelCache
 from mizzle.io.weight_maps import with_weight_maps
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
@@ -110,7 +111,8 @@ def _with_pixels(
             exclusions.exclude(exposure.path, found)
         else:
             kept.append(found)
-    return kept
+    twins = same_pixels(kept)
+    return [replace(e, findings=(*e.findings, twins[e.root])) if e.root in twins else e for e in kept]
 
 
 def _examined(exposure: Exposure, settings: Settings, masks: Mapping[str, Mask] | None) -> Exposure | MizzleError:

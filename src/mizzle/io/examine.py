@@ -12,6 +12,7 @@ from mizzle.errors import InputError
 from mizzle.instrument.cameras import harmless_bits
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.masks import Mask, masked_parts
+from mizzle.io.pixel_checks import dead_chips, pixel_findings
 from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import AlteredPixels
@@ -52,6 +53,7 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     fill: dict[str, Mask] = {}
     cleared: dict[str, float] = {}
     flagged: list[str] = []
+    dead = dead_chips(exposure.chips)
     good = harmless_bits(exposure.camera, settings)
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
@@ -59,10 +61,10 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
             raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
         rays = (dq & _RAYS) != 0 if settings.rays == "clear" else np.zeros(0, dtype=np.bool_)
         bad = None if masks is None else masks.get(name)
-        filled = fill_rows(chip)
+        filled = np.ones(sci.shape, np.bool_) if name in dead else fill_pixels(chip)
         if filled.any():
-            fill[name] = np.broadcast_to(filled[:, None], sci.shape)
-            bad = fill[name] if bad is None else bad | fill[name]
+            fill[name] = filled
+            bad = filled if bad is None else bad | filled
         if rays.any():
             cleared[name] = float(rays.mean())
         if rays.any() or bad is not None:
@@ -71,16 +73,33 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
         if np.count_nonzero((chip.dq & ~np.uint16(good)) == 0) < _LEAST_GOOD * sci.size:
             flagged.append(name)
     findings = [*exposure.findings, *_findings(fill, cleared, flagged, masks or {})]
-    return replace(exposure, chips=chips, findings=tuple(findings))
+    examined = replace(exposure, chips=chips)
+    return replace(examined, findings=(*findings, *pixel_findings(examined)))
 
 
-def fill_rows(chip: Chip) -> NDArray[np.bool_]:
-    """Return which rows are fill that no flag tells of, ``(ny,)``.
+def fill_pixels(chip: Chip) -> NDArray[np.bool_]:
+    """Return which pixels are fill that no flag tells of, ``(ny, nx)``: whole rows, or columns of one value."""
+    columns = fill_columns(chip)
+    rows = fill_rows(chip, columns)
+    return np.asarray(rows[:, None] | columns[None, :])
+
+
+def fill_columns(chip: Chip) -> NDArray[np.bool_]:
+    """Return which columns hold one value from end to end, ``(nx,)``; none where most do: an image without noise."""
+    thinned = chip.sci[::_STEP]
+    constant = np.asarray(np.all(thinned == thinned[:1], axis=0)) & (thinned.shape[0] >= 10)
+    return constant if 2 * np.count_nonzero(constant) < constant.size else np.zeros_like(constant)
+
+
+def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Return which rows are fill that no flag tells of, ``(ny,)``; `columns` are known to be fill themselves.
 
     Lost telemetry is filled with a constant (RSDPFILL, -100), whole packets at a time. Such a row either holds one
     value over a hundred pixels, which read noise forbids, or lies far below zero, which no light does.
     """
     sci, unflagged = chip.sci, chip.dq == 0
+    if columns is not None and columns.any():
+        unflagged = unflagged & ~columns
     with np.errstate(invalid="ignore"):
         equal = (np.diff(sci, axis=1) == 0) & unflagged[:, 1:] & unflagged[:, :-1]
     run = min(_FILL_RUN, sci.shape[1] // 2)
@@ -109,7 +128,7 @@ def _findings(
         )
         found.append(Finding("data quality", Verdict.PASS, sentence, tuple(cleared)))
     if fill:
-        parts = ", ".join(f"{chip} {int(mask[:, 0].sum())} rows" for chip, mask in fill.items())
+        parts = ", ".join(f"{chip} {_extent(mask)}" for chip, mask in fill.items())
         sentence = f"lost data, filled with one value and not flagged: {parts}; flagged now"
         found.append(Finding("fill", Verdict.WARN, sentence, tuple(fill)))
     if flagged:
@@ -119,3 +138,11 @@ def _findings(
         sentence = f"masked by the user: {masked_parts(masks)} of the pixels"
         found.append(Finding("data quality", Verdict.PASS, sentence, tuple(masks)))
     return found
+
+
+def _extent(mask: Mask) -> str:
+    """Say how much of a chip is lost."""
+    rows, columns = int(mask.all(axis=1).sum()), int(mask.all(axis=0).sum())
+    if mask.all():
+        return "all of it"
+    return " and ".join(f"{n} {word}" for n, word in ((rows, "rows"), (columns, "columns")) if n)

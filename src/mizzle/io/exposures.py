@@ -147,8 +147,8 @@ def _assemble(
     headers = {name: unit.header for name, unit in units.items()}
     check_kind(where, primary)
     exposure = _describe(entry, keywords)
-    band, findings = band_of(keywords)
-    findings += _readouts(where, primary, units)
+    exposure["filter"], findings = band_of(keywords)
+    findings += [*_readouts(where, primary, units), *_strange_quality(primary, quality)]
     findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
     factors, sentences = _units(where, primary, headers, exposure)
     findings += sentences
@@ -178,7 +178,6 @@ def _assemble(
     }
     return Exposure(
         **exposure,
-        filter=band,
         path=where,
         header=primary,
         camera=camera,
@@ -240,6 +239,15 @@ def _readouts(where: str, primary: FrozenHeader, units: ChipUnits) -> list[Findi
     return list(dict.fromkeys(finding for finding in found if finding is not None))
 
 
+def _strange_quality(primary: FrozenHeader, quality: FitsFile) -> list[Finding]:
+    """Notice data quality of another exposure."""
+    names = [str(header.get("ROOTNAME", "")).strip().lower() for header in (primary, quality.headers[0])]
+    if names[0] == names[1] or not all(names):
+        return []
+    sentence = f"its data quality is of another exposure: ROOTNAME of {Path(str(quality.path)).name} is {names[1][:40]}"
+    return [Finding("data quality", Verdict.WARN, sentence)]
+
+
 def _units(
     where: str, primary: FrozenHeader, headers: Mapping[str, FrozenHeader], exposure: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[Finding]]:
@@ -254,7 +262,7 @@ def _units(
         )
         if sentence:
             said.setdefault(sentence, []).append(name)
-        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"])
+        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"], exposure["filter"])
         if mode is not None:
             findings.append(replace(mode, chips=(name,)))
     converted = [

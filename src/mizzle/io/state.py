@@ -193,9 +193,14 @@ def _observation(primary: Header) -> Iterator[Finding]:
         yield Finding("target", Verdict.WARN, sentence)
 
 
-def photmode_finding(chip: Header, number: int, atodgain: int) -> Finding | None:
-    """Notice a PHOTFLAM that was made for another chip or gain than the header's."""
+def photmode_finding(chip: Header, number: int, atodgain: int, band: str) -> Finding | None:
+    """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", text(chip, "PHOTMODE"))
+    named = set(re.findall(r"F\d{3,4}[A-Z]+", text(chip, "PHOTMODE")))
+    here = set(re.findall(r"F\d{3,4}[A-Z]+", band))
+    if match is not None and named and here and named != here:
+        sentence = f"PHOTMODE names {', '.join(sorted(named))[:40]}, the filter is {band}: PHOTFLAM may be wrong"
+        return Finding("units", Verdict.WARN, sentence)
     if match is None or (int(match[1]), int(match[2])) == (number, atodgain):
         return None
     sentence = (

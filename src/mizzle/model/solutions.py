@@ -13,7 +13,7 @@ from mizzle.model.arrays import locked
 from mizzle.model.exposure import Chip, Exposure
 from mizzle.model.frame import ChipFrame, FloatArray
 from mizzle.model.values import Value
-from mizzle.model.verdict import Verdict, overall, worst
+from mizzle.model.verdict import Finding, Verdict, overall, worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -396,6 +396,8 @@ class Zeropoint(Value):
         `ChipProof` by chip name.
     exposures : mapping
         `ExposureProof` by root; empty for a single exposure.
+    findings : tuple of Finding
+        Exposures whose stars are fainter, brighter, wider or elsewhere than in the others.
     """
 
     reference: FluxReference
@@ -403,6 +405,7 @@ class Zeropoint(Value):
     notes: tuple[str, ...] = ()
     tables: Mapping[str, Any] = field(default_factory=dict)
     exposures: Mapping[str, ExposureProof] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -437,9 +440,12 @@ class ErrorProof(Value):
     ----------
     chips : mapping
         `ChipErrors` by chip name.
+    findings : tuple of Finding
+        Exposures with smooth light of their own.
     """
 
     chips: Mapping[str, ChipErrors] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

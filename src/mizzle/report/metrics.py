@@ -234,6 +234,7 @@ def _zeropoint(result: Result, band: str) -> dict[str, Any]:
     }
     return {
         "filter": band,
+        "findings": [asdict(finding) for finding in zeropoint.findings if finding.part == "zeropoint"],
         "reference": reference.chip,
         "origin": reference.origin,
         "photflam": reference.photflam,

@@ -61,17 +61,22 @@ def verdict_sentences(report: Mapping[str, Any]) -> list[dict[str, str]]:
     for band, zeropoint in report["zeropoints"].items():
         sentences.append(_about_zeropoint(zeropoint, f"{band}: " if several else ""))
     sentences += [_about_errors(report), _about_sky(report), _about_cosmic_rays(report)]
+    told = {sentence["part"] for sentence in sentences}
+    others = dict.fromkeys(f["part"] for f in report["findings"] if f["part"] not in told)
+    sentences += [{"part": part, "verdict": report["parts"].get(part, "WARN"), "text": ""} for part in others]
     return [_with_findings(sentence, report) for sentence in sentences]
 
 
 def _with_findings(sentence: dict[str, str], report: Mapping[str, Any]) -> dict[str, str]:
     """Add to a part's sentence what was found remarkable about it; the worse verdict counts."""
-    if sentence["part"] == "zeropoint":  # each filter has its own
-        return sentence
     about = [f for f in report["findings"] if f["part"] == sentence["part"]]
+    if sentence["part"] == "zeropoint" and len(report["zeropoints"]) > 1:  # each filter has its own
+        band = sentence["text"].split(":", 1)[0]
+        about = report["zeropoints"].get(band, {}).get("findings", [])
+        return {**sentence, "text": " ".join([sentence["text"], *(f"{f['sentence']}." for f in about)])}
     texts = [f"{f['sentence'][:1].upper()}{f['sentence'][1:]}." for f in about]
     verdict = report["parts"].get(sentence["part"], sentence["verdict"])
-    return {**sentence, "verdict": verdict, "text": " ".join([sentence["text"], *texts])}
+    return {**sentence, "verdict": verdict, "text": " ".join([sentence["text"], *texts]).strip()}
 
 
 def _about_errors(report: Mapping[str, Any]) -> dict[str, str]:
@@ -150,7 +155,9 @@ def _about_zeropoint(zeropoint: Mapping[str, Any], lead: str) -> dict[str, str]:
         text = second or "One PHOTFLAM everywhere, but no other chip or exposure to prove it with."
         return {"part": "zeropoint", "verdict": verdict, "text": lead + text.strip()}
     if not judged:
-        text = "One PHOTFLAM everywhere, but no chip has enough stars seen on another chip to prove it."
+        text = "One PHOTFLAM everywhere, but it could not be proven"
+        notes = [note for note in zeropoint.get("notes", []) if "would prove" in note]
+        text += f": {'; '.join(notes)}." if notes else ": no chip has enough stars seen on another."
         return {"part": "zeropoint", "verdict": verdict, "text": lead + text + second}
     farthest = max(judged, key=lambda c: abs(judged[c]["ratio"] - 1))
     p = judged[farthest]

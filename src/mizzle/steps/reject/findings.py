@@ -25,6 +25,11 @@ CR_RATE = 2.0e-5
 MANY, NOISE_SHARE, FEW, FEW_EXPECTED = 2.0, 0.005, 0.25, 0.004
 #: A chip is unlike itself in the other exposures beyond this factor.
 APART = 3.0
+#: The same pixels in most of three or more exposures (so many masks are held together at most): so large a share more
+#: than twice chance.
+MOST_MASKS, AGAIN = 12, 0.002
+#: Flagged pixels that hang together over such a part of a chip's side are a trail.
+TRAIL = 0.3
 #: Star centers: so many stars at least, flagged beyond chance by so many sigma and in so large a share.
 STARS, SIGMAS, SHARE = 10, 4.0, 0.02
 #: Peaks this bright [DN], so many of a chip at most.
@@ -68,7 +73,7 @@ def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner
     found: list[Finding] = []
     for exposure in searched:
         found += _against_time(exposure, rays)
-    found += _against_others(searched, rays)
+    found += [*_against_others(searched, rays), *_same_places(searched, rays), *_trails(searched, rays)]
     jobs = [(e, name) for e in searched for name in e.chips]
     looks = runner.map(lambda job: _look(*job, rays), jobs)
     return (*found, *_on_stars(jobs, looks, rays))
@@ -115,6 +120,58 @@ def _against_others(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Fin
                         (name,),
                     )
                 )
+    return found
+
+
+def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
+    """Say where the same pixels of a chip are flagged in several exposures: rays never strike twice."""
+    found = []
+    for name in dict.fromkeys(name for exposure in exposures for name in exposure.chips):
+        mine = [e for e in exposures if name in e.chips and rays.fractions[e.root].get(name, 0.0) > 0][:MOST_MASKS]
+        shapes = {e.chips[name].shape for e in mine}
+        if len(mine) < 3 or len(shapes) > 1:
+            continue
+        count = np.sum([rays.mask(e.root, name, shape) for shape in shapes for e in mine], axis=0)
+        needed = max(2, math.ceil(0.6 * len(mine)))
+        share = float(np.mean(count / len(mine)))
+        chance = math.comb(len(mine), needed) * share**needed
+        often = count >= needed
+        if float(np.mean(often)) <= 2.0 * chance + AGAIN:
+            continue
+        columns = np.flatnonzero(often.mean(axis=0) > 0.3)
+        where = f", columns {', '.join(str(c + 1) for c in columns[:6])} of them" if columns.size else ""
+        found.append(
+            Finding(
+                PART,
+                Verdict.WARN,
+                f"{name}: {100 * float(np.mean(often)):.2f} % of the pixels are flagged in most exposures{where}, which"
+                " rays are not: hot pixels or columns that no flag marks, or light left from an earlier exposure",
+                (name,),
+            )
+        )
+    return found
+
+
+def _trails(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
+    """Say where what was flagged hangs together over a good part of a chip: a trail."""
+    from scipy.ndimage import find_objects, label
+
+    found = []
+    for exposure in exposures:
+        long: dict[str, int] = {}
+        for name, chip in exposure.chips.items():
+            mask = rays.mask(exposure.root, name, chip.shape)
+            if not mask.any():
+                continue
+            pieces = find_objects(label(mask, np.ones((3, 3)))[0])
+            sides = [[part.stop - part.start for part in piece] for piece in pieces if piece is not None]
+            length = max((math.hypot(*side) for side in sides), default=0.0)
+            if length > TRAIL * max(chip.shape):
+                long[name] = round(length)
+        if long:
+            words = ", ".join(f"{length} pixels of {name}" for name, length in long.items())
+            text = f"{exposure.root}: a trail along {words} was flagged: a satellite, a spike, or a bleeding column"
+            found.append(Finding(PART, Verdict.WARN, text, tuple(long)))
     return found
 
 

@@ -23,6 +23,8 @@ _SOLAR = (0.02, 0.06, 0.3, 0.55, 1.08, 1.0, 0.82, 0.62, 0.40)
 PEDESTAL = 1.0
 #: A chip's own level differs from that in other exposures: WARN beyond so many DN, and so much of the sky.
 CHIP_DN, CHIP_SHARE = 1.0, 0.05
+#: A chip's own level in all exposures: what is left of bias and dark is 1 DN at most (IHB 2008, section 4.5).
+PEDESTAL_DN = 2.0
 #: An exposure's sky is far from the others' beyond this factor, and so many DN.
 FACTOR, FACTOR_DN = 3.0, 2.0
 #: A sky lower than this has no explanation but a fault [DN].
@@ -55,6 +57,7 @@ def sky_findings(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
     found = [*_no_blank_sky(exposures, scales, sky), *_below_zero(exposures, scales, sky)]
     if len(exposures) > 1 and sky.matched:
         found += [*_chips_apart(exposures, scales, sky), *_exposures_apart(exposures, scales, sky)]
+        found += _pedestals(exposures, scales, sky)
     return tuple(found)
 
 
@@ -144,6 +147,33 @@ def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
                         (name,),
                     )
                 )
+    return found
+
+
+def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels) -> list[Finding]:
+    """Say which chip has more or less sky than its neighbors where both see the same, in all exposures."""
+    names, common, own = _own(exposures, sky)
+    found = []
+    for column, name in enumerate(names):
+        known = np.isfinite(own[:, column])
+        if not known.any() or len(names) < 3:
+            continue
+        to_dn = np.array(
+            [1.0 / (_unit(e, name) * scales.factors[e.root][name]) if name in e.chips else np.nan for e in exposures]
+        )
+        off = float(np.median((own[:, column] * to_dn)[known]))
+        usual = float(np.median((common * to_dn)[known]))
+        if abs(off) > PEDESTAL_DN + CHIP_SHARE * abs(usual):
+            found.append(
+                Finding(
+                    PART,
+                    Verdict.WARN,
+                    f"the sky of {name} is {abs(off):.1f} DN {'above' if off > 0 else 'below'} that of the other chips"
+                    f" where they see the same, in {np.count_nonzero(known)} of {len(exposures)} exposures: bias or"
+                    " dark is left in it; sky.match_by chip takes it off",
+                    (name,),
+                )
+            )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from mizzle.model import (
     CosmicRays,
     ErrorProof,
     Exposure,
+    Finding,
     FluxScales,
     Runner,
     SkyLevels,
@@ -32,6 +34,8 @@ FloatArray = NDArray[np.float64]
 
 #: The rules of the verdict: part of the outside promises, not settings.
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
+#: Light of one exposure's own: patches scatter by so many DN, and so much of the sky; flats are good to 1 %.
+STRUCTURE_DN, STRUCTURE_SHARE = 0.4, 0.05
 #: Every so many rows are compared, of so many pairs of exposures at most.
 _STEP, _PAIRS = 4, 12
 #: Places are exact at columns this far apart, and lie on lines between them [pixel].
@@ -91,18 +95,18 @@ def verify_errors(
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     pairs = [pair for name in names for pair in _pairs([view for view in views if view.name == name])]
 
-    def compare(pair: tuple[ChipView, ChipView]) -> tuple[float, int]:
+    def compare(pair: tuple[ChipView, ChipView]) -> Comparison:
         first, second = (_Side(view, cosmic_rays, sky.measured(view.root, view.name) / view.factor) for view in pair)
         return _compare(first, second, stars)
 
     found = runner.map(compare, pairs)
     chips = {}
     for name in names:
-        mine = [answer for (view, _), answer in zip(pairs, found, strict=True) if view.name == name and answer[1]]
-        n = sum(count for _, count in mine)
-        ratio = float(np.sqrt(sum(square * count for square, count in mine) / n)) if n else float("nan")
+        mine = [answer for (view, _), answer in zip(pairs, found, strict=True) if view.name == name and answer.n_pixels]
+        n = sum(answer.n_pixels for answer in mine)
+        ratio = float(np.sqrt(sum(answer.mean_square * answer.n_pixels for answer in mine) / n)) if n else float("nan")
         chips[name] = ChipErrors(ratio, n, judge_errors(ratio, n))
-    return ErrorProof(chips)
+    return ErrorProof(chips, _own_light(pairs, found, sky))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +130,17 @@ class _Side:
         """Return bad pixels, and those of rays with their rims."""
         return np.asarray(self.view.bad() | grow(self.view.hit(self.rays), _RIM))
 
-    def variance(self) -> float:
-        """Return the predicted variance of a pixel of the sky [count**2]."""
+    def variance(self, light: FloatArray) -> FloatArray:
+        """Return the predicted variance of pixels of the sky [count**2], `light` the level around them [count]."""
         frame = self.view.frame
         ny, nx = frame.shape
         x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(0, nx - 1, 9), np.linspace(0, ny - 1, 9)))
         area = smooth_area(frame, x, y)
         v0, v1 = self.view.noise.coefficients()
         # As in the product: the flat divided a pixel by its area, Poisson noise goes as 1/a, read noise as 1/a**2.
-        poisson = v1 * max(self.level, 0.0) if np.isfinite(self.level) else 0.0
-        return float(v0 * np.mean(area**-2) + poisson * np.mean(area**-1))
+        # Where stars too faint to be known lie close, there is more light than the sky's.
+        light = np.fmax(light, self.level if np.isfinite(self.level) else 0.0)
+        return np.asarray(v0 * np.mean(area**-2) + v1 * np.fmax(light, 0.0) * np.mean(area**-1))
 
 
 def _pairs(views: Sequence[ChipView]) -> list[tuple[ChipView, ChipView]]:
@@ -157,8 +162,8 @@ def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[ND
     return np.rint(between[1]).astype(np.intp), np.rint(between[0]).astype(np.intp)
 
 
-def _compare(first: _Side, second: _Side, stars: _Stars) -> tuple[float, int]:
-    """Return the mean square of differences over their predicted variance, and the number of pixels."""
+def _compare(first: _Side, second: _Side, stars: _Stars) -> Comparison:
+    """Compare two exposures of one chip, patch by patch."""
     one, two = first.view.chip, second.view.chip
     rows = np.arange(0, one.shape[0], _STEP)
     y, x = _nearest(first.view.frame, second.view.frame, rows)
@@ -168,35 +173,126 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> tuple[float, int]:
     if stars.rate.size:
         hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
     use = inside & ~hidden[rows] & ~second.off()[y, x]
+    light = [np.where(use, sci, 0.0).astype(np.float64) for sci in (one.sci[rows], two.sci[y, x])]
     units = [side.view.rate for side in (first, second)]
-    with np.errstate(invalid="ignore"):
-        difference = one.sci[rows] * np.float64(units[0]) - two.sci[y, x] * np.float64(units[1])
-    predicted = sum(unit**2 * side.variance() for unit, side in zip(units, (first, second), strict=True))
-    pull = np.where(use, difference, 0.0) / np.sqrt(predicted)
-    return _mean_square(pull, use)
+    levels = [_patch_levels(image, use) for image in light]
+    predicted = sum(
+        unit**2 * side.variance(level) for unit, side, level in zip(units, (first, second), levels, strict=True)
+    )
+    width = np.sqrt(predicted)
+    pull = _patches(light[0] * units[0] - light[1] * units[1]) / width
+    return compare_patches(pull, _patches(use), width[:, 0] / units[0])
 
 
-def _mean_square(pull: FloatArray, use: NDArray[np.bool_]) -> tuple[float, int]:
-    """Return the clipped mean square about the level of each patch, as a normal law without clip would have it."""
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two exposures of one chip of blank sky.
+
+    Parameters
+    ----------
+    mean_square : float
+        Of differences over their prediction; NaN with too few pixels.
+    n_pixels : int
+        Compared.
+    structure : float
+        Scatter of the patches' levels beyond what noise makes [DN of the first exposure].
+    span : float
+        Between the 5th and the 95th percentile of the patches' levels [DN].
+    """
+
+    mean_square: float
+    n_pixels: int
+    structure: float = 0.0
+    span: float = 0.0
+
+
+def _patches(image: NDArray[Any]) -> NDArray[Any]:
+    """Cut an image into patches, ``(n_patches, pixels)``; what is left at the far edges falls off."""
     tall, wide = _PATCH[1], _PATCH[0]
-    ny, nx = (n // side * side for n, side in zip(pull.shape, (tall, wide), strict=True))
+    ny, nx = (n // side * side for n, side in zip(image.shape, (tall, wide), strict=True))
+    parts = image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2)
+    return parts.reshape(-1, tall * wide)
 
-    def patches(image: NDArray[np.generic]) -> NDArray[np.generic]:
-        parts = image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2)
-        return parts.reshape(-1, tall * wide)
 
-    values, used = patches(pull).astype(np.float64), patches(use).astype(np.bool_)
+def _patch_levels(image: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
+    """Return the median of each patch's used pixels, ``(n_patches, 1)``; 0 where none is used."""
+    used = _patches(use)
+    ordered = np.sort(np.where(used, _patches(image), np.inf), axis=1)
+    count = used.sum(axis=1)
+    middle = ordered[np.arange(count.size), np.maximum(count - 1, 0) // 2]
+    return np.where(count > 0, middle, 0.0)[:, None]
+
+
+def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArray) -> Comparison:
+    """Return the clipped mean square about the level of each patch, as a normal law without clip would have it.
+
+    Parameters
+    ----------
+    values : (n_patches, pixels) array
+        Differences over their predicted scatter.
+    used : (n_patches, pixels) bool array
+        Which count.
+    to_dn : (n_patches,) array
+        Predicted scatter [DN].
+    """
     kept, width = used, np.inf
     for _ in range(6):
         count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
         level = np.where(kept, values, 0.0).sum(axis=1, keepdims=True) / count
         left = values - level
-        full = kept.sum(axis=1) > 0.3 * tall * wide
+        full = kept.sum(axis=1) > 0.3 * values.shape[1]
         sample = left[full][kept[full]]
         if sample.size < FEWEST:
-            return float("nan"), 0
+            return Comparison(float("nan"), 0)
         width = float(np.sqrt(np.mean(sample**2) / (_SHOWN**2 if np.isfinite(width) else 1.0)))
         kept = used & (np.abs(left) < _CLIP * width)
     # A patch's own mean took one of its pixels' freedom.
     n = int(np.count_nonzero(kept[full]))
-    return width**2 * n / max(n - int(np.count_nonzero(full)), 1), n
+    dn = level[full, 0] * to_dn[full]
+    noise = width * to_dn[full] / np.sqrt(count[full, 0])
+    far = np.percentile(dn, (5.0, 50.0, 95.0))
+    spread = float(np.mean((dn - far[1]) ** 2) - np.mean(noise**2))
+    return Comparison(
+        width**2 * n / max(n - int(np.count_nonzero(full)), 1),
+        n,
+        float(np.sqrt(max(spread, 0.0))),
+        float(far[2] - far[0]),
+    )
+
+
+def _own_light(
+    pairs: Sequence[tuple[ChipView, ChipView]], found: Sequence[Comparison], sky: SkyLevels
+) -> tuple[Finding, ...]:
+    """Say which exposures have smooth light that others, of the same sky, do not have."""
+    uneven: dict[tuple[str, str, str], float] = {}
+    even: set[tuple[str, str, str]] = set()
+    for (one, two), seen in zip(pairs, found, strict=True):
+        if not seen.n_pixels:
+            continue
+        level = sky.measured(one.root, one.name) / one.factor
+        key = (one.name, one.root, two.root)
+        if seen.structure > max(STRUCTURE_DN, STRUCTURE_SHARE * abs(level)):
+            uneven[key] = seen.span
+        else:
+            even.add(key)
+    spans: dict[tuple[str, ...], dict[str, float]] = {}
+    for name in dict.fromkeys(key[0] for key in uneven):
+        left = {(a, b): span for (chip, a, b), span in uneven.items() if chip == name}
+        clear = [root for chip, a, b in even if chip == name for root in (a, b)]
+        while left:
+            score = {root: sum(root in pair for pair in left) - clear.count(root) for pair in left for root in pair}
+            best = [root for root in score if score[root] == max(score.values())]
+            mine = {pair: span for pair, span in left.items() if any(root in pair for root in best)}
+            spans.setdefault(tuple(best), {})[name] = max(mine.values())
+            left = {pair: span for pair, span in left.items() if pair not in mine}
+    return tuple(
+        Finding(
+            "sky",
+            Verdict.WARN,
+            f"{' or '.join(roots)}: light of its own, which the other exposures of the same sky do not have:"
+            f" {', '.join(f'{name} {span:.1f} DN' for name, span in chips.items())} from place to place; stray light,"
+            " light of the Earth, a ghost, or another flat",
+            tuple(chips),
+        )
+        for roots, chips in spans.items()
+    )

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.charge import charge_loss, corrects_cte
-from mizzle.model import Catalog, CosmicRays, Runner
+from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
-from mizzle.steps.verify.stars import Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
+from mizzle.steps.verify.stars import APERTURE_ARCSEC, Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
 
 FloatArray = NDArray[np.float64]
 
 #: Catalog flags (saturated, no flux) that keep a star out. Blends stay: all see the same blend.
 _UNFIT = 1 | 64
+#: Surroundings brighter than this many times the star tell no more.
+MOST_CROWD = 2.0
 #: Stars that are enough to compare exposures with: 400 give .05 %.
 _ENOUGH = 400
 
@@ -87,7 +89,25 @@ def measure_stars(
         busy,
     )
     found = measure_stamps(stamps, views[0].camera.classes, settings)
-    return [Measured(m.root, m.chip, fit[m.star], m.x, m.y, m.flux, m.error, m.sky) for m in found]
+    return [replace(m, star=fit[m.star]) for m in found]
+
+
+def with_crowd(one: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:
+    """Hold the light of each star's surroundings, above the faintest sky of all chips, against the star's.
+
+    Parameters
+    ----------
+    one : Measured
+        Stars of one chip of one exposure.
+    views, sky
+        All chips, and their sky.
+    """
+    levels = [value for row in sky.brightness.values() for value in row.values() if np.isfinite(value)]
+    view = next(v for v in views if (v.root, v.name) == (one.root, one.chip))
+    around = one.sky * view.brightness - min(levels, default=0.0)
+    flux = np.maximum(one.flux, one.error) * view.rate
+    crowd = np.clip(around * np.pi * APERTURE_ARCSEC**2 / flux, 0.0, MOST_CROWD)
+    return replace(one, crowd=crowd)
 
 
 def _expected_snr(view: ChipView, rate: FloatArray) -> FloatArray:
@@ -111,6 +131,8 @@ class StarTable:
         Logarithm of the equalized rate.
     cte : (m,) array
         Correction to add.
+    crowd : (m,) array
+        As `Measured` has it.
     """
 
     star: NDArray[np.int64]
@@ -119,6 +141,7 @@ class StarTable:
     value: FloatArray
     error: FloatArray
     cte: FloatArray
+    crowd: FloatArray
 
 
 def tabulate(
@@ -148,10 +171,10 @@ def tabulate(
         value = np.log(flux * view.factor / view.exposure.exptime)
         cte = _cte(view, one, settings)[good] * (0.4 * np.log(10.0))
         chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
-        parts.append((star, np.full_like(chip, numbers[one.root]), chip, value, error / flux, cte))
+        parts.append((star, np.full_like(chip, numbers[one.root]), chip, value, error / flux, cte, one.crowd[good]))
     if not parts:
         none, empty = np.zeros(0, np.int64), np.zeros(0)
-        return StarTable(none, none, none, empty, empty, empty)
+        return StarTable(none, none, none, empty, empty, empty, empty)
     return StarTable(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

@@ -26,12 +26,15 @@ class Sightings:
         The chip.
     value, error : (m,) array
         Natural logarithm of the equalized flux.
+    crowd : (m,) array
+        Light of the star's surroundings within the aperture, over the star's: stars too faint or too close to be known.
     """
 
     star: NDArray[np.int64]
     chip: NDArray[np.int64]
     value: FloatArray
     error: FloatArray
+    crowd: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,13 @@ class Solution:
     scatter: float
 
 
-def gather(star: NDArray[np.int64], chip: NDArray[np.int64], value: FloatArray, error: FloatArray) -> Sightings:
+def gather(
+    star: NDArray[np.int64],
+    chip: NDArray[np.int64],
+    value: FloatArray,
+    error: FloatArray,
+    crowd: FloatArray | None = None,
+) -> Sightings:
     """Put the exposures of each star on each chip together, and keep stars seen on two chips or more.
 
     Parameters
@@ -67,6 +76,8 @@ def gather(star: NDArray[np.int64], chip: NDArray[np.int64], value: FloatArray, 
         Of each measurement.
     value, error : (k,) array
         Logarithm of its flux, and 1 sigma.
+    crowd : (k,) array, optional
+        See `Sightings`; none by default.
     """
     key = star * 64 + chip
     unique, inverse = np.unique(key, return_inverse=True)
@@ -82,7 +93,10 @@ def gather(star: NDArray[np.int64], chip: NDArray[np.int64], value: FloatArray, 
         mean = np.bincount(inverse, trust * value, unique.size) / np.maximum(total, 1e-300)
     who = unique // 64
     shared = np.isin(who, np.flatnonzero(np.bincount(who, minlength=1) >= 2))
-    return Sightings(who[shared], (unique % 64)[shared], mean[shared], 1.0 / np.sqrt(total[shared]))
+    around = np.zeros(value.size) if crowd is None else crowd
+    crowded = np.bincount(inverse, around, unique.size) / np.maximum(count, 1)
+    error = 1.0 / np.sqrt(total[shared])
+    return Sightings(who[shared], (unique % 64)[shared], mean[shared], error, crowded[shared])
 
 
 def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
@@ -177,7 +191,7 @@ def _normal(
     matrix = rows.T @ (weight[:, None] * rows)
     target = rows.T @ (weight * (seen.value - mean_value[star]))
     covariance = np.linalg.pinv(matrix, hermitian=True)
-    return covariance @ target, covariance
+    return np.asarray(covariance @ target), np.asarray(covariance)
 
 
 def _pulls(star: NDArray[np.int64], seen: Sightings, weight: FloatArray, logs: FloatArray) -> FloatArray:
@@ -208,3 +222,9 @@ def pair_table(seen: Sightings, names: Sequence[str]) -> dict[str, NDArray[np.ge
         "log_ratio": seen.value[one] - seen.value[two],
         "error": np.hypot(seen.error[one], seen.error[two]),
     }
+
+
+def crowding(seen: Sightings, n_chips: int) -> FloatArray:
+    """Return how crowded the stars of each chip are, ``(n_chips,)``: their median crowd; 0 where a chip has none."""
+    medians = [float(np.median(seen.crowd[seen.chip == c])) if np.any(seen.chip == c) else 0.0 for c in range(n_chips)]
+    return np.array(medians)

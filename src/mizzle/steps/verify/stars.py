@@ -6,6 +6,7 @@ light, which a mean profile, measured on the same stars, fills in; a star that l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
+from mizzle.instrument.star_optics import chip_star
 from mizzle.model import ChipFrame, CosmicRays
 from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
@@ -27,6 +29,8 @@ FloatArray = NDArray[np.float64]
 #: Radius of the apertures [arcsec]: wide enough that centering and focus matter little.
 APERTURE_ARCSEC = 0.5
 _PROFILE_STEP = 0.02  # arcsec
+#: Width of the Gaussian that weighs a star's core [arcsec]: what blurs a star takes light out of it.
+CORE_ARCSEC = 0.12
 #: First guess of a star's profile: widths [arcsec] and shares of two Gaussians; the data replace it.
 _GUESS = ((0.065, 0.75), (0.18, 0.25))
 
@@ -73,6 +77,8 @@ class Stamps:
         Area of a pixel [arcsec**2].
     sky, sky_error : (n,) array
         In the ring [DN per pixel].
+    model : (n,) array
+        The core's share of a star that is as the camera's model has it, see `core_share`.
     """
 
     root: str
@@ -88,6 +94,7 @@ class Stamps:
     pixel: float
     sky: FloatArray
     sky_error: FloatArray
+    model: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,10 @@ class Measured:
         In the aperture [DN, not equalized].
     sky : (n,) array
         In the ring [DN per pixel].
+    sharpness : (n,) array
+        The core's share of the light over the model's; NaN where a pixel is lost, or no model is known.
+    crowd : (n,) array
+        Light of the surroundings within the aperture, over the star's: stars too faint or too close to be known.
     """
 
     root: str
@@ -116,6 +127,8 @@ class Measured:
     flux: FloatArray
     error: FloatArray
     sky: FloatArray
+    sharpness: FloatArray
+    crowd: FloatArray
 
 
 def lit_positions(
@@ -219,7 +232,37 @@ def cut_stamps(
         scale**2,
         sky.level[keep],
         (sky.sigma / np.sqrt(np.maximum(sky.n_pixels, 1)))[keep],
+        core_share(view, (x - column)[keep], (y - row)[keep]),
     )
+
+
+def core_share(view: ChipView, dx: FloatArray, dy: FloatArray) -> FloatArray:
+    """Return the core's share of the light in the aperture, as the camera's model has it.
+
+    The core is the light times a Gaussian of `CORE_ARCSEC`, so that it changes little with the pixel's place.
+
+    Parameters
+    ----------
+    view : ChipView
+        Whose camera gives the star's image.
+    dx, dy : (n,) array
+        Centers relative to the nearest pixel's [pixel].
+
+    Returns
+    -------
+    share : (n,) array
+        NaN where no image of a star is known for such pixels.
+    """
+    scale = view.chip.frame.scale
+    star = chip_star(view.camera, view.chip, defocus=view.camera.defocus)
+    radius = min(math.ceil(3.0 * CORE_ARCSEC / scale), star.reach)
+    if radius < 2 or not dx.size:
+        return np.full(dx.size, np.nan)
+    steps = np.arange(-radius, radius + 1)
+    apart = np.hypot(steps[None, None, :] - dx[:, None, None], steps[None, :, None] - dy[:, None, None])
+    weight = np.exp(-0.5 * (apart * scale / CORE_ARCSEC) ** 2)
+    core = (star.pixels(dx, dy, radius) * weight).sum(axis=(1, 2))
+    return np.asarray(core * view.camera.to_infinity(view.exposure.filter))
 
 
 def smooth_area(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
@@ -329,6 +372,9 @@ def _measure(one: Stamps, profile: FloatArray, settings: Settings) -> Measured:
     variance = (one.variance * one.overlap**2).sum(axis=1) / np.maximum(1.0 - lost, 0.1) ** 2
     variance += (area * one.sky_error) ** 2
     variance += flux**2 * (options.floor**2 + (0.15 * lost) ** 2)  # a filled share is known to about 15 %
+    core = (one.light * one.overlap * np.exp(-0.5 * (one.distance / CORE_ARCSEC) ** 2)).sum(axis=1)
+    whole = (lost == 0) & (flux > 0)
+    sharpness = np.where(whole, core / np.where(whole, flux, 1.0) / one.model, np.nan)
     return Measured(
         one.root,
         one.chip,
@@ -338,4 +384,6 @@ def _measure(one: Stamps, profile: FloatArray, settings: Settings) -> Measured:
         flux[keep],
         np.sqrt(variance[keep]),
         one.sky[keep],
+        sharpness[keep],
+        np.zeros(int(keep.sum())),
     )

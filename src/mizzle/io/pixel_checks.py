@@ -1,0 +1,243 @@
+"""Whether pixels can be what a detector recorded: their scatter, their extremes, their columns, and what flags say.
+
+Each check is cheap, looks at one chip by itself, and answers with words; none changes a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.instrument.cameras import WFPC2
+from mizzle.instrument.noise import noise_model
+from mizzle.instrument.wfpc2 import DQ_BITS
+from mizzle.model import Chip, Exposure, Finding, Verdict
+from mizzle.settings.noise import NoiseSettings
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Every so many rows are looked at, in blocks of so many of them and so many columns.
+_STEP, _BLOCK = 8, (20, 50)
+#: Scatter of neighbors over what read noise and light make: below, no detector did it; above, in the emptiest blocks of
+#: an image whose blocks are alike, neither stars nor rays did.
+LEAST_SCATTER, MOST_SCATTER, ALIKE = 0.6, 1.35, 1.3
+#: Holes: so many sigma below the sky around; so many of the pixels looked at, and so large a share.
+HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1e-4
+#: Equal to the least value: so large a share; to the greatest: so many pixels, all without a flag, this bright [DN].
+CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
+#: A column stands out by so many times the scatter of columns, and so many DN.
+COLUMN_SIGMAS, COLUMN_DN = 8.0, 2.0
+#: Columns on each side that it is held against.
+_BESIDE = 5
+#: Without a value: so large a share of a chip.
+LOST_SHARE = 0.001
+#: Flagged as saturated though not bright: of so many pixels, so large a share; the converter's last step is at 4095.
+SATURATED, DARK_SHARE, SATURATED_DN = 30, 0.2, 1000.0
+
+
+def pixel_findings(exposure: Exposure) -> list[Finding]:
+    """Return what pixels and flags of an exposure show that no detector records.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its pixels as they are going to be used.
+    """
+    checks: tuple[tuple[str, Callable[[Exposure, str], str], str], ...] = (
+        ("fill", _lost, "pixels without a value"),
+        ("data quality", _extremes, "clipped"),
+        ("data quality", _columns, "columns unlike their neighbors, not flagged"),
+    )
+    if exposure.camera is WFPC2:
+        checks = (
+            *checks,
+            ("noise", _scatter, "neighbors scatter otherwise than read noise and light make: counts per second, a gain"
+                                " that is not the header's, smoothed, averaged, or noise of another origin"),
+            ("data quality", _holes, "holes, far below the sky around them: what was subtracted was not there"),
+            ("data quality", _unlike_flags, "flagged as saturated, and dark: quality of another exposure, or shifted"),
+        )  # fmt: skip
+    found = [_unflagged(exposure)]
+    for part, check, words in checks:
+        said = {name: text for name in exposure.chips if (text := check(exposure, name))}
+        if said:
+            listed = "; ".join(f"{name} {text}" for name, text in said.items())
+            found.append(Finding(part, Verdict.WARN, f"{words}: {listed}", tuple(said)))
+    return [finding for finding in found if finding is not None]
+
+
+def same_pixels(exposures: Sequence[Exposure]) -> dict[str, Finding]:
+    """Say which exposures hold the very same pixels as an earlier one: one exposure under two names.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one run.
+
+    Returns
+    -------
+    findings : dict
+        By root of the later one.
+    """
+    known: dict[bytes, str] = {}
+    found: dict[str, Finding] = {}
+    for exposure in exposures:
+        samples = [chip.sci[5::97, ::3] for chip in exposure.chips.values()]
+        if all(np.ptp(sample) == 0 for sample in samples):
+            continue
+        key = b"".join(sample.tobytes() for sample in samples)
+        first = known.setdefault(key, exposure.root)
+        if first != exposure.root:
+            text = f"the same pixels as {first}: one exposure under two names; its noise and its rays count twice"
+            found[exposure.root] = Finding("file", Verdict.FAIL, text)
+    return found
+
+
+def _unflagged(exposure: Exposure) -> Finding | None:
+    """Say where not one pixel of a whole exposure is flagged: every readout has defects, and the pyramid's shadow."""
+    if exposure.camera is not WFPC2 or any(finding.part == "data quality" for finding in exposure.findings):
+        return None
+    whole = all(exposure.camera.is_whole(chip.shape, chip.binning) for chip in exposure.chips.values())
+    if not whole or any(chip.dq.any() for chip in exposure.chips.values()):
+        return None
+    text = "no pixel of any chip is flagged, not even the pyramid's shadow: the quality file says nothing"
+    return Finding("data quality", Verdict.WARN, text, tuple(exposure.chips))
+
+
+def _lost(exposure: Exposure, name: str) -> str:
+    chip = exposure.chips[name]
+    lost = int(np.count_nonzero(~np.isfinite(chip.sci)))
+    return f"{lost}" if lost > LOST_SHARE * chip.sci.size else ""
+
+
+def _extremes(exposure: Exposure, name: str) -> str:
+    """Say where many pixels share the least or the greatest value."""
+    chip = exposure.chips[name]
+    thinned = chip.sci[::_STEP]
+    values = thinned[(chip.dq[::_STEP] == 0) & np.isfinite(thinned)]
+    if values.size < 1000 or np.ptp(values) == 0:
+        return ""
+    least = float(values.min())
+    share = float(np.mean(values == least))
+    if share > CLIPPED_SHARE:
+        return f"below {least:.4g} DN ({100 * share:.0f} % of the pixels have this value)"
+    greatest = float(np.nanmax(np.where(np.isfinite(chip.sci), chip.sci, np.nan)))
+    if greatest > BRIGHT:
+        piled = int(np.count_nonzero((chip.sci == greatest) & (chip.dq == 0)))
+        if piled >= PILED:
+            return f"above {greatest:.4g} DN ({piled} pixels have this value, and no flag)"
+    return ""
+
+
+def _blocks(chip: Chip) -> tuple[FloatArray, Mask]:
+    """Return every eighth row in blocks, ``(n, rows, columns)``, and which pixels are good."""
+    tall, wide = _BLOCK
+    sci = chip.sci[::_STEP]
+    good = (chip.dq[::_STEP] == 0) & np.isfinite(sci)
+    ny, nx = sci.shape[0] // tall * tall, sci.shape[1] // wide * wide
+    if not ny or not nx:
+        return np.zeros((0, tall, wide)), np.zeros((0, tall, wide), np.bool_)
+
+    def cut(image: NDArray[np.generic]) -> NDArray[np.generic]:
+        return image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2).reshape(-1, tall, wide)
+
+    return cut(np.where(good, sci, 0.0)).astype(np.float64), cut(good).astype(np.bool_)
+
+
+def _middles(blocks: FloatArray, good: Mask) -> FloatArray:
+    """Return the median of each block's good pixels, ``(n,)``; NaN where fewer than half are good."""
+    flat = np.sort(np.where(good, blocks, np.inf).reshape(len(blocks), _BLOCK[0] * _BLOCK[1]), axis=1)
+    count = good.sum(axis=(1, 2))
+    middle = flat[np.arange(len(flat)), np.maximum(count - 1, 0) // 2]
+    return np.asarray(np.where(2 * count > flat.shape[1], middle, np.nan))
+
+
+def _sigma(exposure: Exposure, chip: Chip, level: FloatArray) -> FloatArray:
+    """Return what read noise, dark current and light of so many DN make a pixel scatter [DN]."""
+    v0, v1 = noise_model(exposure, chip, NoiseSettings()).coefficients()
+    return np.asarray(np.sqrt(v0 + v1 * np.fmax(level, 0.0)))
+
+
+def _scatter(exposure: Exposure, name: str) -> str:
+    """Hold differences of neighbors in a row against the noise; structure wider than two pixels drops out."""
+    chip = exposure.chips[name]
+    blocks, good = _blocks(chip)
+    level = _middles(blocks, good)
+    both = good[:, :, 1:] & good[:, :, :-1]
+    steps = np.where(both, np.diff(blocks, axis=2), 0.0) / np.sqrt(2.0)
+    sigma = _sigma(exposure, chip, level)
+    width = 3.0 * np.maximum(sigma, 0.0)
+    for _ in range(4):
+        used = both & (np.abs(steps) <= 3.5 * width[:, None, None])
+        count = used.sum(axis=(1, 2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            width = np.sqrt(np.where(used, steps**2, 0.0).sum(axis=(1, 2)) / count)
+    ratio = (width / sigma)[np.isfinite(width / sigma)]
+    if ratio.size < 12:
+        return ""
+    low, middle, high = (float(value) for value in np.percentile(ratio, (10, 50, 90)))
+    if middle < LEAST_SCATTER or (low > MOST_SCATTER and high < ALIKE * low):
+        return f"{middle:.3g} times as much"
+    return ""
+
+
+def _holes(exposure: Exposure, name: str) -> str:
+    chip = exposure.chips[name]
+    blocks, good = _blocks(chip)
+    level = _middles(blocks, good)
+    known = np.isfinite(level)
+    if not known.any():
+        return ""
+    depth = level[known] - HOLE_SIGMAS * _sigma(exposure, chip, level[known])
+    # One pixel alone was a hot one of the dark frame; holes of stars are wider.
+    deep = good[known] & (blocks[known] < depth[:, None, None])
+    low = good[known] & (blocks[known] < (0.4 * depth + 0.6 * level[known])[:, None, None])
+    beside = np.zeros_like(deep)
+    beside[:, :, 1:] |= low[:, :, :-1]
+    beside[:, :, :-1] |= low[:, :, 1:]
+    holes = int(np.count_nonzero(deep & beside))
+    share = holes / max(int(np.count_nonzero(good[known])), 1)
+    return f"{100 * share:.2g} %" if holes >= HOLES and share > HOLE_SHARE else ""
+
+
+def _columns(exposure: Exposure, name: str) -> str:
+    """Say which columns stand above or below their neighbors over most of their length."""
+    chip = exposure.chips[name]
+    sci, good = chip.sci[::2], (chip.dq[::2] == 0) & np.isfinite(chip.sci[::2])
+    rows, nx = sci.shape
+    if rows < 50 or nx < 8 * _BESIDE:
+        return ""
+    count = good.sum(axis=0)
+    ordered = np.sort(np.where(good, sci, np.inf), axis=0)
+    middle = ordered[np.maximum(count - 1, 0) // 2, np.arange(nx)].astype(np.float64)
+    used = count > 0.8 * rows
+    middle[~used] = np.nan
+    padded = np.pad(middle, _BESIDE, constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _BESIDE + 1)
+    enough = used & (np.isfinite(around).sum(axis=1) > _BESIDE)
+    if np.count_nonzero(enough) < 4 * _BESIDE:
+        return ""
+    off = middle[enough] - np.nanmedian(around[enough], axis=1)
+    limit = max(COLUMN_SIGMAS * 1.4826 * float(np.median(np.abs(off))), COLUMN_DN)
+    found = np.flatnonzero(enough)[np.abs(off) > limit]
+    if not found.size:
+        return ""
+    listed = ", ".join(str(column + 1) for column in found[:6]) + (", ..." if found.size > 6 else "")
+    return f"{found.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
+
+
+def _unlike_flags(exposure: Exposure, name: str) -> str:
+    chip = exposure.chips[name]
+    full = (chip.dq & DQ_BITS["saturated"]) != 0
+    count = int(np.count_nonzero(full))
+    if count < SATURATED:
+        return ""
+    dark = float(np.mean(chip.sci[full] < SATURATED_DN * 7.0 / chip.gain))
+    return f"{100 * dark:.0f} % of {count} pixels" if dark > DARK_SHARE else ""
+
+
+def dead_chips(chips: Mapping[str, Chip]) -> list[str]:
+    """Return the chips whose pixels are all 0: nothing was read."""
+    return [name for name, chip in chips.items() if not chip.sci.any()]

@@ -1,0 +1,235 @@
+"""Stars of one exposure against the same stars in the others: as bright, as sharp, and there at all.
+
+The proof of the zeropoint compares chips; an exposure whose shutter, header or flat is wrong moves all of them a little
+and is seen by none. Here each chip of each exposure is held against the same chip of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.model import Exposure, Finding, FluxScales, Verdict
+from mizzle.steps.verify.stars import Measured
+
+FloatArray = NDArray[np.float64]
+
+#: Fewest stars that tell of a chip of one exposure; of a whole exposure.
+FEWEST = 8
+#: Fluxes off by so many errors, and by so much: WARN, FAIL. The focus breathes and charge is lost by 1 % and less.
+SIGMAS, WARN_FLUX, FAIL_FLUX = 4.0, 0.015, 0.03
+#: What no number of stars takes away from such a difference.
+SYSTEMATIC = 0.003
+#: Cores that differ by so much from those of the other exposures, and from the camera's model: what breathing does to
+#: the light within an arcsec's tenth stays below (Suchkov & Casertano 1997, ISR WFPC2 97-01: 5 to 10 % in one pixel).
+WARN_OTHERS, WARN_MODEL = 0.10, 0.15
+#: Stars with more light around them than this, over their own, tell nothing of their shape.
+ALONE = 0.05
+#: A star is missing below this share of its flux; so large a share of a chip's stars is no accident.
+MISSING_FLUX, MISSING_SHARE = 0.3, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Offsets:
+    """What chips of exposures have of their own: natural logarithms of flux.
+
+    Parameters
+    ----------
+    value, error : (n_exposures, n_chips) array
+        About the median of the exposures; NaN where too few stars tell.
+    """
+
+    value: FloatArray
+    error: FloatArray
+
+
+def star_findings(
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, rate: FloatArray
+) -> tuple[Finding, ...]:
+    """Say which exposure's stars are fainter, brighter, wider than in the others, wider than a star is, or missing.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter.
+    measured : sequence of Measured
+        Stars on single exposures.
+    scales : FluxScales
+        Factors.
+    rate : (n,) array
+        Of the catalog's stars within the aperture [equalized DN/s].
+    """
+    lost = _missing(exposures, measured, scales, rate)
+    gone = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
+    telling = [one for one in measured if (one.root, one.chip) not in gone]
+    return (*lost, *_unsteady(exposures, telling, scales), *_unsharp(exposures, telling))
+
+
+def _missing(
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, rate: FloatArray
+) -> list[Finding]:
+    """Say where the product's stars are not: pixels of another chip or field, or a displaced chip."""
+    by_root = {exposure.root: exposure for exposure in exposures}
+    shares: dict[str, dict[str, tuple[int, int]]] = {}
+    for one in measured:
+        flux = one.flux * scales.factors[one.root][one.chip] / by_root[one.root].exptime
+        there = flux > MISSING_FLUX * rate[one.star]
+        n, count = there.size, int(np.count_nonzero(~there))
+        if n >= FEWEST and count > MISSING_SHARE * n:
+            shares.setdefault(one.root, {})[one.chip] = (count, n)
+    found = []
+    for root, chips in shares.items():
+        words = ", ".join(f"{count} of {n} on {name}" for name, (count, n) in chips.items())
+        text = f"{root}: stars of the product are missing or far too faint: {words}: displaced, or not what it says"
+        found.append(Finding("alignment", Verdict.FAIL, text, tuple(chips)))
+    return found
+
+
+def flux_offsets(
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, names: Sequence[str]
+) -> Offsets:
+    """Compare each chip of each exposure with the same chip of the others, star by star.
+
+    ``ln flux(star, exposure) = ln flux(star) + offset(exposure)`` for each chip; robust, stars' means and offsets in
+    turn; the median offset is 0. Errors are the scatter found over the root of the number of stars.
+
+    Parameters
+    ----------
+    exposures, measured, scales
+        As in `star_findings`.
+    names : sequence of str
+        Chips.
+    """
+    value, error = (np.full((len(exposures), len(names)), np.nan) for _ in range(2))
+    rows = {exposure.root: row for row, exposure in enumerate(exposures)}
+    for column, name in enumerate(names):
+        mine = [one for one in measured if one.chip == name]
+        parts = []
+        for one in mine:
+            good = one.flux > 5.0 * one.error
+            logs = np.log(one.flux[good] * scales.factors[one.root][name] / exposures[rows[one.root]].exptime)
+            parts.append((one.star[good], np.full(logs.size, rows[one.root]), logs))
+        if len(parts) > 1:
+            star, row, logs = (np.concatenate(column) for column in zip(*parts, strict=True))
+            value[:, column], error[:, column] = _offsets(star, row, logs, len(exposures))
+    return Offsets(value, error)
+
+
+def _offsets(
+    star: NDArray[np.int64], row: NDArray[np.int64], logs: FloatArray, n: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return each exposure's offset on one chip, and its error."""
+    known = np.bincount(star)[star] >= 2
+    star, row, logs = np.unique(star[known], return_inverse=True)[1], row[known], logs[known]
+    offset, error = np.full(n, np.nan), np.full(n, np.nan)
+    seen = [k for k in range(n) if np.count_nonzero(row == k) >= FEWEST]
+    if len(seen) < 2:
+        return offset, error
+    use = np.isin(row, seen)
+    star, row, logs = star[use], row[use], logs[use]
+    offset[seen] = 0.0
+    for _ in range(20):
+        mean = _star_medians(star, logs - offset[row])
+        step = np.array([float(np.median((logs - offset[row] - mean[star])[row == k])) for k in seen])
+        offset[seen] += step
+        if np.max(np.abs(step)) < 1e-5:
+            break
+    left = logs - offset[row] - mean[star]
+    count = np.bincount(star)[star]
+    # A star's own mean takes part of the scatter away: all of it from one exposure, half of it from two.
+    left = left * np.sqrt(count / np.maximum(count - 1.0, 1e-9)) * (count > 1)
+    for k in seen:
+        mine = left[(row == k) & (count > 1)]
+        if mine.size >= FEWEST:
+            error[k] = float(np.hypot(1.25 * 1.4826 * np.median(np.abs(mine)) / np.sqrt(mine.size), SYSTEMATIC))
+        else:
+            offset[k] = np.nan
+    return offset - np.nanmedian(offset), error
+
+
+def _star_medians(star: NDArray[np.int64], logs: FloatArray) -> FloatArray:
+    """Return the median of each star's values."""
+    order = np.lexsort((logs, star))
+    edges = np.concatenate([[0], np.cumsum(np.bincount(star))])
+    sorted_logs = logs[order]
+    low, high = (edges[:-1] + edges[1:] - 1) // 2, (edges[:-1] + edges[1:]) // 2
+    return np.asarray(0.5 * (sorted_logs[low] + sorted_logs[high]))
+
+
+def _unsteady(exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales) -> list[Finding]:
+    """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
+    names = list(dict.fromkeys(one.chip for one in measured))
+    offsets = flux_offsets(exposures, measured, scales, names)
+    pair = sum(bool(np.isfinite(row).any()) for row in offsets.value) == 2
+    found: list[Finding] = []
+    for row in range(len(exposures)):
+        value, error = offsets.value[row], offsets.error[row]
+        known = np.isfinite(value) & np.isfinite(error)
+        if not known.any():
+            continue
+        weight = np.where(known, 1.0 / np.where(known, error, 1.0) ** 2, 0.0)
+        mean = float(np.sum(weight * np.where(known, value, 0.0)) / weight.sum())
+        own = float(np.sqrt(1.0 / weight.sum() + SYSTEMATIC**2))
+        odd = [k for k in np.flatnonzero(known) if _off(value[k] - mean, float(np.hypot(error[k], own)), pair)]
+        odd = [k for k in odd if _off(value[k], error[k], pair)] if len(odd) < 2 else []
+        if odd:
+            found += [_flux_finding(exposures, row, value[k], error[k], names[k]) for k in odd]
+        elif _off(mean, own, pair):
+            found.append(_flux_finding(exposures, row, mean, own, ""))
+    return found[:1] if pair and len(found) == 2 and not any(f.chips for f in found) else found
+
+
+def _off(value: float, error: float, pair: bool) -> bool:
+    """Return whether an offset is more than chance and habit; of two exposures each has half of the difference."""
+    return abs(value) > SIGMAS * error and abs(value) * (2.0 if pair else 1.0) > WARN_FLUX
+
+
+def _flux_finding(exposures: Sequence[Exposure], row: int, value: float, error: float, chip: str) -> Finding:
+    """Put a difference of fluxes into words."""
+    roots = [exposure.root for exposure in exposures]
+    pair = len(roots) == 2
+    size = 2.0 * value if pair else value
+    off = 100.0 * np.expm1(size)
+    beside = f"than in {roots[1 - row]}: one of the two is wrong" if pair else "than in the other exposures"
+    whose, sigma = f" of {chip}" if chip else "", 100.0 * error * (2 if pair else 1)
+    text = (
+        f"{roots[row]}: stars{whose} are {abs(off):.1f} ± {sigma:.1f} %"
+        f" {'brighter' if off > 0 else 'fainter'} {beside}: exposure time, calibration, PHOTFLAM, or light lost"
+    )
+    verdict = Verdict.FAIL if abs(size) > FAIL_FLUX else Verdict.WARN
+    return Finding("zeropoint", verdict, text, (chip,) if chip else ())
+
+
+def _unsharp(exposures: Sequence[Exposure], measured: Sequence[Measured]) -> list[Finding]:
+    """Say whose stars are wider or sharper than in the other exposures, or than a star of the camera is."""
+    names = list(dict.fromkeys(one.chip for one in measured))
+    median = np.full((len(exposures), len(names)), np.nan)
+    error = np.full_like(median, np.nan)
+    rows = {exposure.root: row for row, exposure in enumerate(exposures)}
+    for one in measured:
+        values = one.sharpness[np.isfinite(one.sharpness) & (one.crowd < ALONE)]
+        if values.size >= FEWEST:
+            at = rows[one.root], names.index(one.chip)
+            median[at] = np.median(values)
+            error[at] = 1.25 * 1.4826 * np.median(np.abs(values - median[at])) / np.sqrt(values.size)
+    found = []
+    usual = np.array([float(np.median(c[np.isfinite(c)])) if np.isfinite(c).any() else np.nan for c in median.T])
+    for row, exposure in enumerate(exposures):
+        off, sure = median[row] / usual - 1.0, SIGMAS * error[row] / usual
+        half = 2.0 if len(exposures) == 2 else 1.0
+        bad = np.flatnonzero((np.abs(off) * half > WARN_OTHERS) & (np.abs(off) > sure))
+        if bad.size and 2 * bad.size >= np.count_nonzero(np.isfinite(off)):
+            words = ", ".join(f"{names[k]} {100 * half * off[k]:+.0f} %" for k in bad)
+            text = f"{exposure.root}: the cores of stars hold another share of their light than in the other exposures"
+            text += f" ({words}): out of focus, trailed, smoothed, or pixels of cores changed"
+            found.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
+    bad = np.flatnonzero(np.abs(usual - 1.0) > WARN_MODEL)
+    if bad.size and 2 * bad.size >= np.count_nonzero(np.isfinite(usual)):
+        words = ", ".join(f"{names[k]} {100 * (usual[k] - 1.0):+.0f} %" for k in bad)
+        text = f"the cores of stars hold another share of their light than the camera's model says ({words}): out of"
+        text += " focus, trailed, or smoothed"
+        found.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
+    return found

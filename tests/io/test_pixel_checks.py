@@ -1,0 +1,107 @@
+"""What no detector records is noticed in the pixels of a single exposure; what one does record is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mizzle.io.examine import fill_pixels
+from mizzle.io.pixel_checks import pixel_findings, same_pixels
+from mizzle.model import ArrayPixels, Verdict
+from tiny_visit import exposure, frame, noisy
+
+SHAPE = (400, 400)
+
+
+def plain(number=1, *, stars=60, sky=4.0, exptime=500.0, atodgain=7):
+    """A WF3 of sky and stars, whole DN, with the flags a real one has."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    light = np.full(SHAPE, sky)
+    for row, column, peak in zip(*rng.uniform(10, 390, (2, stars)), 10 ** rng.uniform(1, 3, stars), strict=True):
+        light += peak * np.exp(-0.5 * ((x - column) ** 2 + (y - row) ** 2) / 0.8**2)
+    sci = noisy(rng, SHAPE, light, "WF3", atodgain, exptime)
+    dq = np.zeros(SHAPE, int)
+    dq[:40] |= 2
+    return exposure(number, {"WF3": (sci, dq, frame("WF3", SHAPE))}, exptime=exptime, atodgain=atodgain)
+
+
+def changed(made, sci=None, dq=None):
+    chip = made.chips["WF3"]
+    pixels = ArrayPixels(chip.sci if sci is None else np.asarray(sci, np.float32), chip.dq if dq is None else dq)
+    return replace(made, chips={"WF3": replace(chip, pixels=pixels)})
+
+
+@pytest.mark.parametrize("atodgain", [7, 15])
+@pytest.mark.parametrize(("stars", "sky"), [(0, 0.1), (0, 4.0), (60, 0.5), (400, 20.0), (2500, 4.0)])
+def test_a_plain_exposure_is_nothing_to_speak_of(stars, sky, atodgain):
+    for number in range(3):
+        assert pixel_findings(plain(number, stars=stars, sky=sky, atodgain=atodgain)) == []
+
+
+def noise(made):
+    return np.random.default_rng(9).normal(0.0, 2.0, SHAPE)
+
+
+def hot_columns(made):
+    sci = made.chips["WF3"].sci.copy()
+    sci[:, [100, 250]] += 12.0
+    return sci
+
+
+def without_a_value(made):
+    sci = made.chips["WF3"].sci.copy()
+    sci[100:160, 100:160] = np.nan
+    return sci
+
+
+def with_holes(made):
+    sci = made.chips["WF3"].sci
+    return np.where(sci > 40.0, 8.0 - sci, sci)
+
+
+@pytest.mark.parametrize(
+    ("change", "part", "words"),
+    [
+        (lambda e: e.chips["WF3"].sci / 500.0, "noise", "counts per second"),
+        (lambda e: e.chips["WF3"].sci * 7.0, "noise", "a gain that is not the header's"),
+        (lambda e: e.chips["WF3"].sci + noise(e), "noise", "times as much"),
+        (lambda e: np.maximum(e.chips["WF3"].sci, 4.0), "data quality", "clipped"),
+        (lambda e: np.minimum(e.chips["WF3"].sci * 20.0, 3000.0), "data quality", "above 3000 DN"),
+        (hot_columns, "data quality", "2 (101, 251; 12"),
+        (without_a_value, "fill", "3600"),
+        (with_holes, "data quality", "holes"),
+    ],
+)
+def test_what_no_detector_records_is_said(change, part, words):
+    made = plain()
+    findings = [f for f in pixel_findings(changed(made, change(made))) if f.part == part and words in f.sentence]
+    assert [(f.verdict, f.chips) for f in findings] == [(Verdict.WARN, ("WF3",))]
+
+
+def test_flags_of_saturation_that_lie_on_dark_pixels_are_said():
+    made = plain()
+    dq = made.chips["WF3"].dq.copy()
+    dq[200:210, 200:210] |= 8
+    assert any("flagged as saturated, and dark" in f.sentence for f in pixel_findings(changed(made, dq=dq)))
+    sci = made.chips["WF3"].sci.copy()
+    sci[200:210, 200:210] = 3800.0
+    assert pixel_findings(changed(made, sci, dq)) == []
+
+
+def test_one_exposure_under_two_names_is_said():
+    one, two = plain(1), plain(2)
+    assert same_pixels([one, two]) == {}
+    twin = replace(two, chips=one.chips)
+    assert {root: f.verdict for root, f in same_pixels([one, twin]).items()} == {two.root: Verdict.FAIL}
+
+
+def test_columns_of_one_value_are_fill_and_the_rest_of_their_rows_is_not():
+    made = plain()
+    sci = made.chips["WF3"].sci.copy()
+    sci[:, 260:] = 0.0
+    filled = fill_pixels(changed(made, sci).chips["WF3"])
+    assert filled[:, 260:].all()
+    assert not filled[:, :260].any()

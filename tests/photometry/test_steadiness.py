@@ -1,0 +1,100 @@
+"""Stars of one exposure against the others: what is brighter, wider or missing is named, what is alike is not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mizzle.model import FluxReference, FluxScales, Verdict
+from mizzle.steps.verify.stars import Measured
+from mizzle.steps.verify.steadiness import star_findings
+from tiny_visit import exposure, frame
+
+NAMES = ("PC", "WF2", "WF3", "WF4")
+STARS = 60
+
+
+def exposures(n):
+    sci = np.zeros((20, 20))
+    return [exposure(k, {name: (sci, sci, frame(name, (20, 20))) for name in NAMES}) for k in range(n)]
+
+
+def scales(made):
+    reference = FluxReference("WF3", 2.4e-18, 7996.0, 646.0, -21.1, "WFPC2", 7.0, "test")
+    return FluxScales({"F814W": reference}, {e.root: dict.fromkeys(e.chips, 1.0) for e in made})
+
+
+def measured(made, seed=1, *, flux=lambda k, name: 1.0, sharp=lambda k, name: 1.0, blends=0.1):
+    """Each chip has its own stars; a tenth of the measurements hold light of a neighbor."""
+    rng = np.random.default_rng(seed)
+    rate = 10 ** rng.uniform(0.0, 1.5, STARS * len(NAMES))
+    found = []
+    for k, e in enumerate(made):
+        for c, name in enumerate(NAMES):
+            star = np.arange(STARS * c, STARS * (c + 1))
+            light = rate[star] * e.exptime
+            error = np.sqrt(light * 7.0) / 7.0 + 0.01 * light
+            blended = np.where(rng.random(STARS) < blends, rng.exponential(0.3, STARS), 0.0)
+            got = light * flux(k, name) * (1.0 + blended) + rng.normal(0.0, error)
+            shape = sharp(k, name) * rng.normal(1.0, 0.05, STARS)
+            zero = np.zeros(STARS)
+            found.append(Measured(e.root, name, star, zero, zero, got, error, zero, shape, zero))
+    return found, rate
+
+
+def said(made, **faults):
+    found, rate = measured(made, **faults)
+    return star_findings(made, found, scales(made), rate)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_clean_visits_say_nothing(n):
+    made = exposures(n)
+    assert sum(bool(said(made, seed=seed)) for seed in range(25)) == 0
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(0.95, Verdict.FAIL), (0.977, Verdict.WARN), (1.3, Verdict.FAIL)])
+def test_an_exposure_that_is_fainter_or_brighter_is_named(size, verdict):
+    made = exposures(4)
+    findings = said(made, flux=lambda k, name: size if k == 2 else 1.0)
+    assert [(f.part, f.verdict, f.chips) for f in findings] == [("zeropoint", verdict, ())]
+    assert findings[0].sentence.startswith(made[2].root)
+    assert ("brighter" if size > 1 else "fainter") in findings[0].sentence
+
+
+def test_one_chip_of_one_exposure_is_named():
+    made = exposures(3)
+    findings = said(made, flux=lambda k, name: 0.94 if (k, name) == (1, "WF4") else 1.0)
+    assert [f.chips for f in findings] == [("WF4",)]
+    assert findings[0].sentence.startswith(made[1].root)
+
+
+def test_two_exposures_that_differ_are_both_named():
+    made = exposures(2)
+    (finding,) = said(made, flux=lambda k, name: 0.94 if k else 1.0)
+    assert made[0].root in finding.sentence
+    assert made[1].root in finding.sentence
+
+
+def test_stars_that_are_not_there_are_said_once():
+    made = exposures(3)
+    findings = said(made, flux=lambda k, name: 0.01 if (k, name) == (1, "PC") else 1.0)
+    assert [(f.part, f.verdict, f.chips) for f in findings] == [("alignment", Verdict.FAIL, ("PC",))]
+
+
+def test_wider_stars_are_said_of_the_exposure_or_of_all():
+    made = exposures(3)
+    (one,) = said(made, sharp=lambda k, name: 0.8 if k == 1 else 1.0)
+    assert one.part == "star shape"
+    assert made[1].root in one.sentence
+    (every,) = said(made, sharp=lambda k, name: 0.8)
+    assert "camera's model" in every.sentence
+
+
+def test_stars_in_a_crowd_tell_nothing_of_their_shape():
+    made = exposures(3)
+    found, rate = measured(made, sharp=lambda k, name: 0.6)
+    crowded = [dataclasses.replace(one, crowd=np.full(STARS, 0.5)) for one in found]
+    assert star_findings(made, crowded, scales(made), rate) == ()
