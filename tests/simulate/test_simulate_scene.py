@@ -372,6 +372,7 @@ def test_command_line_assignments_reach_the_plan():
     assert plan.gain == (7, 15)
     assert plan.effects.cosmic_rays == 0.02
     assert plan.effects.faults[2] == 0.97
+    assert merged({}, ["field=blank", "date=2007-06-04", "seed=3"])["field"] == "blank"
     with pytest.raises(SettingsError, match="not a TOML assignment"):
         merged({}, ["density="])
 

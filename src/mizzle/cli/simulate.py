@@ -75,13 +75,14 @@ def simulate_command(
 
 
 def merged(changes: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
-    """Return `changes` with ``key=value`` and ``effects.key=value`` assignments, values in TOML.
+    """Return `changes` with ``key=value`` and ``effects.key=value`` assignments, values in TOML or bare words.
 
     Raises
     ------
     SettingsError
         Not a TOML assignment.
     """
+    import re
     import tomllib
 
     from mizzle.errors import SettingsError
@@ -89,8 +90,10 @@ def merged(changes: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     result = dict(changes)
     effects: dict[str, Any] = {}
     for text in assignments:
+        key, _, word = text.partition("=")
+        bare = re.fullmatch(r"\s*(?!(true|false|inf|nan)\s*$)[A-Za-z][\w.+-]*\s*", word)
         try:
-            document = tomllib.loads(text)
+            document = tomllib.loads(f'{key} = "{word.strip()}"' if bare else text)
         except tomllib.TOMLDecodeError as problem:
             message = f"--set {text}: not a TOML assignment ({problem}); write key=value, text in quotes"
             raise SettingsError(message, assignment=text) from problem
