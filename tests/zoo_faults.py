@@ -336,7 +336,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("EXPTIME of one exposure wrong", card("EXPTIME", 400.0, [2]), (ZEROPOINT,), "2"),
     Fault("times of two exposures exchanged", swapped_times, (ZEROPOINT,), "1", "long and short"),
     Fault("one chip of one exposure with another flat", scale(0.95, [1], (3,)), (ZEROPOINT,), "1 WF3"),
-    Fault("filter keyword wrong in one exposure", one_photflam, (ZEROPOINT,), "1", "other filter"),
+    Fault("filter keyword wrong in one exposure", one_photflam, (ZEROPOINT, REFUSED), "1", "other filter"),
     Fault("counts divided by EXPTIME, BUNIT untouched", scale(1 / 500.0), (INPUTS,), "0"),
     Fault("counts divided by EXPTIME in one exposure", scale(1 / 500.0, [1]), (INPUTS, REFUSED), "1"),
     Fault("counts made electrons, BUNIT untouched", scale(7.0), (INPUTS,), "0"),
