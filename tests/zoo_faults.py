@@ -358,7 +358,7 @@ FAULTS: tuple[Fault, ...] = (
     # Stars
     Fault("focus far off in one exposure", replace(lambda i: gaussian_filter(i, 0.9), [1]), (SHAPE,), "1"),
     Fault("focus far off in all", nothing, (SHAPE,), "focus", "unfocused"),
-    Fault("trailed stars in one exposure", replace(moved(3), [1]), (SHAPE,), "1"),
+    Fault("trailed stars in one exposure", replace(moved(3), [1]), (SHAPE, "alignment"), "1"),
     Fault("trailed stars in all", replace(moved(3)), (SHAPE,), "trailed"),
     Fault("smoothed image", replace(lambda i: uniform_filter(i, 3)), (REFUSED,), "1"),
     Fault("single exposure smoothed", replace(lambda i: uniform_filter(i, 3)), (INPUTS,), "0", "single"),
@@ -395,7 +395,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("noise twice as large, single exposure", replace(noisier), (INPUTS,), "0", "single"),
     # Rays
     Fault("storm of cosmic rays", replace(ray_storm, [1]), (RAYS,), "1"),
-    Fault("rays removed before", replace(lambda i: np.minimum(i, uniform_filter(i, 5) + 6.0), [1]), (RAYS, SHAPE), "1"),
+    Fault("rays removed before", replace(lambda i: np.minimum(i, uniform_filter(i, 5) + 6.0), [1]), (INPUTS, RAYS, SHAPE), "1"),
     Fault("trail of a satellite", replace(satellite, [1], (3,)), (RAYS,), "1 WF3"),
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ _STEP, _BLOCK = 8, (20, 50)
 #: an image whose blocks are alike, neither stars nor rays did.
 LEAST_SCATTER, MOST_SCATTER, ALIKE = 0.6, 1.35, 1.3
 #: Holes: so many sigma below the sky around; so many of the pixels looked at, and so large a share.
-HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1e-4
+HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1e-3
 #: Equal to the least value: so large a share; to the greatest: so many pixels, all without a flag, this bright [DN].
 CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
 #: A column stands out by so many times the scatter of columns, and so many DN.
