@@ -98,3 +98,17 @@ def test_stars_in_a_crowd_tell_nothing_of_their_shape():
     found, rate = measured(made, sharp=lambda k, name: 0.6)
     crowded = [dataclasses.replace(one, crowd=np.full(STARS, 0.5)) for one in found]
     assert star_findings(made, crowded, scales(made), rate) == ()
+
+
+def test_exposures_with_no_star_in_common_say_nothing():
+    made = exposures(3)
+    found, rate = measured(made)
+    step = STARS // len(made)
+    parts = [slice(step * k, step * (k + 1)) for k in range(len(made))]
+    alone = [_part(one, parts[k // len(NAMES)]) for k, one in enumerate(found)]
+    assert star_findings(made, alone, scales(made), rate) == ()
+
+
+def _part(one, some):
+    arrays = {key: value[some] for key, value in vars(one).items() if isinstance(value, np.ndarray)}
+    return dataclasses.replace(one, **arrays)

@@ -147,7 +147,9 @@ def _offsets(
             error[k] = float(np.hypot(1.25 * 1.4826 * np.median(np.abs(mine)) / np.sqrt(mine.size), SYSTEMATIC))
         else:
             offset[k] = np.nan
-    return offset - np.nanmedian(offset), error
+    known = np.isfinite(offset)
+    middle = float(np.median(offset[known])) if known.any() else 0.0
+    return offset - middle, error
 
 
 def _star_medians(star: NDArray[np.int64], logs: FloatArray) -> FloatArray:
