@@ -121,6 +121,8 @@ def test_rays_of_a_ccd_are_found_and_a_ramp_has_none(made):
     shares = [share for chips in result.cosmic_rays.fractions.values() for share in chips.values()]
     if visit.plan.facts.rate:
         assert max(shares) < 0.002
+        # None is expected, and no star's core is taken for one.
+        assert not [finding for finding in result.findings if finding.part == "cosmic rays"]
         return
     hit, found = 0, 0
     for exposure in visit.exposures:
@@ -220,3 +222,14 @@ def test_the_scores_of_a_visit_are_figures_with_errors(made):
     assert scores["star flux over truth"].met
     assert all(score.error >= 0 for score in scores.values())
     assert ("cosmic rays > 10 sigma found" in scores) == (not visit.plan.facts.rate)
+
+
+def test_written_exposures_keep_their_cameras_words(made, tmp_path):
+    from mizzle.io.flt import write_exposures as write
+
+    visit, result, _ = made
+    write(tmp_path, result, mizzle.Settings())
+    with fits.open(next(tmp_path.glob("*.fits"))) as units:
+        assert units["SCI", 1].header["BUNIT"] == "ELECTRONS"
+        assert units[0].header["DETECTOR"] == visit.plan.facts.detector
+        assert "DETECTOR" not in units["SCI", 1].header

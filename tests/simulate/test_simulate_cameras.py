@@ -70,6 +70,8 @@ def test_the_file_has_the_archives_form(written):
         units.verify("exception")
         assert units[0].header["INSTRUME"].strip() == visit.plan.facts.instrument
         assert units[0].header["ROOTNAME"] == visit.exposures[0].root
+        # AstroDrizzle refuses files that do not say how many of their pixels are good.
+        assert units["SCI", 1].header["NGOODPIX"] == (units["DQ", 1].data == 0).sum()
         names = [unit.name for unit in units[1:]]
     kinds = ["SCI", "ERR", "DQ"] + (["SAMP", "TIME"] if visit.plan.facts.rate else [])
     assert names[: len(kinds)] == kinds

@@ -109,8 +109,9 @@ def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, fl
     )
 
 
-#: Seeds on ramps of an infrared detector, whose rays were removed: only what is left of bad pixels [sigma].
-_WEAK_SEARCH = 6.0
+#: Seeds on ramps of an infrared detector, whose rays were removed: only what is left of bad pixels [sigma], and what
+#: differs by more than so many steps to the neighbors: stars on coarse pixels have sharp cores.
+_WEAK_SEARCH, _WEAK_SLOPE = 6.0, 2.5
 
 #: Nominal pixel [arcsec] (IDCSCALE), and the diffusion of charge: about that of back-illuminated CCDs for the CCDs (ACS
 #: ISR 2006-01 gives a Gaussian of .3-.5 pixel), little but the capacitance between pixels for IR (WFC3 ISR 2011-10).
@@ -158,7 +159,8 @@ def settings_for(camera: Camera, settings: Settings) -> Settings:
     if settings.dq.good != (good,):
         changes["dq"] = {"good": (good,)}
     if settings.reject.method == "auto" and not camera.rays:
-        changes["reject"] = {"seed_sigma": max(settings.reject.seed_sigma, _WEAK_SEARCH)}
+        sigma, slope = settings.reject.seed_sigma, settings.reject.seed_slope
+        changes["reject"] = {"seed_sigma": max(sigma, _WEAK_SEARCH), "seed_slope": max(slope, _WEAK_SLOPE)}
     if not changes:
         return settings
     values = settings.model_dump()

@@ -155,6 +155,8 @@ def write_exposure_file(
             header = headers.science_header(version, sky) if name == "SCI" else None
             unit = fits.ImageHDU(image.astype(image.dtype.newbyteorder(">")), header, name=name, ver=version)
             unit.header["EXPNAME"] = cards["ROOTNAME"]
+            if name in ("SCI", "ERR"):
+                unit.header["NGOODPIX"] = int((images["DQ"] == 0).sum())
             units.append(unit)
     units += headers.table_units()
     for keyword, value in cards.items():

@@ -126,9 +126,11 @@ def _planes(
     alternates = alternate_cards(chip.header)
     names = {card[0] for card in alternates}
     kept = _kept(chip.header, drop=frozenset(own | names))
+    # Where DETECTOR names the camera it stands in the primary header, and CCDCHIP tells the chip.
+    number: list[Card] = [] if exposure.camera.detector else [("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4")]
     science: list[Card] = [
-        ("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"),
-        ("BUNIT", "COUNTS", "DN at PHOTFLAM"),
+        *number,
+        ("BUNIT", exposure.camera.unit.removesuffix("/S"), "at PHOTFLAM"),
         *((key, value, "scaled with the DN") for key, value in result.flux_scales.keywords(exposure, chip).items()),
         ("PHOTPLAM", reference.photplam, "[A] pivot wavelength"),
         ("PHOTBW", reference.photbw, "[A] rms bandwidth"),
@@ -141,7 +143,7 @@ def _planes(
         *wcs,
         *alternates,
     ]
-    linear = [("DETECTOR", chip.number, "chip: PC 1, WF 2 to 4"), *wcs]
+    linear = [*number, *wcs]
     return [
         fits.ImageHDU(array, header=make_header(science if name == "SCI" else linear), name=name, ver=chip.number)
         for name, array in planes.items()
