@@ -207,8 +207,11 @@ class Delivery(Listener):
             files = products.publish(last=f"{result.name}_report.json")
         strange = of_other_runs(folder, result.name, result.run_id)
         if strange:
+            own = {Path(path).name for path in files} & {Path(name).name for name in strange}
             self._progress.warns(
-                f"{folder}: {', '.join(strange)}: of another run, and this one writes no such file; move it away"
+                f"{folder}: another run wrote products of this name meanwhile; its set stands"
+                if own
+                else f"{folder}: {', '.join(strange)}: of another run, and this one writes no such file; move it away"
             )
         order = {folder / file: place for place, file in enumerate(result.report["files"])}
         return sorted(files, key=lambda path: order.get(path, len(order)))

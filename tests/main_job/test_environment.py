@@ -101,3 +101,16 @@ def test_plan_refuses_what_a_run_could_not_read(
     said = capsys.readouterr()
     assert end.value.code == 3
     assert re.fullmatch(rf"mizzle: {tmp_path / 'pipe'}: .*regular.*\n", said.err), said.err
+
+
+def test_a_set_that_another_run_replaced_meanwhile_is_called_that(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mizzle.products.of_other_runs", lambda *_: {"x_drz.fits": "20260101T000000Z-01234567"})
+    with pytest.raises(SystemExit) as end:
+        main(["run", str(files), "-o", str(tmp_path), "--name", "x", "--workers", "1", *FAST])
+    assert not end.value.code
+    assert (
+        capsys.readouterr().err
+        == f"mizzle: {tmp_path}: another run wrote products of this name meanwhile; its set stands\n"
+    )
