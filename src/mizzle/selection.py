@@ -19,7 +19,7 @@ from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import Mask, read_masks
 from mizzle.io.pixel_checks import same_pixels
-from mizzle.io.pixels import PixelCache
+from mizzle.io.pixels import PixelCache, bytes_to_keep
 from mizzle.io.weight_maps import with_weight_maps
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
 from mizzle.progress import Progress
@@ -72,7 +72,7 @@ def read_all(
     """
     with progress.step("read"):
         inputs = find_inputs(files, on_problem=exclusions.exclude, quality=settings.dq.files)
-        cache = PixelCache()
+        cache = PixelCache(bytes_to_keep(len(inputs)))
         settings_for = _prepared(inputs, out, settings, exclusions, progress)
         inputs = [entry for entry in inputs if str(entry.science) not in exclusions.reasons]
         hashes = {entry: hashes_of(entry) for entry in inputs}

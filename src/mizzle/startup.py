@@ -8,7 +8,7 @@ import os
 import sys
 
 #: Options of mallopt(3).
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 #: Freed arrays up to this size stay with the process [byte].
 LARGEST_KEPT = 8 * 2**20
@@ -24,6 +24,7 @@ def tune_process() -> None:
     * Its matrices are small: threads of the linear algebra only wait, and take a core while they do.
     * Freed memory stays with the process where the C library can be told so (glibc). Chips are a few megabytes each,
       and by default an array goes back to the system when it is freed: the next is made of pages to be cleared first.
+      All threads share one store, for the others give back what they hold whenever they are empty.
     * A thread that comes back from C waits for the interpreter, by default up to 5 ms: as long as ten such calls take.
     * Plugins of pydantic, which no setting wants, would be looked for in every installed package.
     """
@@ -41,6 +42,7 @@ def tune_process() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return
+    mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
     mallopt(_M_TRIM_THRESHOLD, 4 * LARGEST_KEPT)
 

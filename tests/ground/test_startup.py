@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("astropy", "scipy", "matplotlib", "jinja2", "astroscrappy", "PIL")
+HEAVY = ("astropy", "scipy", "matplotlib", "jinja2", "PIL")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from astropy.io import fits
 import mizzle
 from mizzle.io.exposures import read_exposure
 from mizzle.io.inputs import find_inputs
-from mizzle.io.pixels import PixelCache
+from mizzle.io.pixels import PixelCache, bytes_to_keep
+from mizzle.model import ArrayPixels
+from mizzle.model.altered import AlteredPixels
 from tiny_files import PHOTFLAM, SIDE, chip, primary, sky, write_pair
 
 
@@ -106,8 +108,29 @@ def test_full_memory_changes_no_pixel(tmp_path: Path) -> None:
     path = write_pair(tmp_path)
     roomy, none = read_exposure(path, cache=PixelCache()), read_exposure(path, cache=PixelCache(limit=0))
     assert roomy.chips["PC"].sci is roomy.chips["PC"].sci
-    assert none.chips["PC"].sci is not none.chips["PC"].sci
+    first = none.chips["PC"].sci
+    assert none.chips["PC"].sci is first  # asked for again at once
+    assert none.chips["WF2"].sci is not first
+    assert none.chips["PC"].sci is not first
     np.testing.assert_array_equal(roomy.chips["PC"].sci, none.chips["PC"].sci)
+
+
+def test_the_more_exposures_the_less_is_kept() -> None:
+    kept = [bytes_to_keep(n) for n in (1, 6, 8, 24, 100, 400)]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[0] == kept[2] > kept[3]
+    assert kept[-1] > 0
+
+
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_some_rows_are_those_of_the_whole(tmp_path: Path, limit: int) -> None:
+    chip = read_exposure(write_pair(tmp_path), cache=PixelCache(limit=limit)).chips["WF2"]
+    bad = np.zeros(chip.shape, np.bool_)
+    bad[3] = True
+    for pixels in (chip.pixels, AlteredPixels(chip.pixels, clear=2, bad=bad), ArrayPixels(chip.sci, chip.dq)):
+        rows = pixels.rows(2, 9)
+        np.testing.assert_array_equal(rows.sci, pixels.sci[2:9])
+        np.testing.assert_array_equal(rows.dq, pixels.dq[2:9])
 
 
 def test_hashes_are_those_of_the_files(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Writing a product: the image stays as it is, at every moment."""
 
 import contextlib
+import dataclasses
 import io
 
 import numpy as np
@@ -42,6 +43,25 @@ def test_the_image_is_not_touched_while_it_is_written(monkeypatch):
     with fits.open(io.BytesIO(stream.getvalue())) as hdus:
         np.testing.assert_array_equal(hdus["SCI"].data, mosaic.sci)
         np.testing.assert_array_equal(hdus["CTX"].data, mosaic.ctx)
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_pieces_make_the_file_that_astropy_makes(planes, monkeypatch):
+    exposures = blank_stack("WF3", (40, 44))
+    mosaic = drizzled(exposures)
+    if planes > 1:
+        mosaic = dataclasses.replace(mosaic, ctx=np.stack([mosaic.ctx] * planes))
+    monkeypatch.setattr(products, "_PIECE", 100)
+    stream = io.BytesIO()
+    monkeypatch.setattr(products, "whole_file", lambda path: contextlib.nullcontext(stream))
+    products.write_mosaic("unused.fits", mosaic, exposures, Zeropoint(mosaic.reference, {}))
+    again = io.BytesIO()
+    with fits.open(io.BytesIO(stream.getvalue())) as hdus:
+        hdus.verify("exception")
+        made = [fits.PrimaryHDU(header=hdus[0].header)]
+        made += [fits.ImageHDU(hdu.data, hdu.header) for hdu in hdus[1:5]]
+        fits.HDUList([*made, fits.BinTableHDU(hdus[5].data, hdus[5].header)]).writeto(again)
+    assert again.getvalue() == stream.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,12 @@ static void single(void)
             fprintf(stderr, "a bad pixel was flagged\n");
             abort();
         }
+    mz_find_sharp(electrons, bad, ny, nx, q.floor, q.sigma, q.near_sigma, (float)number(2.0, wild), out, below(4) - 1);
+    for (int64_t k = 0; k < n; k++)
+        if (out[k] > 1 || (out[k] && bad[k])) {
+            fprintf(stderr, "a bad pixel was found sharp\n");
+            abort();
+        }
     free(electrons), free(bad), free(track), free(out), free(spared), free(list), free(sky);
 }
 
@@ -358,15 +364,17 @@ static void one_read(void)
         const double scale = (double)(1 << below(12));
         s->ny = 1 + below(8);
         s->nx = 1 + below(100);
+        s->first = below(s->ny);
+        s->held = 1 + below(s->ny - s->first);
         s->i0 = below(nx);
         s->back.nx = 1 + below(nx - s->i0);
         s->j0 = below(6);
         s->back.ny = 1 + below(6);
         s->back.degree = d;
-        float *sci = singles(s->ny * s->nx, 10.0, wild), *full = malloc((size_t)((s->ny + 2) * (s->nx + 2)) * 4);
-        uint8_t *bad = calloc((size_t)(s->ny * s->nx), 1);
-        bad[below(s->ny * s->nx)] = 1;
-        mz_pad(sci, bad, s->ny, s->nx, number(2.0, wild), number(2.0, wild), full);
+        float *sci = singles(s->held * s->nx, 10.0, wild), *full = malloc((size_t)((s->held + 2) * (s->nx + 2)) * 4);
+        uint8_t *bad = calloc((size_t)(s->held * s->nx), 1);
+        bad[below(s->held * s->nx)] = 1;
+        mz_pad(sci, bad, s->held, s->nx, number(2.0, wild), number(2.0, wild), full);
         free(sci), free(bad);
         s->padded = held[n_held++] = full;
         s->back.cx = held[n_held++] = numbers(terms, scale, wild);

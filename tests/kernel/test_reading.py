@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from mizzle import kernel
 from mizzle.kernel import ChipMap, native
 from mizzle.kernel.resample import ChipSource, numpy_twin, padded, read_means
+from mizzle.steps.reject.reference import rows_needed
 
 F32 = np.float32
 
@@ -97,6 +100,22 @@ def test_bands_and_the_order_of_chips_do_not_matter(twin):
     bands = np.concatenate([read(chips, (5, 15)), read(chips, (7, 15), top=5)])
     np.testing.assert_array_equal(whole, bands)
     np.testing.assert_allclose(whole, read(chips[::-1]), rtol=1e-6)
+
+
+def test_the_rows_that_a_band_needs_are_enough(twin):
+    """Whatever else the chip holds, to the bit."""
+    rng = np.random.default_rng(7)
+    image, bad = rng.normal(5, 1, (60, 40)), rng.random((60, 40)) < 0.05
+    how = {"matrix": ((1.01, -0.06), (0.05, 0.98)), "place": (-1.3, 2.2), "box": (58, 42), "corner": (3, 1)}
+    whole = source(image, bad, shift=rng.uniform(-0.1, 0.1, 60), **how)
+    wanted = read([whole], (66, 44))
+    for top in range(0, 66, 11):
+        rows = rows_needed(whole.back, whole.corner, top, 11, 60)
+        part = replace(whole, padded=padded(image[rows].astype(F32), bad[rows], 1.0, 0.0), first=rows.start)
+        np.testing.assert_array_equal(read([part], (11, 44), top=top), wanted[top : top + 11])
+        assert top in (0, 55) or rows.stop - rows.start < 40
+    nothing = rows_needed(whole.back, whole.corner, 200, 11, 60)
+    assert nothing.start >= nothing.stop
 
 
 def test_a_box_beyond_the_frame_is_refused(twin):

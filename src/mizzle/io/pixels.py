@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.structure import data_sum
 from mizzle.kernel.pixels import all_finite, to_native
+from mizzle.model.exposure import PixelRows
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class Plane:
     bzero: float = 0.0
     data_sum: int | None = None
 
+    def rows(self, first: int, last: int) -> Plane:
+        """Return rows ``first .. last - 1`` as a plane of its own; nothing tells what their sum should be.
+
+        Parameters
+        ----------
+        first, last : int
+            Within the plane.
+        """
+        row = self.shape[1] * abs(self.bitpix) // 8
+        return replace(self, offset=self.offset + first * row, shape=(last - first, self.shape[1]), data_sum=None)
+
     @property
     def n_bytes(self) -> int:
         """Length on disk."""
@@ -69,8 +81,23 @@ class Plane:
         return values.astype(np.float32, copy=False) if self.bitpix < 0 else values
 
 
+#: Pixels that may stay in memory where those of so many exposures are wanted again and again, and at least [byte].
+FEW_KEPT, FEW, LEAST_KEPT = 130_000_000, 8, 30_000_000
+
+
+def bytes_to_keep(exposures: int) -> int:
+    """Return how many bytes of pixels are worth keeping: a few exposures of many save little reading.
+
+    Parameters
+    ----------
+    exposures : int
+        Of a run; each pass reads all of them.
+    """
+    return max(LEAST_KEPT, FEW_KEPT * FEW // max(FEW, exposures))
+
+
 class PixelCache:
-    """How many pixels may stay in memory.
+    """How many pixels may stay in memory, and, for each thread, those it read last: a step asks for them several times.
 
     Passes over the exposures are cyclic, so the first ones stay and later ones are read again: least-recently-used
     would throw out each one just before it is wanted.
@@ -81,26 +108,43 @@ class PixelCache:
         Bytes to keep.
     """
 
-    def __init__(self, limit: int = 130_000_000) -> None:
+    def __init__(self, limit: int = FEW_KEPT) -> None:
         self._limit = limit
         self._used = 0
         self._kept: dict[object, tuple[NDArray[np.float32], NDArray[np.uint16]]] = {}
         self._lock = threading.Lock()
+        self._last = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._limit,)  # empty: what it kept can be read again
 
     def get(self, key: object) -> tuple[NDArray[np.float32], NDArray[np.uint16]] | None:
         """Return what is kept under `key`."""
-        return self._kept.get(key)
+        kept = self._kept.get(key)
+        if kept is None and getattr(self._last, "key", None) == key:
+            kept = self._last.pair
+        return kept
+
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes more may stay.
+
+        Parameters
+        ----------
+        size : int
+            Bytes.
+        """
+        return self._used + size <= self._limit
 
     def put(self, key: object, pair: tuple[NDArray[np.float32], NDArray[np.uint16]]) -> None:
-        """Keep `pair` if there is room."""
+        """Keep `pair` if there is room; else until this thread reads another."""
         size = pair[0].nbytes + pair[1].nbytes
+        self._last.key, self._last.pair = None, None
         with self._lock:
             if key not in self._kept and self._used + size <= self._limit:
                 self._kept[key] = pair
                 self._used += size
+            elif key not in self._kept:
+                self._last.key, self._last.pair = key, pair
 
 
 class FilePixels:
@@ -149,14 +193,24 @@ class FilePixels:
     def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
         kept = self._cache.get(self)
         if kept is None:
-            sci, dq, _ = self._planes
-            scale, missing = self._meaning
-            signal = load_plane(sci)
-            if scale != 1.0:
-                signal = signal * np.float32(scale)
-            kept = clean_pair(signal, None if dq is None else load_plane(dq), missing)
+            kept = self._read(*self._planes[:2])
             self._cache.put(self, kept)
         return kept
+
+    def _read(self, sci: Plane, dq: Plane | None) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+        scale, missing = self._meaning
+        signal = load_plane(sci)
+        if scale != 1.0:
+            signal = signal * np.float32(scale)
+        return clean_pair(signal, None if dq is None else load_plane(dq), missing)
+
+    def rows(self, first: int, last: int) -> PixelRows:
+        """Return rows ``first .. last - 1`` of `sci` and `dq`; all are read where they may stay in memory."""
+        sci, dq, _ = self._planes
+        if self._cache.get(self) is None and not self._cache.has_room(6 * sci.shape[0] * sci.shape[1]):
+            return PixelRows(*self._read(sci.rows(first, last), None if dq is None else dq.rows(first, last)))
+        signal, bits = self._pair()
+        return PixelRows(signal[first:last], bits[first:last])
 
     @property
     def sci(self) -> NDArray[np.float32]:

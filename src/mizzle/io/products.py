@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Card = tuple[str, Any, str]
 Units = Literal["rate", "counts", "electrons"]
 _CONTEXT_CARDS = 999
+
+#: Pixels written at a time, and bytes that a header or an image fills up to.
+_PIECE, _BLOCK = 2**20, 2880
 
 
 def write_mosaic(
@@ -67,13 +71,15 @@ def write_mosaic(
     named = {card[0] for card in first}
     own = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] not in named]
     primary = fits.PrimaryHDU(header=make_header([*first, *own]))
-    hdus = fits.HDUList([primary])
-    for name, array, cards in _planes(mosaic, scale):
-        packed = compress == "all" or (compress == "context" and name == "CTX")
-        hdus.append((_packed if packed else _plain)(_untouchable(array), make_header(cards), name))
-    hdus.append(header_table(mosaic, inputs))
+    primary.header.set("EXTEND", True, after="NAXIS")
     with whole_file(path) as stream:
-        hdus.writeto(stream)
+        stream.write(_as_bytes(primary))
+        for name, array, cards in _planes(mosaic, scale):
+            if compress == "all" or (compress == "context" and name == "CTX"):
+                stream.write(_as_bytes(_packed(_untouchable(array), make_header(cards), name)))
+            else:
+                write_image(stream, array, make_header(cards), name)
+        stream.write(_as_bytes(header_table(mosaic, inputs)))
     return Path(path)
 
 
@@ -151,11 +157,42 @@ def product_image(mosaic: Mosaic, units: Units) -> NDArray[np.float32]:
     return _filled(mosaic, mosaic.sci, unit_scale(mosaic, "", units).factor)
 
 
-def _plain(array: NDArray[Any], header: fits.Header, name: str) -> Any:
-    """Return an image as it is."""
+def write_image(stream: BinaryIO, array: NDArray[Any], header: fits.Header, name: str) -> None:
+    """Write an image extension piece by piece: astropy would turn the bytes of a second copy of it around.
+
+    Parameters
+    ----------
+    stream : binary file
+        Written to, at its end.
+    array : array
+        Pixels.
+    header : Header
+        Cards beside those that describe the array.
+    name : str
+        EXTNAME; EXTVER is 1.
+    """
     from astropy.io import fits
 
-    return fits.ImageHDU(array, header=header, name=name, ver=1)
+    hdu = fits.ImageHDU(_untouchable(array), header=header, name=name, ver=1)
+    stream.write(hdu.header.tostring().encode("ascii"))
+    flat = array.reshape(-1)
+    for first in range(0, flat.size, _PIECE):
+        piece = flat[first : first + _PIECE]
+        stream.write(piece.astype(piece.dtype.newbyteorder(">")).data)
+    stream.write(bytes(-array.nbytes % _BLOCK))
+
+
+def _as_bytes(hdu: Any) -> bytes:
+    """Return a primary header, or an extension, as it stands in a file."""
+    from astropy.io import fits
+
+    whole = io.BytesIO()
+    if isinstance(hdu, fits.PrimaryHDU):
+        hdu.writeto(whole)
+        return whole.getvalue()
+    alone = fits.PrimaryHDU()
+    fits.HDUList([alone, hdu]).writeto(whole)
+    return whole.getvalue()[len(alone.header.tostring()) :]
 
 
 def _packed(array: NDArray[Any], header: fits.Header, name: str) -> Any:

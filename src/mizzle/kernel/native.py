@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 7
+ABI = 8
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
@@ -75,6 +75,7 @@ class SourceStruct(ctypes.Structure):
 
     _fields_ = (
         ("back", MapStruct), ("i0", _I64), ("j0", _I64), ("ny", _I64), ("nx", _I64), ("shift", _PTR), ("padded", _PTR),
+        ("first", _I64), ("held", _I64),
     )  # fmt: skip
 
 
@@ -184,6 +185,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _INT,
         (*(ctypes.POINTER(s) for s in (ThresholdStruct, MapStruct, ViewStruct)), _I64, _I64, *[_PTR] * 3),
     ),
+    "mz_find_sharp": (_INT, (_PTR, _PTR, _I64, _I64, *[_F32] * 4, _PTR, _INT)),
     "mz_single_peaks": (_I64, (ctypes.POINTER(SingleStruct), *[_PTR] * 4)),
     "mz_single_follow": (_INT, (ctypes.POINTER(SingleStruct), *[_PTR] * 5, _I64, _PTR)),
     "mz_fit_light": (_INT, (_PTR, _I64, _I64, _PTR, _PTR, _I64)),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model.arrays import locked
-from mizzle.model.exposure import Pixels
+from mizzle.model.exposure import PixelRows, Pixels
 from mizzle.model.values import same
 
 #: Set on pixels that a user's mask, or a reader's finding, declares bad; no camera's pipeline sets it alone on WFPC2.
@@ -50,9 +50,12 @@ class AlteredPixels:
     @property
     def dq(self) -> NDArray[np.uint16]:
         """Data-quality bits."""
-        bits = self._base.dq & np.uint16(0xFFFF & ~self._clear)
-        if self._bad is not None:
-            bits |= np.where(self._bad, USER_BIT, 0).astype(np.uint16)
+        return self._altered(self._base.dq, self._bad)
+
+    def _altered(self, dq: NDArray[np.uint16], bad: NDArray[np.bool_] | None) -> NDArray[np.uint16]:
+        bits = dq & np.uint16(0xFFFF & ~self._clear)
+        if bad is not None:
+            bits |= np.where(bad, USER_BIT, 0).astype(np.uint16)
         bits.flags.writeable = False
         return bits
 
@@ -60,3 +63,8 @@ class AlteredPixels:
     def err(self) -> NDArray[np.float32] | None:
         """1 sigma [DN], or None."""
         return self._base.err
+
+    def rows(self, first: int, last: int) -> PixelRows:
+        """Return rows ``first .. last - 1`` of `sci` and `dq`."""
+        sci, dq = self._base.rows(first, last)
+        return PixelRows(sci, self._altered(dq, None if self._bad is None else self._bad[first:last]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 HeaderValue = str | int | float | bool
 
 
+class PixelRows(NamedTuple):
+    """Some rows of a chip: signal [DN] and data-quality bits, read-only."""
+
+    sci: NDArray[np.float32]
+    dq: NDArray[np.uint16]
+
+
 class Pixels(Protocol):
     """Where a chip's pixels come from: memory, or a file read again when memory is short."""
 
@@ -35,6 +42,9 @@ class Pixels(Protocol):
     @property
     def err(self) -> NDArray[np.float32] | None:
         """1 sigma [DN] where the file carries it, read-only."""
+
+    def rows(self, first: int, last: int) -> PixelRows:
+        """Return rows ``first .. last - 1`` of `sci` and `dq`: less to read than all of them, where memory is short."""
 
 
 class ArrayPixels:
@@ -79,6 +89,10 @@ class ArrayPixels:
     def err(self) -> NDArray[np.float32] | None:
         """1 sigma [DN], or None."""
         return self._err
+
+    def rows(self, first: int, last: int) -> PixelRows:
+        """Return rows ``first .. last - 1`` of `sci` and `dq`."""
+        return PixelRows(self._sci[first:last], self._dq[first:last])
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def read_means(sources: Sequence[ChipSource], top: int, least: float, out: Image
 def _source_struct(source: ChipSource) -> native.SourceStruct:
     back = native.map_struct(source.back)
     back.row_edges = None
-    ny, nx = (side - 2 for side in source.padded.shape)
+    held, nx = (side - 2 for side in source.padded.shape)
     return native.SourceStruct(
-        back=back, i0=source.corner[1], j0=source.corner[0], ny=ny, nx=nx, shift=native.pointer(source.shift),
-        padded=native.pointer(source.padded),
+        back=back, i0=source.corner[1], j0=source.corner[0], ny=source.shift.size, nx=nx,
+        shift=native.pointer(source.shift), padded=native.pointer(source.padded), first=source.first, held=held,
     )  # fmt: skip

@@ -37,13 +37,14 @@ def _read(
     weight: FloatArray,
 ) -> None:  # fmt: skip
     """Add what one chip shows at places of it, row term left out of `y`."""
-    ny, nx = (side - 2 for side in source.padded.shape)
+    (held, nx), ny = (side - 2 for side in source.padded.shape), source.shift.size
     y = y - source.shift[np.clip(y + 0.5, 0, ny - 1).astype(np.intp)]
     px, py = x + 1.0, y + 1.0
     inside = (px >= 0) & (px < nx + 1) & (py >= 0) & (py < ny + 1)
     px, py = np.where(inside, px, 0.0), np.where(inside, py, 0.0)
     i, j = px.astype(np.intp), py.astype(np.intp)
     fx, fy = px - i, py - j
+    j = np.clip(j - source.first, 0, held)
     for dj, row_share in ((0, 1.0 - fy), (1, fy)):
         for di, column_share in ((0, 1.0 - fx), (1, fx)):
             value = source.padded[j + dj, i + di]

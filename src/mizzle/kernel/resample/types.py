@@ -21,11 +21,14 @@ class ChipSource:
         Row and column of the box's first cell on the frame.
     shift : (ny,) float32 array
         The row term at each row's center [pixel].
-    padded : (ny + 2, nx + 2) float32 array
-        The pixels (`padded`).
+    padded : (rows + 2, nx + 2) float32 array
+        The pixels (`padded`), of all rows or of those that will be read.
+    first : int
+        The first of those rows.
     """
 
     back: ChipMap
     corner: tuple[int, int]
     shift: Image
     padded: Image
+    first: int = 0

@@ -55,3 +55,23 @@ class SingleRule:
     neighbor_sigma: float
     track: int
     grow: int
+
+
+@dataclass(frozen=True)
+class SharpRule:
+    """What is too sharp for the optics.
+
+    Parameters
+    ----------
+    floor : float
+        Variance without light [electron**2].
+    sigma, neighbor_sigma : float
+        A sharp pixel's Laplacian, and that of one next to it, stand above the noise by this many sigma.
+    contrast : float
+        And above the fine structure by this factor.
+    """
+
+    floor: float
+    sigma: float
+    neighbor_sigma: float
+    contrast: float

@@ -26,7 +26,7 @@
 #endif
 
 /* Raised whenever a signature or a structure changes; Python refuses another number. */
-#define MZ_ABI 7
+#define MZ_ABI 8
 
 #define MZ_MAX_DEGREE 15
 #define MZ_TERMS (MZ_MAX_DEGREE + 1)
@@ -83,7 +83,8 @@ typedef struct {
     int64_t i0, j0;      /* first cell of the box */
     int64_t ny, nx;      /* of the chip */
     const float *shift;  /* (ny) row term at each row's center */
-    const float *padded; /* (ny + 2, nx + 2), not a number where unknown, the outermost pixels among them */
+    const float *padded; /* (held + 2, nx + 2), not a number where unknown, the outermost pixels among them */
+    int64_t first, held; /* rows of the chip that `padded` holds, between its own first and last */
 } mz_source;
 
 /* One chip to drop, and where. */

@@ -33,7 +33,8 @@ static int usable(const mz_source *s, int64_t frame_nx)
 {
     const mz_map *back = &s->back;
     return mz_map_is_sound(back) && !back->pixmap && !back->row_edges && s->ny >= 1 && s->nx >= 1 && s->ny < 1 << 14 &&
-           s->nx < 1 << 14 && s->i0 >= 0 && s->i0 + back->nx <= frame_nx && s->shift && s->padded;
+           s->nx < 1 << 14 && s->i0 >= 0 && s->i0 + back->nx <= frame_nx && s->shift && s->padded &&
+           s->first >= 0 && s->held >= 1 && s->held <= s->ny - s->first;
 }
 
 /* Rows `top` .. `top + rows - 1` of a frame `nx` wide: the mean over chips of what is read at each cell's center; not

@@ -11,7 +11,7 @@ MZ_INLINE void MZ(read_chunk)(const mz_source *s, const double *restrict x, cons
     int32_t at[MZ_CHUNK], row[MZ_CHUNK];
     float fx[MZ_CHUNK], fy[MZ_CHUNK], shift[MZ_CHUNK];
     const float *restrict padded = s->padded, *restrict shifts = s->shift;
-    const int32_t wide = (int32_t)s->nx + 2;
+    const int32_t wide = (int32_t)s->nx + 2, first = (int32_t)s->first, most = (int32_t)s->held;
     const double right = (double)s->nx + MZ_BELOW_ONE, top = (double)s->ny + MZ_BELOW_ONE, last = (double)s->ny - 1.0;
     for (int k = 0; k < MZ_CHUNK; k++) {
         const double near = y[k] < last ? y[k] : last;
@@ -29,7 +29,9 @@ MZ_INLINE void MZ(read_chunk)(const mz_source *s, const double *restrict x, cons
         const int32_t i = (int32_t)px, j = (int32_t)py;
         fx[k] = (float)(px - (double)i);
         fy[k] = (float)(py - (double)j);
-        at[k] = j * wide + i;
+        int32_t held = j - first;
+        held = held < most ? held : most;
+        at[k] = (held > 0 ? held : 0) * wide + i;
     }
     for (int k = 0; k < count; k++) {
         const float *p = padded + at[k], *q = p + wide;

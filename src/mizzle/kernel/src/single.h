@@ -20,4 +20,8 @@ int mz_single_follow(const mz_single *q, const float *electrons, const uint8_t *
 /* `templates` (m, n); `weight`, `rest` (count, n). */
 int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count);
 
+/* Pixels sharper than the optics allow, of a chip whose outermost pixels are bad: see laplacian.c. */
+int mz_find_sharp(const float *electrons, const uint8_t *bad, int64_t ny, int64_t nx, float floor, float sigma,
+                  float near_sigma, float contrast, uint8_t *out, int level);
+
 #endif

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.dq import bad_pixels
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
 from mizzle.psf import sharpening
@@ -66,6 +67,11 @@ class ComparedChip:
     def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return signal [count] and bad pixels (bits `allow` pass); read from the file again where memory is short."""
         return self.view.chip.sci, self.view.bad(allow)
+
+    def rows(self, first: int, last: int, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return signal [count] and bad pixels of rows ``first .. last - 1`` (bits `allow` pass)."""
+        sci, dq = self.view.chip.pixels.rows(first, last)
+        return sci, bad_pixels(sci, dq, self.view.good | allow)
 
 
 def compared_chips(

@@ -31,6 +31,8 @@ from mizzle.steps.reject.compared_chip import ComparedChip
 PIECE = 64
 #: Coverage is counted in tiles of this side [pixel]; at most so many exposures are few.
 TILE, FEW = 16, 2
+#: Rows of a chip kept beyond those that the sampled places of a band need.
+SPARE_ROWS = 5
 #: Cells read a chip whose pixels differ from them by less than this, in size and, per pixel, in direction.
 ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 
@@ -225,7 +227,8 @@ def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], sett
     near = [chip for chip in group if _touches(chip.map, top, top + out.shape[0])]
     least = max(settings.min_coverage, 1e-6)
     if all(chip.back is not None for chip in near):
-        read_means([_source(chip, grid, settings) for chip in near], top, least, out)
+        sources = [_source(chip, grid, top, out.shape[0], settings) for chip in near]
+        read_means([source for source in sources if source is not None], top, least, out)
     else:
         _dropped(near, grid, top, out, settings, least)
 
@@ -237,12 +240,15 @@ def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     return multiply, compared.sky * multiply
 
 
-def _usable(compared: ComparedChip, settings: RejectSettings) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return signal [DN] and the pixels that must not enter the reference.
+def _usable(
+    compared: ComparedChip, settings: RejectSettings, rows: slice | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return signal [DN] and the pixels that must not enter the reference, of all rows or some.
 
     Saturated pixels may: without them a bright star's reference would be made of its faint phases only.
     """
-    sci, bad = compared.pixels(compared.view.camera.saturated)
+    allow = compared.view.camera.saturated
+    sci, bad = compared.pixels(allow) if rows is None else compared.rows(rows.start, rows.stop, allow)
     low, high = settings.combine_low, settings.combine_high
     if low is not None:
         bad = bad | (sci < low + compared.sky)
@@ -251,13 +257,36 @@ def _usable(compared: ComparedChip, settings: RejectSettings) -> tuple[NDArray[n
     return sci, bad
 
 
-def _source(chip: Placed, grid: Grid, settings: RejectSettings) -> ChipSource:
-    """Return a chip as cells read it."""
+def _source(chip: Placed, grid: Grid, top: int, rows: int, settings: RejectSettings) -> ChipSource | None:
+    """Return a chip as the cells of so many rows read it: of its pixels, those they need; None where they need none."""
     assert chip.back is not None
-    sci, bad = _usable(chip.compared, settings)
+    needed = rows_needed(*chip.back, top, rows, chip.compared.view.chip.shape[0])
+    if needed.start >= needed.stop:
+        return None
+    sci, bad = _usable(chip.compared, settings, needed)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-    return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)))
+    return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)), needed.start)
+
+
+def rows_needed(back: kernel.ChipMap, corner: tuple[int, int], top: int, rows: int, ny: int) -> slice:
+    """Return the rows of a chip of `ny` that cells of the frame's rows ``top .. top + rows - 1`` read.
+
+    Parameters
+    ----------
+    back : ChipMap
+        From cells of a box to pixels.
+    corner : (int, int)
+        Row and column of the box on the frame.
+    top, rows, ny : int
+        Rows of the frame, and of the chip.
+    """
+    low, high = max(top - corner[0], 0), min(top + rows - corner[0], back.shape[0])
+    if low >= high:
+        return slice(0, 0)
+    columns = np.linspace(0.0, back.shape[1] - 1.0, 17)
+    _, y = back.lines(np.array([low, high - 1]), 0.5, columns)
+    return slice(max(int(y.min()) - SPARE_ROWS, 0), min(int(y.max()) + 1 + SPARE_ROWS, ny))
 
 
 def _dropped(

@@ -16,6 +16,7 @@ from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import Comparison, comparisons
+from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
@@ -33,9 +34,6 @@ RIM = 2
 
 #: Farther than this a place says nothing about its neighbors [steepest step].
 MOST_SLACK = 3.0
-
-#: Sky around pixels that may be too low: side of the patches, and every which of their rows is used [pixel].
-PATCH, PATCH_STEP = 50, 4
 
 #: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
 MARGIN = 8
@@ -370,13 +368,8 @@ def _too_low(
     """Return, packed, the pixels far below the sky, or below what is around them where that is fainter."""
     sigma = float(np.sqrt(compared.view.noise.background(compared.sky)))
     ny, nx = sci.shape
-    around = np.empty((-(-ny // PATCH), -(-nx // PATCH)), np.float32)
-    for row in range(around.shape[0]):
-        for column in range(around.shape[1]):
-            patch = np.s_[row * PATCH : (row + 1) * PATCH : PATCH_STEP, column * PATCH : (column + 1) * PATCH]
-            good = sci[patch][~bad[patch]]
-            around[row, column] = np.median(good) if good.size else compared.sky
-    around = np.minimum(around, np.float32(compared.sky)) - np.float32(settings.static_sigma * sigma)
+    around = np.minimum(patch_medians(sci, bad, compared.sky), np.float32(compared.sky))
+    around -= np.float32(settings.static_sigma * sigma)
     limit = np.repeat(np.repeat(around, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
     return np.packbits((sci < limit) & ~bad)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.kernel.single import Peaks, SingleRule, find_peaks, follow_rays
+from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_sharp, follow_rays
 from mizzle.psf import StarImage
 from mizzle.psf.light import HALF, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
@@ -85,7 +85,8 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
     )
     peaks = find_peaks(pixels.electrons, pixels.bad, rule)
     is_ray, spared = judge_peaks(pixels, peaks, settings)
-    track = _laplacian(pixels, settings) if laplacian else None
+    sharp = SharpRule(rule.floor, rule.sigma, rule.neighbor_sigma, settings.single_contrast)
+    track = find_sharp(pixels.electrons, pixels.bad, sharp) if laplacian else None
     return follow_rays(pixels.electrons, pixels.bad, _some(peaks, is_ray), spared, rule, track=track)
 
 
@@ -171,25 +172,3 @@ def _spared(pixels: SinglePixels, stars: Peaks, answer: Explained) -> Mask:
     dy, dx = np.divmod(pixel, rows.size)
     spared[stars.y[star] + dy, stars.x[star] + dx] = True
     return spared[HALF:-HALF, HALF:-HALF]
-
-
-def _laplacian(pixels: SinglePixels, settings: RejectSettings) -> Mask:
-    """Run L.A.Cosmic on electrons with this chip's own noise."""
-    import astroscrappy
-
-    # Framed by bad pixels, like the peaks: so the chip's edge is judged as the rest.
-    bad = np.pad(pixels.bad, 1, constant_values=True)
-    data = np.where(bad, np.float32(0), np.pad(pixels.electrons, 1, mode="edge")).astype(np.float32)
-    mask, _ = astroscrappy.detect_cosmics(
-        data,
-        inmask=bad,
-        sigclip=settings.single_sigma,
-        sigfrac=settings.single_neighbor_sigma / settings.single_sigma,
-        objlim=settings.single_contrast,
-        gain=1.0,
-        readnoise=math.sqrt(pixels.floor),
-        satlevel=float("inf"),
-        niter=1,
-        cleantype="median",
-    )
-    return np.asarray(mask, dtype=np.bool_)[1:-1, 1:-1]

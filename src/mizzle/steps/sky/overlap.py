@@ -30,6 +30,8 @@ _ONE_SKY, _MEASURED = 2e-3, 1e-5
 _ROUNDS, _HUBER = 8, 2.0
 #: Every so many pixels of a block find its middle, about which all are clipped.
 _SOME = 3
+#: Cells whose readings are multiplied at once.
+_CELLS_TOGETHER = 1024
 #: A structured sky is read between blocks no better than this, relative to what stands above the chip's sky.
 _STRUCTURE = 0.02
 
@@ -203,12 +205,9 @@ def _on_cells(
 
 def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return each exposure's level, and what each chip has of its own: least squares, the cells' skies eliminated."""
-    from scipy.sparse import coo_matrix, diags
-
     exposures, units = measured.size, owner.size
     of_exposure = np.zeros((units, exposures))
     of_exposure[np.arange(units), owner] = 1.0
-    design = np.hstack([of_exposure, np.eye(units)])
     prior = np.concatenate([np.full(exposures, _MEASURED), np.full(units, _ONE_SKY)])
     wanted = np.concatenate([measured, np.zeros(units)])
     cells = int(readings.cell.max(initial=-1)) + 1
@@ -216,18 +215,20 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
     answer = wanted
     for _ in range(_ROUNDS):
         weight = readings.weight * trust
-        table = coo_matrix((weight, (readings.cell, readings.unit)), shape=(cells, units)).tocsr()
         total = np.maximum(np.bincount(readings.cell, weight, minlength=cells), 1e-300)
-        scaled = table.T @ diags(1.0 / total)
-        normal = np.diag(np.bincount(readings.unit, weight, minlength=units)) - (scaled @ table).toarray()
-        sums = np.bincount(readings.cell, weight * readings.value, minlength=cells)
-        target = np.bincount(readings.unit, weight * readings.value, minlength=units) - scaled @ sums
-        matrix = design.T @ normal @ design + np.diag(prior)
-        answer = np.linalg.solve(matrix, design.T @ target + prior * wanted)
+        shared = cell_products(readings.cell, readings.unit, weight, units, scale=1.0 / total)
+        normal = np.diag(np.bincount(readings.unit, weight, minlength=units)) - shared
+        mean = np.bincount(readings.cell, weight * readings.value, minlength=cells) / total
+        target = np.bincount(readings.unit, weight * (readings.value - mean[readings.cell]), minlength=units)
+        # Unknowns are the exposures' levels, then what each unit has of its own.
+        by_exposure = of_exposure.T @ normal
+        matrix = np.block([[by_exposure @ of_exposure, by_exposure], [by_exposure.T, normal]]) + np.diag(prior)
+        sums = np.concatenate([of_exposure.T @ target, target])
+        answer = np.linalg.solve(matrix, sums + prior * wanted)
         # One chip with a great pedestal, rather than all with a part of it.
         pedestal = answer[exposures:] / readings.error
         prior[exposures:] = _ONE_SKY / (1.0 + _ONE_SKY * pedestal**2)
-        left = readings.value - (design @ answer)[readings.unit]
+        left = readings.value - (answer[owner] + answer[exposures:])[readings.unit]
         mean = np.bincount(readings.cell, weight * left, minlength=cells) / total
         pull = np.abs(left - mean[readings.cell]) * np.sqrt(readings.weight)
         several = pull[pull > 0]
@@ -236,17 +237,50 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
     return answer[:exposures], answer[exposures:]
 
 
-def _groups(readings: _Readings, units: int) -> list[int]:
-    """Label units by those that overlaps of some cells connect, the first of each group its label."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+def cell_products(
+    cell: NDArray[np.intp], unit: NDArray[np.intp], weight: FloatArray, units: int, *, scale: FloatArray
+) -> FloatArray:
+    """Return, for each pair of units, the sum over cells of both their weights and the cell's `scale`.
 
+    Parameters
+    ----------
+    cell, unit, weight : (n,) array
+        Readings; several of one unit in one cell add up.
+    units : int
+        Number of units.
+    scale : (cells,) array
+        Factor of each cell.
+
+    Returns
+    -------
+    products : (units, units) array
+    """
+    order = np.argsort(cell, kind="stable")
+    cell, unit, weight = cell[order], unit[order], weight[order]
+    products = np.zeros((units, units))
+    for first in range(0, scale.size, _CELLS_TOGETHER):
+        count = min(_CELLS_TOGETHER, scale.size - first)
+        some = slice(*np.searchsorted(cell, (first, first + count)).tolist())
+        place = (cell[some] - first) * units + unit[some]
+        table = np.bincount(place, weight[some], minlength=count * units).reshape(count, units)
+        products += table.T @ (table * scale[first : first + count, None])
+    return products
+
+
+def _groups(readings: _Readings, units: int) -> list[int]:
+    """Label units by those that overlaps of some cells connect, in the order of each group's first."""
     cells = int(readings.cell.max(initial=-1)) + 1
-    table = coo_matrix((np.ones(readings.cell.size), (readings.cell, readings.unit)), shape=(cells, units)).tocsr()
-    shared = (table.T @ table).tocsr()
-    shared.data[shared.data < _FEWEST_CELLS] = 0.0
-    shared.eliminate_zeros()
-    _, labels = connected_components(shared, directed=False)
+    ones = np.ones(readings.cell.size)
+    common = cell_products(readings.cell, readings.unit, ones, units, scale=np.ones(cells))
+    linked = common >= _FEWEST_CELLS
+    labels = np.full(units, -1, np.intp)
+    for first in range(units):
+        if labels[first] >= 0:
+            continue
+        label, reached = labels.max(initial=-1) + 1, np.arange(units) == first
+        while reached.any():
+            labels[reached] = label
+            reached = linked[reached].any(axis=0) & (labels < 0)
     return [int(label) for label in labels]
 
 
