@@ -14,6 +14,7 @@ with less light around its peak, for real stars change with the place in the fie
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,23 +132,39 @@ def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
 
 def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
     """Return the peaks whose windows `these` touch."""
-    from scipy.spatial import KDTree
-
-    places = np.column_stack([peaks.y, peaks.x]).astype(float)
-    distance, _ = KDTree(places[these]).query(places, distance_upper_bound=2.0 * HALF + 2.0)
-    return np.asarray(np.isfinite(distance))
+    near = np.zeros(peaks.y.size, np.bool_)
+    for one, _ in near_pairs(peaks.y[these], peaks.x[these], peaks.y, peaks.x, 2.0 * HALF + 1.999):
+        near[one] = True
+    return near
 
 
 def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask:
     """Return which peaks none of the others nearby surpasses; of equals the first is."""
-    from scipy.spatial import KDTree
-
     worst = np.ones(y.size, np.bool_)
-    if y.size > 1:
-        pairs = KDTree(np.column_stack([y, x]).astype(float)).query_pairs(APART, output_type="ndarray")
-        first = misfit[pairs[:, 0]] >= misfit[pairs[:, 1]]
-        worst[np.where(first, pairs[:, 1], pairs[:, 0])] = False
+    for one, other in near_pairs(y, x, y, x, APART):
+        beaten = (misfit[other] > misfit[one]) | ((misfit[other] == misfit[one]) & (other < one))
+        worst[one[beaten]] = False
     return worst
+
+
+def near_pairs(
+    ys: NDArray[np.intp], xs: NDArray[np.intp], y: NDArray[np.intp], x: NDArray[np.intp], reach: float
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)``, no two alike, within `reach` of them.
+
+    A table of their numbers is looked up one offset after the other; `scipy.spatial` takes longer to be imported.
+    """
+    if not ys.size or not y.size:
+        return
+    room = math.floor(reach)
+    table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.intp)
+    table[ys + room, xs + room] = np.arange(ys.size)
+    for dy in range(-room, room + 1):
+        for dx in range(-room, room + 1):
+            if dy * dy + dx * dx <= reach * reach:
+                other = table[y + room + dy, x + room + dx]
+                one = np.flatnonzero(other >= 0)
+                yield one, other[one]
 
 
 def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, hidden: Mask) -> None:
