@@ -216,7 +216,8 @@ def save(folder, result):
         planes = [("SCI", mosaic.sci), ("WHT", mosaic.wht), ("CTX", mosaic.ctx)]
         hdus = [fits.PrimaryHDU(), *(fits.ImageHDU(v, name=k) for k, v in planes)]
         grid = mosaic.grid
-        for axis in (1, 2):
+        for axis, kind in ((1, "RA---TAN"), (2, "DEC--TAN")):
+            hdus[1].header[f"CTYPE{axis}"] = kind
             hdus[1].header[f"CRVAL{axis}"], hdus[1].header[f"CRPIX{axis}"] = grid.crval[axis - 1], grid.crpix[axis - 1]
             hdus[1].header[f"CD{axis}_1"], hdus[1].header[f"CD{axis}_2"] = grid.cd[axis - 1]
         fits.HDUList(hdus).writeto(folder / f"{stem}_drz.fits")
