@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mizzle.instrument.dq import ALL_BITS
 from mizzle.model import CosmicRays, Exposure, Finding, Runner, Verdict
 from mizzle.stars.wings import WINGS, bright_peaks, have_wings
+from mizzle.steps.reject.pieces import longest_piece
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -156,18 +157,11 @@ def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Findin
 
 def _trails(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
     """Say where what was flagged hangs together over a good part of a chip: a trail."""
-    from scipy.ndimage import find_objects, label
-
     found = []
     for exposure in exposures:
         long: dict[str, int] = {}
         for name, chip in exposure.chips.items():
-            mask = rays.mask(exposure.root, name, chip.shape)
-            if not mask.any():
-                continue
-            pieces = find_objects(label(mask, np.ones((3, 3)))[0])
-            sides = [[part.stop - part.start for part in piece] for piece in pieces if piece is not None]
-            length = max((math.hypot(*side) for side in sides), default=0.0)
+            length = longest_piece(rays.mask(exposure.root, name, chip.shape))
             if length > TRAIL * max(chip.shape):
                 long[name] = round(length)
         if long:

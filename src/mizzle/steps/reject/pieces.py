@@ -1,0 +1,54 @@
+"""Pieces of a mask: pixels that touch each other, and how far each piece reaches."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+def longest_piece(mask: NDArray[np.bool_]) -> float:
+    """Return the diagonal of the box around the piece of a mask that reaches farthest [pixel]; 0 for an empty mask.
+
+    Pixels that touch at a side or corner belong together. A few thousand pixels are flagged on a chip: links between
+    them are followed by doubling steps, which takes about as long as labeling the whole image in compiled code.
+
+    Parameters
+    ----------
+    mask : (ny, nx) bool array
+        True where something was flagged.
+    """
+    rows, columns = np.nonzero(mask)
+    if not rows.size:
+        return 0.0
+    label = _labels(mask, rows, columns)
+    order = np.argsort(label, kind="stable")
+    starts = np.flatnonzero(np.diff(label[order], prepend=-1))
+    tall, wide = (
+        np.maximum.reduceat(place[order], starts) - np.minimum.reduceat(place[order], starts) + 1
+        for place in (rows, columns)
+    )
+    return math.sqrt(float(np.max(tall**2 + wide**2)))
+
+
+def _labels(mask: NDArray[np.bool_], rows: Indices, columns: Indices) -> Indices:
+    """Return, for each flagged pixel, the number of the first pixel of its piece."""
+    number = np.zeros((mask.shape[0] + 1, mask.shape[1] + 2), np.intp) - 1  # a border, so that no pixel wraps around
+    number[rows, columns + 1] = np.arange(rows.size)
+    links = []
+    for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
+        other = number[rows + down, columns + 1 + right]
+        links.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]]))
+    one, two = np.concatenate(links, axis=1)
+    label = np.arange(rows.size)
+    while True:
+        least = np.minimum(label[one], label[two])
+        before = label.copy()
+        np.minimum.at(label, before[one], least)
+        np.minimum.at(label, before[two], least)
+        label = label[label]
+        if np.array_equal(label, before):
+            return label
