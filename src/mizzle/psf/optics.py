@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,18 +75,27 @@ def wavelengths(optics: Optics) -> tuple[FloatArray, FloatArray]:
 
 def pupil(optics: Optics) -> tuple[FloatArray, FloatArray]:
     """Return transmission and defocus over the pupil, ``(n, n)``: the latter with mean 0 and rms 1 over the light."""
+    return _pupil(optics.obscuration, optics.vane)
+
+
+@lru_cache(maxsize=16)
+def _pupil(obscuration: float, vane: float) -> tuple[FloatArray, FloatArray]:
+    """Return what `pupil` returns, locked: every focus and band of a camera looks through the same pupil."""
     side = _SAMPLES * _FINE
     fine = (2.0 * np.arange(side) + 1.0) / side - 1.0
     x, y = fine[None, :], fine[:, None]
     radius2 = x * x + y * y
-    lit = (radius2 < 1.0) & (radius2 > optics.obscuration**2)
-    half = optics.vane * math.sqrt(2.0)  # of a vane, along an axis, in radii of the mirror
+    lit = (radius2 < 1.0) & (radius2 > obscuration**2)
+    half = vane * math.sqrt(2.0)  # of a vane, along an axis, in radii of the mirror
     lit &= (np.abs(x + y) > half) & (np.abs(x - y) > half)
     blocks = (_SAMPLES, _FINE, _SAMPLES, _FINE)
     light = lit.reshape(blocks).mean(axis=(1, 3))
     focus = radius2.reshape(blocks).mean(axis=(1, 3))
     focus -= np.average(focus, weights=light)
-    return light, focus / math.sqrt(np.average(focus**2, weights=light))
+    focus /= math.sqrt(np.average(focus**2, weights=light))
+    for plane in (light, focus):
+        plane.flags.writeable = False
+    return light, focus
 
 
 def autocorrelation(light: FloatArray, phase: FloatArray) -> FloatArray:
@@ -110,16 +120,13 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
         Rows and columns to read.
     """
 
-    def weights(at: FloatArray) -> FloatArray:
-        low = np.clip(np.floor(at).astype(np.intp), 0, table.shape[0] - 2)
-        share = at - low
-        inside = (at >= 0) & (at <= table.shape[0] - 1)
-        matrix = np.zeros((at.size, table.shape[0]))
-        rows = np.arange(at.size)
-        matrix[rows, low], matrix[rows, low + 1] = inside * (1.0 - share), inside * share
-        return matrix
+    def along_rows(values: FloatArray, at: FloatArray) -> FloatArray:
+        low = np.clip(np.floor(at).astype(np.intp), 0, len(values) - 2)
+        share = (at - low)[:, None]
+        inside = ((at >= 0) & (at <= len(values) - 1))[:, None]
+        return np.asarray(inside * ((1.0 - share) * values[low] + share * values[low + 1]))
 
-    return np.asarray(weights(y) @ table @ weights(x).T)
+    return along_rows(along_rows(table, y).T, x).T
 
 
 def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
