@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,16 @@ def test_a_set_killed_while_it_is_renamed_is_known_as_mixed(tmp_path: Path) -> N
     assert set(of_other_runs(tmp_path, "m2", old)) == {"m2_cat.ecsv"}
     publish(tmp_path, old)
     assert not is_mixed(tmp_path, "m2")
+
+
+def test_runs_that_begin_and_end_together_do_not_take_each_others_folder_away(tmp_path: Path) -> None:
+    """Each makes the folder of exposures, or finds it, and takes it away where it was made for nothing."""
+
+    def begin(number: int) -> None:
+        with ProductSet(tmp_path, f"m{number}") as products:
+            assert products.stage("exposures").is_dir()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(begin, range(400)))
+    # Who made it may have left before the last: an empty folder may stay.
+    assert [path for path in tmp_path.rglob("*") if path.name != "exposures"] == []

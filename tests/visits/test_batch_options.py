@@ -31,7 +31,7 @@ def test_every_text_of_the_settings_is_known_as_a_file_or_as_a_word() -> None:
         for key, field in type(part).model_fields.items()
         if "str" in str(field.annotation) and "Literal" not in str(field.annotation)
     }
-    assert texts == {*options.FILES, *WORDS, "dq.files", "dq.masks"}
+    assert texts == {*options.FILES, *WORDS, "dq.files", "dq.masks", "combine.weights"}
 
 
 def test_each_visit_gets_its_own_and_files_are_named_from_the_top(
@@ -44,6 +44,7 @@ def test_each_visit_gets_its_own_and_files_are_named_from_the_top(
     quality = tmp_path / "in" / "u2lx01" / "u2lx0102t_c1m.fits"
     quality.rename("flags.fits")
     words = ['input.drop=["u2lx0001t"]', 'dq.masks=["u2lx0101t_c0m.fits=bad.reg"]', 'align.regions="-stars.reg"']
+    words += ['combine.weights=["u2lx0101t=c1m.fits"]']
     settings = load_settings("", [*words, 'dq.files=["flags.fits"]'])
     grouped = list_visits(["in"], None, "visit", (), settings)
     assert [[entry.root for entry in visit.exposures] for visit in grouped.visits] == [
@@ -52,13 +53,14 @@ def test_each_visit_gets_its_own_and_files_are_named_from_the_top(
     assert str(tmp_path / "flags.fits") in grouped.visits[1].all_files
     first, second = (SettingsOfVisits(settings).of(visit) for visit in grouped.visits)
     one, two = load_settings(first.toml), load_settings(second.toml)
-    assert (one.dq.masks, one.dq.files, one.input.drop) == ((), (), ())
+    assert (one.dq.masks, one.dq.files, one.input.drop, one.combine.weights) == ((), (), (), ())
+    assert two.combine.weights == (f"u2lx0101t={tmp_path / 'c1m.fits'}",)
     assert two.dq.masks == (f"u2lx0101t={tmp_path / 'bad.reg'}",)
     assert two.dq.files == (f"u2lx0102t={tmp_path / 'flags.fits'}",)
     assert one.align.regions == two.align.regions == f"-{tmp_path / 'stars.reg'}"
     assert first.files == (str(tmp_path / "stars.reg"),)
-    assert second.files == (str(tmp_path / "stars.reg"), str(tmp_path / "bad.reg"))
-    for strange in ('input.drop=["u2lx0901t"]', 'dq.masks=["u2lx0901t=bad.reg"]'):
+    assert second.files == tuple(str(tmp_path / name) for name in ("stars.reg", "bad.reg", "c1m.fits"))
+    for strange in ('input.drop=["u2lx0901t"]', 'dq.masks=["u2lx0901t=bad.reg"]', 'combine.weights=["u2lx0901t=a"]'):
         with pytest.raises(SettingsError, match="u2lx0901t is in no visit"):
             list_visits(["in"], None, "visit", (), load_settings("", [strange, 'dq.files=["flags.fits"]']))
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mizzle.instrument.keywords import REFERENCE_FILES, SETUP
 from mizzle.model import Exposure
 
 Card = tuple[str, Any, str]
-
-#: Of the first exposure: program, setup and pointing, then the reference files it was calibrated with.
-SETUP = (
-    *("IMAGETYP", "PROPOSID", "LINENUM", "MODE", "SERIALS", "FILTER1", "FILTER2", "ATODGAIN", "SHUTTER", "EXPFLAG"),
-    *("PA_V3", "RA_TARG", "DEC_TARG", "SUNANGLE", "FGSLOCK", "KSPOTS", "OVERSCAN", "TIME-OBS", "CCDAMP", "CCDGAIN"),
-    *("APERTURE", "OBSTYPE", "PROCTIME", "OPUS_VER", "CAL_VER", "ASN_MTYP"),
-)
-REFERENCE_FILES = (
-    *("IDCTAB", "OFFTAB", "DGEOFILE", "FLATFILE", "MASKFILE", "BIASFILE", "DARKFILE", "ATODFILE", "SHADFILE"),
-    *("GRAPHTAB", "COMPTAB", "PFLTFILE", "BPIXTAB", "CCDTAB", "IMPHTTAB", "NPOLFILE", "D2IMFILE", "DISTNAME"),
-    *("SIPNAME", "MDRIZTAB"),
-)
 
 
 def inherited_cards(exposures: Sequence[Exposure]) -> list[Card]:

@@ -70,15 +70,29 @@ class ProductSet:
         final = self._folder / inside
         if final not in self._staged:
             staged = final / part_name(self._name)
+            self._staged[final] = staged
             try:
-                if not final.exists():
-                    final.mkdir()
-                    self._made.append(final)
-                self._staged[final] = staged
-                staged.mkdir()
+                self._make(final, staged)
             except OSError as problem:
                 raise cannot_write(final, problem) from problem
         return self._staged[final]
+
+    def _make(self, final: Path, staged: Path) -> None:
+        """Make the folder for parts; another run may make, or take away again, the folder around it at any moment."""
+        for last in (False, False, True):
+            try:
+                final.mkdir()
+                self._made.append(final)
+            except FileExistsError:
+                if not final.is_dir():
+                    raise
+            try:
+                staged.mkdir()
+            except FileNotFoundError:
+                if last:
+                    raise
+            else:
+                return
 
     def publish(self, last: str = "", condition: Callable[[], None] | None = None) -> list[Path]:
         """Rename everything that was staged to where it belongs; all of it, or nothing.

@@ -47,6 +47,8 @@ def from_the_top(settings: Settings) -> Settings:
     named = QualityFiles(settings.dq.files, ()).named
     files = [f"{root}={os.path.abspath(path)}" for root, path in named.items()]
     changes["dq"] = {"masks": tuple(pairs), "files": tuple(files)}
+    weights = named_files(settings.combine.weights, "combine.weights")
+    changes.setdefault("combine", {})["weights"] = tuple(f"{root}={os.path.abspath(path)}" for root, path in weights)
     sections = {name: getattr(settings, name).model_copy(update=values) for name, values in changes.items()}
     return settings.model_copy(update=sections)
 
@@ -81,7 +83,8 @@ class SettingsOfVisits:
         self.drop = frozenset(map(rootname, settings.input.drop))
         values = [getattr(getattr(self.settings, name.split(".")[0]), name.split(".")[1]) for name in FILES]
         self._named = tuple(path for text in values if os.path.isfile(path := text.removeprefix("-")))
-        self._of_roots = bool(self.drop or self.settings.dq.masks or self.settings.dq.files)
+        named = (self.settings.dq.masks, self.settings.dq.files, self.settings.combine.weights)
+        self._of_roots = bool(self.drop or any(named))
         self._toml = to_toml(self.settings)
 
     def of(self, visit: Visit) -> VisitSettings:
@@ -92,13 +95,15 @@ class SettingsOfVisits:
         part = self.settings.dq
         masks = _of_roots(part.masks, roots)
         quality = _of_roots(part.files, roots)
+        weights = _of_roots(self.settings.combine.weights, roots)
         settings = self.settings.model_copy(
             update={
                 "input": self.settings.input.model_copy(update={"drop": ()}),
                 "dq": part.model_copy(update={"masks": masks, "files": quality}),
+                "combine": self.settings.combine.model_copy(update={"weights": weights}),
             }
         )
-        files = tuple(text.split("=", 1)[1] for text in masks)
+        files = tuple(text.split("=", 1)[1] for text in (*masks, *weights))
         return VisitSettings(to_toml(settings), (*self._named, *files))
 
     def kept(self, grouped: Grouped) -> Grouped:
@@ -126,6 +131,7 @@ class SettingsOfVisits:
         part = self.settings.dq
         for setting, named in (
             ("input.drop", self.drop), ("dq.masks", _roots(part.masks)), ("dq.files", _roots(part.files)),
+            ("combine.weights", _roots(self.settings.combine.weights)),
         ):  # fmt: skip
             if strange := sorted(set(named) - roots):
                 raise SettingsError(f"{setting}: {strange[0]} is in no visit of this batch", root=strange[0])
