@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mizzle.geometry.frames import frames_for_pointing
+from mizzle.instrument.wfpc2.frames import frames_for_pointing
 from mizzle.model import ChipFrame
 from mizzle.settings.geometry import GeometrySettings
 
