@@ -7,7 +7,7 @@ star* turns into the 5 x 5 pixels seen? Wider images are sums of sharper ones, s
 models of their own. A cosmic ray fails: its energy enters without the optics, so around its pixels light is missing.
 The answer is a fit of star images on a grid of places, none of them negative, and its chi-square.
 
-The sharpest star is that of the exposure's own stars (`mizzle.stars.focus`), or in perfect focus where it has too few;
+The sharpest star is that of the exposure's own stars (`mizzle.steps.focus`), or in perfect focus where it has too few;
 with less light around its peak, for real stars change with the place in the field.
 """
 

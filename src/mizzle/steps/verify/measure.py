@@ -38,6 +38,7 @@ from mizzle.steps.verify.sightings import (
     measure_stars,
     on_two_chips,
     on_two_exposures,
+    place_stars,
     tabulate,
     with_crowd,
 )
@@ -114,9 +115,11 @@ def verify(
     reference = scales.references[exposures[0].filter]
     names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
+    measurable = settings.verify.enabled and len(catalog) > 0
+    stars = place_stars(views, catalog, settings, runner) if measurable else None
 
     def measured(choice: Choice) -> list[Measured]:
-        found = measure_stars(views, catalog, cosmic_rays, settings, runner, choice=choice)
+        found = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner, choice=choice)
         return [with_crowd(one, views, sky) for one in found]
 
     table = tabulate(views, measured(on_two_chips), settings, names)

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
-from mizzle.steps.verify.stars import APERTURE_ARCSEC, Measured, PlacedStars, cut_stamps, lit_positions, measure_stamps
+from mizzle.steps.verify.stars import (
+    APERTURE_ARCSEC,
+    Measured,
+    PlacedStars,
+    Stamps,
+    cut_stamps,
+    lit_positions,
+    measure_stamps,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -43,29 +52,42 @@ def on_two_exposures(held: NDArray[np.bool_], views: Sequence[ChipView]) -> NDAr
     return np.asarray(several & (np.cumsum(several) <= _ENOUGH))
 
 
-def measure_stars(
-    views: Sequence[ChipView],
-    catalog: Catalog,
-    cosmic_rays: CosmicRays,
-    settings: Settings,
-    runner: Runner,
-    *,
-    choice: Choice,
-) -> list[Measured]:
-    """Photometer the stars chosen, on every exposure.
+@dataclass(frozen=True, eq=False)
+class CatalogOnChips:
+    """Where the catalog's stars fall on each chip of each exposure.
+
+    Parameters
+    ----------
+    views : sequence of ChipView
+        The chips.
+    fit : (n,) int array
+        Those of the catalog that tell of a zeropoint, the brightest first: indices into it.
+    rate : (n,) array
+        Their light [equalized count/s].
+    places : list of Places
+        On each chip, ``(n,)``.
+    held : (n_views, n) bool array
+        Which chip holds them in its light, bright enough to be measured.
+    """
+
+    views: Sequence[ChipView]
+    fit: NDArray[np.intp]
+    rate: FloatArray
+    places: Sequence[Places]
+    held: NDArray[np.bool_]
+
+
+def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings, runner: Runner) -> CatalogOnChips:
+    """Place the stars of the catalog on every chip of every exposure.
 
     Parameters
     ----------
     views : sequence of ChipView
         Of one filter.
-    catalog, cosmic_rays, settings, runner
+    catalog, settings, runner
         As for `verify`.
-    choice : callable
-        `on_two_chips` or `on_two_exposures`.
     """
     options = settings.verify
-    if not options.enabled or len(catalog) == 0:
-        return []
     fit = np.flatnonzero((np.asarray(catalog.columns["flags"]) & _UNFIT) == 0)
     fit = fit[np.argsort(-np.asarray(catalog.columns["flux"])[fit], kind="stable")][: options.max_stars]
     ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
@@ -75,21 +97,35 @@ def measure_stars(
         return x, y, lit & (_expected_snr(view, rate) > options.snr)
 
     placed = runner.map(place, views)
-    shared = choice(np.array([lit for _, _, lit in placed]), views)
-    chosen = [np.flatnonzero(lit & shared) for _, _, lit in placed]
-    busy = [i for i, index in enumerate(chosen) if index.size]
-    stamps = runner.map(
-        lambda i: cut_stamps(
-            views[i],
-            PlacedStars(chosen[i], placed[i][0][chosen[i]], placed[i][1][chosen[i]]),
-            covered(placed[i][:2], rate, views[i].chip),
-            cosmic_rays,
-            settings,
-        ),
-        busy,
-    )
+    held = np.array([lit for _, _, lit in placed])
+    return CatalogOnChips(views, fit, rate, [Places(x, y) for x, y, _ in placed], held)
+
+
+def measure_stars(
+    stars: CatalogOnChips, cosmic_rays: CosmicRays, settings: Settings, runner: Runner, *, choice: Choice
+) -> list[Measured]:
+    """Photometer the stars chosen, on every exposure.
+
+    Parameters
+    ----------
+    stars : CatalogOnChips
+        From `place_stars`.
+    cosmic_rays, settings, runner
+        As for `verify`.
+    choice : callable
+        `on_two_chips` or `on_two_exposures`.
+    """
+    views, shared = stars.views, choice(stars.held, stars.views)
+    chosen = [np.flatnonzero(lit & shared) for lit in stars.held]
+
+    def cut(i: int) -> Stamps:
+        (x, y), index = stars.places[i], chosen[i]
+        hidden = covered((x, y), stars.rate, views[i].chip)
+        return cut_stamps(views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays, settings)
+
+    stamps = runner.map(cut, [i for i, index in enumerate(chosen) if index.size])
     found = measure_stamps(stamps, views[0].camera.classes, settings)
-    return [replace(m, star=fit[m.star]) for m in found]
+    return [replace(m, star=stars.fit[m.star]) for m in found]
 
 
 def with_crowd(one: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:
