@@ -24,7 +24,7 @@ _STEP, _BLOCK = 8, (20, 50)
 LEAST_SCATTER, MOST_SCATTER, ALIKE = 0.6, 1.35, 1.3
 #: Holes: so many sigma below the sky around; so many of the pixels looked at, and so large a share. Hot pixels of the
 #: dark frame leave some: 4e-4 of WF4 in the omega Cen exposure, 1.1e-3 with its calibration of 2004.
-HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 2e-3
+HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1.3e-3
 #: Equal to the least value: so large a share; to the greatest: so many pixels, all without a flag, this bright [DN].
 CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
 #: A column stands out by so many times the scatter of columns, and so many DN.
