@@ -50,6 +50,10 @@ class FrozenDict(dict[Key, Entry]):
         return hash(frozenset(self.items()))
 
 
+#: What cannot change and holds nothing else; long tables of such are looked at only once.
+_PLAIN = {bool, int, float, str, bytes, type(None)}
+
+
 def frozen(value: Any) -> Any:
     """Return `value` with every array in it locked, every dictionary and list frozen.
 
@@ -65,6 +69,8 @@ def frozen(value: Any) -> Any:
     if type(value) is dict:
         return FrozenDict(value)
     if type(value) in (list, tuple):
+        if set(map(type, value)) <= _PLAIN:
+            return tuple(value)
         return tuple(frozen(entry) for entry in value)
     return value
 

@@ -16,8 +16,8 @@ _STEPS, _MORE = 6, 2
 #: Places within a pixel, along each axis, at which images are compared; only where they bend by more than this share of
 #: the strongest bend.
 _PLACES, _BENT = 7, 0.15
-#: The longest step, how far a star may be from its brightest pixel, and the distance that tells a slope [pixel].
-_LONGEST, _FARTHEST, _SLOPE = 0.3, 0.8, 0.02
+#: The longest step, and how far a star may be from its brightest pixel [pixel].
+_LONGEST, _FARTHEST = 0.3, 0.8
 
 
 def star_misfits(stamps: FloatArray, variance: FloatArray, images: Sequence[StarImage]) -> FloatArray:
@@ -52,10 +52,10 @@ def _step(seen: FloatArray, weight: FloatArray, star: StarImage, place: FloatArr
     """Return better places, ``(2, n)``, and what the linear fit around the given ones leaves, ``(n, k * k)``."""
     radius = round(seen.shape[1] ** 0.5) // 2
     x, y = place
-    image, right, up = (
-        star.pixels(x + dx, y + dy, radius).reshape(seen.shape) for dx, dy in ((0.0, 0.0), (_SLOPE, 0.0), (0.0, _SLOPE))
-    )
-    design = np.stack([image, (right - image) / _SLOPE, (up - image) / _SLOPE, np.ones_like(image)], axis=2)
+    design = np.empty((*seen.shape, 4))
+    for column, part in enumerate(star.pixels_and_slopes(x, y, radius)):
+        design[:, :, column] = part.reshape(seen.shape)
+    design[:, :, 3] = 1.0
     weighted = design * weight[:, :, None]
     normal = weighted.transpose(0, 2, 1) @ design
     # Without light a place means nothing: a little of the diagonal keeps the system solvable.

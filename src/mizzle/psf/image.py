@@ -59,20 +59,54 @@ class StarImage:
         ValueError
             The window is wider than the image.
         """
+        return self._read(dx, dy, radius, slopes=False)[0]
+
+    def pixels_and_slopes(
+        self, dx: FloatArray, dy: FloatArray, radius: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return what `pixels` returns, and how it changes as a star moves right and up [1 / pixel].
+
+        Parameters
+        ----------
+        dx, dy, radius
+            As for `pixels`.
+
+        Returns
+        -------
+        shares, right, up : (n, k, k) arrays
+            Derivatives are those of the spline, exact.
+
+        Raises
+        ------
+        ValueError
+            The window is wider than the image.
+        """
+        shares, right, up = self._read(dx, dy, radius, slopes=True)
+        return shares, right, up
+
+    def _read(self, dx: FloatArray, dy: FloatArray, radius: int, *, slopes: bool) -> list[FloatArray]:
+        """Return the image, and its slopes where asked, around stars."""
         if radius > self.reach:
             raise ValueError(f"radius {radius} is wider than the image ({self.reach} pixels)")
-        rows, row_weights = self._taps(np.atleast_1d(dy), radius)
-        columns, column_weights = self._taps(np.atleast_1d(dx), radius)
-        near = self.coefficients[rows[:, :, :, None, None], columns[:, None, None, :, :]]
-        return np.asarray(np.einsum("njaib,na,nb->nji", near, row_weights, column_weights))
+        rows, down = self._taps(np.atleast_1d(dy), radius)
+        columns, across = self._taps(np.atleast_1d(dx), radius)
+        n, k, _ = rows.shape
+        side = self.coefficients.shape[1]
+        flat = (rows * side).reshape(n, 4 * k, 1) + columns.reshape(n, 1, 4 * k)
+        near = self.coefficients.ravel()[flat].reshape(n, 4 * k * k, 4)
+        kinds = [(0, 0), (0, 1), (1, 0)] if slopes else [(0, 0)]
+        # As a star moves to larger x, its samples move the other way.
+        weights = [[bspline(t), *([-self.oversampling * bspline_slope(t)] if slopes else [])] for t in (down, across)]
+        narrow = [(near @ weight[:, :, None]).reshape(n, k, 4, k) for weight in weights[1]]
+        return [(weights[0][by_y][:, None, None, :] @ narrow[by_x])[:, :, 0, :] for by_y, by_x in kinds]
 
     def _taps(self, offset: FloatArray, radius: int) -> tuple[NDArray[np.intp], FloatArray]:
-        """Return samples, ``(n, k, 4)``, and their weights, ``(n, 4)``: the same for all pixels of a star."""
+        """Return samples, ``(n, k, 4)``, and how far the star's is from the second of them, ``(n,)``."""
         at = self.coefficients.shape[0] // 2 - np.asarray(offset, np.float64) * self.oversampling
         low = np.floor(at)
         steps = np.arange(-radius, radius + 1) * self.oversampling
         taps = (low[:, None].astype(np.intp) + steps[None, :])[:, :, None] + np.arange(-1, 3)
-        return taps, bspline(at - low)
+        return taps, at - low
 
     @cached_property
     def peak_share(self) -> float:
@@ -130,6 +164,22 @@ def bspline(fraction: FloatArray) -> FloatArray:
     rest = 1.0 - t
     return np.stack(
         [rest**3 / 6.0, 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), 2.0 / 3.0 - rest * rest * (1.0 - 0.5 * rest), t**3 / 6.0],
+        axis=-1,
+    )
+
+
+def bspline_slope(fraction: FloatArray) -> FloatArray:
+    """Return the derivatives of the weights that `bspline` returns, by `fraction`: ``(n, 4)``.
+
+    Parameters
+    ----------
+    fraction : (n,) array
+        As for `bspline`.
+    """
+    t = np.asarray(fraction, np.float64)
+    rest = 1.0 - t
+    return np.stack(
+        [-0.5 * rest * rest, t * (1.5 * t - 2.0), rest * (2.0 - 1.5 * rest), 0.5 * t * t],
         axis=-1,
     )
 

@@ -76,8 +76,8 @@ def have_wings(image: Image, off: Mask, row: Indices, column: Indices, scale: fl
     sides = (2 * (u + v > 0) + (u - v > 0))[wing]
 
     def around(where: Mask) -> tuple[Image, Mask]:
-        y, x = row[:, None] + v[where], column[:, None] + u[where]
-        return image[y, x], ~off[y, x]
+        flat = (row * image.shape[1] + column)[:, None] + (v[where] * image.shape[1] + u[where])
+        return image.ravel()[flat], ~off.ravel()[flat]
 
     (far, far_good), (near, near_good) = around(ring), around(wing)
     enough = (far_good.sum(axis=1) >= 10) & (near_good.sum(axis=1) >= 5)

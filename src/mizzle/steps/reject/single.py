@@ -14,7 +14,6 @@ with less light around its peak, for real stars change with the place in the fie
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,38 +132,41 @@ def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
 def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
     """Return the peaks whose windows `these` touch."""
     near = np.zeros(peaks.y.size, np.bool_)
-    for one, _ in near_pairs(peaks.y[these], peaks.x[these], peaks.y, peaks.x, 2.0 * HALF + 1.999):
-        near[one] = True
+    near[near_pairs(peaks.y[these], peaks.x[these], peaks.y, peaks.x, 2.0 * HALF + 1.999)[0]] = True
     return near
 
 
 def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask:
     """Return which peaks none of the others nearby surpasses; of equals the first is."""
     worst = np.ones(y.size, np.bool_)
-    for one, other in near_pairs(y, x, y, x, APART):
-        beaten = (misfit[other] > misfit[one]) | ((misfit[other] == misfit[one]) & (other < one))
-        worst[one[beaten]] = False
+    one, other = near_pairs(y, x, y, x, APART)
+    beaten = (misfit[other] > misfit[one]) | ((misfit[other] == misfit[one]) & (other < one))
+    worst[one[beaten]] = False
     return worst
 
 
 def near_pairs(
     ys: NDArray[np.intp], xs: NDArray[np.intp], y: NDArray[np.intp], x: NDArray[np.intp], reach: float
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)``, no two alike, within `reach` of them.
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)`` within `reach` of them: all such pairs.
 
-    A table of their numbers is looked up one offset after the other; `scipy.spatial` takes longer to be imported.
+    No two pixels of one list are alike. Their numbers are looked up in a table; `scipy.spatial` takes longer to be imported.
     """
+    none = np.zeros(0, np.intp)
     if not ys.size or not y.size:
-        return
+        return none, none
     room = math.floor(reach)
-    table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.intp)
+    # Whichever are fewer look around in a table of the others.
+    if y.size > ys.size:
+        other, one = near_pairs(y, x, ys, xs, reach)
+        return one, other
+    table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.int32)
     table[ys + room, xs + room] = np.arange(ys.size)
-    for dy in range(-room, room + 1):
-        for dx in range(-room, room + 1):
-            if dy * dy + dx * dx <= reach * reach:
-                other = table[y + room + dy, x + room + dx]
-                one = np.flatnonzero(other >= 0)
-                yield one, other[one]
+    dy, dx = np.mgrid[-room : room + 1, -room : room + 1]
+    steps = (dy * table.shape[1] + dx)[dy * dy + dx * dx <= reach * reach]
+    found = table.ravel()[((y + room) * table.shape[1] + x + room)[:, None] + steps]
+    one, step = np.nonzero(found >= 0)
+    return one, found[one, step].astype(np.intp)
 
 
 def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, hidden: Mask) -> None:
