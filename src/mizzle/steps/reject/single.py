@@ -150,7 +150,8 @@ def near_pairs(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)`` within `reach` of them: all such pairs.
 
-    No two pixels of one list are alike. Their numbers are looked up in a table; `scipy.spatial` takes longer to be imported.
+    No two pixels of one list are alike. Their numbers are looked up in a table; `scipy.spatial` takes longer to be
+    imported.
     """
     none = np.zeros(0, np.intp)
     if not ys.size or not y.size:
