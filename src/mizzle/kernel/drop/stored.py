@@ -149,12 +149,12 @@ def drop_image(
     threads: int | None = None, result: Drizzled | None = None,
 ) -> None:  # fmt: skip
     """Drop the pixels, on some threads, and write what the cells then hold to `result`, band by band."""
+    threads = thread_count(where.shape[0] * where.shape[1], threads)
     library = native.library()
     if library is None:
         numpy_twin.accumulate(acc, pixels, where, drop, (0, acc.shape[0]), bit)
         _means(acc, (0, acc.shape[0]), result)
         return
-    threads = thread_count(where.shape[0] * where.shape[1], threads)
     ranges = row_ranges(library, where, threads) if threads > 1 else None
 
     def band(first: int, stop: int) -> None:
