@@ -13,6 +13,7 @@ from astropy.wcs import WCS
 
 import mizzle
 from mizzle.camera_scores import score_camera_visit
+from mizzle.cli.inspection import inspect_text
 from mizzle.errors import InputError, SettingsError
 from mizzle.geometry.header import frame_from_header
 from mizzle.geometry.mapping import pixel_area
@@ -49,6 +50,13 @@ def matched(visit, result):
     alone = np.sort(np.hypot(*(true[:, None, :] - true[None, :, :]).transpose(2, 0, 1)), axis=1)[:, 1] > 1.2
     good = (apart.min(axis=1) < 0.06) & alone[near] & (catalog["flux"] > 50 * catalog["flux_err"])
     return (seen[good] - true[near[good]]) * 1000.0, catalog["flux"][good] / visit.rate[near[good]]
+
+
+def test_an_exposure_is_inspected_under_its_own_camera_s_name(made):
+    _, result, out = made
+    text = inspect_text([str(path) for path in sorted((out.parent / "in").glob("*.fits"))[:1]])
+    assert f"  {result.exposures[0].camera.name}  target" in text
+    assert "WFPC2" not in text
 
 
 def test_exposures_are_aligned_and_stars_have_one_scale_of_flux(made):

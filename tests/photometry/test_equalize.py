@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +127,13 @@ def test_where_no_exposure_has_the_chip_the_reference_falls_back_and_says_so():
     assert scales.reference.chip == "WF2"
     assert scales.notes == ("F814W: no exposure has WF3, the reference asked for; it is WF2 of ua060502m",)
     assert equalize([exposure(photflams={"PC": 1e-18})], Settings()).factors["ua060502m"] == {"PC": 1.0}
+
+
+def test_what_takes_the_reference_s_place_is_the_camera_s_to_say():
+    visit = exposure(photflams={"PC": 1e-18, "WF2": 2e-18, "WF4": 3e-18})
+    for order in (("WF2", "PC"), ("WF4", "WF2"), ("PC",)):
+        by_camera = replace(visit, camera=replace(visit.camera, stand_ins=order))
+        assert equalize([by_camera], Settings()).reference.chip == order[0]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def _describe(exposure: Exposure) -> str:
 
     head = (
         f"{exposure.root}  {exposure.path}\n"
-        f"  WFPC2  target {_safe(exposure.target) or '-'}  filter {exposure.filter}  ATODGAIN {exposure.atodgain}"
+        f"  {exposure.camera.name}  target {_safe(exposure.target) or '-'}"
+        f"  filter {exposure.filter}  ATODGAIN {exposure.atodgain}"
         f"  EXPTIME {exposure.exptime:g} s  DARKTIME {exposure.darktime:g} s  {exposure.date_obs}"
         f" (MJD {exposure.mjd_start:.5f})"
     )

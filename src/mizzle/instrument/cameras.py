@@ -28,6 +28,7 @@ WFPC2 = Camera(
     classes=(ChipClass("PC", ("PC",), _FINE, (2.0, 0.35), 3, 0.15), ChipClass("WF", ("WF2", "WF3", "WF4"), _COARSE)),
     chips=wfpc2.CHIP_NAMES,
     reference="WF3",
+    stand_ins=("WF2", "WF4", "PC"),
     shape=(wfpc2.CHIP_SIDE, wfpc2.CHIP_SIDE),
     unit="COUNTS/S",
     quantum=1.0,

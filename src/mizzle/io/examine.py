@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.instrument.cameras import harmless_bits
-from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.masks import Mask, masked_parts
 from mizzle.io.pixel_checks import dead_chips, pixel_findings
 from mizzle.kernel.pixels import all_finite
@@ -18,7 +17,6 @@ from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import AlteredPixels
 from mizzle.settings.dq import DataQualitySettings
 
-_RAYS = DQ_BITS["cosmic_ray"]
 #: Equal pixels side by side that make a row fill; rounded to whole DN, blank sky gives two of three equal at most.
 _FILL_RUN = 100
 #: Most of a row this far below zero [read noise] is fill; looked at in every so many columns.
@@ -55,11 +53,12 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     flagged: list[str] = []
     dead = dead_chips(exposure.chips)
     good = harmless_bits(exposure.camera, settings)
+    ray_bit = dict(exposure.camera.bits)["cosmic_ray"]
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
         if not all_finite(sci) and not np.any(np.isfinite(sci)):
             raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
-        rays = (dq & _RAYS) != 0 if settings.rays == "clear" else np.zeros(0, dtype=np.bool_)
+        rays = (dq & ray_bit) != 0 if settings.rays == "clear" else np.zeros(0, dtype=np.bool_)
         bad = None if masks is None else masks.get(name)
         filled = np.ones(sci.shape, np.bool_) if name in dead else fill_pixels(chip)
         if filled.any():
@@ -68,7 +67,7 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
         if rays.any():
             cleared[name] = float(rays.mean())
         if rays.any() or bad is not None:
-            chip = replace(chip, pixels=AlteredPixels(chip.pixels, _RAYS if rays.any() else 0, bad))
+            chip = replace(chip, pixels=AlteredPixels(chip.pixels, ray_bit if rays.any() else 0, bad))
         chips[name] = chip
         if np.count_nonzero((chip.dq & ~np.uint16(good)) == 0) < _LEAST_GOOD * sci.size:
             flagged.append(name)

@@ -374,9 +374,9 @@ def _source(units: tuple[ImageUnit, ImageUnit | None, ImageUnit | None], cache: 
     """Return lazily read pixels, or, for packed files, pixels in memory: reading those again is slow."""
     science, quality, error = units
     there = [unit for unit in units if unit is not None]
+    missing = wfpc2.DQ_BITS["missing"]
     if any(unit.in_memory for unit in there) or science.plane is None:
-        sci, dq = clean_pair(science.pixels(), None if quality is None else quality.pixels())
+        sci, dq = clean_pair(science.pixels(), None if quality is None else quality.pixels(), missing)
         return ArrayPixels(sci, dq, None if error is None else error.pixels())
-    return FilePixels(
-        science.plane, None if quality is None else quality.plane, None if error is None else error.plane, cache
-    )
+    flags, errors = (None if unit is None else unit.plane for unit in (quality, error))
+    return FilePixels(science.plane, flags, errors, cache, missing=missing)

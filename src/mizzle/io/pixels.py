@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.io.structure import data_sum
 from mizzle.kernel.pixels import all_finite, to_native
 from mizzle.model.exposure import PixelRows
@@ -172,7 +171,7 @@ class FilePixels:
         cache: PixelCache,
         *,
         scale: float = 1.0,
-        missing: int = DQ_BITS["missing"],
+        missing: int,
     ) -> None:
         self._planes = (sci, dq, err)
         self._cache = cache
@@ -235,7 +234,7 @@ class FilePixels:
 
 
 def clean_pair(
-    sci: NDArray[Any], dq: NDArray[Any] | None, missing: int = DQ_BITS["missing"]
+    sci: NDArray[Any], dq: NDArray[Any] | None, missing: int
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return locked `sci` and `dq`, which are given away; pixels that are not finite get the bit `missing`."""
     signal = sci.astype(np.float32, copy=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mizzle.errors import InputError, MizzleError
+from mizzle.instrument.keywords import FILTERS
 from mizzle.io.atomic import write_text
 from mizzle.io.patient import in_time
 from mizzle.model import HeaderValue
@@ -23,11 +24,12 @@ from mizzle.model import HeaderValue
 #: Keywords of the primary header and of the first extension that are kept.
 PRIMARY = frozenset(
     (
-        "INSTRUME", "DETECTOR", "ROOTNAME", "PROPOSID", "TARGNAME", "FILTNAM1", "FILTNAM2", "FILTER", "FILTER1",
-        "FILTER2", "EXPTIME", "EXPSTART", "DATE-OBS", "RA_TARG", "DEC_TARG", "NEXTEND", "CRVAL1", "CRVAL2", "NAXIS",
-        "BITPIX", "NAXIS1", "NAXIS2", "NAXIS3",
+        *("INSTRUME", "DETECTOR", "ROOTNAME", "PROPOSID", "TARGNAME"),
+        *(keyword for keywords in FILTERS for keyword in keywords),
+        *("EXPTIME", "EXPSTART", "DATE-OBS", "RA_TARG", "DEC_TARG", "NEXTEND", "CRVAL1", "CRVAL2", "NAXIS"),
+        *("BITPIX", "NAXIS1", "NAXIS2", "NAXIS3"),
     )
-)  # fmt: skip
+)
 EXTENSION = frozenset(("CRVAL1", "CRVAL2", "NAXIS1", "NAXIS2", "ZNAXIS1", "ZNAXIS2", "EXTNAME"))
 
 #: Threads that read headers: they wait for disks more than they work.

@@ -141,7 +141,7 @@ def _chip(cells: dict[str, str], where: str) -> str:
         return ""
     name = chip_named(cells["chip"])
     if name is None:
-        raise InputError(f"{where}: chip is {cells['chip']!r}; PC, WF2, WF3 or WF4 is needed")
+        raise InputError(f"{where}: chip is {cells['chip']!r}; no camera has a chip of that name")
     return name
 
 

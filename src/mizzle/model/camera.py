@@ -71,6 +71,8 @@ class Camera:
         Chip names in the order of the product's keywords: the first has number 1 (``ZPRAT1``).
     reference : str
         The chip that leads: its PHOTFLAM, its tangent plane, its orientation.
+    stand_ins : tuple of str
+        Chips that take the place of `reference` where no exposure has it, the first choice first; then any other.
     shape : (int, int)
         ``(ny, nx)`` of a whole, unbinned chip.
     unit : str
@@ -135,6 +137,7 @@ class Camera:
     spread: float = 0.0
     defocus: float = 0.02
     suffix: str = "drz"
+    stand_ins: tuple[str, ...] = ()
     lit_share: LitShare | None = None
     lit_distance: LitDistance | None = None
     charge_loss: ChargeLoss | None = None
@@ -152,7 +155,7 @@ class Camera:
 
     def class_of(self, chip: str) -> ChipClass:
         """Return the class that a chip belongs to."""
-        return next(one for one in self.classes if chip in one.chips)
+        return next(kind for kind in self.classes if chip in kind.chips)
 
     def chip_named(self, text: str | int) -> str | None:
         """Return the chip called `text` (a name, a number, an alias; in any case of letters), or None."""

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.instrument.wfpc2 import CHIP_SIDE
-from mizzle.instrument.wfpc2.frames import binning_of
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.star_shape import star_shapes
@@ -55,7 +53,7 @@ def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
         "stamps": lambda: _stamps(result, frames),
         "residuals": lambda: _residuals(result, frames, center),
         "votes": lambda: _votes(result.alignment),
-        "dithers": lambda: _dithers(frames),
+        "dithers": lambda: _dithers(frames, result.exposures[0].camera.reference),
         "footprints": lambda: {
             root: {name: outline(frame, center) for name, frame in chips.items()} for root, chips in frames.items()
         },
@@ -75,12 +73,12 @@ def outline(frame: ChipFrame, center: tuple[float, float]) -> list[list[float]]:
     return [[round(3600 * float(a), 2), round(3600 * float(b), 2)] for a, b in zip(xi, eta, strict=True)]
 
 
-def _dithers(frames: Mapping[str, Mapping[str, ChipFrame]]) -> dict[str, list[float]]:
+def _dithers(frames: Mapping[str, Mapping[str, ChipFrame]], reference: str) -> dict[str, list[float]]:
     """Return where each exposure points, relative to the first: east, north [arcsec]."""
     places = {}
     origin: tuple[float, float] | None = None
     for root, chips in frames.items():
-        frame = chips.get("WF3") or next(iter(chips.values()))
+        frame = chips.get(reference) or next(iter(chips.values()))
         middle = (frame.shape[1] / 2, frame.shape[0] / 2)
         ra, dec = frame.pixel_to_sky(*middle)
         origin = origin or (float(ra), float(dec))
@@ -132,8 +130,8 @@ def _full_chip(
     exposure: Exposure, chip: Chip, x: NDArray[Any], y: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return 0-based pixels of the full, unbinned chip for pixels of a binned chip or subarray."""
-    binning = binning_of(exposure.header)
-    whole = chip.shape == (CHIP_SIDE // binning, CHIP_SIDE // binning)  # its LTV, if any, belongs to the filter
+    binning = chip.binning
+    whole = exposure.camera.is_whole(chip.shape, binning)  # its LTV, if any, belongs to the filter
     start = [0.0 if whole else float(chip.header.get(key, 0.0)) for key in ("LTV1", "LTV2")]
     full = [binning * (np.asarray(v, dtype=np.float64) - s + 0.5) - 0.5 for v, s in zip((x, y), start, strict=True)]
     return full[0], full[1]

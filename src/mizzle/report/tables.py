@@ -68,7 +68,7 @@ def inputs(report: Report) -> Table:
     """Return the table of exposures, their files and hashes."""
     heads = [
         Head("#"), Head("exposure", number=False), Head("start", "UTC", number=False), Head("filter", number=False),
-        Head("time", "s"), Head("gain", "", True, "ATODGAIN"), Head("PA_V3", "°"), Head("files", number=False),
+        Head("time", "s"), Head("gain", "", True, "its setting"), Head("PA_V3", "°"), Head("files", number=False),
         Head("SHA-256", "", False, "first 8 digits; all of them on hovering and in the JSON"),
         Head("aligned", number=False),
     ]  # fmt: skip

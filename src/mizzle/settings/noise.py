@@ -40,5 +40,5 @@ class NoiseSettings(Section):
     @classmethod
     def _four_or_none(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if len(values) not in (0, 4):
-            raise ValueError(f"four values are needed (PC, WF2, WF3, WF4), or none; found {len(values)}")
+            raise ValueError(f"four values are needed, one for each chip, or none; found {len(values)}")
         return values

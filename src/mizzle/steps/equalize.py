@@ -19,9 +19,6 @@ from mizzle.settings import EqualizeSettings, Settings
 # The two gain settings differ by this much (Holtzman et al. 1995, Table 1: 1.955 to 2.006).
 _GAIN_RATIO = (1.90, 2.10)
 
-#: Where the reference chip is in no exposure of a filter, the first of these that is takes its place.
-FALL_BACK = ("WF3", "WF2", "WF4", "PC")
-
 
 def equalize(
     exposures: Sequence[Exposure],
@@ -137,7 +134,9 @@ def _reference(
     first = chip_named(options.reference) or options.reference
     wanted = [e for e in group if options.exposure is not None and e.root == options.exposure.lower()] or group
     # Visits of one chip are common: the reference falls back, and the notes say so.
-    name = next(n for n in (first, *FALL_BACK, *wanted[0].chips) if any(n in e.chips for e in wanted))
+    camera = wanted[0].camera
+    choices = (first, camera.reference, *camera.stand_ins, *wanted[0].chips)
+    name = next(chip for chip in choices if any(chip in e.chips for e in wanted))
     having = [e for e in wanted if name in e.chips]
     exposure = having[0]
     chip = exposure.chips[name]

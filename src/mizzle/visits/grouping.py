@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError, MizzleError, SettingsError
+from mizzle.instrument.keywords import filter_keywords
 from mizzle.io.inputs import InputFile
 from mizzle.io.quick_headers import FileKeywords, HeaderCache
 from mizzle.model import HeaderValue
@@ -223,8 +224,7 @@ def _proposal(value: HeaderValue | None) -> str:
 
 def _filter(primary: Mapping[str, HeaderValue]) -> str:
     """Return the filters in the beam, joined by ``+``."""
-    keys = ("FILTNAM1", "FILTNAM2") if "FILTNAM1" in primary else ("FILTER", "FILTER1", "FILTER2")
-    names = [str(primary.get(key, "")) for key in keys]
+    names = [str(primary.get(key, "")) for key in filter_keywords(primary)]
     plain = [re.sub(r"[^A-Z0-9]", "", name.upper()) for name in names]
     return "+".join(name for name in plain if name and not name.startswith("CLEAR") and name != "NA")
 
