@@ -241,6 +241,16 @@ def test_the_runner_does_not_matter(scene):
     assert repr(one.proof) == repr(two.proof)
 
 
+def test_a_mean_profile_of_some_stars_measures_as_one_of_all(scene, monkeypatch):
+    """Of many exposures some make the profile that fills in lost pixels; no star is left out, no ratio moves."""
+    every = prove(scene)
+    monkeypatch.setattr("mizzle.steps.verify.sightings.PROFILE_PIXELS", 2e4)
+    some = prove(scene)
+    for name in CHIPS:
+        assert some.proof[name].n_pairs == pytest.approx(every.proof[name].n_pairs, rel=0.02)
+        assert some.proof[name].ratio == pytest.approx(every.proof[name].ratio, abs=1e-3)
+
+
 def test_no_stars_no_proof():
     exposure = make_exposure("a", [make_chip(n, np.zeros((60, 60), np.float32)) for n in CHIPS])
     scales = equalize([exposure], Settings())

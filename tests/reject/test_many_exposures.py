@@ -57,6 +57,15 @@ def test_workers_and_bands_do_not_matter(six):
             assert differ <= 3, "bands move values by rounding only"
 
 
+@pytest.mark.parametrize("together", [1, 4])
+def test_star_cores_are_checked_for_a_few_exposures_at_a_time_and_the_same(six, monkeypatch, together):
+    made, rays = six
+    monkeypatch.setattr("mizzle.steps.reject.star_cores.TOGETHER", together)
+    for root, chips in found(made).packed.items():
+        for name, packed in chips.items():
+            np.testing.assert_array_equal(packed, rays.packed[root][name])
+
+
 @pytest.mark.slow
 def test_stars_of_a_telescope_that_breathes_keep_their_light():
     """Two of six exposures are far sharper than the mean; told so by their own stars, they lose no more than others."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle import kernel
 from mizzle.arrays import Image
 from mizzle.kernel.drop import fill_in, finish
+from mizzle.kernel.drop.accumulator import IN_CELL
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.model import (
     Alignment,
@@ -119,7 +120,9 @@ def _drizzled(
         memory // 4,
         keep=sum(source.chip.shape[0] * source.chip.shape[1] for source in inputs) * 2 < memory // 3,
     )
-    height = max(LEAST_BAND, int(0.45 * memory) // (nx * _CELL))
+    # Planes of context beyond those in a cell, of both sums.
+    cell = _CELL + 8 * max(0, count - IN_CELL)
+    height = max(LEAST_BAND, int(0.45 * memory) // (nx * cell))
     windows = -(-ny // height)
     edges = [ny * i // windows for i in range(windows + 1)]
     for top, bottom in pairwise(edges):

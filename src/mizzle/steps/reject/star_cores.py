@@ -45,6 +45,8 @@ Number = TypeVar("Number", bound=np.generic)
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
 #: these may be [lengths of the covariance].
 PARTNERS, NEAREST, REACH = 8, 16, 2.0
+#: Exposures whose candidates are predicted at a time.
+TOGETHER = 24
 #: Candidates whose samples are sorted and weighed at a time: memory does not grow with their number.
 BATCH = 2048
 #: A candidate beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.
@@ -271,15 +273,32 @@ def _predict(
     """Return what the other exposures predict for each candidate [electron], and the variance of that."""
     count = 1 + max(compared.index for compared in chips)
     length = covariance_length(chips[0])
+    mean, variance = np.empty(joined.x.size), np.empty(joined.x.size)
+    # Samples take much memory: of many exposures those that answer for a few at a time.
+    for first in range(0, count, TOGETHER):
+        mine = np.flatnonzero((joined.exposure >= first) & (joined.exposure < first + TOGETHER))
+        if not mine.size:
+            continue
+        asked = {
+            (one + k) % count for one in range(first, min(first + TOGETHER, count)) for k in range(1, PARTNERS + 1)
+        }
+        some = _JoinedCandidates._make(column[mine] for column in joined)
 
-    def sample_chip(number: int) -> NeighborSamples:
-        compared = chips[number]
-        pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
-        sampler = _sampler(compared, maps[number], units[number], length)
-        return sample_neighbors(pixels, _of_other_exposures(joined, compared, count), sampler)
+        def sample_chip(number: int, some: _JoinedCandidates = some) -> NeighborSamples:
+            compared = chips[number]
+            pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
+            sampler = _sampler(compared, maps[number], units[number], length)
+            return sample_neighbors(pixels, _of_other_exposures(some, compared, count), sampler)
 
-    parts = runner.map(sample_chip, range(len(chips)))
-    amplitude = joined.amplitude * joined.unit
+        parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in asked])
+        mean[mine], variance[mine] = _predict_from(parts, some.amplitude * some.unit, length, runner)
+    return mean / joined.unit, variance / joined.unit**2
+
+
+def _predict_from(
+    parts: Sequence[NeighborSamples], amplitude: FloatArray, length: float, runner: Runner
+) -> tuple[FloatArray, FloatArray]:
+    """Predict each candidate's light from its nearest samples, in batches."""
 
     def predict_batch(first: int) -> tuple[FloatArray, FloatArray]:
         batch = slice(first, min(first + BATCH, amplitude.size))
@@ -287,7 +306,7 @@ def _predict(
 
     answers = runner.map(predict_batch, range(0, amplitude.size, BATCH))
     mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
-    return mean / joined.unit, variance / joined.unit**2
+    return mean, variance
 
 
 def _excess_scatter(excess: FloatArray, variance: FloatArray, step: FloatArray, which: Mask) -> float:

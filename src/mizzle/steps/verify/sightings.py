@@ -20,6 +20,7 @@ from mizzle.steps.verify.stars import (
     Measured,
     PlacedStars,
     Stamps,
+    class_profiles,
     cut_stamps,
     lit_positions,
     measure_stamps,
@@ -31,6 +32,8 @@ FloatArray = NDArray[np.float64]
 _UNFIT = 1 | 64
 #: Surroundings brighter than this many times the star tell no more.
 MOST_CROWD = 2.0
+#: Pixels of stars that are enough for the mean profile of a class of chips: 10 000 stars on a WF chip, 2000 on the PC.
+PROFILE_PIXELS = 1e6
 #: Stars that are enough to compare exposures with: 400 give .05 %.
 _ENOUGH = 400
 
@@ -123,9 +126,27 @@ def measure_stars(
         hidden = covered((x, y), stars.rate, views[i].chip)
         return cut_stamps(views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays, settings)
 
-    stamps = runner.map(cut, [i for i, index in enumerate(chosen) if index.size])
-    found = measure_stamps(stamps, views[0].camera.classes, settings)
-    return [replace(m, star=stars.fit[m.star]) for m in found]
+    seen = [i for i, index in enumerate(chosen) if index.size]
+    # Stamps are large, and a mean profile needs a few: all are never held at once.
+    shown = _enough_for_profiles(seen, [index.size for index in chosen], views)
+    kept = dict(zip(shown, runner.map(cut, shown), strict=True))
+    profiles = class_profiles(list(kept.values()), views[0].camera.classes)
+
+    def measure(i: int) -> Measured:
+        one = kept[i] if i in kept else cut(i)
+        return measure_stamps(one, profiles[one.chip], settings)
+
+    return [replace(m, star=stars.fit[m.star]) for m in runner.map(measure, seen)]
+
+
+def _enough_for_profiles(seen: Sequence[int], n_stars: Sequence[int], views: Sequence[ChipView]) -> list[int]:
+    """Return views of each class of chips, evenly among all, with as many stars as a mean profile needs."""
+    shown: list[int] = []
+    for kind in views[0].camera.classes:
+        mine = [i for i in seen if views[i].name in kind.chips]
+        pixels = sum(n_stars[i] * (2.0 * APERTURE_ARCSEC / views[i].frame.scale) ** 2 for i in mine)
+        shown += mine[:: max(1, int(pixels / PROFILE_PIXELS))]
+    return sorted(shown)
 
 
 def with_crowd(one: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:

@@ -288,31 +288,29 @@ def smooth_area(frame: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(jacobian * (frame.reference_side / frame.side) ** 2)
 
 
-def measure_stamps(stamps: Sequence[Stamps], classes: Sequence[ChipClass], settings: Settings) -> list[Measured]:
-    """Turn stamps into fluxes, lost pixels filled in by the mean profile of their class of chips.
+def class_profiles(stamps: Sequence[Stamps], classes: Sequence[ChipClass]) -> dict[str, FloatArray]:
+    """Measure the mean profile of a star for each class of chips.
 
     Parameters
     ----------
     stamps : sequence of Stamps
-        Of all exposures and chips.
+        Of exposures and chips; enough of them to make a mean.
     classes : sequence of ChipClass
         The camera's.
-    settings : Settings
-        ``verify``.
 
     Returns
     -------
-    measured : list of Measured
-        One per entry of `stamps`, of the stars that can be measured.
+    profiles : dict
+        By chip name: light per square arcsec at `_radii`.
     """
     guess = _guess_profile()
-    answers = {}
+    profiles = {}
     for kind in classes:
         mine = [one for one in stamps if one.chip in kind.chips]
         if mine:
             profile = _profile(mine, guess)
-            answers.update({(one.root, one.chip): _measure(one, profile, settings) for one in mine})
-    return [answers[one.root, one.chip] for one in stamps]
+            profiles.update(dict.fromkeys(kind.chips, profile))
+    return profiles
 
 
 def _radii() -> FloatArray:
@@ -360,8 +358,18 @@ def _profile(stamps: Sequence[Stamps], guess: FloatArray) -> FloatArray:
     return profile
 
 
-def _measure(one: Stamps, profile: FloatArray, settings: Settings) -> Measured:
-    """Sum, fill in, and drop what lost too much."""
+def measure_stamps(one: Stamps, profile: FloatArray, settings: Settings) -> Measured:
+    """Turn the stamps of a chip into fluxes, lost pixels filled in by the mean profile; drop what lost too much.
+
+    Parameters
+    ----------
+    one : Stamps
+        Of one chip of one exposure.
+    profile : array
+        Of its class of chips (`class_profiles`).
+    settings : Settings
+        ``verify``.
+    """
     options = settings.verify
     share = _share(one, profile)
     lost = np.where(one.usable, 0.0, share).sum(axis=1)
