@@ -169,6 +169,20 @@ def test_regions_keep_pixels_out():
     assert levels_of([e], regions=[box]).brightness["a"]["WF3"] == pytest.approx(1.2, rel=0.03)
 
 
+def test_limits_keep_pixels_out_whatever_their_number():
+    e = sky_exposure("a", 1.2)
+    chips = []
+    for chip in e.chips.values():
+        sci = chip.sci.copy()
+        sci[:, 80:] += 20.0
+        chips.append(make_chip(chip.name, sci, photflam=chip.photflam, frame=chip.frame))
+    e = make_exposure("a", chips, exptime=EXPTIME)
+    middle = 1.2 * EXPTIME * SCALES["WF3"] ** 2 + 10.0
+    dim, bright = (levels_of([e], **{name: middle}).brightness["a"]["WF3"] for name in ("upper", "lower"))
+    assert dim == pytest.approx(1.2, rel=0.03)
+    assert bright == pytest.approx(1.2 + 20.0 / (EXPTIME * SCALES["WF3"] ** 2), rel=0.03)
+
+
 def test_included_regions_are_the_only_ones_that_count():
     from mizzle.geometry.regions import region_mask
 

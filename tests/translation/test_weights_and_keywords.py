@@ -161,6 +161,12 @@ def test_interpolations_that_are_not_offered_are_said():
         assert settings_of(TASK.values({"blot_interp": "sinc"})).reject.interpolation == "poly5"
 
 
+def test_limits_of_the_sky_are_taken_and_none_is_none():
+    sky = settings_of(TASK.values({"skylower": 0.0, "skyupper": None})).sky
+    assert (sky.lower, sky.upper) == (0.0, None)
+    assert settings_of(TASK.values({"skysub": False, "skylower": 0.0})).sky.method == "none"
+
+
 def test_an_image_is_blotted_by_ten_points(here):
     """A flat image stays flat under every interpolation that is offered."""
     target = WCS(naxis=2)

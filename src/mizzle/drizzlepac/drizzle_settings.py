@@ -59,6 +59,9 @@ def _sky(values: Values) -> dict[str, Any]:
         part["method"] = values.text("skymethod")
     if "skystat" in values.asked:
         part["statistic"] = values.text("skystat")
+    for theirs, ours in (("skylower", "lower"), ("skyupper", "upper")):
+        if values.number(theirs) is not None:
+            part[ours] = values.number(theirs)
     if values.text("skymask_cat"):
         part["exclude"] = values.text("skymask_cat")
     if values.text("skyfile"):

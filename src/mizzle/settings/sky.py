@@ -22,6 +22,12 @@ class SkySettings(Section):
     )
     clip: float = setting(3.0, "Pixels farther than this from the sky do not count.", unit="sigma", ge=1, le=10)
     iterations: int = setting(5, "Most rounds of clipping.", ge=1, le=50)
+    lower: float | None = setting(
+        None, "Pixels below this do not count, whatever the scatter.", unit="DN as recorded", ge=-1e9, le=1e9
+    )
+    upper: float | None = setting(
+        None, "Pixels above this do not count, whatever the scatter.", unit="DN as recorded", ge=-1e9, le=1e9
+    )
     step: int = setting(2, "Every step-th row is used: sky needs no more pixels.", unit="row", ge=1, le=16)
     min_pixels: int = setting(1000, "Fewest sky pixels that make a level.", unit="pixel", ge=10)
     match_by: Literal["exposure", "chip"] = setting(

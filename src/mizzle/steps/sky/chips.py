@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mizzle.geometry.regions import region_mask
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
@@ -62,7 +65,7 @@ def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = 
     if regions:
         bad = bad | region_mask(regions, view.root, view.name, view.frame)[::step]
     found = sky_statistic(
-        sci[~bad],
+        _within(sci[~bad], options.lower, options.upper),
         statistic=options.statistic,
         clip=options.clip,
         iterations=options.iterations,
@@ -71,3 +74,10 @@ def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = 
     if found.n_pixels * step < options.min_pixels:
         found = SkyStatistic(float("nan"), float("nan"), found.n_pixels)
     return ChipSky(view.root, view.name, found, view.brightness)
+
+
+def _within(values: NDArray[np.floating], lower: float | None, upper: float | None) -> NDArray[np.floating]:
+    """Return the values between limits of the user; the array itself where there are none."""
+    if lower is not None:
+        values = values[values >= lower]
+    return values if upper is None else values[values <= upper]
