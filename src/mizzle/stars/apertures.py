@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -174,6 +174,32 @@ def aperture_sums(
     return ApertureSums(flux, var, area, lost)
 
 
+class SkyStatistic(NamedTuple):
+    """What represents the pixels of a sky ring.
+
+    Parameters
+    ----------
+    statistic : str
+        ``"median"``, ``"mean"`` of the clipped pixels, or their ``"mode"``, 3 median - 2 mean.
+    clip : float
+        Clip at this many sigma around the median; sigma is that of the low side, where there are no stars.
+    iterations : int
+        Rounds of clipping.
+    quantum : float
+        Step of the digitization. Pixels are smeared over it, evenly and always in the same way: the median of a
+        low sky in whole DN would jump from one whole DN to the next.
+    """
+
+    statistic: str = "median"
+    clip: float = 2.5
+    iterations: int = 4
+    quantum: float = 0.0
+
+
+#: The clipped median.
+MEDIAN = SkyStatistic()
+
+
 def ring_sky(
     image: NDArray[Any],
     x: ArrayLike,
@@ -181,12 +207,9 @@ def ring_sky(
     radii: tuple[float, float],
     *,
     mask: NDArray[Any] | None = None,
-    statistic: str = "median",
-    clip: float = 2.5,
-    iterations: int = 4,
+    rule: SkyStatistic = MEDIAN,
     min_pixels: int = 20,
     max_pixels: int | None = None,
-    quantum: float = 0.0,
 ) -> RingSky:
     """Measure the sky in rings.
 
@@ -203,19 +226,12 @@ def ring_sky(
         Inner and outer [pixel].
     mask : (ny, nx) array, optional
         Nonzero: leave out.
-    statistic : str
-        ``"median"``, ``"mean"`` of the clipped pixels, or their ``"mode"``, 3 median - 2 mean.
-    clip : float
-        Clip at this many sigma around the median; sigma is that of the low side, where there are no stars.
-    iterations : int
-        Rounds of clipping.
+    rule : SkyStatistic
+        What represents the pixels of a ring.
     min_pixels : int
         Fewest pixels that make a level.
     max_pixels : int, optional
         Use about this many pixels of a larger ring, spread evenly; `min_pixels` shrinks alike.
-    quantum : float
-        Step of the digitization. Pixels are smeared over it, evenly and always in the same way: the median of a
-        low sky in whole DN would jump from one whole DN to the next.
 
     Returns
     -------
@@ -236,27 +252,25 @@ def ring_sky(
     level, sigma = np.full(xs.size, np.nan), np.full(xs.size, np.nan)
     count = np.zeros(xs.size, dtype=np.int64)
     # The golden ratio's multiples fill the unit interval evenly.
-    smear = quantum * (np.mod(np.arange(ring.size) * 0.6180339887498949, 1.0) - 0.5)
+    smear = rule.quantum * (np.mod(np.arange(ring.size) * 0.6180339887498949, 1.0) - 0.5)
     for part in _chunks(xs.size, max(ring.size, 1)):
         index, inside, _, _ = _stamps(image.shape, xs[part], ys[part], half, ring)
         values = image.ravel()[index].astype(np.float32)
         bad = ~inside | ~np.isfinite(values)
         if mask is not None:
             bad |= mask.ravel()[index] != 0
-        if quantum:
+        if rule.quantum:
             values += smear.astype(np.float32)
         values[bad] = np.inf
         values.sort(axis=1)
-        level[part], sigma[part], count[part] = _clipped(
-            values, values.shape[1] - bad.sum(axis=1), statistic, clip, iterations
-        )
+        level[part], sigma[part], count[part] = _clipped(values, values.shape[1] - bad.sum(axis=1), rule)
     few = count < min_pixels
     level[few], sigma[few] = np.nan, np.nan
     return RingSky(level, sigma, count)
 
 
 def _clipped(
-    ordered: NDArray[np.float32], count: NDArray[np.int64], statistic: str, clip: float, iterations: int
+    ordered: NDArray[np.float32], count: NDArray[np.int64], rule: SkyStatistic
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Clip sorted rows, of which the first `count` entries are pixels: level, sigma, pixels left."""
     rows = np.arange(len(ordered))
@@ -264,7 +278,7 @@ def _clipped(
     low, high = np.zeros_like(count), count.copy()
     last = np.maximum(count - 1, 0)
     middle = spread = np.zeros(len(ordered))
-    for _ in range(iterations):
+    for _ in range(rule.iterations):
         span = high - low
         middle = 0.5 * (
             finite[rows, np.minimum(low + np.maximum(span - 1, 0) // 2, last)]
@@ -273,17 +287,17 @@ def _clipped(
         # Of the whole row, so that repeated clipping cannot shrink it without end.
         below = finite[rows, np.minimum(low + np.round(0.1587 * span).astype(np.int64), last)]
         spread = np.maximum(middle - below, 1e-12)
-        new_low = np.minimum((ordered < (middle - clip * spread)[:, None]).sum(axis=1), last)
-        new_high = (ordered <= (middle + clip * spread)[:, None]).sum(axis=1)
+        new_low = np.minimum((ordered < (middle - rule.clip * spread)[:, None]).sum(axis=1), last)
+        new_high = (ordered <= (middle + rule.clip * spread)[:, None]).sum(axis=1)
         if np.array_equal(new_low, low) and np.array_equal(new_high, high):
             break
         low, high = new_low, np.maximum(new_high, new_low + (count > 0))
-    if statistic == "median":
+    if rule.statistic == "median":
         return middle, spread, high - low
     total = np.concatenate([np.zeros((len(ordered), 1)), np.cumsum(finite, axis=1)], axis=1)
     span = np.maximum(high - low, 1)
     mean = (total[rows, high] - total[rows, low]) / span
-    level = {"mean": mean, "mode": 3.0 * middle - 2.0 * mean}.get(statistic, middle)
+    level = {"mean": mean, "mode": 3.0 * middle - 2.0 * mean}.get(rule.statistic, middle)
     return level, spread, high - low
 
 

@@ -306,7 +306,6 @@ def frames_for_pointing(
     vafactor: float = 1.0,
     binning: int = 1,
     settings: GeometrySettings | None = None,
-    tables: DistortionTables | None = None,
 ) -> dict[str, ChipFrame]:
     """Build the frames of a pointing that no header describes yet.
 
@@ -324,11 +323,11 @@ def frames_for_pointing(
         Velocity-aberration factor.
     binning : int
         1, or 2 for MODE AREA.
-    settings, tables : optional
+    settings : GeometrySettings, optional
         As for `build_frames`.
     """
     settings = settings or GeometrySettings()
-    tables = tables or embedded_tables()
+    tables = embedded_tables()
     names = [filters] if isinstance(filters, str) else list(filters)
     chosen, _ = select_filter(tables, names)
     factor = vafactor if settings.velocity_aberration == "on" else 1.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import Places
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
-from mizzle.stars.apertures import aperture_sums, ring_sky
+from mizzle.stars.apertures import SkyStatistic, aperture_sums, ring_sky
 
 FloatArray = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def photometry(
             y[part],
             ring,
             mask=off,
-            statistic=options.sky_statistic,
+            rule=SkyStatistic(options.sky_statistic),
             max_pixels=_RING_PIXELS,
         )
         return sums, sky
@@ -116,7 +116,7 @@ def photometry(
             y[crowded],
             ring,
             mask=empty | (stars == 2),
-            statistic=options.sky_statistic,
+            rule=SkyStatistic(options.sky_statistic),
             max_pixels=_RING_PIXELS,
         )
         level[crowded], sigma[crowded], count[crowded] = again.level, again.sigma, again.n_pixels
@@ -152,7 +152,9 @@ def _ring_excess(
     inner, outer = options.sky_inner / mosaic.grid.scale, (options.sky_inner + options.sky_width) / mosaic.grid.scale
     middle = float(np.sqrt(0.5 * (inner**2 + outer**2)))
     halves = [
-        ring_sky(mosaic.sci, x, y, radii, mask=off, statistic=options.sky_statistic, max_pixels=_RING_PIXELS // 2).level
+        ring_sky(
+            mosaic.sci, x, y, radii, mask=off, rule=SkyStatistic(options.sky_statistic), max_pixels=_RING_PIXELS // 2
+        ).level
         for radii in ((inner, middle), (middle, outer))
     ]
     pull = (halves[1] - halves[0]) / np.sqrt(4.0 * variance[some])

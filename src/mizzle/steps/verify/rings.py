@@ -7,13 +7,11 @@ a pixel: clipping takes it off one chip's ring and leaves it in the other's. In 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model import Chip
-from mizzle.stars.apertures import RingSky, ring_sky
+from mizzle.stars.apertures import RingSky, SkyStatistic, ring_sky
 
 FloatArray = NDArray[np.float64]
 
@@ -84,16 +82,17 @@ def ring_levels(
     sky : RingSky
         Levels per pixel; sigma and number are those of the blocks.
     """
-    options: dict[str, Any] = {"max_pixels": _RING_PIXELS, "statistic": "mean", "clip": 3.0}
+    rule = SkyStatistic("mean", clip=3.0)
     x, y = where
     side = max(1, round(_GRAIN / scale))
     if side == 1:
-        return ring_sky(sci, x, y, ring, mask=off, quantum=1.0, **options)
+        return ring_sky(sci, x, y, ring, mask=off, rule=rule._replace(quantum=1.0), max_pixels=_RING_PIXELS)
     ny, nx = (n // side * side for n in sci.shape)
     parts = [np.s_[i:ny:side, j:nx:side] for i in range(side) for j in range(side)]
     image = np.mean([sci[part] for part in parts], axis=0)
     hidden = np.logical_or.reduce([off[part] for part in parts])
     shift = 0.5 * (side - 1)
     radii = (ring[0] / side, ring[1] / side)
-    quantum = 1.0 / len(parts)
-    return ring_sky(image, (x - shift) / side, (y - shift) / side, radii, mask=hidden, quantum=quantum, **options)
+    rule = rule._replace(quantum=1.0 / len(parts))
+    x, y = (x - shift) / side, (y - shift) / side
+    return ring_sky(image, x, y, radii, mask=hidden, rule=rule, max_pixels=_RING_PIXELS)
