@@ -17,6 +17,12 @@ from row_formula import ROW_AMPLITUDE, row_formula
 def made(wave, side=800, **primary):
     """Evidence of a result whose residuals along the chip's axes are `wave(x, y)` [mas], and 0.3 mas of noise."""
     result = make_result(Scene(n_exposures=2, side=side, n_stars=0), header=primary)
+    if primary.get("MODE") == "AREA":  # as reading has it
+        binned = [
+            replace(e, chips={name: replace(chip, binning=2) for name, chip in e.chips.items()})
+            for e in result.exposures
+        ]
+        result = replace(result, exposures=tuple(binned))
     rng = np.random.default_rng(3)
     tables = {}
     for exposure in result.exposures:

@@ -29,6 +29,10 @@ _BUSY = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
 _LOCK = ".mizzle.lock"
 
 
+#: How often a folder is made anew that other runs take away at the same moment.
+TRIES = 50
+
+
 class ProductSet:
     """Files that take their names together, or not at all.
 
@@ -79,12 +83,13 @@ class ProductSet:
 
     def _make(self, final: Path, staged: Path) -> None:
         """Make the folder for parts; another run may make, or take away again, the folder around it at any moment."""
-        for last in (False, False, True):
+        for last in (*[False] * (TRIES - 1), True):
             try:
                 final.mkdir()
                 self._made.append(final)
             except FileExistsError:
-                if not final.is_dir():
+                # It may be gone again: then once more.
+                if final.exists() and not final.is_dir():
                     raise
             try:
                 staged.mkdir()
