@@ -12,6 +12,7 @@ from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, Sk
 from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge, verify
+from mizzle.steps.verify.sightings import _enough_for_profiles
 from mizzle.steps.verify.solve import gather, pair_table, solve
 from photometry_tools import make_chip, make_exposure
 
@@ -249,6 +250,18 @@ def test_a_mean_profile_of_some_stars_measures_as_one_of_all(scene, monkeypatch)
     for name in CHIPS:
         assert some.proof[name].n_pairs == pytest.approx(every.proof[name].n_pairs, rel=0.02)
         assert some.proof[name].ratio == pytest.approx(every.proof[name].ratio, abs=1e-3)
+
+
+@pytest.mark.parametrize("many", [1, 3, 4, 6])
+def test_the_mean_profile_comes_from_every_chip_of_a_class(monkeypatch, many):
+    """However many exposures are left out: a step over the list of chips would hit the same chip again and again."""
+    wide = SimpleNamespace(classes=(SimpleNamespace(chips=("WF2", "WF3", "WF4")),))
+    side = SimpleNamespace(scale=0.1)
+    views = [SimpleNamespace(root=f"e{n}", name=name, frame=side, camera=wide) for n in range(12) for name in CHIPS[1:]]
+    monkeypatch.setattr("mizzle.steps.verify.sightings.PROFILE_PIXELS", 36 * 100.0 / many)
+    shown = _enough_for_profiles(range(36), [1] * 36, views)
+    assert len(shown) == 36 // many
+    assert {views[i].name for i in shown} == set(CHIPS[1:])
 
 
 def test_no_stars_no_proof():

@@ -140,12 +140,15 @@ def measure_stars(
 
 
 def _enough_for_profiles(seen: Sequence[int], n_stars: Sequence[int], views: Sequence[ChipView]) -> list[int]:
-    """Return views of each class of chips, evenly among all, with as many stars as a mean profile needs."""
+    """Return views of each class of chips, of every so many exposures, with as many stars as a mean profile needs."""
     shown: list[int] = []
     for kind in views[0].camera.classes:
         mine = [i for i in seen if views[i].name in kind.chips]
         pixels = sum(n_stars[i] * (2.0 * APERTURE_ARCSEC / views[i].frame.scale) ** 2 for i in mine)
-        shown += mine[:: max(1, int(pixels / PROFILE_PIXELS))]
+        # Whole exposures: every third view would always be the same chip.
+        roots = list(dict.fromkeys(views[i].root for i in mine))
+        some = set(roots[:: max(1, int(pixels / PROFILE_PIXELS))])
+        shown += [i for i in mine if views[i].root in some]
     return sorted(shown)
 
 
