@@ -135,3 +135,13 @@ def test_every_parameter_of_astrodrizzle_that_chooses_something_is_answered():
     # The grid of single images is not chosen: its center and size have no name of their own.
     unnamed = r"driz_sep_(outnx|outny|ra|dec|crpix1|crpix2|refimage|compress)|combine_[lh]thresh"
     assert [n for n in names if n not in OLD_NAMES and n not in NO_SETTING and not re.fullmatch(unnamed, n)] == []
+
+
+@pytest.mark.parametrize(("low", "high"), [("sky.lower", "sky.upper"), ("reject.combine_low", "reject.combine_high")])
+def test_limits_that_leave_nothing_are_refused(low, high):
+    """One clear message for the setting, in place of too few pixels later on."""
+    assert load_settings(assignments=[f"{low}=1.0", f"{high}=2.0"])
+    assert load_settings(assignments=[f"{low}=1.0"])
+    for value in (1.0, 0.5):
+        with pytest.raises(SettingsError, match=f"{high}: .*above {low}, which is 1"):
+            load_settings(assignments=[f"{low}=1.0", f"{high}={value}"])

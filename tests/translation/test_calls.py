@@ -132,10 +132,42 @@ def test_tweakreg_writes_what_its_callers_open(here):
     for name in ("ua060504m_c0m_sci2_xy_catalog.coo", "ua060504m_c0m_catalog_fit.match", "ua060504m_hlet.fits"):
         assert (here / name).is_file()
     assert (here / "residuals_ua060504m_c0m.png").read_bytes()[:4] == b"\x89PNG"
+    assert (here / "hist2d_ua060504m_c0m.png").read_bytes()[:4] == b"\x89PNG"
     match = np.loadtxt("ua060504m_c0m_catalog_fit.match", usecols=range(17))
     np.testing.assert_allclose(match[:, 6:8], match[:, 0:2] - match[:, 4:6], atol=2e-6)
     with pytest.raises(SettingsError, match="reusename"):
         TweakReg("ua*c0m.fits", updatehdr=True)
+
+
+def test_matches_name_the_same_stars_in_all_files(here):
+    """Numbers and pixels of a pair are those of the catalogs; its places on the frame differ by the pointing alone."""
+    updatewcs("ua*c0m.fits", use_db=False)
+    TweakReg("ua*c0m.fits")
+    first, second = "ua060502m_c0m", "ua060504m_c0m"
+
+    def catalog(stem):
+        return np.concatenate([np.loadtxt(f"{stem}_sci{i}_xy_catalog.coo") for i in range(1, 5)])
+
+    pairs = np.loadtxt(f"{second}_xy_catalog.match", usecols=range(10))
+    assert len(pairs) > 100
+    for stem, columns, number in ((first, (4, 5), 8), (second, (6, 7), 9)):
+        known = {int(row[3]): row[:2] for row in catalog(stem)}
+        found = np.array([known[int(n)] for n in pairs[:, number]])
+        np.testing.assert_allclose(pairs[:, columns], found, atol=1e-4)
+        assert len(set(pairs[:, number])) == len(pairs)
+    apart = pairs[:, 0:2] - pairs[:, 2:4]
+    assert np.abs(apart - np.median(apart, axis=0)).max() < 1.5
+    fit = np.loadtxt(f"{second}_catalog_fit.match", usecols=range(17))
+    seen = fit[:, 12] >= 0
+    assert seen.sum() == len(pairs)
+    np.testing.assert_allclose(fit[seen][:, 8:12], pairs[:, 4:8], atol=1e-6)
+    assert not (here / f"{first}_xy_catalog.match").exists()
+
+
+def test_plots_can_be_left_out(here):
+    updatewcs("ua*c0m.fits", use_db=False)
+    TweakReg("ua*c0m.fits", see2dplot=False, residplot="NO plot")
+    assert not list(here.glob("*.png"))
 
 
 def test_an_aligned_set_stays_where_it_is(here):

@@ -137,6 +137,22 @@ def test_the_product_has_the_keywords_that_callers_read(here):
         assert len(set(hdus[0].header)) == len([key for key in hdus[0].header if key])  # each keyword once
 
 
+def test_the_table_of_inputs_has_every_keyword_of_each_chip(here):
+    updatewcs(ONE, use_db=False)
+    for name, build in (("table_drw_sci.fits", False), ("table_drw.fits", True)):
+        AstroDrizzle(ONE, output="table", build=build, **PLAIN)
+        table = fits.getdata(name, "HDRTAB")
+        primary = fits.getheader(ONE)
+        for row, number in zip(table, range(1, 5), strict=True):
+            header = fits.getheader(ONE, number)
+            for key in ("CRVAL1", "CD1_2", "A_3_0", "PHOTZPT", "IDCTHETA", "DATAMAX", "EXTVER"):
+                assert row[key] == pytest.approx(header[key], rel=1e-12), key
+            for key in ("FILTNAM1", "FLATFILE", "PROPOSID", "PA_V3", "MTFLAG", "SUNANGLE"):
+                assert row[key] == primary[key], key
+        assert not [key for key in table.names if key in ("BITPIX", "NAXIS", "CRVAL1O", "HISTORY")]
+        assert len(table.names) > 200
+
+
 def test_counts_are_counts_in_one_file_and_in_many(here):
     """Counts are rates times the exposure time, GAIN is then electrons per count, and the fill stays as given."""
     for name, units in (("rate", "cps"), ("counts", "counts")):

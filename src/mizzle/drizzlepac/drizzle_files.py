@@ -14,7 +14,8 @@ from mizzle.drizzlepac.product_keywords import call_cards
 from mizzle.geometry.keywords import Card
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.incumbent_files import second_name, write_image
-from mizzle.io.products import grid_cards, header_table, product_cards, product_image, write_mosaic
+from mizzle.io.input_table import header_table
+from mizzle.io.products import grid_cards, product_cards, product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.kernel import blot_chip
 from mizzle.kernel.stack import StackRule, reduce_stack
@@ -62,10 +63,10 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     if names.build:
         files = {plane: f"{names.prefix}.fits[{plane.upper()},1]" for plane in ("sci", "wht", "ctx")}
         more = call_cards(mosaic, result.exposures, values, files)
-        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more, units=units)
+        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more, units=units, all_keywords=True)
         return
     cards = product_cards(mosaic, list(result.exposures), proof, units)
-    table = header_table(mosaic, list(result.exposures))
+    table = header_table(mosaic, result.exposures, all_keywords=True)
     planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
         planes.append(("ctx", mosaic.ctx))

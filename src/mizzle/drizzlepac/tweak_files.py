@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.drizzlepac.tweak_plots import draw_residuals, draw_vectors
+from mizzle.drizzlepac.tweak_matches import on_grid, rows_of, stem, write_matches
+from mizzle.drizzlepac.tweak_plots import draw_histogram, draw_residuals, draw_vectors
 from mizzle.io.atomic import write_bytes, write_text
 from mizzle.io.incumbent_files import write_headerlet, write_reference_frame
 from mizzle.model import Alignment, Exposure, Grid, Runner, Verdict
@@ -18,13 +19,6 @@ from mizzle.steps.align.sources import SourceList, common_pivot, find_all
 from mizzle.translation.grid import frames_of, incumbent_grid
 from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import Values
-
-FloatArray = NDArray[np.float64]
-
-
-def stem(exposure: Exposure) -> str:
-    """Return a file's name without ``.fits``: the start of the names of what belongs to it."""
-    return Path(exposure.path).name.removesuffix(".gz").removesuffix(".fits")
 
 
 def shift_of(exposure: Exposure, alignment: Alignment, grid: Grid) -> tuple[float, float, float, float]:
@@ -70,93 +64,53 @@ def write_shifts(name: str, frame: str, exposures: Sequence[Exposure], alignment
     write_reference_frame(frame, grid)
 
 
-def write_catalogs(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings, runner: Runner) -> None:
+def find_lists(
+    exposures: Sequence[Exposure], settings: Settings, runner: Runner, references: AlignReferences
+) -> list[SourceList]:
+    """Find the sources of all exposures once, for the alignment and for the catalogs."""
+    ordered = sorted(exposures, key=lambda e: e.root)
+    return find_all(ordered, settings, runner, references, common_pivot(ordered))
+
+
+def write_catalogs(exposures: Sequence[Exposure], alignment: Alignment, lists: Sequence[SourceList]) -> None:
     """Write what was found on each chip and on the sky, and what was matched."""
-    pivot = common_pivot(sorted(exposures, key=lambda e: e.root))
-    lists = find_all(sorted(exposures, key=lambda e: e.root), settings, runner, AlignReferences(), pivot)
     found = {entry.root: entry for entry in lists}
     grid = incumbent_grid(frames_of(exposures, alignment))
+    known = {e.root: on_grid(e, found[e.root], alignment, grid) for e in exposures}
     listing = []
     for exposure in exposures:
-        own = found[exposure.root]
-        listing.append("  ".join([Path(exposure.path).name, *_chip_catalogs(exposure, own)]))
-        ra, dec = _on_sky(exposure, own, alignment)
+        own = known[exposure.root]
+        listing.append("  ".join([Path(exposure.path).name, *_chip_catalogs(exposure, own.entry, own.number)]))
         head = f"#Sky positions for: {Path(exposure.path).name}\n#RA        Dec\n#(deg)     (deg)\n"
-        write_text(f"{stem(exposure)}_sky_catalog.coo", head + _rows(np.column_stack([ra, dec]), "%.12f"))
+        write_text(f"{stem(exposure)}_sky_catalog.coo", head + rows_of(own.sky, "%.12f"))
         head = f"#Pixel positions for: {Path(exposure.path).name}\n#X           Y\n#(pix)       (pix)\n"
-        x, y = grid.sky_to_pixel(ra, dec)
-        write_text(f"{stem(exposure)}_refxy_catalog.coo", head + _rows(np.column_stack([x, y]) + 1.0, "%.6f"))
-        _write_matches(exposure, alignment, grid)
+        write_text(f"{stem(exposure)}_refxy_catalog.coo", head + rows_of(own.place + 1.0, "%.6f"))
+        write_matches(exposure, alignment, grid, own, known.get(alignment.reference))
     write_text(f"{stem(exposures[0])}_xy_catfile.list", "\n".join(listing) + "\n")
 
 
-def _chip_catalogs(exposure: Exposure, own: SourceList) -> list[str]:
+def _chip_catalogs(exposure: Exposure, own: SourceList, number: NDArray[np.intp]) -> list[str]:
     """Write the sources of each chip: x, y (1-based), flux, number; return the names."""
-    names, start = [], 0
+    names = []
     flux = 10.0 ** (-0.4 * own.mag)
     for index, chip in enumerate(exposure.chips.values(), 1):
         mine = np.flatnonzero(own.chip == chip.number)
-        table = np.column_stack([own.x[mine] + 1.0, own.y[mine] + 1.0, flux[mine], np.arange(mine.size) + start])
-        start += mine.size
+        table = np.column_stack([own.x[mine] + 1.0, own.y[mine] + 1.0, flux[mine], number[mine]])
         name = f"{stem(exposure)}_sci{index}_xy_catalog.coo"
         head = f"# Source catalog derived for {Path(exposure.path).name}\n# Columns: \n"
         head += "#    X      Y         Flux       ID\n"
-        write_text(name, f"{head}#   (pixels)   (pixels)\n{_rows(table, ('%.5f', '%.5f', '%.6g', '%d'))}")
+        write_text(name, f"{head}#   (pixels)   (pixels)\n{rows_of(table, ('%.5f', '%.5f', '%.6g', '%d'))}")
         names.append(name)
     return names
 
 
-def _on_sky(exposure: Exposure, own: SourceList, alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """Return the aligned sky positions of sources [deg]."""
-    ra, dec = np.full(len(own), np.nan), np.full(len(own), np.nan)
-    for name, chip in exposure.chips.items():
-        mine = own.chip == chip.number
-        ra[mine], dec[mine] = alignment.frame(exposure, name).pixel_to_sky(own.x[mine], own.y[mine])
-    return ra, dec
-
-
-def _write_matches(exposure: Exposure, alignment: Alignment, grid: Grid) -> None:
-    """Write the matched stars in the columns of the incumbent's file; what belongs to one reference star is 0."""
-    table = alignment.tables.get(exposure.root, {})
-    if "x" not in table:
-        return
-    rows = np.zeros((len(table["x"]), 17))
-    numbers = {chip.number: name for name, chip in exposure.chips.items()}
-    for number, name in numbers.items():
-        mine = table["chip"] == number
-        x, y = table["x"][mine], table["y"][mine]
-        fit = alignment.frame(exposure, name).pixel_to_sky(x, y)
-        rows[mine, 2:4] = np.column_stack(grid.sky_to_pixel(*exposure.chips[name].frame.pixel_to_sky(x, y))) + 1.0
-        rows[mine, 4:6] = np.column_stack(grid.sky_to_pixel(*fit)) + 1.0
-        rows[mine, 15:17] = np.column_stack(fit)
-    residual = np.column_stack([table["dx"], table["dy"]]) / 3.6e6 @ np.linalg.inv(grid.cd).T
-    rows[:, 6:8] = residual
-    rows[:, 0:2] = rows[:, 4:6] + residual
-    rows[:, 10], rows[:, 11], rows[:, 14] = table["x"] + 1.0, table["y"] + 1.0, table["chip"]
-    rows[:, 13] = np.arange(len(rows))
-    names = (
-        *("X (reference)", "Y (reference)", "X (input)", "Y (input)", "X (fit)", "Y (fit)", "X (residual)"),
-        *("Y (residual)", "Original X (reference)", "Original Y (reference)", "Original X (input)"),
-        *("Original Y (input)", "Ref ID", "Input ID", "Input EXTVER ID", "RA (fit)", "Dec (fit)", "Ref source"),
-    )
-    head = "".join(f"#     Column {number}: {name}\n" for number, name in enumerate(names, 1))
-    formats = (*["%.6f"] * 12, "%d", "%d", "%d", "%.12f", "%.12f")
-    body = "".join(f"{line}    {alignment.reference}\n" for line in _rows(rows, formats).splitlines())
-    write_text(f"{stem(exposure)}_catalog_fit.match", f"# Input image: {Path(exposure.path).name}\n{head}{body}")
-
-
-def _rows(table: FloatArray, formats: str | Sequence[str]) -> str:
-    """Return a table as text."""
-    each = [formats] * table.shape[1] if isinstance(formats, str) else list(formats)
-    line = "  ".join(each)
-    return "".join(line % tuple(row) + "\n" for row in table.tolist())
-
-
 def write_plots(exposures: Sequence[Exposure], alignment: Alignment, values: Values) -> None:
-    """Draw the residuals of each exposure, as asked: against x and y, and as vectors."""
+    """Draw, as asked, how offsets were voted on, and the residuals: against x and y, and as vectors."""
     wanted = values.text("residplot").lower()
     for exposure in exposures:
         table = alignment.tables.get(exposure.root, {})
+        if values.flag("see2dplot") and exposure.root != alignment.reference and "histogram" in table:
+            write_bytes(f"hist2d_{stem(exposure)}.png", draw_histogram(table, Path(exposure.path).name))
         if "x" not in table:
             continue
         if wanted in ("both", "residuals"):

@@ -24,15 +24,15 @@ def _panel(draw: Any, corner: tuple[int, int], x: NDArray[Any], y: NDArray[Any],
     px = left + (x - low) / (high - low) * wide
     py = top + (1 - y / most) / 2 * tall
     for a, b in zip(px.tolist(), py.tolist(), strict=True):
-        draw.ellipse((a - 2, b - 2, a + 2, b + 2), fill="#1f5fa8")
+        draw.rectangle((a - 1, b - 1, a + 1, b + 1), fill="#1f5fa8")
     draw.text((left, top + tall + 4), f"{names[0]}: {low:.0f} to {high:.0f} pixel", fill="black")
     draw.text((left, top - 14), f"{names[1]}: within {most:.1f} mas", fill="black")
 
 
-def _picture(size: tuple[int, int], title: str) -> tuple[Any, Any]:
+def _picture(size: tuple[int, int], title: str, mode: str = "P") -> tuple[Any, Any]:
     from PIL import Image, ImageDraw
 
-    canvas = Image.new("P", size, "white")  # few colors: a third of the bytes
+    canvas = Image.new(mode, size, "white")  # a palette of few colors takes a third of the bytes
     draw = ImageDraw.Draw(canvas)
     draw.text((_EDGE, 6), title, fill="black")
     return canvas, draw
@@ -83,4 +83,35 @@ def draw_vectors(table: Table, name: str) -> bytes:
         for a, b, c, d in zip(px.tolist(), py.tolist(), ex.tolist(), ey.tolist(), strict=True):
             draw.line((a, b, c, d), fill="#1f5fa8", width=1)
             draw.ellipse((a - 1, b - 1, a + 1, b + 1), fill="black")
+    return _png(canvas)
+
+
+def draw_histogram(table: Table, name: str) -> bytes:
+    """Draw how often each offset between an exposure's sources and another's occurs; return a PNG.
+
+    Parameters
+    ----------
+    table : mapping
+        ``histogram`` (m, m) of pairs, north first, and ``histogram_extent`` [arcsec].
+    name : str
+        Of the exposure.
+    """
+    from PIL import Image
+
+    counts, extent = np.asarray(table["histogram"], dtype=float), float(table["histogram_extent"][0])
+    side = len(counts)
+    cell = max(1, 400 // side)
+    tones = 255 - np.round(255 * np.sqrt(counts / max(1.0, counts.max()))).astype(np.uint8)
+    picture = np.kron(tones[::-1], np.ones((cell, cell), np.uint8))
+    canvas, draw = _picture((side * cell + 2 * _EDGE, side * cell + 2 * _EDGE), f"{name}: offsets of pairs", "RGB")
+    canvas.paste(Image.fromarray(picture).convert("RGB"), (_EDGE, _EDGE))
+    middle = _EDGE + side * cell / 2
+    for a, b in ((12, 0), (0, 12)):
+        draw.line((middle - a, middle - b, middle + a, middle + b), fill="#c03020")
+    peak = np.unravel_index(counts.argmax(), counts.shape)
+    north, east = ((k + 0.5) / side * 2 * extent - extent for k in peak)
+    words = (
+        f"{counts.max():.0f} pairs at {east:+.2f}, {north:+.2f} arcsec east, north; panel: {extent:.2f} to all sides"
+    )
+    draw.text((_EDGE, _EDGE + side * cell + 6), words, fill="black")
     return _png(canvas)

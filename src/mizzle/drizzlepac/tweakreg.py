@@ -144,14 +144,16 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
         exposures = read_exposures(request.paths, request.settings)
         references, more, settings = references_of(values, exposures, request.settings)
         runner = make_runner()
-        alignment = align([*exposures, *more], settings, runner, references=references)
+        catalogs = values.flag("writecat") and not values.flag("clean")
+        lists = tweak_files.find_lists([*exposures, *more], settings, runner, references) if catalogs else None
+        alignment = align([*exposures, *more], settings, runner, references=references, lists=lists)
         own = {exposure.root: alignment.exposures[exposure.root] for exposure in exposures}
         tweak_files.describe(log, exposures, alignment)
         if values.flag("shiftfile"):
             tweak_files.write_shifts(values.text("outshifts"), values.text("outwcs"), exposures, alignment)
         _refuse_failures(exposures, own)
-        if values.flag("writecat") and not values.flag("clean"):
-            tweak_files.write_catalogs(exposures, alignment, settings, runner)
+        if lists is not None:
+            tweak_files.write_catalogs(exposures, alignment, lists)
         tweak_files.write_plots(exposures, alignment, values)
         if values.flag("updatehdr"):
             for exposure in exposures:

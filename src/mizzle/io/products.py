@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
 from mizzle.io.inherited_cards import inherited_cards
+from mizzle.io.input_table import header_table, printable
 from mizzle.io.product_names import SEPARATE
 from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint, worst
 from mizzle.model.camera import Camera
@@ -38,6 +39,7 @@ def write_mosaic(
     *,
     compress: Literal["none", "context", "all"] = "none",
     units: Units = "rate",
+    all_keywords: bool = False,
 ) -> Path:
     """Write a mosaic with its weights, errors, context, table of inputs and the proof of its zeropoint.
 
@@ -57,6 +59,8 @@ def write_mosaic(
         Images that are tile-compressed, without loss: ``none``, ``context`` or ``all``.
     units : str
         Of SCI and ERR: ``rate``, or ``counts`` or ``electrons`` in EXPTIME.
+    all_keywords : bool
+        The table holds every keyword of the inputs.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def write_mosaic(
                 stream.write(_as_bytes(_packed(_untouchable(array), make_header(cards), name)))
             else:
                 write_image(stream, array, make_header(cards), name)
-        stream.write(_as_bytes(header_table(mosaic, inputs)))
+        stream.write(_as_bytes(header_table(mosaic, inputs, all_keywords=all_keywords)))
     return Path(path)
 
 
@@ -251,13 +255,6 @@ def _room(value: Any) -> int:
     return max(0, 80 - 10 - max(width, 20) - 3)
 
 
-def printable(value: Any) -> Any:
-    """Return a value FITS can hold: hostile control characters become blanks, texts fit one card."""
-    if isinstance(value, str):
-        return "".join(sign if " " <= sign <= "~" else " " for sign in value)[:66]
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, units: Units = "rate") -> list[Card]:
     """Return all cards of a product in one header, for a file with the image in PRIMARY."""
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
@@ -416,37 +413,3 @@ def grid_cards(grid: Grid) -> list[Card]:
         ("ORIENTAT", grid.orientation(), "[deg] position angle of the y axis"),
         ("WCSNAME", "MIZZLE", "common grid"),
     ]
-
-
-def header_table(mosaic: Mosaic, exposures: list[Exposure]) -> fits.BinTableHDU:
-    """Return HDRTAB: a row per input chip."""
-    from astropy.io import fits
-
-    by_root: Mapping[str, Exposure] = {exposure.root: exposure for exposure in exposures}
-    rows = mosaic.inputs
-    chips = [by_root[item.root].chips[item.chip] for item in rows]
-    columns: list[tuple[str, str, str, list[Any]]] = [
-        ("ROOTNAME", "40A", "", [item.root for item in rows]),
-        ("CHIP", "8A", "", [item.chip for item in rows]),
-        ("DETECTOR", "J", "", [by_root[item.root].camera.number(item.chip) for item in rows]),
-        ("EXPTIME", "D", "s", [item.exptime for item in rows]),
-        ("EXPSTART", "D", "d", [by_root[item.root].mjd_start for item in rows]),
-        ("DATE-OBS", "10A", "", [by_root[item.root].date_obs for item in rows]),
-        ("ATODGAIN", "J", "", [by_root[item.root].atodgain for item in rows]),
-        ("GAIN", "D", "electron/DN", [chip.gain for chip in chips]),
-        ("RDNOISE", "D", "electron", [chip.read_noise for chip in chips]),
-        ("PHOTFLAM", "D", "", [chip.photflam for chip in chips]),
-        ("PHOTPLAM", "D", "Angstrom", [chip.photplam for chip in chips]),
-        ("PHOTMODE", "40A", "", [printable(chip.photmode) for chip in chips]),
-        ("FLUXSCAL", "D", "", [item.factor for item in rows]),
-        ("MDRIZSKY", "D", "DN", [item.sky for item in rows]),
-        ("WEIGHT", "D", "", [item.weight for item in rows]),
-        ("IDCSCALE", "D", "arcsec", [item.frame_scale for item in rows]),
-    ]
-    made = [fits.Column(name=n, format=f, unit=u or None, array=np.array(v)) for n, f, u, v in columns]
-    # The same as BinTableHDU.from_columns, which imports astropy.table: that takes longer than all the writing.
-    hdu = fits.BinTableHDU(name="HDRTAB")
-    hdu.data = fits.FITS_rec.from_columns(fits.ColDefs(made))
-    hdu.columns = hdu.data.columns
-    hdu.update_header()
-    return hdu

@@ -33,3 +33,10 @@ def setting(default: Any, description: str, *, unit: str = "", **limits: Any) ->
     if isinstance(default, tuple):
         limits.setdefault("strict", False)  # TOML and JSON give lists
     return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def above(value: float | None, lower: float | None, name: str) -> float | None:
+    """Return an upper limit; a lower limit called `name` that is not below it leaves nothing, and is refused."""
+    if value is not None and lower is not None and not lower < value:
+        raise ValueError(f"it must lie above {name}, which is {lower:g}")
+    return value

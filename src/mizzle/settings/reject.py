@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mizzle.settings.base import Section, setting
+from pydantic import ValidationInfo, field_validator
+
+from mizzle.settings.base import Section, above, setting
 
 
 class RejectSettings(Section):
@@ -151,3 +153,8 @@ class RejectSettings(Section):
     single_structure: float = setting(
         0.1, "Single exposure: how well smooth structure is known, relative to itself.", ge=0, le=1
     )
+
+    @field_validator("combine_high")
+    @classmethod
+    def _above_low(cls, value: float | None, info: ValidationInfo) -> float | None:
+        return above(value, info.data.get("combine_low"), "reject.combine_low")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mizzle.settings.base import Section, setting
+from pydantic import ValidationInfo, field_validator
+
+from mizzle.settings.base import Section, above, setting
 
 
 class SkySettings(Section):
@@ -40,3 +42,8 @@ class SkySettings(Section):
     )
     file: str = setting("", "Table of sky levels for method user: columns sky and root, chip.")
     exclude: str = setting("", "DS9 region file (fk5 or image): what its regions hold is kept out of the statistics.")
+
+    @field_validator("upper")
+    @classmethod
+    def _above_lower(cls, value: float | None, info: ValidationInfo) -> float | None:
+        return above(value, info.data.get("lower"), "sky.lower")

@@ -203,6 +203,5 @@ def _given(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
 #: Ends of names of files that the incumbents write, and mizzle does not.
 _NOT_WRITTEN = (
     *("staticMask.fits", "_single_mask.fits", "_final_mask.fits", "_dqmask.fits", "skymatch_mask", "_d2im.fits"),
-    *("_xy_catalog.match", "hist2d_"),
 )
 _OTHER = frozenset({"input", "files", "editpars", "configobj", "imagefindcfg", "refimagefindcfg", "wcsmap"})

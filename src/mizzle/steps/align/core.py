@@ -37,6 +37,7 @@ def align(
     runner: Runner,
     *,
     references: AlignReferences | None = None,
+    lists: Sequence[SourceList] | None = None,
 ) -> Alignment:
     """Bring all exposures onto one frame.
 
@@ -50,6 +51,8 @@ def align(
         Where sources are found and pairs matched.
     references : AlignReferences, optional
         What was read from files: catalog, image, regions, sources, shifts.
+    lists : sequence of SourceList, optional
+        What `find_all` finds in these exposures, sorted by root, by somebody who has it already.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def align(
         return alone(exposures)
     ordered = sorted(exposures, key=lambda e: e.root)
     pivot = common_pivot(ordered)
-    lists = find_all(ordered, settings, runner, references, pivot)
+    if lists is None:
+        lists = find_all(ordered, settings, runner, references, pivot)
     order = [e.root for e in exposures]
     alignment = align_lists(lists, choice, runner, pivot=pivot, order=order, catalog=catalog)
     return tell_reference(place_unmatched(exposures, alignment, settings), choice)
