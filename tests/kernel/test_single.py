@@ -171,6 +171,26 @@ def test_light_is_fitted_as_well_as_by_an_active_set(twin):
         assert best**2 <= (weight * left**2).sum() * (1 + 1e-9) <= best**2 + 1.5
 
 
+def test_a_fit_that_is_good_enough_is_left(twin):
+    """Where the least residual is below what is asked, any residual below that will do; elsewhere nothing changes."""
+    values, weights = windows_of(np.random.default_rng(7), 40)
+    chi2 = [(weights * fit_light(values, weights, TEMPLATES, good=good) ** 2).sum(axis=1) for good in (0.0, 6.0)]
+    easy = chi2[0] < 5.0
+    assert 5 < easy.sum() < 35
+    assert (chi2[1][easy] <= 6.0).all()
+    np.testing.assert_array_less(chi2[1], np.maximum(chi2[0] + 1.5, 6.0))
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+def test_twins_leave_the_same_fits():
+    values, weights = windows_of(np.random.default_rng(8), 60)
+    answers = []
+    for name in TWINS:
+        with using(name):
+            answers.append(fit_light(values, weights, TEMPLATES, good=5.0))
+    np.testing.assert_array_equal(*answers)
+
+
 def test_fits_of_nothing_and_of_pixels_that_say_nothing(twin):
     assert fit_light(np.zeros((0, 25)), np.zeros((0, 25)), TEMPLATES).shape == (0, 25)
     values = np.full((2, 25), -3.0)

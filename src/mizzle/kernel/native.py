@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 8
+ABI = 9
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
@@ -188,7 +188,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_find_sharp": (_INT, (_PTR, _PTR, _I64, _I64, *[_F32] * 4, _PTR, _INT)),
     "mz_single_peaks": (_I64, (ctypes.POINTER(SingleStruct), *[_PTR] * 4)),
     "mz_single_follow": (_INT, (ctypes.POINTER(SingleStruct), *[_PTR] * 5, _I64, _PTR)),
-    "mz_fit_light": (_INT, (_PTR, _I64, _I64, _PTR, _PTR, _I64)),
+    "mz_fit_light": (_INT, (_PTR, _I64, _I64, _PTR, _PTR, _I64, _F64)),
     # smooth light
     "mz_sample": (_I64, (ctypes.POINTER(SamplerStruct), _PTR, _PTR, _PTR, _I64, *[_PTR] * 5)),
     "mz_nearest": (_INT, (_PTR, _I64, _I64, _I64, _I64, _PTR)),

@@ -29,6 +29,8 @@ FITS = 2
 STRAY = 0.003
 #: The sky is taken this much lower than the dark pixels say, so that chance makes no peak a ray [sigma].
 LOWER = 0.5
+#: A fit is good enough at this share of the chi-square beyond which light does not explain a peak.
+GOOD = 0.5
 #: Rows and columns between the places that tell a chip's typical sky.
 LATTICE = 29
 
@@ -100,7 +102,14 @@ class Explained:
 
 
 def explain_peaks(
-    pixels: PeakPixels, hidden: Mask, peaks: Peaks, templates: FloatArray, *, doubt: float, darkest: float = math.inf
+    pixels: PeakPixels,
+    hidden: Mask,
+    peaks: Peaks,
+    templates: FloatArray,
+    *,
+    doubt: float,
+    limit: float,
+    darkest: float = math.inf,
 ) -> Explained:
     """Fit light to the windows around peaks.
 
@@ -116,6 +125,8 @@ def explain_peaks(
         What light makes of a window (`light_templates`).
     doubt : float
         How well they are known, relative to themselves.
+    limit : float
+        Chi-square beyond which light does not explain a peak; fits far below it are not refined.
     darkest : float
         No sky is brighter than this [electron].
     """
@@ -128,7 +139,7 @@ def explain_peaks(
     for number in range(FITS + 1):
         variance = floor + light + (doubt * light) ** 2
         if number < FITS:
-            rest = fit_light(seen, np.where(off, 0.0, 1.0 / variance), templates)
+            rest = fit_light(seen, np.where(off, 0.0, 1.0 / variance), templates, good=GOOD * limit)
             light = np.maximum(seen - rest, 0.0)
     misfit = np.where(off, 0.0, rest**2 / variance).sum(axis=1)
     return Explained(misfit, seen - rest, np.sqrt(variance), sky)

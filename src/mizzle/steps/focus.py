@@ -154,7 +154,8 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
     pixels = PeakPixels(electrons, bad, noise.floor)
     peaks = Peaks(row, column, dark_around(electrons, row, column))
     templates = light_templates(chip_star(exposure.camera, chip, defocus=0.0), *LENIENT[:1])
-    explained = explain_peaks(pixels, bad, peaks, templates, doubt=LENIENT[1], darkest=typical_sky(pixels))
+    dark = typical_sky(pixels)
+    explained = explain_peaks(pixels, bad, peaks, templates, doubt=LENIENT[1], limit=EXPLAINED, darkest=dark)
     real = explained.misfit < EXPLAINED
     return _stamps(electrons, bad, (row[real], column[real]), floor, winged=False)
 

@@ -83,7 +83,7 @@ def follow_rays(
     return out
 
 
-def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) -> FloatArray:
+def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray, *, good: float = 0.0) -> FloatArray:
     """Take off each set of pixels the best sum of templates, none of them negative; return what is left.
 
     Non-negative least squares by coordinate descent: every step lowers chi-square, and the answer is the same whatever
@@ -95,6 +95,8 @@ def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) ->
         Pixels, and one over their variance; 0 where a pixel says nothing.
     templates : (m, n) array
         What one unit of light makes of the pixels.
+    good : float
+        Chi-square that needs no better fit.
 
     Returns
     -------
@@ -108,10 +110,12 @@ def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) ->
     rest, weight, stars = (np.ascontiguousarray(np.pad(a, width), np.float64) for a in (values, weights, templates))
     library = native.library()
     if library is None:
-        return np.asarray(numpy_twin.fit_light(rest, weight, stars)[:, :n])
+        return np.asarray(numpy_twin.fit_light(rest, weight, stars, good=good)[:, :n])
     sides = (stars.shape[0], stars.shape[1])
     native.raise_on_status(
-        library.mz_fit_light(native.pointer(stars), *sides, native.pointer(weight), native.pointer(rest), len(rest))
+        library.mz_fit_light(
+            native.pointer(stars), *sides, native.pointer(weight), native.pointer(rest), len(rest), good
+        )
     )
     return np.asarray(rest[:, :n])
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mizzle.arrays import FloatArray, Image, Indices, Mask
 from mizzle.kernel.pixels.numpy_twin import grow
-from mizzle.kernel.single.types import ENOUGH, GREEDY, LANES, NEIGHBORS, SWEEPS, Peaks, SingleRule
+from mizzle.kernel.single.types import ENOUGH, GREEDY, LANES, NEIGHBORS, ROUNDS, SWEEPS, Peaks, SingleRule
 
 #: Sets of pixels fitted at once.
 BLOCK = 512
@@ -49,20 +49,19 @@ def _excess(image: Image, hidden: Mask, rule: SingleRule) -> tuple[Image, Image]
     return image - background, noise
 
 
-def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray) -> FloatArray:
+def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray, *, good: float = 0.0) -> FloatArray:
     """Return what the best sum of templates leaves of each set of pixels; see `front.fit_light`."""
     rest = np.array(values, np.float64)
     for start in range(0, len(rest), BLOCK):
         some = slice(start, start + BLOCK)
-        rest[some] = _rest_of(rest[some], weights[some], templates)
+        rest[some] = _rest_of(rest[some], weights[some], templates, good)
     return rest
 
 
-def _rest_of(rest: FloatArray, weight: FloatArray, templates: FloatArray) -> FloatArray:
+def _rest_of(rest: FloatArray, weight: FloatArray, templates: FloatArray, good: float) -> FloatArray:
     """Fit some sets by coordinate descent: at first the template that helps most, then all in turn."""
     norm = np.stack([_dot(weight * star, star) for star in templates], axis=1)
-    light, every = np.zeros(norm.shape), np.arange(len(rest))
-    active = every
+    light, active = np.zeros(norm.shape), np.arange(len(rest))
     for _ in range(GREEDY):
         slope = np.stack([_dot(weight[active] * rest[active], star) for star in templates], axis=1)
         move, gained = _moves(light[active], slope, norm[active])
@@ -72,17 +71,30 @@ def _rest_of(rest: FloatArray, weight: FloatArray, templates: FloatArray) -> Flo
         active, best, step = active[helps], best[helps], move[row, best][helps]
         light[active, best] += step
         rest[active] -= step[:, None] * templates[best]
-    last = np.full(len(rest), np.inf)
-    for _ in range(SWEEPS):
+
+    def sweep(which: Indices, every: bool) -> FloatArray:
         for number, star in enumerate(templates):
-            slope = _dot(weight[active] * rest[active], star)
-            move, _ = _moves(light[active, number], slope, norm[active, number])
-            light[active, number] += move
-            rest[active] -= move[:, None] * star
-        chi2 = _dot(weight[active] * rest[active], rest[active])
-        better = ~(last[active] - chi2 < ENOUGH)
-        last[active] = chi2
-        active = active[better]
+            some = which if every else which[light[which, number] > 0.0]
+            if not some.size:
+                continue
+            slope = _dot(weight[some] * rest[some], star)
+            move, _ = _moves(light[some, number], slope, norm[some, number])
+            light[some, number] += move
+            rest[some] -= move[:, None] * star
+        return _dot(weight[which] * rest[which], rest[which])
+
+    chi2 = np.full(len(rest), np.inf)
+    for _ in range(ROUNDS):
+        before = chi2[active]
+        chi2[active] = sweep(active, True)
+        active = active[~(before - chi2[active] < ENOUGH)]
+        settling = active
+        for _ in range(SWEEPS):
+            settling = settling[chi2[settling] > good]
+            last = chi2[settling]
+            chi2[settling] = sweep(settling, False)
+            settling = settling[~(last - chi2[settling] < ENOUGH)]
+        active = active[chi2[active] > good]
     return rest
 
 

@@ -10,7 +10,7 @@ from mizzle.arrays import FloatArray, Indices
 #: The eight neighbors of a peak: (dy, dx).
 NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 #: Fits of light: templates chosen one by one at first, most sweeps over all, the gain of chi-square that ends them.
-GREEDY, SWEEPS, ENOUGH = 4, 40, 0.01
+GREEDY, ROUNDS, SWEEPS, ENOUGH = 4, 10, 20, 0.01
 #: Sums of products are made in so many lanes.
 LANES = 4
 

@@ -306,7 +306,7 @@ MZ_EXPORT int mz_single_follow(const mz_single *q, const float *electrons, const
     return ready ? 0 : 2;
 }
 
-enum { LANES = 4, SWEEPS = 40, GREEDY = 4 };
+enum { LANES = 4, SWEEPS = 20, ROUNDS = 10, GREEDY = 4 };
 static const double ENOUGH = 0.01; /* a sweep that betters chi-square by less is the last */
 
 /* Sum of products; `n` is a multiple of LANES, and each lane adds up its own. */
@@ -320,62 +320,100 @@ MZ_INLINE double dot(const double *restrict a, const double *restrict b, int64_t
 }
 
 /* One fit by coordinate descent: the amplitudes `light` (m) of templates that leave the least residual, none negative.
- * `rest` (n) holds the data at first, and what is left at last; `scaled` (n) and `norm` (m) are room. */
-static void fit_one(const double *templates, int64_t m, int64_t n, const double *restrict weight, double *restrict rest,
-                    double *restrict scaled, double *restrict norm, double *restrict light)
+ * `rest` (n) holds the data at first, and what is left at last; `scaled` (n) is that times `weight`. */
+typedef struct {
+    const double *templates, *weight;
+    int64_t m, n;
+    double good; /* chi-square that needs no better fit */
+    double *restrict rest, *restrict scaled, *restrict norm, *restrict light;
+} light_fit;
+
+MZ_INLINE void add_light(const light_fit *f, int64_t t, double move)
 {
-    for (int64_t t = 0; t < m; t++) {
-        const double *star = templates + t * n;
-        for (int64_t i = 0; i < n; i++)
-            scaled[i] = weight[i] * star[i];
-        norm[t] = dot(scaled, star, n), light[t] = 0.0;
+    const double *star = f->templates + t * f->n;
+    f->light[t] += move;
+    for (int64_t i = 0; i < f->n; i++) {
+        f->rest[i] -= move * star[i];
+        f->scaled[i] = f->weight[i] * f->rest[i];
     }
-    for (int64_t i = 0; i < n; i++)
-        scaled[i] = weight[i] * rest[i];
-    double last = INFINITY;
-    for (int sweep = 0; sweep < GREEDY + SWEEPS; sweep++) {
-        int64_t best = -1;
-        double gain = 0.0, step = 0.0;
-        for (int64_t t = 0; t < m; t++) {
-            const double *star = templates + t * n;
-            if (!(norm[t] > 0.0))
-                continue;
-            const double slope = dot(scaled, star, n), to = light[t] + slope / norm[t];
-            const double move = (to > 0.0 ? to : 0.0) - light[t];
-            if (sweep < GREEDY) { /* at first only the template that helps most */
-                const double gained = move * (2.0 * slope - move * norm[t]);
-                if (gained > gain)
-                    gain = gained, best = t, step = move;
-                continue;
-            }
-            if (move == 0.0)
-                continue;
-            light[t] += move;
-            for (int64_t i = 0; i < n; i++) {
-                rest[i] -= move * star[i];
-                scaled[i] = weight[i] * rest[i];
-            }
-        }
-        if (sweep < GREEDY) {
-            if (best < 0)
-                return;
-            light[best] += step;
-            for (int64_t i = 0; i < n; i++) {
-                rest[i] -= step * templates[best * n + i];
-                scaled[i] = weight[i] * rest[i];
-            }
+}
+
+/* The best change of one amplitude; `slope` is half of what chi-square falls at first. */
+MZ_INLINE double best_move(const light_fit *f, int64_t t, double *slope)
+{
+    if (!(f->norm[t] > 0.0))
+        return *slope = 0.0;
+    *slope = dot(f->scaled, f->templates + t * f->n, f->n);
+    const double to = f->light[t] + *slope / f->norm[t];
+    return (to > 0.0 ? to : 0.0) - f->light[t];
+}
+
+/* The one change that helps most. Returns 0 when none does. */
+static int add_best(const light_fit *f)
+{
+    int64_t best = -1;
+    double gain = 0.0, step = 0.0, slope;
+    for (int64_t t = 0; t < f->m; t++) {
+        const double move = best_move(f, t, &slope), gained = move * (2.0 * slope - move * f->norm[t]);
+        if (gained > gain)
+            gain = gained, best = t, step = move;
+    }
+    if (best < 0)
+        return 0;
+    add_light(f, best, step);
+    return 1;
+}
+
+/* Change each amplitude in turn, or only those above zero; return chi-square. */
+static double sweep(const light_fit *f, int all)
+{
+    double slope;
+    for (int64_t t = 0; t < f->m; t++) {
+        if (!all && !(f->light[t] > 0.0))
             continue;
-        }
-        const double chi2 = dot(scaled, rest, n);
-        if (last - chi2 < ENOUGH)
+        const double move = best_move(f, t, &slope);
+        if (move != 0.0)
+            add_light(f, t, move);
+    }
+    return dot(f->scaled, f->rest, f->n);
+}
+
+static void fit_one(const light_fit *f)
+{
+    for (int64_t t = 0; t < f->m; t++) {
+        const double *star = f->templates + t * f->n;
+        for (int64_t i = 0; i < f->n; i++)
+            f->scaled[i] = f->weight[i] * star[i];
+        f->norm[t] = dot(f->scaled, star, f->n), f->light[t] = 0.0;
+    }
+    for (int64_t i = 0; i < f->n; i++)
+        f->scaled[i] = f->weight[i] * f->rest[i];
+    for (int step = 0; step < GREEDY; step++)
+        if (!add_best(f))
             return;
-        last = chi2;
+    /* Few templates carry light, and it is among these that it moves slowly: they settle before all are asked again. */
+    double chi2 = INFINITY;
+    for (int round = 0; round < ROUNDS; round++) {
+        const double before = chi2;
+        chi2 = sweep(f, 1);
+        if (before - chi2 < ENOUGH)
+            return;
+        for (int k = 0; k < SWEEPS && chi2 > f->good; k++) {
+            const double last = chi2;
+            chi2 = sweep(f, 0);
+            if (last - chi2 < ENOUGH)
+                break;
+        }
+        if (chi2 <= f->good)
+            return;
     }
 }
 
 /* What is left of each of `count` sets of n pixels when the best sum of m templates, none of them negative, is taken
- * off: in place of the data, in `rest`. n is a multiple of 4. Returns 1 when the job makes no sense, 2 without memory. */
-MZ_EXPORT int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count)
+ * off: in place of the data, in `rest`. n is a multiple of 4. A fit ends when its chi-square is no more than `good`.
+ * Returns 1 when the job makes no sense, 2 without memory. */
+MZ_EXPORT int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count,
+                           double good)
 {
     if (m < 1 || n < 1 || n % LANES || count < 0)
         return 1;
@@ -383,7 +421,10 @@ MZ_EXPORT int mz_fit_light(const double *templates, int64_t m, int64_t n, const 
     if (!room)
         return 2;
     for (int64_t k = 0; k < count; k++)
-        fit_one(templates, m, n, weight + k * n, rest + k * n, room, room + n, room + n + m);
+    {
+        const light_fit fit = {templates, weight + k * n, m, n, good, rest + k * n, room, room + n, room + n + m};
+        fit_one(&fit);
+    }
     free(room);
     return 0;
 }

@@ -18,7 +18,8 @@ int mz_single_follow(const mz_single *q, const float *electrons, const uint8_t *
                      const uint8_t *track, const int64_t *rays, int64_t count, uint8_t *out);
 
 /* `templates` (m, n); `weight`, `rest` (count, n). */
-int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count);
+int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count,
+                 double good);
 
 /* Pixels sharper than the optics allow, of a chip whose outermost pixels are bad: see laplacian.c. */
 int mz_find_sharp(const float *electrons, const uint8_t *bad, int64_t ny, int64_t nx, float floor, float sigma,

@@ -108,7 +108,8 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
     misfit, fitted, noise = np.zeros(n), np.zeros((n, templates.shape[1])), np.ones((n, templates.shape[1]))
     sky = np.zeros(n)
     for number in range(ROUNDS):
-        answer = explain_peaks(pixels, hidden, _some(peaks, open_ones), templates, doubt=doubt, darkest=darkest)
+        some = _some(peaks, open_ones)
+        answer = explain_peaks(pixels, hidden, some, templates, doubt=doubt, limit=limit, darkest=darkest)
         misfit[open_ones], fitted[open_ones], noise[open_ones] = answer.misfit, answer.light, answer.noise
         sky[open_ones] = answer.sky
         guilty = open_ones[answer.misfit > limit]
