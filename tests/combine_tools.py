@@ -31,4 +31,6 @@ def drizzled(exposures, assignments=()):
     settings = load_settings("", assignments)
     alignment, scales, levels = solutions(exposures, SKY_DN)
     grid = common_grid([alignment.frame(e, n) for e in exposures for n in e.chips], settings.combine)
-    return combine(exposures, alignment, scales, levels, no_rays(), grid, settings, Serial())
+    return combine(
+        exposures, alignment, scales, sky=levels, cosmic_rays=no_rays(), grid=grid, settings=settings, runner=Serial()
+    )

@@ -41,7 +41,9 @@ def found(made, assignments=(), *, workers=2, exposures=None):
     exposures = made.exposures if exposures is None else exposures
     scales = equalize(exposures, settings)
     sky = true_sky(made, equalize(made.exposures, settings))
-    return find_cosmic_rays(exposures, Alignment.identity(exposures), scales, sky, settings, make_runner(workers))
+    return find_cosmic_rays(
+        exposures, Alignment.identity(exposures), scales, sky=sky, settings=settings, runner=make_runner(workers)
+    )
 
 
 def scores(made, rays, *, border=0):

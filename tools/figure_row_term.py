@@ -5,6 +5,7 @@ The incumbent's WCS is rebuilt with ``geometry.row_term = "incumbent"``, which a
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,9 @@ def lost_mas(ours: ChipFrame, theirs: ChipFrame, side: int = 240) -> np.ndarray:
 
 def main() -> None:
     """Write the figure."""
-    pointing = (201.822, -47.506, 244.69, "1997-06-13", "F555W")
-    ours = frames_for_pointing(*pointing)
-    theirs = frames_for_pointing(*pointing, settings=GeometrySettings(row_term="incumbent"))
+    pointed = partial(frames_for_pointing, 201.822, -47.506, 244.69, date_obs="1997-06-13", filters="F555W")
+    ours = pointed()
+    theirs = pointed(settings=GeometrySettings(row_term="incumbent"))
     figure = Figure(figsize=(9.0, 3.4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     profile, pc, wf = figure.subplots(1, 3, width_ratios=[1.35, 1, 1])

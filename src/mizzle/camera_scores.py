@@ -34,12 +34,14 @@ def score_camera_visit(result: Result, made: CameraVisit) -> list[Score]:
     scores = []
     if len(ratio) >= 5:
         within = float(np.hypot(*offset.std(axis=0)) / np.sqrt(2.0))
-        scores.append(at_most("star positions, rms by axis", within, within / np.sqrt(2 * len(ratio)), 3.0, "mas"))
-        scores.append(near("star flux over truth", *_median(ratio), 1.0, 0.01, ""))
+        scores.append(
+            at_most("star positions, rms by axis", within, within / np.sqrt(2 * len(ratio)), limit=3.0, unit="mas")
+        )
+        scores.append(near("star flux over truth", *_median(ratio), wanted=1.0, within=0.01, unit=""))
         names = sorted(set(chip))
         for name in names if len(names) > 1 else []:
             mine = _median(ratio[chip == name] / np.median(ratio))
-            scores.append(near(f"star flux, {name} over all chips", *mine, 1.0, 0.003, ""))
+            scores.append(near(f"star flux, {name} over all chips", *mine, wanted=1.0, within=0.003, unit=""))
     if made.plan.rays and not made.plan.facts.rate:
         scores += _rays(result, made)
     return scores
@@ -85,6 +87,6 @@ def _rays(result: Result, made: CameraVisit) -> list[Score]:
     doubt = float(np.sqrt(found * (hit - found) / max(hit, 1) ** 3))
     share, false = found / max(hit, 1), 100.0 * flagged / max(clean, 1)
     return [
-        at_least("cosmic rays > 10 sigma found", 100.0 * share, 100.0 * doubt, 98.0, "%"),
-        at_most("other pixels flagged", false, false / np.sqrt(max(flagged, 1)), 0.3, "%"),
+        at_least("cosmic rays > 10 sigma found", 100.0 * share, 100.0 * doubt, limit=98.0, unit="%"),
+        at_most("other pixels flagged", false, false / np.sqrt(max(flagged, 1)), limit=0.3, unit="%"),
     ]

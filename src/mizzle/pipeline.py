@@ -104,8 +104,8 @@ def run(
 
     settings, progress = settings or Settings(), progress or Progress()
     runner, exclusions = make_runner(workers), Exclusions(keep_going)
-    with Delivery(out, settings, progress, command, helper=runner.workers > 1) as delivery:
-        exposures = read_all(files, out, settings, runner, exclusions, progress)
+    with Delivery(out, settings, progress, command=command, helper=runner.workers > 1) as delivery:
+        exposures = read_all(files, out, settings, runner=runner, exclusions=exclusions, progress=progress)
         label = default_name(exposures) if name is None else name
         delivery.check(label, exposures, [*map(str, files), *exclusions.reasons])
         inputs = read_user_inputs(exposures, settings, progress)
@@ -135,7 +135,7 @@ def rehearse(
         Reference, then a line for each chip, then notes.
     """
     settings, progress, exclusions = settings or Settings(), progress or Progress(), Exclusions(keep_going)
-    exposures = read_all(files, None, settings, Serial(), exclusions, progress)
+    exposures = read_all(files, None, settings, runner=Serial(), exclusions=exclusions, progress=progress)
     inputs = read_user_inputs(exposures, settings, progress)
     return equalize(exposures, settings, corrections=inputs.corrections).lines(exposures)
 
@@ -176,7 +176,7 @@ def process(
     exposures = same_camera(sorted(exposures, key=lambda e: (e.mjd_start, e.root)), exclusions)
     settings = settings_for(exposures[0].camera, settings) if exposures else settings
     exposures = same_field(exposures, exclusions)
-    settings = usable_reference(settings, exposures, exclusions, progress)
+    settings = usable_reference(settings, exposures, exclusions, progress=progress)
     with progress.step("align"):
         exposures = measure_focus(exposures, settings, runner)
         alignment = align(exposures, settings, runner, references=inputs.alignment)
@@ -193,7 +193,7 @@ def process(
     for band in bands:
         group = [exposure for exposure in exposures if exposure.filter == band]
         parts[band] = process_filter(group, shared, settings, inputs=inputs, runner=runner, progress=progress)
-    verdicts = _parts(exposures, alignment, tuple(parts.values()), exclusions)
+    verdicts = _parts(exposures, alignment, tuple(parts.values()), exclusions=exclusions)
     return Result(
         name=name,
         exposures=tuple(exposures),
@@ -269,31 +269,39 @@ def process_filter(
     alignment, scales = shared.alignment, shared.scales
     with progress.step("sky"):
         values, regions = inputs.sky_values, inputs.sky_regions
-        sky = measure_sky(group, alignment, scales, settings, runner, values=values, regions=regions)
+        sky = measure_sky(group, alignment, scales, settings=settings, runner=runner, values=values, regions=regions)
     # Who wants a step only stops there (`output.until`).
     until = settings.output.until
     if until == "sky":
         return FilterResult(sky, CosmicRays({}, {}, {}), findings=sky_findings(group, scales, sky))
     with progress.step("reject"):
-        rays = find_cosmic_rays(group, alignment, scales, sky, settings, runner)
+        rays = find_cosmic_rays(group, alignment, scales, sky=sky, settings=settings, runner=runner)
     if until == "reject":
-        return FilterResult(sky, rays, findings=_findings(group, scales, sky, rays, runner))
+        return FilterResult(sky, rays, findings=_findings(group, scales, sky, rays=rays, runner=runner))
     with progress.step("combine"):
-        mosaic = combine(group, alignment, scales, sky, rays, shared.grid, settings, runner)
+        mosaic = combine(
+            group, alignment, scales, sky=sky, cosmic_rays=rays, grid=shared.grid, settings=settings, runner=runner
+        )
     if until == "combine":
-        return FilterResult(sky, rays, mosaic, findings=_findings(group, scales, sky, rays, runner))
+        return FilterResult(sky, rays, mosaic, findings=_findings(group, scales, sky, rays=rays, runner=runner))
     progress.drizzled(mosaic, shared.exposures, shared.name)
     with progress.step("catalog"):
-        catalog = measure_catalog(mosaic, group, alignment, scales, sky, rays, settings, runner)
+        catalog = measure_catalog(
+            mosaic, group, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=runner
+        )
     with progress.step("verify"):
-        proof = verify(group, catalog, alignment, scales, sky, rays, settings, runner)
-        errors = verify_errors(group, catalog, alignment, scales, sky, rays, settings, runner)
-        findings = (*_findings(group, scales, sky, rays, runner), *proof.findings, *errors.findings)
+        proof = verify(
+            group, catalog, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=runner
+        )
+        errors = verify_errors(
+            group, catalog, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=runner
+        )
+        findings = (*_findings(group, scales, sky, rays=rays, runner=runner), *proof.findings, *errors.findings)
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 
 def _findings(
-    group: Sequence[Exposure], scales: FluxScales, sky: SkyLevels, rays: CosmicRays, runner: Runner
+    group: Sequence[Exposure], scales: FluxScales, sky: SkyLevels, *, rays: CosmicRays, runner: Runner
 ) -> tuple[Finding, ...]:
     """Return what the numbers of one filter say that a person should hear."""
     # WFPC2's calibration has no table of zeropoints to mix: `equalize` judges its PHOTFLAM.
@@ -303,7 +311,7 @@ def _findings(
 
 
 def _parts(
-    exposures: Sequence[Exposure], alignment: Alignment, parts: Sequence[FilterResult], exclusions: Exclusions
+    exposures: Sequence[Exposure], alignment: Alignment, parts: Sequence[FilterResult], *, exclusions: Exclusions
 ) -> dict[str, Verdict]:
     """Return the verdict of each part of a run that is judged."""
     found: dict[str, list[Verdict]] = {

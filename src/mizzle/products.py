@@ -65,9 +65,14 @@ class Delivery(Listener):
     """
 
     def __init__(
-        self, out: str | Path | None, settings: Settings, progress: Progress, command: Command | str = "", *,
+        self,
+        out: str | Path | None,
+        settings: Settings,
+        progress: Progress,
+        *,
+        command: Command | str = "",
         helper: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._out = None if out is None else Path(out)
         self._helper = helper
         self._settings = settings
@@ -116,7 +121,7 @@ class Delivery(Listener):
         if self._out is None:
             return
         others = [*others, *self._command.named]
-        check_targets(self._out, name, exposures, self._settings, others)
+        check_targets(self._out, name, exposures, settings=self._settings, others=others)
         if is_mixed(self._out, name):
             self._progress.warns(
                 f"{self._out}: files {name}* of several runs stand side by side (another RUNID in each): a run was"
@@ -142,7 +147,7 @@ class Delivery(Listener):
 
         bands = len({exposure.filter for exposure in exposures})
         first = {KEYWORD: self._run_id, **sketch(mosaic, exposures, name)}
-        self._job.show(early_payload(mosaic, first, bands, self._settings))
+        self._job.show(early_payload(mosaic, first, bands, settings=self._settings))
 
     def deliver(self, result: Result, runner: Runner) -> Result:
         """Write everything; return the result with its report and the list of files.
@@ -191,7 +196,7 @@ class Delivery(Listener):
             evidence=gather(result, runner) if self._settings.report.page and not self._settings.output.until else {},
         )
         roots = [exposure.root for exposure in result.exposures]
-        files = product_files(result.name, list(result.mosaics), roots, self._settings) if self._out else []
+        files = product_files(result.name, list(result.mosaics), roots, settings=self._settings) if self._out else []
         return {**report, "files": files}
 
     def _write(self, result: Result, folder: Path, runner: Runner) -> list[Path]:
@@ -231,9 +236,19 @@ class Delivery(Listener):
         ]
         output, mosaic = self._settings.output, result.mosaics[band]
         if output.separate:
-            write_separate(staged, stem, mosaic, result.exposures, proof, extra, units=output.units)
+            write_separate(
+                staged, stem, mosaic, exposures=result.exposures, zeropoint=proof, extra=extra, units=output.units
+            )
         if output.mosaic:
-            write_mosaic(path, mosaic, result.exposures, proof, extra, compress=output.compress, units=output.units)
+            write_mosaic(
+                path,
+                mosaic,
+                result.exposures,
+                zeropoint=proof,
+                extra=extra,
+                compress=output.compress,
+                units=output.units,
+            )
         return path
 
     def _write_texts(self, result: Result, products: ProductSet) -> None:
@@ -284,7 +299,7 @@ def check_name(name: str) -> None:
 
 
 def check_targets(
-    folder: Path, name: str, exposures: Sequence[Exposure], settings: Settings, others: Iterable[str] = ()
+    folder: Path, name: str, exposures: Sequence[Exposure], *, settings: Settings, others: Iterable[str] = ()
 ) -> None:
     """Refuse a run that would write over a file it reads, or that the user named.
 
@@ -307,7 +322,7 @@ def check_targets(
         A target is such a file, or something that is no file stands in its place.
     """
     bands = list(dict.fromkeys(exposure.filter for exposure in exposures))
-    targets = product_files(name, bands, [exposure.root for exposure in exposures], settings)
+    targets = product_files(name, bands, [exposure.root for exposure in exposures], settings=settings)
     targets += [f"{name}{COLOR}"] if len(bands) > 1 and settings.output.image else []
     read = [file for exposure in exposures for file in exposure.files]
     refuse_targets([folder / target for target in targets], [*read, *others, *named_in(settings)])

@@ -42,17 +42,17 @@ class Score:
     met: bool
 
 
-def at_most(name: str, value: float, error: float, limit: float, unit: str) -> Score:
+def at_most(name: str, value: float, error: float, *, limit: float, unit: str) -> Score:
     """Build a score that should stay below `limit`."""
     return Score(name, value, error, unit, f"<= {limit:g}", bool(value <= limit))
 
 
-def at_least(name: str, value: float, error: float, limit: float, unit: str) -> Score:
+def at_least(name: str, value: float, error: float, *, limit: float, unit: str) -> Score:
     """Build a score that should stay above `limit`."""
     return Score(name, value, error, unit, f">= {limit:g}", bool(value >= limit))
 
 
-def near(name: str, value: float, error: float, wanted: float, within: float, unit: str) -> Score:
+def near(name: str, value: float, error: float, *, wanted: float, within: float, unit: str) -> Score:
     """Build a score that should lie within `within` of `wanted`, or of it by 2 sigma when it is not known so well."""
     slack = max(within, 2 * error)
     return Score(name, value, error, unit, f"{wanted:g} +- {within:g}", bool(abs(value - wanted) <= slack))
@@ -106,7 +106,9 @@ def score_alignment(alignment: Alignment, exposures: Iterable[Exposure], truth: 
     errors = frame_errors(alignment, exposures, truth)
     freedom = max(2 * (len(errors) - 1), 1)
     rms = math.sqrt(float((errors**2).sum()) / freedom)
-    return [at_most("alignment, frame to frame, rms per axis", rms, rms / math.sqrt(2 * freedom), 2.0, "mas")]
+    return [
+        at_most("alignment, frame to frame, rms per axis", rms, rms / math.sqrt(2 * freedom), limit=2.0, unit="mas")
+    ]
 
 
 def match_stars(catalog: Catalog, truth: Truth, radius_arcsec: float = 0.15) -> tuple[NDArray[np.int64], ...]:
@@ -162,9 +164,18 @@ def score_fluxes(catalog: Catalog, truth: Truth, photflam: float) -> list[Score]
     level = float(np.average([m[0] for m in wide], weights=[1 / m[1] ** 2 for m in wide]))
     for name, (value, spread) in means.items():
         within = 0.01 if name == "PC" else 0.005
-        scores.append(near(f"star flux over truth, {name} over the WF mean", value / level, spread, 1.0, within, ""))
+        scores.append(
+            near(
+                f"star flux over truth, {name} over the WF mean",
+                value / level,
+                spread,
+                wanted=1.0,
+                within=within,
+                unit="",
+            )
+        )
     error_of_level = 1 / math.sqrt(sum(1 / m[1] ** 2 for m in wide))
-    scores.append(near("star flux over truth, WF mean", level, error_of_level, 1.0, 0.01, ""))
+    scores.append(near("star flux over truth, WF mean", level, error_of_level, wanted=1.0, within=0.01, unit=""))
     return scores
 
 
@@ -201,15 +212,17 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
     scores = []
     if total:
         share = found / total
-        scores.append(at_least("cosmic rays above 30 e-, found", 100 * share, _binomial(share, total), 97.0, "%"))
+        scores.append(
+            at_least("cosmic rays above 30 e-, found", 100 * share, _binomial(share, total), limit=97.0, unit="%")
+        )
     for name in result.exposures[0].camera.chips:
         if sky[name]:
             share = lost_sky[name] / sky[name]
             label = f"good sky pixels flagged, {name}"
-            scores.append(at_most(label, 100 * share, _binomial(share, sky[name]), 1.0, "%"))
+            scores.append(at_most(label, 100 * share, _binomial(share, sky[name]), limit=1.0, unit="%"))
     if star:
         share = lost_star / star
-        scores.append(at_most("star pixels flagged", 100 * share, _binomial(share, star), 0.5, "%"))
+        scores.append(at_most("star pixels flagged", 100 * share, _binomial(share, star), limit=0.5, unit="%"))
     return scores
 
 
@@ -265,6 +278,6 @@ def score_blank_sky(gain: int, seed: int = 1) -> list[Score]:
     return [
         at_most(
             f"blank sky, gain {gain}, largest chip difference from the mean", 100 * abs(worst[0] / mean - 1),
-            100 * worst[1] / mean, 0.1, "%",
+            100 * worst[1] / mean, limit=0.1, unit="%",
         )
     ]  # fmt: skip

@@ -55,10 +55,10 @@ def read_all(
     files: Sequence[str | Path],
     out: str | Path | None,
     settings: Settings,
+    *,
     runner: Runner,
     exclusions: Exclusions,
     progress: Progress,
-    *,
     pixels: bool = True,
 ) -> list[Exposure]:
     """Find and read all exposures, sorted by start, then root; without `pixels`, their headers alone.
@@ -73,7 +73,7 @@ def read_all(
     with progress.step("read"):
         inputs = find_inputs(files, on_problem=exclusions.exclude, quality=settings.dq.files)
         cache = PixelCache(bytes_to_keep(len(inputs)))
-        settings_for = _prepared(inputs, out, settings, exclusions, progress)
+        settings_for = _prepared(inputs, out, settings, exclusions=exclusions, progress=progress)
         inputs = [entry for entry in inputs if str(entry.science) not in exclusions.reasons]
         hashes = {entry: hashes_of(entry) for entry in inputs}
         if pixels:
@@ -89,7 +89,7 @@ def read_all(
                 exclusions.exclude(str(entry.science), problem)
         exposures = _unique(_chosen(read, settings), exclusions)
         if pixels:
-            exposures = _with_pixels(exposures, settings, runner, exclusions)
+            exposures = _with_pixels(exposures, settings, runner, exclusions=exclusions)
             exposures = with_weight_maps(exposures, settings.combine)
     for what, reason in exclusions.reasons.items():
         progress.warns(f"dropped {what}: {reason}")
@@ -99,7 +99,7 @@ def read_all(
 
 
 def _with_pixels(
-    exposures: Sequence[Exposure], settings: Settings, runner: Runner, exclusions: Exclusions
+    exposures: Sequence[Exposure], settings: Settings, runner: Runner, *, exclusions: Exclusions
 ) -> list[Exposure]:
     """Look at the pixels of all exposures, each on a thread of its own."""
     masks = read_masks(settings.dq.masks, exposures) if settings.dq.masks else {}
@@ -160,7 +160,12 @@ def _work_out(hashes: FileHashes) -> None:
 
 
 def _prepared(
-    inputs: Sequence[InputFile], out: str | Path | None, settings: Settings, exclusions: Exclusions, progress: Progress
+    inputs: Sequence[InputFile],
+    out: str | Path | None,
+    settings: Settings,
+    *,
+    exclusions: Exclusions,
+    progress: Progress,
 ) -> Callable[[InputFile], Settings]:
     """Ask the archive for reference files and headerlets where the settings want them; say how to read each file."""
     if settings.archive.references == "embedded" and not settings.archive.astrometry:
@@ -261,7 +266,7 @@ def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def usable_reference(
-    settings: Settings, exposures: Sequence[Exposure], exclusions: Exclusions, progress: Progress
+    settings: Settings, exposures: Sequence[Exposure], exclusions: Exclusions, *, progress: Progress
 ) -> Settings:
     """Let the mean be the reference where ``align.reference`` names an exposure that was dropped, and say so."""
     asked = settings.align.reference.lower()

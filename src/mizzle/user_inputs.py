@@ -146,7 +146,7 @@ def _gaia(exposures: Sequence[Exposure], settings: Settings, progress: Progress)
     spread = np.hypot((np.mod(centers[:, 0] - ra + 180, 360) - 180) * np.cos(np.deg2rad(dec)), centers[:, 1] - dec)
     radius = min(1.0, float(spread.max()) + 0.025)  # and a WF chip's half diagonal
     epoch = 2000.0 + (float(np.mean([e.mjd_start for e in exposures])) - 51544.5) / 365.25
-    columns = gaia_catalog(ra, dec, radius, epoch, settings.archive, say=progress.warns)
+    columns = gaia_catalog(ra, dec, radius, epoch=epoch, settings=settings.archive, say=progress.warns)
     # Positions are at the mean epoch already; the motions bring them from there to each exposure.
     wanted = ("ra", "dec", "pmra", "pmdec", "ra_error", "dec_error", "mag")
     return catalog_from_columns("Gaia", {key: columns[key] for key in wanted if key in columns}, epoch)

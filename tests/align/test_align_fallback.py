@@ -175,11 +175,11 @@ class TestReference:
                 said.append(text)
 
         exclusions = Exclusions(keep_going=True, reasons={"in/ua060508m_c0m.fits": "cut"})
-        changed = usable_reference(setting(reference="ua060508m"), good.exposures, exclusions, Listener())
+        changed = usable_reference(setting(reference="ua060508m"), good.exposures, exclusions, progress=Listener())
         assert changed.align.reference == "mean"
         assert "ua060508m" in said[0]
         unknown = setting(reference="ua060510m")
-        assert usable_reference(unknown, good.exposures, exclusions, Listener()) is unknown
+        assert usable_reference(unknown, good.exposures, exclusions, progress=Listener()) is unknown
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_the_best_solution_is_chosen_where_it_rests_on_the_table_in_use():
 
 def test_the_headerlet_comes_checked(stocked, settings, tmp_path):
     said = []
-    found = fetch_headerlets([ROOT], "", tmp_path, settings, said.append)
+    found = fetch_headerlets([ROOT], "", tmp_path, settings=settings, say=said.append)
     with fits.open(found[ROOT]) as units:
         assert units[0].header["WCSNAME"] == NAMES[1]
         assert [unit.name for unit in units[1:]] == ["SIPWCS"] * 4
@@ -66,7 +66,9 @@ def test_unreachable_is_said_once_and_never_waited_for(stocked, settings, tmp_pa
     said = []
     begin = time.perf_counter()
     roots = [ROOT, "ua060504m", "ua060506m"]
-    assert fetch_headerlets(roots, "", tmp_path, changed(settings, astrometry_url=OFFLINE), said.append) == {}
+    assert (
+        fetch_headerlets(roots, "", tmp_path, settings=changed(settings, astrometry_url=OFFLINE), say=said.append) == {}
+    )
     assert time.perf_counter() - begin < 2.0
     (line,) = said
     assert line.endswith("the WCS of the model serves")
@@ -85,7 +87,7 @@ def test_every_failure_leaves_the_model(stocked, settings, tmp_path, fault):
     stocked.faults["/observation/*"] = misbehave
     said = []
     begin = time.perf_counter()
-    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings, said.append) == {}
+    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings=settings, say=said.append) == {}
     assert time.perf_counter() - begin < 2.5
     assert all("the WCS of the model serves" in line for line in said)
     assert len(said) == (2 if name == "404" else 1)
@@ -94,14 +96,14 @@ def test_every_failure_leaves_the_model(stocked, settings, tmp_path, fault):
 def test_a_failure_in_the_middle_leaves_all_exposures_alike(stocked, settings, tmp_path, faults):
     stocked.add_solutions("ua060504m", NAMES)
     stocked.faults["/observation/read/ua060504m"] = faults["500"]
-    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings) == {}
+    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings=settings) == {}
 
 
 def test_a_headerlet_of_another_exposure_is_refused(stocked, settings, tmp_path):
     stocked.add_solutions("ua060504m", NAMES)
     stocked.solutions[ROOT] = stocked.solutions["ua060504m"]
     with pytest.raises(InputError, match=r"it is for 'ua060504m' \(DESTIM\), needed ua060502m"):
-        fetch_headerlets([ROOT], "", tmp_path, settings)
+        fetch_headerlets([ROOT], "", tmp_path, settings=settings)
     assert not list(tmp_path.iterdir())
 
 
@@ -115,7 +117,7 @@ def test_what_is_no_headerlet_is_refused(stocked, settings, tmp_path):
     ):
         stocked.solutions[ROOT][NAMES[1]] = bad
         with pytest.raises(InputError):
-            fetch_headerlets([ROOT], "", tmp_path, settings)
+            fetch_headerlets([ROOT], "", tmp_path, settings=settings)
     assert not list(tmp_path.iterdir())
 
 
@@ -130,7 +132,7 @@ def test_hostile_solution_names_stay_in_the_folder(stocked, settings, tmp_path):
     name = "../../IDC_x\x1b[2J"
     stocked.add_solutions(ROOT, ["OPUS"])
     stocked.solutions[ROOT]["../../IDC_x"] = stocked.solutions[ROOT]["OPUS"]
-    found = fetch_headerlets([ROOT], "", tmp_path / "in", settings)
+    found = fetch_headerlets([ROOT], "", tmp_path / "in", settings=settings)
     assert found[ROOT].parent == tmp_path / "in"
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     with pytest.raises(InputError, match="no rootname"):

@@ -54,7 +54,7 @@ def ranges(service):
 
 def test_a_file_comes_whole(service, wanted, settings, tmp_path):
     seen = []
-    fetched = download(wanted, tmp_path, settings, lambda *facts: seen.append(facts))
+    fetched = download(wanted, tmp_path, settings, progress=lambda *facts: seen.append(facts))
     assert fetched.status == "fetched"
     assert fetched.path.read_bytes() == service.files[NAME]
     assert [path.name for path in tmp_path.iterdir()] == [NAME]

@@ -30,7 +30,7 @@ STARS = (
 
 def test_the_query_is_a_cone_of_the_brightest(service, settings):
     service.stars = STARS
-    gaia_catalog(323.36, -0.82, 0.05, 2007.75, settings)
+    gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=settings)
     form = parse_qs(service.requests[0][3].decode())
     assert service.requests[0][1] == "/tap/sync"
     assert re.fullmatch(
@@ -42,7 +42,7 @@ def test_the_query_is_a_cone_of_the_brightest(service, settings):
 
 def test_stars_are_moved_to_the_epoch_and_errors_grow(service, settings):
     service.stars = STARS
-    stars = gaia_catalog(323.36, -0.82, 0.05, 2007.75, settings)
+    stars = gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=settings)
     years = 2007.75 - 2016.0
     assert len(stars["ra"]) == 2  # the star without proper motion is left out
     moved = (stars["ra"] - [323.36, 323.38]) * np.cos(np.deg2rad([-0.82, -0.84])) * 3.6e6
@@ -54,7 +54,7 @@ def test_stars_are_moved_to_the_epoch_and_errors_grow(service, settings):
 
 def test_at_the_epoch_of_the_catalog_nothing_changes(service, settings):
     service.stars = STARS
-    stars = gaia_catalog(323.36, -0.82, 0.05, 2016.0, settings)
+    stars = gaia_catalog(323.36, -0.82, 0.05, epoch=2016.0, settings=settings)
     np.testing.assert_allclose(stars["ra"], [323.36, 323.38], rtol=0, atol=1e-12)
     np.testing.assert_allclose(stars["ra_error"], [0.05, 0.30])
 
@@ -83,14 +83,14 @@ def test_a_cut_at_the_limit_is_said(service, settings):
     service.stars = "\n".join([HEAD, *[row] * 10])
     said = []
     few = type(settings).model_validate({**settings.model_dump(), "gaia_rows": 10})
-    gaia_catalog(323.36, -0.82, 0.05, 2007.75, few, say=said.append)
+    gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=few, say=said.append)
     assert "10 brightest" in said[0]
 
 
 def test_no_star_is_the_data_not_the_service(service, settings):
     service.stars = HEAD + "\n"
     with pytest.raises(DataError, match="no star"):
-        gaia_catalog(323.36, -0.82, 0.05, 2007.75, settings)
+        gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -107,21 +107,19 @@ def test_no_star_is_the_data_not_the_service(service, settings):
 def test_malformed_tables_are_one_error(service, settings, table):
     service.stars = table
     with pytest.raises(ServiceError, match="malformed"):
-        gaia_catalog(323.36, -0.82, 0.05, 2007.75, settings)
+        gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=settings)
 
 
 def test_every_failure_is_one_error_in_time(service, settings, fault):
     service.faults["/tap/*"] = fault[1]
     begin = time.perf_counter()
     with pytest.raises(ServiceError):
-        gaia_catalog(323.36, -0.82, 0.05, 2007.75, settings)
+        gaia_catalog(323.36, -0.82, 0.05, epoch=2007.75, settings=settings)
     assert time.perf_counter() - begin < 2.0
 
 
-@pytest.mark.parametrize(
-    "place", [(400, 0, 0.1, 2000), (0, 91, 0.1, 2000), (0, 0, 5, 2000), (0, 0, float("nan"), 2000)]
-)
-def test_senseless_places_are_refused(service, settings, place):
+@pytest.mark.parametrize(("ra", "dec", "radius"), [(400, 0, 0.1), (0, 91, 0.1), (0, 0, 5), (0, 0, float("nan"))])
+def test_senseless_places_are_refused(service, settings, ra, dec, radius):
     with pytest.raises(SettingsError):
-        gaia_catalog(*place, settings)
+        gaia_catalog(ra, dec, radius, epoch=2000, settings=settings)
     assert not service.requests

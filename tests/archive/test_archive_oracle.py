@@ -56,7 +56,7 @@ def test_the_incumbent_and_we_find_the_same_solution(service, settings, data_dir
     assert names == ["IDC_sad1946fu", "IDC_sad1946fu"]
     assert best == find_solutions(ROOT, settings).best == "IDC_sad1946fu"
 
-    found = fetch_headerlets([ROOT], "sad1946fu", tmp_path / "refs", settings)
+    found = fetch_headerlets([ROOT], "sad1946fu", tmp_path / "refs", settings=settings)
     assert found[ROOT].read_bytes() == content
 
 

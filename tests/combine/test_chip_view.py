@@ -63,6 +63,6 @@ def test_a_brightness_refers_to_the_true_side_of_an_aligned_pixel():
         for view in view_chips([one], alignment, scales, settings=settings):
             assert view.side == pytest.approx(SIDES[view.name] * stretch, rel=1e-6)
             assert view.frame.scale == SIDES[view.name]
-        found[stretch] = measure_sky([one], alignment, scales, settings, Serial()).brightness[one.root]
+        found[stretch] = measure_sky([one], alignment, scales, settings=settings, runner=Serial()).brightness[one.root]
     for name, brightness in found[1.0].items():
         assert found[1.001][name] == pytest.approx(brightness / 1.001**2, rel=1e-6)

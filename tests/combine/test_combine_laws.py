@@ -22,7 +22,16 @@ def drizzled(exposures, assignments=(), *, sky=0.0, rays=None, runner=None):
     alignment, scales, levels = solutions(exposures, sky)
     frames = [alignment.frame(e, name) for e in exposures for name in e.chips]
     grid = common_grid(frames, settings.combine)
-    return combine(exposures, alignment, scales, levels, rays or no_rays(), grid, settings, runner or Serial())
+    return combine(
+        exposures,
+        alignment,
+        scales,
+        sky=levels,
+        cosmic_rays=rays or no_rays(),
+        grid=grid,
+        settings=settings,
+        runner=runner or Serial(),
+    )
 
 
 def flats(level, chips=("PC", "WF3"), atodgain=7, exptime=500.0, count=2):

@@ -29,7 +29,9 @@ def product(made, rays=None, assignments=(), *, subtract=True):
         sky = SkyLevels(zero, sky.brightness, zero, sky.levels)
     grid = common_grid([alignment.frame(e, n) for e in exposures for n in e.chips], settings.combine)
     masks = rays or CosmicRays({}, {}, {})
-    return combine(exposures, alignment, scales, sky, masks, grid, settings, make_runner(2))
+    return combine(
+        exposures, alignment, scales, sky=sky, cosmic_rays=masks, grid=grid, settings=settings, runner=make_runner(2)
+    )
 
 
 def chip_levels(mosaic):

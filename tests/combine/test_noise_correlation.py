@@ -73,7 +73,7 @@ def test_noise_of_a_star_that_fills_its_aperture():
     from mizzle.stars.apertures import circle_overlap
 
     phases = np.array([[0.0, 0.0], [0.5, 0.5], [0.3, -0.2], [0.5, 0.0], [0.1, 0.4], [-0.25, -0.25]])
-    shares = circle_overlap(phases[:, 0], phases[:, 1], 1.5, 5)
+    shares = circle_overlap(phases[:, 0], phases[:, 1], 1.5, half=5)
     places = np.stack(np.meshgrid(np.arange(-3, 3, 0.1), np.arange(-3, 3, 0.1)), axis=-1).reshape(-1, 2) + 0.05
     x, y = (np.maximum(1.0 - np.abs(np.arange(-5, 6) - place[:, None]), 0.0) for place in places.T)
     held = y[:, :, None] * x[:, None, :]

@@ -34,16 +34,18 @@ AVERAGED = {65, 99, 133, 167, 338, 372, 406, 577, 611, 645, 679}
 
 @pytest.mark.parametrize(("chip", "f555w", "f814w", "first", "last"), VECTORS)
 def test_polynomial_vectors(chip, f555w, f814w, first, last) -> None:
-    model = chip_model(TABLES, chip, "F555W", "1997-06-13")
+    model = chip_model(TABLES, chip, "F555W", date="1997-06-13")
     assert model.scale == f555w
-    assert chip_model(TABLES, chip, "F814W", "1997-06-13").scale == f814w
+    assert chip_model(TABLES, chip, "F814W", date="1997-06-13").scale == f814w
     x, y = model.apply(np.array([1.0, 800.0]), np.array([1.0, 800.0]))
     np.testing.assert_allclose([x[0], y[0]], first, atol=1e-4)
     np.testing.assert_allclose([x[1], y[1]], last, atol=1e-4)
 
 
 def test_filter_scales_follow_refraction() -> None:
-    scale = {name: chip_model(TABLES, "WF3", name, "1997-01-01").scale for name in ("F300W", "F439W", "F555W", "F814W")}
+    scale = {
+        name: chip_model(TABLES, "WF3", name, date="1997-01-01").scale for name in ("F300W", "F439W", "F555W", "F814W")
+    }
     for name, ratio in (("F300W", 0.99953), ("F439W", 0.99978), ("F814W", 1.00036)):
         assert scale[name] / scale["F555W"] == pytest.approx(ratio, abs=2.5e-5)
 
@@ -77,7 +79,7 @@ def test_all_filters_have_all_chips() -> None:
     assert len(TABLES.filters) == 70
     for name in TABLES.filters:
         for chip in CHIP_NAMES:
-            model = chip_model(TABLES, chip, name, "2000-01-01")
+            model = chip_model(TABLES, chip, name, date="2000-01-01")
             assert 0.0454 < model.scale < 0.0997
             assert model.cx[1, 1] == 1.0
 
@@ -154,8 +156,8 @@ def test_no_row_term_stays_none() -> None:
 
 
 def test_binned_coefficients_describe_the_same_optics() -> None:
-    full = chip_model(TABLES, "WF4", "F814W", "2000-01-01")
-    half = chip_model(TABLES, "WF4", "F814W", "2000-01-01", binning=2)
+    full = chip_model(TABLES, "WF4", "F814W", date="2000-01-01")
+    half = chip_model(TABLES, "WF4", "F814W", date="2000-01-01", binning=2)
     centers = np.array([1.0, 50.0, 200.0, 400.0])  # binned pixel X_b covers full pixels 2 X_b - 1 and 2 X_b
     x, y = full.apply(2 * centers - 0.5, 2 * centers[::-1] - 0.5)
     xb, yb = half.apply(centers, centers[::-1])
@@ -163,7 +165,7 @@ def test_binned_coefficients_describe_the_same_optics() -> None:
 
 
 def test_sip_is_the_polynomial_after_its_linear_part() -> None:
-    model = chip_model(TABLES, "PC", "F439W", "2000-01-01")
+    model = chip_model(TABLES, "PC", "F439W", date="2000-01-01")
     a, b = model.sip()
     u, v = np.array([-300.0, 20.0, 375.0]), np.array([111.0, -424.0, 375.0])
     x, y = model.apply(u + model.xref, v + model.yref)

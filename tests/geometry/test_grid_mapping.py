@@ -17,7 +17,7 @@ from mizzle.settings.combine import CombineSettings
 from mizzle.settings.geometry import GeometrySettings
 
 VISIT = [
-    frames_for_pointing(323.36 + dx, -0.82 + dy, 33.9, "2007-10-01", "F814W")
+    frames_for_pointing(323.36 + dx, -0.82 + dy, 33.9, date_obs="2007-10-01", filters="F814W")
     for dx, dy in ((0.0, 0.0), (0.0003, 0.0002), (-0.0002, 0.0004))
 ]
 FRAMES = [frame for exposure in VISIT for frame in exposure.values()]
@@ -69,10 +69,10 @@ def test_half_a_pair_is_refused(half) -> None:
 
 
 def test_fields_far_apart_are_refused() -> None:
-    far = list(frames_for_pointing(325.0, -0.82, 33.9, "2007-10-01", "F814W").values())
+    far = list(frames_for_pointing(325.0, -0.82, 33.9, date_obs="2007-10-01", filters="F814W").values())
     with pytest.raises(DataError, match="run fields apart"):
         common_grid(FRAMES + far)
-    opposite = list(frames_for_pointing(143.36, 0.82, 33.9, "2007-10-01", "F814W").values())
+    opposite = list(frames_for_pointing(143.36, 0.82, 33.9, date_obs="2007-10-01", filters="F814W").values())
     with pytest.raises(DataError):
         common_grid(FRAMES + opposite)
     with pytest.raises(DataError, match="90 degrees"):
@@ -104,13 +104,13 @@ def evaluate(found, x, y):
 )
 @settings(max_examples=20, deadline=None)
 def test_map_is_exact_to_1e_4_pixel(ra, dec, roll, scale, offset) -> None:
-    exposure = frames_for_pointing(ra, dec, roll, "1998-01-01", "F555W")
+    exposure = frames_for_pointing(ra, dec, roll, date_obs="1998-01-01", filters="F555W")
     grid = common_grid(exposure.values(), CombineSettings(scale=scale, rotation=roll / 3 - 50))
     rng = np.random.default_rng(7)
     x, y = rng.uniform(-0.5, 799.5, (2, 300))
     for frame in exposure.values():
         moved = frame.moved(grid.center, np.eye(2), np.array([offset, -offset]))
-        want = exact_map(moved, grid, x, y)
+        want = exact_map(moved, grid, x=x, y=y)
         got = evaluate(chip_map(moved, grid), x, y)
         assert np.hypot(*(a - b for a, b in zip(got, want, strict=True))).max() < 1e-4
 
@@ -141,7 +141,7 @@ def test_the_map_backward_undoes_the_map(name: str, rotation: float) -> None:
 
 def test_there_is_no_map_backward_from_cells_that_see_nothing_of_a_chip() -> None:
     frame = VISIT[0]["PC"]
-    away = common_grid([frames_for_pointing(323.41, -0.82, 33.9, "2007-10-01", "F814W")["WF3"]])
+    away = common_grid([frames_for_pointing(323.41, -0.82, 33.9, date_obs="2007-10-01", filters="F814W")["WF3"]])
     assert back_map(frame, away, chip_map(frame, away)) is None
 
 
@@ -150,7 +150,7 @@ def test_a_map_that_cannot_be_fitted_is_refused() -> None:
     wild = np.array(frame.sip_a)
     wild[2, 0] = 2e-3
     folded = ChipFrame(frame.crval, frame.crpix, frame.cd, wild, frame.sip_b, (800, 800), frame.row_edges, 0.0996)
-    elsewhere = frames_for_pointing(143.0, 1.0, 0.0, "2000-01-01", "F555W")["WF3"]
+    elsewhere = frames_for_pointing(143.0, 1.0, 0.0, date_obs="2000-01-01", filters="F555W")["WF3"]
     for bad in (folded, elsewhere):
         with pytest.raises(DataError, match="its map to the product"):
             chip_map(bad, grid)
@@ -158,7 +158,7 @@ def test_a_map_that_cannot_be_fitted_is_refused() -> None:
 
 @pytest.mark.parametrize("binning", [1, 2])
 def test_pixel_area_is_the_area_on_the_sky(binning: int) -> None:
-    exposure = frames_for_pointing(150.0, 30.0, 10.0, "2001-01-01", "F814W", binning=binning)
+    exposure = frames_for_pointing(150.0, 30.0, 10.0, date_obs="2001-01-01", filters="F814W", binning=binning)
     for frame in exposure.values():
         area = pixel_area(frame)
         rows = np.array([0, 7, 33, 34, 64, 65, 199, 371 % frame.shape[0], frame.shape[0] - 1])
@@ -174,7 +174,9 @@ def test_pixel_area_is_the_area_on_the_sky(binning: int) -> None:
 
 
 def test_pixel_area_at_the_corners() -> None:
-    flat = frames_for_pointing(0.0, 0.0, 0.0, "2000-01-01", "F555W", settings=GeometrySettings(row_term="off"))
+    flat = frames_for_pointing(
+        0.0, 0.0, 0.0, date_obs="2000-01-01", filters="F555W", settings=GeometrySettings(row_term="off")
+    )
     corners = [pixel_area(f)[i, j] for f in flat.values() for i in (0, -1) for j in (0, -1)]
     assert min(corners) > 0.92
     assert all(0.953 <= pixel_area(f)[-1, -1] <= 0.962 for f in flat.values())

@@ -15,7 +15,7 @@ from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
 PRIMARY = {"FILTNAM1": "F555W", "FILTNAM2": "", "DATE-OBS": "1997-06-13", "PA_V3": 10.0, "MODE": "FULL"}
-FRAMES = frames_for_pointing(10.0, 5.0, 0.0, "1997-06-13", "F555W")
+FRAMES = frames_for_pointing(10.0, 5.0, 0.0, date_obs="1997-06-13", filters="F555W")
 CHIPS = {name: {k: v for k, v, _ in frame_cards(frame)} for name, frame in FRAMES.items()}
 VALUES = st.one_of(
     st.none(),
@@ -40,7 +40,7 @@ def test_any_header(wcs, changes, chip) -> None:
     alternate_cards(headers[chip])
     shapes = dict.fromkeys(headers, (400, 400) if primary["MODE"] == "AREA" else (800, 800))
     try:
-        frames, notes = build_frames(primary, headers, shapes, GeometrySettings(wcs=wcs))
+        frames, notes = build_frames(primary, headers, shapes, settings=GeometrySettings(wcs=wcs))
     except MizzleError:
         return
     assert list(frames) == list(CHIPS)

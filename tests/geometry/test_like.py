@@ -136,7 +136,17 @@ def test_the_sum_over_a_star_is_its_flux_wherever_it_lies(name: str, tmp_path: P
         y, x = np.mgrid[:61, :61]
         star = 1e4 * np.exp(-((x - 30.0) ** 2 + (y - 30.0) ** 2) / 2 / 1.5**2)
         exposures = [exposure(0, {"WF3": (star.astype(np.float32), np.zeros((61, 61), int), chip)})]
-        mosaic = combine(exposures, *solutions(exposures), no_rays(), grid, load_settings(), Serial())
+        alignment, scales, sky = solutions(exposures)
+        mosaic = combine(
+            exposures,
+            alignment,
+            scales,
+            sky=sky,
+            cosmic_rays=no_rays(),
+            grid=grid,
+            settings=load_settings(),
+            runner=Serial(),
+        )
         sci = np.nan_to_num(mosaic.sci)
         fluxes.append(sci.sum() * 500.0 / star.sum())
         rows, columns = np.indices(sci.shape)

@@ -38,7 +38,7 @@ def written(chip, path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["PC", "WF3"])
 def test_tpv_is_the_same_polynomial(name) -> None:
-    frame = frames_for_pointing(201.8, -47.5, 244.7, "1997-06-13", "F555W")[name]
+    frame = frames_for_pointing(201.8, -47.5, 244.7, date_obs="1997-06-13", filters="F555W")[name]
     header = fits.Header()
     for card in tpv_cards(frame):
         header.append(card)

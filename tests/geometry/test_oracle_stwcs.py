@@ -162,7 +162,7 @@ def frames_of(case: dict, **settings: str):
     primary = {**case.get("header", {}), **case["primary"]}
     chips = {CHIP_NAMES[int(n) - 1]: header for n, header in case["chips"].items()}
     shapes = dict.fromkeys(chips, shape)
-    return build_frames(primary, chips, shapes, GeometrySettings(**{**OFF, **settings}))[0]
+    return build_frames(primary, chips, shapes, settings=GeometrySettings(**{**OFF, **settings}))[0]
 
 
 def separation(frame, sky, at) -> float:

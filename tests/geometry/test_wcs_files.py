@@ -80,7 +80,13 @@ def positions(shape=(800, 800)):
 @pytest.mark.parametrize("binning", [1, 2])
 def test_astropy_reads_what_we_write(tmp_path, mode, binning) -> None:
     frames = frames_for_pointing(
-        201.7, -47.5, 244.7, "1997-06-13", "F555W", binning=binning, settings=GeometrySettings(row_term=mode)
+        201.7,
+        -47.5,
+        244.7,
+        date_obs="1997-06-13",
+        filters="F555W",
+        binning=binning,
+        settings=GeometrySettings(row_term=mode),
     )
     path = write(frames, tmp_path / "written.fits")
     with fits.open(path) as hdus:
@@ -98,12 +104,20 @@ def test_astropy_reads_what_we_write(tmp_path, mode, binning) -> None:
 @pytest.mark.parametrize("mode", ["on", "off", "incumbent"])
 def test_our_files_come_back_as_the_same_frames(tmp_path, mode) -> None:
     frames = frames_for_pointing(
-        0.003, 12.0, 80.0, "2003-06-13", "F814W", vafactor=1.00003, settings=GeometrySettings(row_term=mode)
+        0.003,
+        12.0,
+        80.0,
+        date_obs="2003-06-13",
+        filters="F814W",
+        vafactor=1.00003,
+        settings=GeometrySettings(row_term=mode),
     )
     with fits.open(write(frames, tmp_path / "written.fits")) as hdus:
         headers = {name: FrozenHeader(hdus[i + 1].header, name) for i, name in enumerate(CHIP_NAMES)}
         lookups = read_lookups(hdus, headers)
-    built, notes = build_frames(PRIMARY, headers, FULL, GeometrySettings(wcs="header", row_term=mode), lookups=lookups)
+    built, notes = build_frames(
+        PRIMARY, headers, FULL, settings=GeometrySettings(wcs="header", row_term=mode), lookups=lookups
+    )
     assert all(f"{name}: WCS IDC_sad1946fu of the header trusted" in notes for name in CHIP_NAMES)
     x, y = positions()
     for name, frame in frames.items():
@@ -117,25 +131,33 @@ def test_our_files_come_back_as_the_same_frames(tmp_path, mode) -> None:
 
 
 def test_header_rows_are_replaced_where_they_run_along_x() -> None:
-    frames = frames_for_pointing(10.0, 12.0, 80.0, "2003-06-13", "F814W")
+    frames = frames_for_pointing(10.0, 12.0, 80.0, date_obs="2003-06-13", filters="F814W")
     header = {k: v for k, v, _ in frame_cards(frames["PC"])}
     table = LookupTable(np.linspace(-1, 1, 800, dtype=np.float32)[None, :], (0.0, 0.0), (0.0, 0.0))
-    built, notes = build_frames(PRIMARY, {"PC": header}, FULL, GeometrySettings(wcs="header"), lookups={"PC": table})
+    built, notes = build_frames(
+        PRIMARY, {"PC": header}, FULL, settings=GeometrySettings(wcs="header"), lookups={"PC": table}
+    )
     np.testing.assert_array_equal(built["PC"].row_edges, frames["PC"].row_edges)
     assert any("runs along x" in note for note in notes)
     kept, _ = build_frames(
-        PRIMARY, {"PC": header}, FULL, GeometrySettings(wcs="header", row_term="incumbent"), lookups={"PC": table}
+        PRIMARY,
+        {"PC": header},
+        FULL,
+        settings=GeometrySettings(wcs="header", row_term="incumbent"),
+        lookups={"PC": table},
     )
     np.testing.assert_allclose(kept["PC"].columns, np.linspace(-1, 1, 800), atol=1e-7)
 
 
 def test_a_lookup_sampled_at_row_centers_gives_narrow_rows_back() -> None:
-    frames = frames_for_pointing(10.0, 12.0, 80.0, "2003-06-13", "F814W")
+    frames = frames_for_pointing(10.0, 12.0, 80.0, date_obs="2003-06-13", filters="F814W")
     edges = frames["WF2"].row_edges
     centers = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     header = {k: v for k, v, _ in frame_cards(frames["WF2"])}
     table = LookupTable(centers[:, None], (1.0, 1.0), (1.0, 1.0))
-    built, _ = build_frames(PRIMARY, {"WF2": header}, FULL, GeometrySettings(wcs="header"), lookups={"WF2": table})
+    built, _ = build_frames(
+        PRIMARY, {"WF2": header}, FULL, settings=GeometrySettings(wcs="header"), lookups={"WF2": table}
+    )
     np.testing.assert_allclose(built["WF2"].row_edges, edges, atol=3e-5)
 
 
@@ -164,7 +186,7 @@ def test_alternates_are_kept_and_named(tmp_path) -> None:
     assert cards["CRVAL1O"] == 10.1
     assert cards["WCSNAMEZ"] == "TWEAK"
     assert cards["CTYPE1Z"] == "RA---TAN"
-    frames = frames_for_pointing(10.0, 5.0, 0.0, "2000-01-01", "F555W")
+    frames = frames_for_pointing(10.0, 5.0, 0.0, date_obs="2000-01-01", filters="F555W")
     path = write(frames, tmp_path / "x.fits", dict.fromkeys(CHIP_NAMES, first))
     with fits.open(path) as hdus:
         assert wcs_names(dict(hdus[1].header)) == ["IDC_sad1946fu", "O:OPUS", "Z:TWEAK"]
@@ -175,12 +197,14 @@ def test_alternates_are_kept_and_named(tmp_path) -> None:
 
 
 def test_every_card_we_write_counts_as_a_wcs_keyword() -> None:
-    frames = frames_for_pointing(10.0, 5.0, 0.0, "2000-01-01", "F555W")
+    frames = frames_for_pointing(10.0, 5.0, 0.0, date_obs="2000-01-01", filters="F555W")
     assert all(is_wcs_keyword(keyword) for keyword, _, _ in frame_cards(frames["PC"]))
     assert not any(is_wcs_keyword(k) for k in ("EXPTIME", "PHOTFLAM", "DETECTOR", "CRVAL1O", "BUNIT", "LTV1"))
 
 
-GOOD = {k: v for k, v, _ in frame_cards(frames_for_pointing(10.0, 5.0, 0.0, "2000-01-01", "F555W")["WF2"])}
+GOOD = {
+    k: v for k, v, _ in frame_cards(frames_for_pointing(10.0, 5.0, 0.0, date_obs="2000-01-01", filters="F555W")["WF2"])
+}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +239,7 @@ def test_wcs_by_name_or_letter() -> None:
 
 def test_a_linear_header_says_what_it_misses() -> None:
     linear = {**GOOD, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
-    _, notes = build_frames(PRIMARY, {"WF2": linear}, FULL, GeometrySettings(wcs="header"))
+    _, notes = build_frames(PRIMARY, {"WF2": linear}, FULL, settings=GeometrySettings(wcs="header"))
     assert any("no distortion polynomial" in note for note in notes)
 
 

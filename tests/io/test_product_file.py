@@ -38,7 +38,7 @@ def test_the_image_is_not_touched_while_it_is_written(monkeypatch):
     stream = Watching([mosaic.sci, mosaic.err, mosaic.wht, mosaic.ctx])
     monkeypatch.setattr(products, "whole_file", lambda path: contextlib.nullcontext(stream))
     proof = Zeropoint(mosaic.reference, {})
-    products.write_mosaic("unused.fits", mosaic, exposures, proof)
+    products.write_mosaic("unused.fits", mosaic, exposures, zeropoint=proof)
     assert stream.looks > 4
     with fits.open(io.BytesIO(stream.getvalue())) as hdus:
         np.testing.assert_array_equal(hdus["SCI"].data, mosaic.sci)
@@ -54,7 +54,7 @@ def test_pieces_make_the_file_that_astropy_makes(planes, monkeypatch):
     monkeypatch.setattr(products, "_PIECE", 100)
     stream = io.BytesIO()
     monkeypatch.setattr(products, "whole_file", lambda path: contextlib.nullcontext(stream))
-    products.write_mosaic("unused.fits", mosaic, exposures, Zeropoint(mosaic.reference, {}))
+    products.write_mosaic("unused.fits", mosaic, exposures, zeropoint=Zeropoint(mosaic.reference, {}))
     again = io.BytesIO()
     with fits.open(io.BytesIO(stream.getvalue())) as hdus:
         hdus.verify("exception")
@@ -71,7 +71,7 @@ def test_compression_gives_back_every_bit(compress, packed, tmp_path):
     exposures = blank_stack("WF3", (40, 44))
     mosaic = drizzled(exposures)
     path = products.write_mosaic(
-        tmp_path / "a.fits", mosaic, exposures, Zeropoint(mosaic.reference, {}), compress=compress
+        tmp_path / "a.fits", mosaic, exposures, zeropoint=Zeropoint(mosaic.reference, {}), compress=compress
     )
     with fits.open(path) as hdus, fits.open(path, disable_image_compression=True) as raw:
         hdus.verify("exception")

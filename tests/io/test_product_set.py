@@ -105,11 +105,11 @@ def test_a_lock_file_of_a_dead_holder_is_taken_away(tmp_path: Path, monkeypatch:
 def test_files_of_another_run_are_found(tmp_path: Path) -> None:
     one, two = make_run_id(), make_run_id()
     publish(tmp_path, one)
-    assert of_other_runs(tmp_path, "m2", one, ["exposures/u1_flt.fits"]) == {}
+    assert of_other_runs(tmp_path, "m2", one, listed=["exposures/u1_flt.fits"]) == {}
     assert not is_mixed(tmp_path, "m2")
     write_text(tmp_path / "m2_cat.ecsv", f"RUNID: {two}")
     write_text(tmp_path / "exposures/u1_flt.fits", f"RUNID: {two}")
-    found = of_other_runs(tmp_path, "m2", one, ["exposures/u1_flt.fits"])
+    found = of_other_runs(tmp_path, "m2", one, listed=["exposures/u1_flt.fits"])
     assert found == {"m2_cat.ecsv": two, "exposures/u1_flt.fits": two}
     assert is_mixed(tmp_path, "m2")
 
@@ -119,7 +119,7 @@ def test_exposures_replaced_by_a_whole_set_of_another_name_are_no_fault(tmp_path
     publish(tmp_path, one)
     write_text(tmp_path / "exposures/u1_flt.fits", f"RUNID: {two}")
     write_text(tmp_path / "other_report.json", f"RUNID: {two}")
-    assert of_other_runs(tmp_path, "m2", one, ["exposures/u1_flt.fits"]) == {}
+    assert of_other_runs(tmp_path, "m2", one, listed=["exposures/u1_flt.fits"]) == {}
 
 
 def test_which_files_are_of_a_name() -> None:

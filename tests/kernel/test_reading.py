@@ -110,11 +110,11 @@ def test_the_rows_that_a_band_needs_are_enough(twin):
     whole = source(image, bad, shift=rng.uniform(-0.1, 0.1, 60), **how)
     wanted = read([whole], (66, 44))
     for top in range(0, 66, 11):
-        rows = rows_needed(whole.back, whole.corner, top, 11, 60)
+        rows = rows_needed(whole.back, whole.corner, top, rows=11, ny=60)
         part = replace(whole, padded=padded(image[rows].astype(F32), bad[rows], 1.0, 0.0), first=rows.start)
         np.testing.assert_array_equal(read([part], (11, 44), top=top), wanted[top : top + 11])
         assert top in (0, 55) or rows.stop - rows.start < 40
-    nothing = rows_needed(whole.back, whole.corner, 200, 11, 60)
+    nothing = rows_needed(whole.back, whole.corner, 200, rows=11, ny=60)
     assert nothing.start >= nothing.stop
 
 

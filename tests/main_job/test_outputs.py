@@ -31,7 +31,7 @@ class TestUnits:
     def write(self, made, folder, units):
         exposures, mosaic = made
         path = folder / f"{units}.fits"
-        return write_mosaic(path, mosaic, exposures, Zeropoint(mosaic.reference, {}), units=units)
+        return write_mosaic(path, mosaic, exposures, zeropoint=Zeropoint(mosaic.reference, {}), units=units)
 
     @pytest.mark.parametrize("units", ["rate", "counts", "electrons"])
     def test_flux_density_is_the_same_in_any_unit(self, made, tmp_path, units):
@@ -58,8 +58,8 @@ class TestUnits:
 def test_separate_files_hold_what_the_product_holds(made, tmp_path):
     exposures, mosaic = made
     proof = Zeropoint(mosaic.reference, {})
-    whole = write_mosaic(tmp_path / "a_drz.fits", mosaic, exposures, proof, units="counts")
-    paths = write_separate(tmp_path, "a", mosaic, exposures, proof, units="counts")
+    whole = write_mosaic(tmp_path / "a_drz.fits", mosaic, exposures, zeropoint=proof, units="counts")
+    paths = write_separate(tmp_path, "a", mosaic, exposures=exposures, zeropoint=proof, units="counts")
     assert [path.name for path in paths] == [f"a_drz_{name}.fits" for name in ("sci", "err", "wht", "ctx")]
     with fits.open(whole) as hdus:
         for path, name in zip(paths, ("SCI", "ERR", "WHT", "CTX"), strict=True):
@@ -92,7 +92,7 @@ def go(files: Path, out: Path, *assignments: str):
 def test_a_run_stops_where_it_is_told(files, tmp_path, step):
     _, settings = go(files, tmp_path, f"output.until={step}", "output.exposures=true")
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert names == set(product_files("x", ["F814W"], ["ua060502m"], settings))
+    assert names == set(product_files("x", ["F814W"], ["ua060502m"], settings=settings))
     assert ("x_drz.fits" in names) == (step == "combine")
     steps = ["align", "equalize", "sky", "reject", "combine", "catalog", "verify"]
     report = json.loads((tmp_path / "x_report.json").read_text())
@@ -128,6 +128,6 @@ def test_a_catalog_alone(files, tmp_path):
 def test_separate_files_of_a_run(files, tmp_path):
     result, settings = go(files, tmp_path, "output.separate=true", "output.units=electrons", "output.catalog=false")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == set(product_files("x", ["F814W"], ["ua060502m"], settings))
+    assert names == set(product_files("x", ["F814W"], ["ua060502m"], settings=settings))
     assert "x_drz_wht.fits" in names
     assert set(map(str, (Path(f).name for f in result.files))) == names

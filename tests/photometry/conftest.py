@@ -24,14 +24,14 @@ def solved_visit(*, mosaic=True, effects=None, settings=None, **plan):
     exposures = made.exposures
     alignment = Alignment.identity(exposures)
     scales = equalize(exposures, settings)
-    sky = measure_sky(exposures, alignment, scales, settings, Serial())
+    sky = measure_sky(exposures, alignment, scales, settings=settings, runner=Serial())
     packed = {e.root: {n: np.packbits(made.truth.cosmic_rays(e.root, n)) for n in e.chips} for e in exposures}
     rays = CosmicRays(packed, {}, {e.root: "truth" for e in exposures})
-    solutions = (alignment, scales, sky, rays)
+    solutions = {"alignment": alignment, "scales": scales, "sky": sky, "cosmic_rays": rays}
     product = None
     if mosaic:
         grid = common_grid([alignment.frame(e, n) for e in exposures for n in e.chips], settings.combine)
-        product = combine(exposures, *solutions, grid, settings, Serial())
+        product = combine(exposures, **solutions, grid=grid, settings=settings, runner=Serial())
     return SimpleNamespace(
         visit=made, truth=made.truth, exposures=exposures, solutions=solutions, mosaic=product, scales=scales
     )

@@ -24,7 +24,8 @@ CLASSES = WFPC2.classes
 
 def catalog_of(scene, runner=None, mosaic=None, **options):
     settings = Settings(catalog=CatalogSettings(**options))
-    return measure_catalog(mosaic or scene.mosaic, scene.exposures, *scene.solutions, settings, runner or Serial())
+    mosaic = mosaic or scene.mosaic
+    return measure_catalog(mosaic, scene.exposures, **scene.solutions, settings=settings, runner=runner or Serial())
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_errors_of_bright_stars_know_of_lost_pixels(scene, catalog):
 
 def test_stars_of_the_pc_are_found(scene, catalog):
     # On a product of WF scale they are twice as sharp as the others.
-    stars, frame = scene.truth.stars, scene.solutions[0].frame(scene.exposures[0], "PC")
+    stars, frame = scene.truth.stars, scene.solutions["alignment"].frame(scene.exposures[0], "PC")
     x, y = frame.sky_to_pixel(stars.ra, stars.dec)
     bright = scene.truth.rate(scene.mosaic.photflam) > 3
     well = bright & (x > 100) & (y > 100) & (x < 780) & (y < 780)
@@ -145,7 +146,7 @@ def test_edges_and_few_exposures(scene, catalog):
 
 
 def test_chip_is_where_the_star_is(scene, catalog):
-    alignment = scene.solutions[0]
+    alignment = scene.solutions["alignment"]
     exposure = scene.exposures[0]
     agree = total = 0
     for name in exposure.chips:
@@ -208,7 +209,7 @@ def test_growth_by_class_and_its_fallbacks():
 def test_blends_by_distance_and_brightness():
     x, y = np.array([0.0, 3.0, 50.0, 50.0, 90.0]), np.array([0.0, 0.0, 0.0, 8.0, 0.0])
     flux = np.array([100.0, 50.0, 100.0, 1.0, 1.0])
-    flags = blended(x, y, flux, (5.0, 1.5, 10.0), 0.02)
+    flags = blended(x, y, flux, radii=(5.0, 1.5, 10.0), share=0.02)
     assert flags.tolist() == [True, True, False, True, False]
 
 

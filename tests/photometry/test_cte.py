@@ -22,7 +22,7 @@ MJD = 50612.47932870  # 1997-06-13 11:30:14
 @pytest.mark.parametrize("chip", KEYWORDS)
 def test_dolphin_2004_reproduces_the_archive(chip):
     background, *expected = KEYWORDS[chip]
-    found = cte.dolphin_2004(399.0, 399.0, np.array([1e2, 1e3, 1e4]), background, MJD)
+    found = cte.dolphin_2004(399.0, 399.0, np.array([1e2, 1e3, 1e4]), background=background, mjd=MJD)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
 
 
@@ -41,7 +41,7 @@ def test_dolphin_2009_by_hand():
     cm1 = max(0.153099, 1 - 0.200904 * lbg + 0.039005 * lbg * lct + 0.002108 * lct)
     cm2 = 0.957704 * (yr - 0.025474 * yr**2) * np.exp(-0.449956 * lct)
     total = dm + 2.412981 * np.log(np.exp(0.022389 * cm1 * y / 800) * (1 + cm2) - cm2)
-    assert cte.dolphin_2009(x - 1, y - 1, counts, sky, mjd) == pytest.approx(total, abs=1e-14)
+    assert cte.dolphin_2009(x - 1, y - 1, counts, sky=sky, mjd=mjd) == pytest.approx(total, abs=1e-14)
 
 
 positions = st.floats(0, 799)
@@ -50,22 +50,22 @@ times = st.floats(49400, 54960)
 
 @given(x=positions, y=positions, electrons=st.floats(20, 1e5), sky=st.floats(0.5, 500), mjd=times)
 def test_dolphin_2009_grows_along_the_column_and_with_faintness(x, y, electrons, sky, mjd):
-    low, high = cte.dolphin_2009(x, np.array([0.0, 799.0]), electrons, sky, mjd)
+    low, high = cte.dolphin_2009(x, np.array([0.0, 799.0]), electrons, sky=sky, mjd=mjd)
     assert high > low
     if mjd > 52000 and sky < 10:  # on bright skies the formula is no longer monotonic
-        faint = cte.dolphin_2009(x, y, electrons / 2, sky, mjd)
-        assert faint >= cte.dolphin_2009(x, y, electrons, sky, mjd) - 5e-3
+        faint = cte.dolphin_2009(x, y, electrons / 2, sky=sky, mjd=mjd)
+        assert faint >= cte.dolphin_2009(x, y, electrons, sky=sky, mjd=mjd) - 5e-3
     assert np.isfinite(high)
 
 
 @given(x=positions, y=positions, electrons=st.floats(100, 1e5), sky=st.floats(0.5, 500), mjd=times)
 def test_observed_electrons_inverts_the_correction(x, y, electrons, sky, mjd):
-    observed = cte.observed_electrons(x, y, electrons, sky, mjd)
-    back = observed * 10 ** (0.4 * cte.dolphin_2009(x, y, observed, sky, mjd))
+    observed = cte.observed_electrons(x, y, electrons, sky=sky, mjd=mjd)
+    back = observed * 10 ** (0.4 * cte.dolphin_2009(x, y, observed, sky=sky, mjd=mjd))
     assert back == pytest.approx(electrons, rel=1e-8)
 
 
 def test_arrays_broadcast():
     x, y = np.arange(5.0), np.arange(5.0)
-    assert cte.dolphin_2009(x, y, 1e3, 10.0, MJD).shape == (5,)
-    assert cte.dolphin_2009(x[:, None], y, np.full((5, 5), 1e3), 10.0, MJD).shape == (5, 5)
+    assert cte.dolphin_2009(x, y, 1e3, sky=10.0, mjd=MJD).shape == (5,)
+    assert cte.dolphin_2009(x[:, None], y, np.full((5, 5), 1e3), sky=10.0, mjd=MJD).shape == (5, 5)

@@ -97,11 +97,11 @@ def test_rings_of_both_grains_give_the_level_of_a_pixel(scale):
     rng = np.random.default_rng(7)
     sci = rng.normal(5.0, 1.0, (400, 400)).astype(np.float32)
     x, y = rng.uniform(80, 320, (2, 60))
-    sky = ring_levels(sci, np.zeros(sci.shape, np.bool_), (x, y), (1.5 / scale, 2.5 / scale), scale)
+    sky = ring_levels(sci, np.zeros(sci.shape, np.bool_), (x, y), ring=(1.5 / scale, 2.5 / scale), scale=scale)
     assert sky.level.mean() == pytest.approx(5.0, abs=0.03)
     assert sky.sigma.mean() == pytest.approx(0.5 if scale < 0.07 else 1.0, rel=0.15)
     hidden = np.zeros(sci.shape, np.bool_)
     hidden[:, 200:] = True
     sci[:, 200:] = 50.0
-    sky = ring_levels(sci, hidden, (x[x < 195], y[x < 195]), (1.5 / scale, 2.5 / scale), scale)
+    sky = ring_levels(sci, hidden, (x[x < 195], y[x < 195]), ring=(1.5 / scale, 2.5 / scale), scale=scale)
     assert np.nanmax(sky.level) < 6.0

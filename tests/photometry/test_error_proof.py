@@ -23,9 +23,11 @@ def proof(exposures):
     settings = Settings()
     scales: FluxScales = equalize(exposures, settings)
     alignment = Alignment.identity(exposures)
-    sky = measure_sky(exposures, alignment, scales, settings, Serial())
+    sky = measure_sky(exposures, alignment, scales, settings=settings, runner=Serial())
     rays = CosmicRays({}, {}, {})
-    return verify_errors(exposures, NO_STARS, alignment, scales, sky, rays, settings, Serial())
+    return verify_errors(
+        exposures, NO_STARS, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=Serial()
+    )
 
 
 def two(factor=1.0, *, gains=(7, 7), slope=0.0):

@@ -28,7 +28,7 @@ BRIGHTEST = 15.0  # DN/s: the converter's end is not far
 def solved(exposures):
     settings, alignment = Settings(), Alignment.identity(exposures)
     scales = equalize(exposures, settings)
-    sky = measure_sky(exposures, alignment, scales, settings, Serial())
+    sky = measure_sky(exposures, alignment, scales, settings=settings, runner=Serial())
     grid = common_grid([alignment.frame(e, n) for e in exposures for n in e.chips], settings.combine)
     return alignment, scales, sky, grid
 
@@ -40,7 +40,16 @@ def noise_pulls(seed):
     quiet = visit(make_plan(effects=Effects.none(shadow=True, velocity_aberration=True), **field))
     alignment, scales, sky, grid = solved(noisy.exposures)
     images = [
-        combine(made.exposures, alignment, scales, sky, CosmicRays({}, {}, {}), grid, Settings(), Serial())
+        combine(
+            made.exposures,
+            alignment,
+            scales,
+            sky=sky,
+            cosmic_rays=CosmicRays({}, {}, {}),
+            grid=grid,
+            settings=Settings(),
+            runner=Serial(),
+        )
         for made in (noisy, quiet)
     ]
     mosaic = images[0]
@@ -58,7 +67,7 @@ def noise_pulls(seed):
                     image.sci,
                     x[mine],
                     y[mine],
-                    aperture / grid.scale,
+                    radius=aperture / grid.scale,
                     variance=mosaic.err.astype(np.float64) ** 2,
                     mask=~(mosaic.wht > 0),
                     correlation=correlation,
@@ -76,14 +85,14 @@ def catalog_pulls(seed):
     """Catalog less truth over flux_err, rays at the real rate and found as always; with true rate and chip."""
     made = visit(make_plan(effects=STILL, seed=seed, brightest=18.5, **FIELD))
     alignment, scales, sky, grid = solved(made.exposures)
-    rays = find_cosmic_rays(made.exposures, alignment, scales, sky, Settings(), Serial())
-    solutions = (alignment, scales, sky, rays)
-    mosaic = combine(made.exposures, *solutions, grid, Settings(), Serial())
+    rays = find_cosmic_rays(made.exposures, alignment, scales, sky=sky, settings=Settings(), runner=Serial())
+    solutions = {"alignment": alignment, "scales": scales, "sky": sky, "cosmic_rays": rays}
+    mosaic = combine(made.exposures, **solutions, grid=grid, settings=Settings(), runner=Serial())
     rate = made.truth.rate(mosaic.photflam)
     found = {}
     for aperture in APERTURES:
         settings = Settings(catalog=CatalogSettings(aperture=aperture))
-        catalog = measure_catalog(mosaic, made.exposures, *solutions, settings, Serial())
+        catalog = measure_catalog(mosaic, made.exposures, **solutions, settings=settings, runner=Serial())
         mine, theirs = match_stars(catalog, made.truth)
         clean = catalog.columns["flags"][mine] == 0
         mine, theirs = mine[clean], theirs[clean]

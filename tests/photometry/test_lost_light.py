@@ -16,7 +16,7 @@ SCALE = 0.0996  # arcsec
 
 
 def test_a_chip_without_a_good_pixel_in_the_core_has_lost_nothing_of_it():
-    around = Window.around(np.full(3, 50.2), np.full(3, 49.9), 2, (100, 100))
+    around = Window.around(np.full(3, 50.2), np.full(3, 49.9), 2, shape=(100, 100))
     near = around.distance * SCALE < 0.2
     bad = np.zeros(near.shape, np.bool_)
     bad[0] = near[0]  # the whole core, though corners of the window are good
@@ -44,7 +44,9 @@ def test_found_rays_leave_noise_in_proportion_to_their_number_and_the_light():
     flux = np.array([0.0, 10.0])
 
     def variance_of(density, count=1, radius=0.5):
-        bias, variance = undetected_ray_bias([statistics(density)] * count, profile, flux, radius, RejectSettings())
+        bias, variance = undetected_ray_bias(
+            [statistics(density)] * count, profile, flux, radius=radius, settings=RejectSettings()
+        )
         np.testing.assert_array_equal(bias, 0.0)
         return variance
 

@@ -36,7 +36,9 @@ def levels_of(exposures, runner=None, *, values=(), regions=(), **options):
     settings = Settings(sky=SkySettings(**options))
     alignment = Alignment.identity(exposures)
     scales = equalize(exposures, settings)
-    return measure_sky(exposures, alignment, scales, settings, runner or Serial(), values=values, regions=regions)
+    return measure_sky(
+        exposures, alignment, scales, settings=settings, runner=runner or Serial(), values=values, regions=regions
+    )
 
 
 def test_a_flat_sky_has_one_brightness_on_unequal_chips():
@@ -134,8 +136,8 @@ def test_given_values_the_most_specific_wins():
         exposures,
         Alignment.identity(exposures),
         equalize(exposures, settings),
-        settings,
-        Serial(),
+        settings=settings,
+        runner=Serial(),
         values=rows,
     )
     assert sky.levels["a"]["WF3"] == pytest.approx(3.0)
@@ -153,7 +155,9 @@ def test_values_that_cannot_be_read(text):
     exposures = [sky_exposure("a", 1.2, side=100)]
     settings = Settings(sky=SkySettings(method="user", values=(text,)))
     with pytest.raises(SettingsError, match="is not understood"):
-        measure_sky(exposures, Alignment.identity(exposures), equalize(exposures, settings), settings, Serial())
+        measure_sky(
+            exposures, Alignment.identity(exposures), equalize(exposures, settings), settings=settings, runner=Serial()
+        )
 
 
 def bright_on_the_right():
@@ -187,7 +191,7 @@ def test_included_regions_are_the_only_ones_that_count():
     frame = plain_frame((100, 120), 0.1)
     ra, dec = frame.pixel_to_sky(30.0, 40.0)
     circle = SkyRegion((float(ra),), (float(dec),), radius=1.003, include=True)
-    out = region_mask([circle], "a", "WF3", frame)
+    out = region_mask([circle], "a", "WF3", frame=frame)
     y, x = np.mgrid[:100, :120]
     np.testing.assert_array_equal(out, np.hypot(x - 30, y - 40) > 10.03)
 

@@ -41,7 +41,7 @@ def visit(glow=lambda xi, eta: 0 * xi, *, shifts=((0.0, 0.0), (4.0, 1.5), (1.5, 
 def measured(exposures, settings=None):
     settings = settings or Settings()
     scales = equalize(exposures, settings)
-    sky = measure_sky(exposures, Alignment.identity(exposures), scales, settings, Serial())
+    sky = measure_sky(exposures, Alignment.identity(exposures), scales, settings=settings, runner=Serial())
     return sky, sky_findings(exposures, scales, sky)
 
 

@@ -18,5 +18,5 @@ def test_products_are_those_of_the_whole_table(seed, cells, units):
     weight, scale = rng.random(count), rng.random(cells)
     table = np.zeros((cells, units))
     np.add.at(table, (cell, unit), weight)
-    found = cell_products(cell, unit, weight, units, scale=scale)
+    found = cell_products(cell, unit, weight, units=units, scale=scale)
     np.testing.assert_allclose(found, table.T @ (scale[:, None] * table), rtol=1e-12, atol=1e-12)

@@ -46,7 +46,7 @@ def measured(made, seed=1, *, flux=lambda k, name: 1.0, sharp=lambda k, name: 1.
 
 def said(made, **faults):
     found, rate = measured(made, **faults)
-    return star_findings(made, found, scales(made), rate)
+    return star_findings(made, found, scales(made), rate=rate)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8])
@@ -97,7 +97,7 @@ def test_stars_in_a_crowd_tell_nothing_of_their_shape():
     made = exposures(3)
     found, rate = measured(made, sharp=lambda k, name: 0.6)
     crowded = [dataclasses.replace(one, crowd=np.full(STARS, 0.5)) for one in found]
-    assert star_findings(made, crowded, scales(made), rate) == ()
+    assert star_findings(made, crowded, scales(made), rate=rate) == ()
 
 
 def test_exposures_with_no_star_in_common_say_nothing():
@@ -106,7 +106,7 @@ def test_exposures_with_no_star_in_common_say_nothing():
     step = STARS // len(made)
     parts = [slice(step * k, step * (k + 1)) for k in range(len(made))]
     alone = [_part(one, parts[k // len(NAMES)]) for k, one in enumerate(found)]
-    assert star_findings(made, alone, scales(made), rate) == ()
+    assert star_findings(made, alone, scales(made), rate=rate) == ()
 
 
 def _part(one, some):

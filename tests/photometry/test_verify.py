@@ -34,7 +34,7 @@ def catalog_from_truth(truth, photflam):
 
 def prove(scene, *, fault=None, runner=None, **options):
     """Prove a scene's zeropoint; `fault` multiplies the factors of one chip."""
-    alignment, scales, sky, rays = scene.solutions
+    alignment, scales, sky, rays = scene.solutions.values()
     if fault is not None:
         chip, size = fault
         factors = {
@@ -44,7 +44,16 @@ def prove(scene, *, fault=None, runner=None, **options):
         scales = dataclasses.replace(scales, factors=factors)
     catalog = catalog_from_truth(scene.truth, scales.photflam)
     settings = Settings(verify=VerifySettings(**options))
-    return verify(scene.exposures, catalog, alignment, scales, sky, rays, settings, runner or Serial())
+    return verify(
+        scene.exposures,
+        catalog,
+        alignment,
+        scales=scales,
+        sky=sky,
+        cosmic_rays=rays,
+        settings=settings,
+        runner=runner or Serial(),
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def sightings(rng, n_pairs, *, ratios=(1, 1, 1, 1), sigma=0.02, outliers=0.03):
                 chip.append(c)
                 value.append(brightness + np.log(ratios[c]) + rng.normal(0, s) + off)
                 error.append(s)
-    return gather(np.array(star), np.array(chip), np.array(value), np.array(error))
+    return gather(np.array(star), np.array(chip), np.array(value), error=np.array(error))
 
 
 def test_ratios_are_found_through_chains():
@@ -128,7 +137,7 @@ def test_a_fault_of_three_percent_is_detected_where_the_error_allows(chip):
 
 
 def test_a_chip_no_chain_reaches_has_no_ratio():
-    seen = gather(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.zeros(4), np.full(4, 0.01))
+    seen = gather(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.zeros(4), error=np.full(4, 0.01))
     found = solve(seen, 4, 2)
     assert np.isnan(found.ratio[:2]).all()
     assert found.ratio[3] == pytest.approx(1.0)
@@ -140,7 +149,7 @@ def test_a_chain_is_as_good_as_its_thinnest_place():
     star = np.concatenate([np.repeat(np.arange(20), 2), [20, 20]])
     chip = np.concatenate([np.tile([0, 1], 20), [1, 2]])
     value = np.concatenate([np.zeros(41), [0.3]])
-    found = solve(gather(star, chip, value, np.full(42, 0.02)), 4, 2)
+    found = solve(gather(star, chip, value, error=np.full(42, 0.02)), 4, 2)
     assert found.ratio[1] < 0.8
     assert found.n_pairs.tolist() == [1, 1, 1, 0]
     assert judge(found.ratio[1], found.error[1], int(found.n_pairs[1])) is Verdict.NONE
@@ -148,14 +157,14 @@ def test_a_chain_is_as_good_as_its_thinnest_place():
 
 def test_nothing_seen():
     empty = np.zeros(0)
-    seen = gather(empty.astype(int), empty.astype(int), empty, empty)
+    seen = gather(empty.astype(int), empty.astype(int), empty, error=empty)
     found = solve(seen, 4, 2)
     assert found.n_pairs.tolist() == [0, 0, 0, 0]
     assert pair_table(seen, CHIPS)["one"].size == 0
 
 
 def test_pairs_of_a_star_on_three_chips():
-    seen = gather(np.zeros(3, int), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.3]), np.full(3, 0.01))
+    seen = gather(np.zeros(3, int), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.3]), error=np.full(3, 0.01))
     table = pair_table(seen, CHIPS)
     pairs = {(a, b): r for a, b, r in zip(table["one"], table["two"], table["log_ratio"], strict=True)}
     assert pairs == pytest.approx({("PC", "WF2"): -0.1, ("WF2", "WF3"): -0.2, ("PC", "WF3"): -0.3})
@@ -274,11 +283,11 @@ def test_no_stars_no_proof():
         [exposure],
         empty,
         Alignment.identity([exposure]),
-        scales,
-        sky,
-        CosmicRays({}, {}, {}),
-        Settings(),
-        Serial(),
+        scales=scales,
+        sky=sky,
+        cosmic_rays=CosmicRays({}, {}, {}),
+        settings=Settings(),
+        runner=Serial(),
     )
     assert {p.verdict for p in zeropoint.proof.values()} == {Verdict.NONE}
     assert zeropoint.verdict is Verdict.NONE

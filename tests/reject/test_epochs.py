@@ -37,9 +37,9 @@ def searched(exposures, settings):
     runner = make_runner(2)
     alignment = align(exposures, settings, runner)
     scales = equalize(exposures, settings)
-    sky = measure_sky(exposures, alignment, scales, settings, runner)
+    sky = measure_sky(exposures, alignment, scales, settings=settings, runner=runner)
     assert isinstance(sky, SkyLevels)
-    return alignment, find_cosmic_rays(exposures, alignment, scales, sky, settings, runner)
+    return alignment, find_cosmic_rays(exposures, alignment, scales, sky=sky, settings=settings, runner=runner)
 
 
 def lost(visits, rays):
@@ -105,7 +105,7 @@ def plain():
     alignment = align(exposures, build_settings({"align": {"method": "header"}}), Serial())
     scales = equalize(exposures, Settings())
     zero = {e.root: dict.fromkeys(e.chips, 0.0) for e in exposures}
-    every = compared_chips(exposures, alignment, scales, SkyLevels(zero, zero, zero, zero), Settings())
+    every = compared_chips(exposures, alignment, scales, sky=SkyLevels(zero, zero, zero, zero), settings=Settings())
     return [s for s in every if s.view.name == "WF3"]
 
 

@@ -132,7 +132,7 @@ def masks(exposures, assignments=(), chip="WF3", runner=None):
     alignment, scales, sky = solutions(exposures, 3.0)
     levels = {e.root: {n: 3.0 * e.exptime / 500.0 * f for n, f in scales.factors[e.root].items()} for e in exposures}
     sky = type(sky)(levels, levels, sky.pedestals, sky.pedestals)
-    rays = find_cosmic_rays(exposures, alignment, scales, sky, settings, runner or Serial())
+    rays = find_cosmic_rays(exposures, alignment, scales, sky=sky, settings=settings, runner=runner or Serial())
     return [rays.mask(e.root, chip, SHAPE) for e in exposures], rays
 
 

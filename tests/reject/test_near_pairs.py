@@ -14,7 +14,7 @@ def test_pairs_are_those_of_all_distances(reach):
     places = np.stack(np.unravel_index(rng.choice(60 * 50, 300, replace=False), (60, 50)))
     for first, second in ((places, places[:, ::3]), (places[:, ::3], places)):
         (y, x), (ys, xs) = first, second
-        one, other = near_pairs(ys, xs, y, x, reach)
+        one, other = near_pairs(ys, xs, y=y, x=x, reach=reach)
         distance = np.hypot(y[:, None] - ys, x[:, None] - xs)
         pairs = list(zip(one.tolist(), other.tolist(), strict=True))
         assert sorted(pairs) == sorted(zip(*(k.tolist() for k in np.nonzero(distance <= reach)), strict=True))
@@ -22,5 +22,5 @@ def test_pairs_are_those_of_all_distances(reach):
 
 def test_nothing_is_near_nothing():
     some, none = np.arange(3), np.zeros(0, np.intp)
-    for pair in (near_pairs(none, none, some, some, 4.0), near_pairs(some, some, none, none, 4.0)):
+    for pair in (near_pairs(none, none, y=some, x=some, reach=4.0), near_pairs(some, some, y=none, x=none, reach=4.0)):
         assert all(numbers.size == 0 for numbers in pair)

@@ -126,5 +126,5 @@ def test_saturated_pixels_are_those_with_no_other_fault():
     dq = np.zeros(SHAPE, int)
     dq[1, 1], dq[2, 2], dq[3, 3] = 8, 8 | 1024, 8 | 2
     _, chip = one(dq=dq)
-    usable = saturated_pixels(chip.sci, chip.dq, good_bits(DataQualitySettings().good), 8)
+    usable = saturated_pixels(chip.sci, chip.dq, good_bits(DataQualitySettings().good), bit=8)
     assert np.argwhere(usable).tolist() == [[1, 1], [2, 2]]

@@ -23,7 +23,9 @@ def chips():
     made = simulated(n=3, seed=52, effects=(("cosmic_rays", 0.0),))
     settings = load_settings("")
     scales = equalize(made.exposures, settings)
-    return compared_chips(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+    return compared_chips(
+        made.exposures, Alignment.identity(made.exposures), scales, sky=true_sky(made, scales), settings=settings
+    )
 
 
 @pytest.mark.parametrize("kind", ["PC", "WF"])
@@ -54,5 +56,5 @@ def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac,
     spin = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     compared = replace(wide[0], view=replace(wide[0].view, frame=first.moved(tuple(first.crval), spin, np.zeros(2))))
     settings = RejectSettings(kernel=kernel, pixfrac=pixfrac)
-    back = reference._back(compared, chip_map(compared.view.frame, grid), grid, settings)
+    back = reference._back(compared, chip_map(compared.view.frame, grid), grid, settings=settings)
     assert (back is not None) == reads

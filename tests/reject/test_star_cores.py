@@ -38,7 +38,9 @@ def samples(rng, k=300, m=16, noise=3.0):
 def all_chips(made):
     settings = load_settings("")
     scales = equalize(made.exposures, settings)
-    return compared_chips(made.exposures, Alignment.identity(made.exposures), scales, true_sky(made, scales), settings)
+    return compared_chips(
+        made.exposures, Alignment.identity(made.exposures), scales, sky=true_sky(made, scales), settings=settings
+    )
 
 
 def test_a_star_is_predicted_within_what_is_promised():
@@ -141,6 +143,8 @@ def test_a_visit_without_candidates_asks_nobody():
     )
     packed = [np.zeros(80000, np.uint8)] * 2
     units = [reference.unit(s) for s in chips]
-    hits, _ = recheck_star_cores(chips, reference.maps, [empty] * 2, packed, units, settings, Serial())
+    hits, _ = recheck_star_cores(
+        chips, reference.maps, [empty] * 2, masks=packed, units=units, settings=settings, runner=Serial()
+    )
     assert [hit.size for hit in hits] == [0, 0]
     assert reference.thin_coverage(0).all(), "two exposures are few everywhere"

@@ -176,8 +176,8 @@ def test_the_picture_shows_north_up_and_empty_sky_neutral():
 
 def test_large_products_are_averaged_to_the_wanted_size():
     image = np.random.default_rng(5).normal(size=(900, 1200)).astype(np.float32)
-    small = draw_product(image, grid_at(shape=image.shape), Caption("x"), Style(longest=400))
-    large = draw_product(image, grid_at(shape=image.shape), Caption("x"), Style(longest=2000))
+    small = draw_product(image, grid_at(shape=image.shape), Caption("x"), style=Style(longest=400))
+    large = draw_product(image, grid_at(shape=image.shape), Caption("x"), style=Style(longest=2000))
     assert opened(small).shape[1] < 700
     assert opened(large).shape[1] > 1200
     assert factor_for((900, 1200), 400) == 3

@@ -58,7 +58,9 @@ def test_products_shown_early_are_drawn_the_same(filters, tmp_path):
         process = job._process
         assert process is not None
         for mosaic in result.mosaics.values() if early else ():
-            job.show(early_payload(mosaic, sketch(mosaic, result.exposures, result.name), len(filters), settings))
+            job.show(
+                early_payload(mosaic, sketch(mosaic, result.exposures, result.name), len(filters), settings=settings)
+            )
         job.submit(payload(result, tmp_path / folder, settings))
         names[folder] = [Path(name) for name in job.wait()]
         assert process.returncode == 0  # it drew, not we
@@ -73,7 +75,7 @@ def test_a_worker_shown_a_product_of_a_run_that_failed_leaves(tmp_path):
     mosaic = next(iter(result.mosaics.values()))
     job = start_worker()
     process = job._process
-    job.show(early_payload(mosaic, sketch(mosaic, result.exposures, result.name), 1, Settings()))
+    job.show(early_payload(mosaic, sketch(mosaic, result.exposures, result.name), 1, settings=Settings()))
     job.close()
     assert process.poll() is not None
     assert not list(tmp_path.iterdir())

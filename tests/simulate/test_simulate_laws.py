@@ -158,12 +158,12 @@ def test_the_same_seed_gives_the_same_bits_anywhere():
 @pytest.mark.parametrize(("fraction", "exptime"), [(0.01, 500.0), (0.03, 500.0), (0.01, 2000.0)])
 def test_cosmic_rays_hit_the_share_asked_for(fraction, exptime):
     rng = np.random.default_rng(1)
-    got = [Hits.of(cosmic_rays((800, 800), fraction, exptime, rng)).fraction for _ in range(6)]
+    got = [Hits.of(cosmic_rays((800, 800), fraction, exptime, rng=rng)).fraction for _ in range(6)]
     assert np.mean(got) == pytest.approx(fraction * exptime / 500.0, rel=0.05)
 
 
 def test_hits_keep_their_charge():
-    charge = cosmic_rays((100, 120), 0.02, 500.0, np.random.default_rng(2))
+    charge = cosmic_rays((100, 120), 0.02, 500.0, rng=np.random.default_rng(2))
     hits = Hits.of(charge, 0.0)
     np.testing.assert_allclose(hits.electrons(), charge, rtol=1e-6)
     np.testing.assert_array_equal(hits.mask(30.0), charge.astype(np.float32) >= 30.0)
@@ -227,7 +227,9 @@ def test_transfer_loss_is_dolphins():
     for name in CHIP_NAMES:
         seen = made.truth.chip(root, name)
         loss = -2.5 * np.log10(seen.recorded / seen.electrons)
-        wanted = dolphin_2009(seen.x, seen.y, seen.recorded, seen.sky_dn * seen.gain, made.exposures[0].mjd_start)
+        wanted = dolphin_2009(
+            seen.x, seen.y, seen.recorded, sky=seen.sky_dn * seen.gain, mjd=made.exposures[0].mjd_start
+        )
         np.testing.assert_allclose(loss, wanted, rtol=1e-3, atol=1e-6)
         assert (loss > 0).all()
 
@@ -261,7 +263,7 @@ def test_stamps_are_the_computed_star_image(scale, band):
     x, y = np.array([0.0, 0.31, -0.44]), np.array([0.0, -0.27, 0.5])
     half = psf.half_size
     edges = np.tile(np.arange(2 * half + 2) - half - 0.5, (3, 1))
-    stamp = stamps(psf, (x, y), (np.full(3, scale),) * 2, (edges, edges))
+    stamp = stamps(psf, (x, y), (np.full(3, scale),) * 2, edges=(edges, edges))
     np.testing.assert_allclose(stamp.sum(axis=(1, 2)), 1.0, atol=2e-5)
     middle = stamp[:, half - 2 : half + 3, half - 2 : half + 3]
     # The light of a wing of 0.6 arcsec is even over a few pixels; that of the vanes is in spikes.
@@ -277,7 +279,7 @@ def test_light_is_conserved_on_pixels_of_any_size():
     edges = np.arange(2 * half + 2) - half - 0.5
     narrow = edges - 0.015 * (edges > 0.5)  # one row is 1.5 % narrower, as every 34th
     made = [
-        stamps(psf, (np.zeros(1),) * 2, (np.full(1, 0.044), np.full(1, 0.0455)), (edges[None], rows[None]))
+        stamps(psf, (np.zeros(1),) * 2, (np.full(1, 0.044), np.full(1, 0.0455)), edges=(edges[None], rows[None]))
         for rows in (edges, narrow)
     ]
     assert made[1].sum() == pytest.approx(made[0].sum(), abs=1e-5)
@@ -345,7 +347,9 @@ def test_a_spike_is_what_points_along_a_line_give():
     frame = simulate.visit(n=1, field="blank", effects=Effects.none(row_term=False)).exposures[0].chips["WF3"].frame
     spikes, sigma, (x, y) = make_spikes(0.0996, 7996.0), 0.48, (400.31, 420.62)
     image = np.zeros((800, 800))
-    add_spikes(image, spikes, frame, (np.array([x]), np.array([y])), np.array([[sigma, sigma]]), np.ones(1))
+    add_spikes(
+        image, spikes, frame, where=(np.array([x]), np.array([y])), sigma=np.array([[sigma, sigma]]), charge=np.ones(1)
+    )
     edges = np.arange(801) - 0.5
     t = np.arange(-spikes.reach, spikes.reach, 0.25) + 0.125
     parts = [np.diff(ndtr((edges[None] - place[:, None]) / sigma), axis=1) for place in (x + t, y + t, y - t)]

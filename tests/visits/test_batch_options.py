@@ -46,7 +46,7 @@ def test_each_visit_gets_its_own_and_files_are_named_from_the_top(
     words = ['input.drop=["u2lx0001t"]', 'dq.masks=["u2lx0101t_c0m.fits=bad.reg"]', 'align.regions="-stars.reg"']
     words += ['combine.weights=["u2lx0101t=c1m.fits"]']
     settings = load_settings("", [*words, 'dq.files=["flags.fits"]'])
-    grouped = list_visits(["in"], None, "visit", (), settings)
+    grouped = list_visits(["in"], None, "visit", filters=(), settings=settings)
     assert [[entry.root for entry in visit.exposures] for visit in grouped.visits] == [
         ["u2lx0002t"], ["u2lx0101t", "u2lx0102t"],
     ]  # fmt: skip
@@ -62,7 +62,9 @@ def test_each_visit_gets_its_own_and_files_are_named_from_the_top(
     assert second.files == tuple(str(tmp_path / name) for name in ("stars.reg", "bad.reg", "c1m.fits"))
     for strange in ('input.drop=["u2lx0901t"]', 'dq.masks=["u2lx0901t=bad.reg"]', 'combine.weights=["u2lx0901t=a"]'):
         with pytest.raises(SettingsError, match="u2lx0901t is in no visit"):
-            list_visits(["in"], None, "visit", (), load_settings("", [strange, 'dq.files=["flags.fits"]']))
+            list_visits(
+                ["in"], None, "visit", filters=(), settings=load_settings("", [strange, 'dq.files=["flags.fits"]'])
+            )
 
 
 def test_a_batch_with_options_writes_what_runs_with_them_write(

@@ -24,7 +24,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def drive(cluster: ToldCluster, folder: Path, jobs: list[Job]) -> tuple[dict[str, Record], list[str]]:
     said: list[str] = []
-    records = Driver(cluster, ledger_in(folder), str, said.append).run(Ready(jobs))
+    records = Driver(cluster, ledger_in(folder), str, say=said.append).run(Ready(jobs))
     return {record.name: record for record in records}, said
 
 

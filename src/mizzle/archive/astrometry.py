@@ -130,6 +130,7 @@ def fetch_headerlets(
     roots: Sequence[str],
     idctab: str,
     folder: str | Path,
+    *,
     settings: ArchiveSettings,
     say: Say = lambda message: None,
 ) -> dict[str, Path]:
@@ -166,7 +167,7 @@ def fetch_headerlets(
     found: dict[str, Path] = {}
     for root in roots:
         try:
-            path = fetch_headerlet(root, idctab, folder, settings, say)
+            path = fetch_headerlet(root, idctab, folder, settings=settings, say=say)
         except ServiceError as problem:
             say(f"astrometry database: {problem}; the WCS of the model serves")
             return {}
@@ -176,7 +177,7 @@ def fetch_headerlets(
 
 
 def fetch_headerlet(
-    root: str, idctab: str, folder: str | Path, settings: ArchiveSettings, say: Say = lambda message: None
+    root: str, idctab: str, folder: str | Path, *, settings: ArchiveSettings, say: Say = lambda message: None
 ) -> Path | None:
     """Bring the headerlet of the chosen solution of one exposure here; None where there is none that fits.
 

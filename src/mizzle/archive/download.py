@@ -118,7 +118,7 @@ def verify(path: Path, wanted: Wanted) -> None:
                 )
 
 
-def download(wanted: Wanted, folder: Path, settings: ArchiveSettings, progress: Progress = silent) -> Fetched:
+def download(wanted: Wanted, folder: Path, settings: ArchiveSettings, *, progress: Progress = silent) -> Fetched:
     """Bring one file into `folder`, or find it there.
 
     A file that is there and passes every check is not fetched again. A transfer that broke off, in this run or an
@@ -153,7 +153,7 @@ def download(wanted: Wanted, folder: Path, settings: ArchiveSettings, progress: 
     if _good(target, wanted):
         progress(wanted.name, target.stat().st_size, wanted.size)
         return Fetched(target, "present")
-    transfer = _Transfer(wanted, folder, settings, progress)
+    transfer = _Transfer(wanted, folder, settings, progress=progress)
     with transfer.held():
         if _good(target, wanted):  # finished by another process since we looked
             return Fetched(target, "present")
@@ -191,7 +191,7 @@ def _good(path: Path, wanted: Wanted) -> bool:
 class _Transfer:
     """The unfinished file ``.NAME.download``, and beside it what the server said of the file it was sending."""
 
-    def __init__(self, wanted: Wanted, folder: Path, settings: ArchiveSettings, progress: Progress) -> None:
+    def __init__(self, wanted: Wanted, folder: Path, settings: ArchiveSettings, *, progress: Progress) -> None:
         self.wanted = wanted
         self.settings = settings
         self.progress = progress

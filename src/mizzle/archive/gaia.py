@@ -38,9 +38,9 @@ def gaia_catalog(
     ra: float,
     dec: float,
     radius: float,
+    *,
     epoch: float,
     settings: ArchiveSettings,
-    *,
     say: Callable[[str], None] = lambda message: None,
 ) -> Mapping[str, Column]:
     """Return the Gaia stars around a position as they stood at `epoch`.

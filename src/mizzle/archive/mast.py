@@ -187,7 +187,7 @@ def find_products(
     portal = portal or Portal(settings)
     found: dict[str, Product] = {}
     for query in asked:
-        for product in _answer(query, wanted, portal, query.holding(chosen), settings.mast_url):
+        for product in _answer(query, wanted, portal, holding=query.holding(chosen), where=settings.mast_url):
             found[product.name.lower()] = product
     return sorted(found.values(), key=lambda product: product.name)
 
@@ -207,7 +207,7 @@ def _filter_name(text: str) -> str:
     return word
 
 
-def _answer(query: Query, filters: Sequence[str], portal: Portal, holding: Holding, where: str) -> list[Product]:
+def _answer(query: Query, filters: Sequence[str], portal: Portal, *, holding: Holding, where: str) -> list[Product]:
     """Return the products that answer one query."""
     criteria: dict[str, Sequence[str]] = {
         "obs_collection": ["HST"],
@@ -336,7 +336,7 @@ def fetch_exposures(
     failures: list[MizzleError] = []
     for product in products:
         try:
-            fetched.append(_fetch(product, folder, settings, progress, say))
+            fetched.append(_fetch(product, folder, settings, progress=progress, say=say))
         except InputError as problem:
             failures.append(problem)
             if isinstance(problem, ServiceError) and not problem.status and not fetched:
@@ -352,18 +352,18 @@ def fetch_exposures(
     return fetched
 
 
-def _fetch(product: Product, folder: Path, settings: ArchiveSettings, progress: Progress, say: Say) -> Fetched:
+def _fetch(product: Product, folder: Path, settings: ArchiveSettings, *, progress: Progress, say: Say) -> Fetched:
     """Fetch one file, from the cloud copy first where that is asked for."""
     if settings.cloud:
         try:
-            return download(_wanted(product, cloud_address(product, settings)), folder, settings, progress)
+            return download(_wanted(product, cloud_address(product, settings)), folder, settings, progress=progress)
         except ServiceError as problem:
             # S3 says 403 for "not there" where listing is not allowed.
             if problem.status not in {403, 404}:
                 raise
             say(f"{product.name}: not in the cloud copy; taken from MAST")
     url = f"{settings.mast_url.rstrip('/')}/api/v0.1/Download/file?uri={quote(product.uri, safe=':/')}"
-    return download(_wanted(product, url), folder, settings, progress)
+    return download(_wanted(product, url), folder, settings, progress=progress)
 
 
 def cloud_address(product: Product, settings: ArchiveSettings) -> str:

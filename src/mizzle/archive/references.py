@@ -126,7 +126,7 @@ class ReferenceFolder:
         prepare_folder(self.path)
         paths = []
         for item in wanted:
-            paths.append(download(item, self.path, settings, progress).path)
+            paths.append(download(item, self.path, settings, progress=progress).path)
             with self._changing():
                 self.entries[item.name] = Entry(item.name, item.size or 0, item.sha1 or "", item.url)
         return paths

@@ -233,7 +233,7 @@ def opened(
             request = client.build_request("GET" if data is None else "POST", url, content=data, headers=headers)
         except (_httpx().InvalidURL, ValueError) as problem:
             raise ServiceError(f"{shown(url)}: not an address: {shown(problem)}", url=url) from None
-        response = _response(client, request, url, patience)
+        response = _response(client, request, url, patience=patience)
         stack.callback(response.close)
         if response.status_code >= 400:
             raise _refused(url, response)
@@ -243,7 +243,7 @@ def opened(
             _explain(url, problem, patience)
 
 
-def _response(client: httpx.Client, request: httpx.Request, url: str, patience: Patience) -> httpx.Response:
+def _response(client: httpx.Client, request: httpx.Request, url: str, *, patience: Patience) -> httpx.Response:
     """Return the response to a request, headers read; every wait ends in time."""
     sending = _Sending(client, request)
     sending.start()

@@ -95,7 +95,7 @@ def _list(
     from mizzle.cli.console import out as show
     from mizzle.visits.batching import list_visits
 
-    grouped = list_visits(where, out if out.is_dir() else None, by, filters, settings)
+    grouped = list_visits(where, out if out.is_dir() else None, by, filters=filters, settings=settings)
     show(visits_text(grouped))
     for name, problem in sorted(grouped.problems.items()):
         say(f"mizzle: left out: {problem if name in problem else f'{name}: {problem}'}")

@@ -129,7 +129,15 @@ def plan_text(
     # What headers and the output folder alone can tell is refused here with run's own message and code.
     refuse_folder(out)
     exclusions = Exclusions()
-    exposures = read_all(files, None, settings, Serial(), exclusions, Progress(Console(quiet=True)), pixels=False)
+    exposures = read_all(
+        files,
+        None,
+        settings,
+        runner=Serial(),
+        exclusions=exclusions,
+        progress=Progress(Console(quiet=True)),
+        pixels=False,
+    )
     exposures = same_field(same_camera(exposures, exclusions), exclusions)
     check_user_inputs(exposures, settings)
     equalize(exposures, settings, corrections=read_corrections(settings))
@@ -145,7 +153,7 @@ def plan_text(
     filters = list(dict.fromkeys(e.filter for e in exposures))
     name = default_name(exposures) if name is None else name
     check_name(name)
-    check_targets(out, name, exposures, settings, [*files, *([] if config is None else [str(config)])])
+    check_targets(out, name, exposures, settings=settings, others=[*files, *([] if config is None else [str(config)])])
     products = [str(out / f"{stem}_drz.fits") for stem in stems(name, filters).values()]
     return "\n".join(
         [

@@ -63,9 +63,17 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     if names.build:
         files = {plane: f"{names.prefix}.fits[{plane.upper()},1]" for plane in ("sci", "wht", "ctx")}
         more = call_cards(mosaic, result.exposures, values, files)
-        write_mosaic(f"{names.prefix}.fits", mosaic, result.exposures, proof, more, units=units, all_keywords=True)
+        write_mosaic(
+            f"{names.prefix}.fits",
+            mosaic,
+            result.exposures,
+            zeropoint=proof,
+            extra=more,
+            units=units,
+            all_keywords=True,
+        )
         return
-    cards = product_cards(mosaic, list(result.exposures), proof, units)
+    cards = product_cards(mosaic, list(result.exposures), proof, units=units)
     table = header_table(mosaic, result.exposures, all_keywords=True)
     planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
@@ -92,7 +100,16 @@ def stem(exposure: Exposure) -> str:
 def _single(exposure: Exposure, result: Result, grid: Grid, settings: Settings, runner: Runner) -> Mosaic:
     """Return one exposure by itself on a grid, its rays left in."""
     nothing = CosmicRays({}, {}, {})
-    return combine([exposure], result.alignment, result.flux_scales, result.sky, nothing, grid, settings, runner)
+    return combine(
+        [exposure],
+        result.alignment,
+        result.flux_scales,
+        sky=result.sky,
+        cosmic_rays=nothing,
+        grid=grid,
+        settings=settings,
+        runner=runner,
+    )
 
 
 def write_singles(result: Result, grid: Grid, settings: Settings, runner: Runner) -> None:

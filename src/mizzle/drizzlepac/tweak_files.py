@@ -69,7 +69,7 @@ def find_lists(
 ) -> list[SourceList]:
     """Find the sources of all exposures once, for the alignment and for the catalogs."""
     ordered = sorted(exposures, key=lambda e: e.root)
-    return find_all(ordered, settings, runner, references, common_pivot(ordered))
+    return find_all(ordered, settings, runner, references=references, pivot=common_pivot(ordered))
 
 
 def write_catalogs(exposures: Sequence[Exposure], alignment: Alignment, lists: Sequence[SourceList]) -> None:
@@ -133,4 +133,4 @@ def write_headerlets(exposures: Sequence[Exposure], alignment: Alignment, values
             values.text("hdrfile") if len(exposures) == 1 and values.text("hdrfile") else f"{exposure.root}_hlet.fits"
         )
         frames = {chip: alignment.frame(exposure, chip) for chip in exposure.chips}
-        write_headerlet(name, exposure, frames, facts)
+        write_headerlet(name, exposure, frames, facts=facts)

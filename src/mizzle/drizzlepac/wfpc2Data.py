@@ -38,5 +38,5 @@ def wfpc2_to_flt(imgname: str) -> str:
     errors = {
         chip.name: noise_model(exposure, chip, Settings().noise).sigma(chip.sci) for chip in exposure.chips.values()
     }
-    write_planes(name, path, exposure, errors)
+    write_planes(name, path, exposure, errors=errors)
     return str(name)

@@ -159,7 +159,7 @@ class Cluster:
             hosts[worker.host] = hosts.get(worker.host, 0.0) + worker.memory
         return hosts
 
-    def start(self, work: Work, key: str, text: str, worker: WorkerFacts, memory: float) -> None:
+    def start(self, work: Work, key: str, text: str, *, worker: WorkerFacts, memory: float) -> None:
         """Give a task to a worker; it ends in `ended`."""
         future = self._client.submit(
             work,

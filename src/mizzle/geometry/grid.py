@@ -40,7 +40,7 @@ def _middle(ra: FloatArray, dec: FloatArray) -> tuple[float, float]:
     return float(np.rad2deg(np.arctan2(y, x)) % 360.0), float(np.rad2deg(np.arctan2(z, np.hypot(x, y))))
 
 
-def _bounds(ra: FloatArray, dec: FloatArray, center: tuple[float, float], inverse: FloatArray) -> FloatArray:
+def _bounds(ra: FloatArray, dec: FloatArray, center: tuple[float, float], *, inverse: FloatArray) -> FloatArray:
     """Return ``[[xmin, ymin], [xmax, ymax]]`` [pixel] of sky positions about a tangent point."""
     plane = inverse @ np.array(project(ra, dec, center))
     if not np.all(np.isfinite(plane)):
@@ -114,12 +114,12 @@ def common_grid(frames: Iterable[ChipFrame], settings: CombineSettings | None = 
     else:
         center = _middle(ra, dec)
         for _ in range(2):  # the middle of the bounding box, which itself depends on the tangent point
-            xi, eta = cd @ _bounds(ra, dec, center, inverse).mean(axis=0)
+            xi, eta = cd @ _bounds(ra, dec, center, inverse=inverse).mean(axis=0)
             center = tuple(float(v) for v in deproject(xi, eta, center))  # type: ignore[assignment]
     if _pair(("nx", "ny"), (settings.nx, settings.ny)):
         nx, ny = int(settings.nx or 0), int(settings.ny or 0)
     else:
-        reach = np.abs(_bounds(ra, dec, center, inverse)).max(axis=0)
+        reach = np.abs(_bounds(ra, dec, center, inverse=inverse)).max(axis=0)
         nx, ny = (max(1, int(np.ceil(2.0 * r - 1e-6))) for r in reach)
     covered = sum(f.shape[0] * f.shape[1] * (f.scale / settings.scale) ** 2 for f in frames)
     if nx * ny > MAX_PIXELS or (settings.nx is None and nx * ny > MAX_EMPTINESS * covered):

@@ -43,7 +43,7 @@ _BACK_STEP = 16
 _RIM = 2
 
 
-def exact_map(frame: ChipFrame, grid: Grid, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def exact_map(frame: ChipFrame, grid: Grid, *, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Map 0-based chip pixels to 0-based product pixels through the sky, without approximation."""
     return grid.sky_to_pixel(*frame.pixel_to_sky(*np.broadcast_arrays(x, y)))
 
@@ -53,7 +53,7 @@ def _fit(frame: ChipFrame, grid: Grid, degree: int) -> tuple[FloatArray, FloatAr
     ny, nx = frame.shape
     nodes = chebyshev.chebpts1(degree + 1)
     x, y = ((nodes * n + (n - 1)) / 2 for n in (nx, ny))
-    gx, gy = exact_map(frame, grid, x[:, None], y[None, :])
+    gx, gy = exact_map(frame, grid, x=x[:, None], y=y[None, :])
     inverse = np.linalg.inv(chebyshev.chebvander(nodes, degree))
     return inverse @ gx @ inverse.T, inverse @ gy @ inverse.T
 
@@ -65,7 +65,7 @@ class _Check:
         ny, nx = frame.shape
         self.u = np.linspace(-1.0, 1.0, 18)
         x, y = ((self.u * n + (n - 1)) / 2 for n in (nx, ny))
-        self.gx, self.gy = exact_map(frame, grid, x[:, None], y[None, :])
+        self.gx, self.gy = exact_map(frame, grid, x=x[:, None], y=y[None, :])
 
     def error(self, cx: FloatArray, cy: FloatArray) -> float:
         """Return the largest distance [product pixel] of a fit; infinite where the map has no answer."""
@@ -106,7 +106,7 @@ def _with_offsets(frame: ChipFrame, grid: Grid, smooth: ChipMap) -> ChipMap:
     from mizzle.kernel.maps import OffsetGrid
 
     x, y = _nodes(frame, 0), _nodes(frame, 1)
-    gx, gy = exact_map(frame, grid, x[None, :], y[:, None])
+    gx, gy = exact_map(frame, grid, x=x[None, :], y=y[:, None])
     sx, sy = smooth.at(x[None, :], y[:, None])
     values = np.stack([gx - sx, gy - sy], axis=-1)
     return replace(smooth, offsets=OffsetGrid(values, (x[0], y[0]), (x[1] - x[0], y[1] - y[0])))
@@ -117,7 +117,7 @@ def _error_between_nodes(frame: ChipFrame, grid: Grid, fitted: ChipMap) -> float
     ny, nx = frame.shape
     nodes = _nodes(frame, 0), _nodes(frame, 1)
     x, y = (np.clip((n[1:] + n[:-1]) / 2, -0.5, size - 0.5) for n, size in zip(nodes, (nx, ny), strict=True))
-    gx, gy = exact_map(frame, grid, x[None, :], y[:, None])
+    gx, gy = exact_map(frame, grid, x=x[None, :], y=y[:, None])
     fx, fy = fitted.at(x[None, :], y[:, None])
     return float(np.hypot(fx - gx, fy - gy).max())
 

@@ -11,7 +11,7 @@ from mizzle.model import ChipFrame
 from mizzle.model.user_tables import SkyRegion
 
 
-def region_mask(regions: Sequence[SkyRegion], root: str, chip: str, frame: ChipFrame) -> NDArray[np.bool_]:
+def region_mask(regions: Sequence[SkyRegion], root: str, chip: str, *, frame: ChipFrame) -> NDArray[np.bool_]:
     """Return the pixels that regions keep out: ``(ny, nx)``, True where out.
 
     Parameters

@@ -87,8 +87,8 @@ def tables_from_header(
         for axis, letter in ((1, "x"), (2, "y")):
             if f"{word}{axis}" not in header:
                 continue
-            _refuse_the_unknown(header, f"{word}{axis}", f"{record}{axis}", chip)
-            version = int(_record(header, f"{record}{axis}", "EXTVER", 1.0, chip))
+            _refuse_the_unknown(header, f"{word}{axis}", f"{record}{axis}", chip=chip)
+            version = int(_record(header, f"{record}{axis}", "EXTVER", default=1.0, chip=chip))
             array = arrays.get((extension, version))
             if array is None:
                 raise InputError(
@@ -106,10 +106,10 @@ def has_tables(header: Header) -> bool:
     return any(f"{word}{axis}" in header for word, _, _ in _KINDS.values() for axis in (1, 2))
 
 
-def _refuse_the_unknown(header: Header, word: str, record: str, chip: str) -> None:
+def _refuse_the_unknown(header: Header, word: str, record: str, *, chip: str) -> None:
     kind = str(header[word]).strip().upper()
-    axes = [_record(header, record, f"AXIS.{n}", float(n), chip) for n in (1, 2)]
-    if kind != "LOOKUP" or axes != [1.0, 2.0] or _record(header, record, "NAXES", 2.0, chip) != 2.0:
+    axes = [_record(header, record, f"AXIS.{n}", default=float(n), chip=chip) for n in (1, 2)]
+    if kind != "LOOKUP" or axes != [1.0, 2.0] or _record(header, record, "NAXES", default=2.0, chip=chip) != 2.0:
         raise InputError(
             f"{chip}: {word} = {kind!r} with axes {axes}; a 'Lookup' over axes 1 and 2 is understood; fetch the present"
             " version of the file from the archive",
@@ -118,7 +118,7 @@ def _refuse_the_unknown(header: Header, word: str, record: str, chip: str) -> No
         )
 
 
-def _record(header: Header, record: str, field: str, default: float, chip: str) -> float:
+def _record(header: Header, record: str, field: str, *, default: float, chip: str) -> float:
     """Return a field of a record-valued card."""
     value = header.get(f"{record}.{field}")
     text = header.get(record)
@@ -137,7 +137,7 @@ def _record(header: Header, record: str, field: str, default: float, chip: str) 
 def _table(array: TableArray, placement: TablePlacement, where: str) -> LookupTable:
     """Return an extension as a table, its nodes placed so that the Distortion Paper reads them as wanted."""
     data = np.atleast_2d(np.asarray(array.data))
-    grid = {word: tuple(_finite(array.header, f"{word}{n}", default, where) for n in (1, 2)) for word, default in
+    grid = {word: tuple(_finite(array.header, f"{word}{n}", default, where=where) for n in (1, 2)) for word, default in
             (("CRPIX", 0.0), ("CRVAL", 0.0), ("CDELT", 1.0))}  # fmt: skip
     crpix, crval, cdelt = ((grid[word][0], grid[word][1]) for word in ("CRPIX", "CRVAL", "CDELT"))
     good = data.ndim == 2 and data.size > 0 and data.dtype.kind == "f" and min(cdelt) > 0
@@ -154,7 +154,7 @@ def _table(array: TableArray, placement: TablePlacement, where: str) -> LookupTa
     return LookupTable(data.astype(np.float32), crpix, crval, cdelt)
 
 
-def _finite(header: Header, key: str, default: float, where: str) -> float:
+def _finite(header: Header, key: str, default: float, *, where: str) -> float:
     value = header.get(key, default)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e9:
         raise InputError(f"{where}: {key} = {value!r}; a finite number is needed; repair the header", keyword=key)

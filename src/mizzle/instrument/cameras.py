@@ -72,8 +72,8 @@ class _Vega:
 
     camera: str
 
-    def __call__(self, band: str, chip: str, photmode: str, photflam: float, photplam: float) -> float | None:
-        return photometry.vega_zeropoint(self.camera, band, photflam, photplam)
+    def __call__(self, band: str, chip: str, photmode: str, *, photflam: float, photplam: float) -> float | None:
+        return photometry.vega_zeropoint(self.camera, band, photflam, photplam=photplam)
 
 
 #: How stars are fitted, by the least nominal pixel [arcsec] it serves: halo, radius, mismatch. On fine pixels the

@@ -27,7 +27,7 @@ def corrects_cte(exposure: Exposure, choice: str) -> bool:
 
 
 def charge_loss(
-    exposure: Exposure, chip: Chip, x: FloatArray, y: FloatArray, *, electrons: FloatArray, background: FloatArray
+    exposure: Exposure, chip: Chip, *, x: FloatArray, y: FloatArray, electrons: FloatArray, background: FloatArray
 ) -> FloatArray:
     """Return the magnitudes that stars lost on their way to the amplifier.
 
@@ -55,6 +55,6 @@ def charge_loss(
         (x + 0.5) * binning - 0.5,
         (y + 0.5) * binning - 0.5,
         np.maximum(electrons, 1.0),
-        np.maximum(background / binning**2, 0.0),
-        0.5 * (exposure.mjd_start + exposure.mjd_end),
+        sky=np.maximum(background / binning**2, 0.0),
+        mjd=0.5 * (exposure.mjd_start + exposure.mjd_end),
     )

@@ -40,7 +40,9 @@ def background_2004(mode_dn: ArrayLike, gain: ArrayLike) -> FloatArray:
     return np.asarray(gain, dtype=np.float64) * np.sqrt(mode * mode + 1.0)
 
 
-def dolphin_2004(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, background: ArrayLike, mjd: ArrayLike) -> FloatArray:
+def dolphin_2004(
+    x: ArrayLike, y: ArrayLike, electrons: ArrayLike, *, background: ArrayLike, mjd: ArrayLike
+) -> FloatArray:
     """Magnitudes lost to CTE after Dolphin's formula of 2004.
 
     Parameters
@@ -78,7 +80,7 @@ def dolphin_2004(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, background: A
     return result
 
 
-def dolphin_2009(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, sky: ArrayLike, mjd: ArrayLike) -> FloatArray:
+def dolphin_2009(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, *, sky: ArrayLike, mjd: ArrayLike) -> FloatArray:
     """Magnitudes lost to CTE after Dolphin 2009, without that paper's zeropoint terms.
 
     Parameters
@@ -110,7 +112,7 @@ def dolphin_2009(x: ArrayLike, y: ArrayLike, electrons: ArrayLike, sky: ArrayLik
 
 
 def observed_electrons(
-    x: ArrayLike, y: ArrayLike, electrons: ArrayLike, sky: ArrayLike, mjd: ArrayLike, *, iterations: int = 60
+    x: ArrayLike, y: ArrayLike, electrons: ArrayLike, *, sky: ArrayLike, mjd: ArrayLike, iterations: int = 60
 ) -> FloatArray:
     """Counts that are read out when `electrons` fell in: the inverse of `dolphin_2009`.
 
@@ -129,10 +131,10 @@ def observed_electrons(
         Counts such that ``observed * 10**(0.4 * dolphin_2009(x, y, observed, sky, mjd))`` is `electrons`.
     """
     true = np.asarray(electrons, dtype=np.float64)
-    loss = dolphin_2009(x, y, true, sky, mjd)
+    loss = dolphin_2009(x, y, true, sky=sky, mjd=mjd)
     for _ in range(iterations):
         # Half steps: the loss grows as the counts fall, and whole steps overshoot for the faintest stars.
-        loss = 0.5 * (loss + dolphin_2009(x, y, true * 10.0 ** (-0.4 * loss), sky, mjd))
+        loss = 0.5 * (loss + dolphin_2009(x, y, true * 10.0 ** (-0.4 * loss), sky=sky, mjd=mjd))
     result: FloatArray = true * 10.0 ** (-0.4 * loss)
     return result
 

@@ -186,7 +186,7 @@ def read_calibration(primary: Cards, science: tuple[Cards, ...], where: str) -> 
     exptime = _number(primary, "EXPTIME", where)
     if exptime <= 0:
         raise InputError(f"{where}: EXPTIME is {exptime:g}; nothing was exposed", file=where, exptime=exptime)
-    chips = tuple(_chip(detector, primary, cards, exptime, where) for cards in science)
+    chips = tuple(_chip(detector, primary, cards, exptime=exptime, where=where) for cards in science)
     return Calibration(detector, band_of(primary), exptime, chips, _findings(detector, primary, science))
 
 
@@ -231,7 +231,7 @@ def _refuse(detector: Detector, primary: Cards, where: str) -> None:
         )
 
 
-def _chip(detector: Detector, primary: Cards, cards: Cards, exptime: float, where: str) -> ChipCalibration:
+def _chip(detector: Detector, primary: Cards, cards: Cards, *, exptime: float, where: str) -> ChipCalibration:
     number = cards.get("CCDCHIP", 0)
     name = detector.chips.get(int(number) if isinstance(number, int | float) else -1)
     if name is None:
@@ -245,7 +245,7 @@ def _chip(detector: Detector, primary: Cards, cards: Cards, exptime: float, wher
         )
     ratio = _response(primary, cards, name)
     dark = sum(float(value) for key in ("MEANDARK", "MEANFLSH") if isinstance(value := cards.get(key), int | float))
-    photflam = _photflam(primary, cards, name, where)
+    photflam = _photflam(primary, cards, name, where=where)
     shared = {**primary, **cards}
     return ChipCalibration(
         name=name,
@@ -274,7 +274,7 @@ def _response(primary: Cards, cards: Cards, name: str) -> float:
     return 1.0
 
 
-def _photflam(primary: Cards, cards: Cards, name: str, where: str) -> float:
+def _photflam(primary: Cards, cards: Cards, name: str, *, where: str) -> float:
     """Return PHOTFLAM of a chip; the primary header has it where the extension has not (IR).
 
     UVIS chips that calibration did not bring to one response (FLUXCORR not COMPLETE) have PHTFLAM1 and PHTFLAM2.

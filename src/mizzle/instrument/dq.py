@@ -79,7 +79,7 @@ def bad_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int) -> N
     return flagged(sci, dq, ALL_BITS & ~good)
 
 
-def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int, bit: int) -> NDArray[np.bool_]:
+def saturated_pixels(sci: NDArray[np.float32], dq: NDArray[np.uint16], good: int, *, bit: int) -> NDArray[np.bool_]:
     """Return the pixels that are saturated (`bit`) and else good: usable where nothing better covers the place."""
     saturated = has_bits(dq, bit)
     if saturated.any():

@@ -77,7 +77,7 @@ def ab_minus_vega(camera: str, band: str) -> float | None:
     return _vega().get((camera, band))
 
 
-def vega_zeropoint(camera: str, band: str, photflam: float, photplam: float) -> float | None:
+def vega_zeropoint(camera: str, band: str, photflam: float, *, photplam: float) -> float | None:
     """Return the Vega magnitude of one unit per second; None where Vega's magnitude in the band is not known.
 
     Parameters

@@ -68,9 +68,9 @@ class DistortionTables:
         terms = tuple(
             f"C{axis}{n}{m}" for axis in "XY" for n in range(1, max(orders, default=1) + 1) for m in range(n + 1)
         )
-        _check("IDCTAB", self.idctab_name, self.idctab, tuple(dict.fromkeys((*_NEEDED_IDCTAB, *terms))))
+        _check("IDCTAB", self.idctab_name, self.idctab, needed=tuple(dict.fromkeys((*_NEEDED_IDCTAB, *terms))))
         if "V2REF" not in self.idctab:
-            _check("OFFTAB", self.offtab_name, self.offtab, _NEEDED_OFFTAB)
+            _check("OFFTAB", self.offtab_name, self.offtab, needed=_NEEDED_OFFTAB)
         for chip, profile in self.row_shift.items():
             if profile.shape != (PROFILE_LENGTH,) or not np.all(np.isfinite(profile)):
                 raise InputError(
@@ -100,7 +100,7 @@ class DistortionTables:
         return max(n for n in range(1, 10) if f"CX{n}0" in self.idctab)
 
 
-def _check(kind: str, name: str, columns: Columns, needed: tuple[str, ...]) -> None:
+def _check(kind: str, name: str, columns: Columns, *, needed: tuple[str, ...]) -> None:
     """Raise `InputError` unless `columns` can serve as the table of this `kind`."""
     missing = [column for column in needed if column not in columns]
     if missing:

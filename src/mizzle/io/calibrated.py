@@ -57,13 +57,13 @@ def read_calibrated(
         raise InputError(f"{where}: no SCI image extension; a calibrated flt or flc has one per chip", file=where)
     found = read_calibration(primary, tuple(units["SCI", v].header for v in versions), where)
     chips = {
-        one.name: _chip(science, camera, one, units, version, settings, cache=cache)
+        one.name: _chip(science, camera, one, units=units, version=version, settings=settings, cache=cache)
         for version, one in zip(versions, found.chips, strict=True)
     }
     _once(found, where)
     ordered = {name: chips[name] for name in camera.chips if name in chips}
     return Exposure(
-        **_facts(Keywords(where, primary), primary, found, science.path.name),
+        **_facts(Keywords(where, primary), primary, found, name=science.path.name),
         path=where,
         header=primary,
         camera=camera,
@@ -89,7 +89,7 @@ def _once(found: Calibration, where: str) -> None:
         raise InputError(f"{where}: the chips are {', '.join(names)}; needed each once", file=where, chips=names)
 
 
-def _facts(keywords: Keywords, primary: Mapping[str, HeaderValue], found: Calibration, name: str) -> dict[str, Any]:
+def _facts(keywords: Keywords, primary: Mapping[str, HeaderValue], found: Calibration, *, name: str) -> dict[str, Any]:
     """Return what holds for the whole exposure."""
     start = keywords.number("EXPSTART", 48000.0, 90000.0, unit="MJD")
     gain = primary.get("CCDGAIN", 1)
@@ -111,10 +111,10 @@ def _chip(
     science: FitsFile,
     camera: Camera,
     one: ChipCalibration,
+    *,
     units: Units,
     version: int,
     settings: GeometrySettings,
-    *,
     cache: PixelCache,
 ) -> Chip:
     """Build one chip."""
@@ -138,12 +138,12 @@ def _chip(
     return Chip(
         name=one.name,
         number=camera.number(one.name),
-        pixels=_pixels(unit, planes[0], planes[1], cache, scale=one.to_counts, missing=camera.replaced),
+        pixels=_pixels(unit, planes[0], planes[1], cache=cache, scale=one.to_counts, missing=camera.replaced),
         header=unit.header,
         gain=one.gain,
         read_noise=one.read_noise,
         photflam=one.photflam,
-        frame=_frame(unit, units, shape, one.name, settings, camera.class_of(one.name).pixel),
+        frame=_frame(unit, units, shape, chip=one.name, settings=settings, pixel=camera.class_of(one.name).pixel),
         photplam=one.photplam,
         photbw=one.photbw,
         photmode=one.photmode,
@@ -172,8 +172,8 @@ def _pixels(
     science: ImageUnit,
     quality: ImageUnit | None,
     error: ImageUnit | None,
-    cache: PixelCache,
     *,
+    cache: PixelCache,
     scale: float,
     missing: int,
 ) -> Pixels:
@@ -181,14 +181,14 @@ def _pixels(
     there = [unit for unit in (science, quality, error) if unit is not None]
     if all(unit.plane is not None and not unit.in_memory for unit in there) and science.plane is not None:
         dq, err = (None if unit is None else unit.plane for unit in (quality, error))
-        return FilePixels(science.plane, dq, err, cache, scale=scale, missing=missing)
+        return FilePixels(science.plane, dq, err, cache=cache, scale=scale, missing=missing)
     flags = None if quality is None else _values(quality)
     sci, bits = clean_pair(_values(science) * np.float32(scale), flags, missing)
     return ArrayPixels(sci, bits, None if error is None else _values(error) * np.float32(scale))
 
 
 def _frame(
-    unit: ImageUnit, units: Units, shape: tuple[int, int], chip: str, settings: GeometrySettings, pixel: float
+    unit: ImageUnit, units: Units, shape: tuple[int, int], *, chip: str, settings: GeometrySettings, pixel: float
 ) -> ChipFrame:
     """Return the frame that the header holds: SIP, with lookup tables where it names them.
 

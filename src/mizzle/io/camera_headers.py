@@ -124,6 +124,7 @@ def write_exposure_file(
     path: Path,
     headers: CameraHeaders,
     cards: Mapping[str, Any],
+    *,
     pointings: Sequence[Mapping[str, float]],
     arrays: Sequence[Mapping[str, NDArray[Any]]],
 ) -> Path:

@@ -88,7 +88,7 @@ def _find(table: Any, what: str) -> str | None:
     return next((own[name] for name in NAMES[what] if name in own), None)
 
 
-def _values(table: Any, name: str, unit: str, source: str) -> FloatArray:
+def _values(table: Any, name: str, unit: str, *, source: str) -> FloatArray:
     """Return a column as numbers in `unit`; what is masked is NaN."""
     column = table[name]
     try:
@@ -135,7 +135,9 @@ def read_sky_catalog(path: str | Path) -> SkyCatalog:
                 columns=list(table.colnames),
             )
     columns = {
-        what: _values(table, name, UNITS.get(what, ""), source) for what, name in names.items() if name is not None
+        what: _values(table, name, UNITS.get(what, ""), source=source)
+        for what, name in names.items()
+        if name is not None
     }
     good = np.isfinite(columns["ra"]) & np.isfinite(columns["dec"]) & (np.abs(columns["dec"]) <= 90.0)
     if not good.any():

@@ -71,7 +71,7 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
         chips[name] = chip
         if np.count_nonzero((chip.dq & ~np.uint16(good)) == 0) < _LEAST_GOOD * sci.size:
             flagged.append(name)
-    findings = [*exposure.findings, *_findings(fill, cleared, flagged, masks or {})]
+    findings = [*exposure.findings, *_findings(fill, cleared, flagged, masks=masks or {})]
     examined = replace(exposure, chips=chips)
     return replace(examined, findings=(*findings, *pixel_findings(examined)))
 
@@ -116,7 +116,7 @@ def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[n
 
 
 def _findings(
-    fill: Mapping[str, Mask], cleared: Mapping[str, float], flagged: list[str], masks: Mapping[str, Mask]
+    fill: Mapping[str, Mask], cleared: Mapping[str, float], flagged: list[str], *, masks: Mapping[str, Mask]
 ) -> list[Finding]:
     """Put what was found into words."""
     found: list[Finding] = []

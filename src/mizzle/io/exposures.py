@@ -67,7 +67,12 @@ def read_exposure(
     science = FitsFile(entry.science)
     quality = science if entry.quality is None else FitsFile(entry.quality)
     exposure = _assemble(
-        entry, science, quality, settings or Settings(), cache=cache or PixelCache(), hashes=hashes or hashes_of(entry)
+        entry,
+        science,
+        quality,
+        settings=settings or Settings(),
+        cache=cache or PixelCache(),
+        hashes=hashes or hashes_of(entry),
     )
     return exposure if headers_only else examine(exposure, settings_for(exposure.camera, settings or Settings()).dq)
 
@@ -121,8 +126,8 @@ def _assemble(
     entry: InputFile,
     science: FitsFile,
     quality: FitsFile,
-    settings: Settings,
     *,
+    settings: Settings,
     cache: PixelCache,
     hashes: FileHashes,
 ) -> Exposure:
@@ -150,9 +155,9 @@ def _assemble(
     exposure["filter"], findings = band_of(keywords)
     findings += [*_readouts(where, primary, units), *_strange_quality(primary, quality)]
     findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
-    factors, sentences = _units(where, primary, headers, exposure)
+    factors, sentences = _units(where, primary, headers, exposure=exposure)
     findings += sentences
-    pixels, more_findings = _pixels(science, quality, units, factors, cache)
+    pixels, more_findings = _pixels(science, quality, units, factors=factors, cache=cache)
     findings += more_findings
     shapes = {name: (unit.shape[0], unit.shape[1]) for name, unit in units.items()}
     root = str(primary.get("ROOTNAME", ""))
@@ -165,14 +170,19 @@ def _assemble(
             primary,
             headers,
             shapes,
-            settings.geometry,
+            settings=settings.geometry,
             tables=more.tables,
             lookups=more.lookups,
             headerlet=more.headerlet,
         )
     chips = {
         name: _chip(
-            name, Keywords(f"{where}[{name}]", headers[name], primary), pixels[name], frames[name], exposure, settings
+            name,
+            Keywords(f"{where}[{name}]", headers[name], primary),
+            pixels[name],
+            frame=frames[name],
+            exposure=exposure,
+            settings=settings,
         )
         for name in units
     }
@@ -235,7 +245,7 @@ def _readouts(where: str, primary: FrozenHeader, units: ChipUnits) -> list[Findi
     """Check the size of each chip; what is cut out is said once."""
     for unit in units.values():
         _check_image(unit)
-    found = [check_readout(f"{where}[{n}]", primary, unit.header, unit.shape) for n, unit in units.items()]
+    found = [check_readout(f"{where}[{n}]", primary, unit.header, shape=unit.shape) for n, unit in units.items()]
     return list(dict.fromkeys(finding for finding in found if finding is not None))
 
 
@@ -249,7 +259,7 @@ def _strange_quality(primary: FrozenHeader, quality: FitsFile) -> list[Finding]:
 
 
 def _units(
-    where: str, primary: FrozenHeader, headers: Mapping[str, FrozenHeader], exposure: Mapping[str, Any]
+    where: str, primary: FrozenHeader, headers: Mapping[str, FrozenHeader], *, exposure: Mapping[str, Any]
 ) -> tuple[dict[str, float], list[Finding]]:
     """Return what each chip's pixels are multiplied by to be DN, and what is to be said about units."""
     factors: dict[str, float] = {}
@@ -262,7 +272,7 @@ def _units(
         )
         if sentence:
             said.setdefault(sentence, []).append(name)
-        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"], exposure["filter"])
+        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"], band=exposure["filter"])
         if mode is not None:
             findings.append(replace(mode, chips=(name,)))
     converted = [
@@ -307,7 +317,7 @@ def _check_pointing(keywords: Keywords) -> None:
 
 
 def _chip(
-    name: str, keywords: Keywords, pixels: Pixels, frame: Any, exposure: Mapping[str, Any], settings: Settings
+    name: str, keywords: Keywords, pixels: Pixels, *, frame: Any, exposure: Mapping[str, Any], settings: Settings
 ) -> Chip:
     """Build one chip; PHOTFLAM may stand in its extension or in the primary header."""
     gain = exposure["atodgain"]
@@ -337,7 +347,7 @@ def _photflam(keywords: Keywords, settings: Settings) -> float:
 
 
 def _pixels(
-    science: FitsFile, quality: FitsFile, units: ChipUnits, factors: Mapping[str, float], cache: PixelCache
+    science: FitsFile, quality: FitsFile, units: ChipUnits, *, factors: Mapping[str, float], cache: PixelCache
 ) -> tuple[dict[str, Pixels], list[Finding]]:
     """Pair science and quality planes chip by chip."""
     own = quality is science
@@ -379,4 +389,4 @@ def _source(units: tuple[ImageUnit, ImageUnit | None, ImageUnit | None], cache: 
         sci, dq = clean_pair(science.pixels(), None if quality is None else quality.pixels(), missing)
         return ArrayPixels(sci, dq, None if error is None else error.pixels())
     flags, errors = (None if unit is None else unit.plane for unit in (quality, error))
-    return FilePixels(science.plane, flags, errors, cache, missing=missing)
+    return FilePixels(science.plane, flags, errors, cache=cache, missing=missing)

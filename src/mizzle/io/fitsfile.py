@@ -47,7 +47,7 @@ class FitsFile:
         self.groups = len(images[0].shape) == 3
         self.units: tuple[ImageUnit, ...] = images
         if self.groups:
-            self.units = split_groups(path, images, units, content)
+            self.units = split_groups(path, images, units, content=content)
 
     @property
     def headers(self) -> list[FrozenHeader]:
@@ -67,8 +67,8 @@ class FitsFile:
             unit.start,
             int(unit.cards["BITPIX"]),
             (axes[1], axes[0]),
-            scaling(header, "BSCALE", 1.0, where),
-            scaling(header, "BZERO", 0.0, where),
+            scaling(header, "BSCALE", 1.0, where=where),
+            scaling(header, "BZERO", 0.0, where=where),
             stated_sum(unit.cards) if len(axes) == 2 else None,
         )
         return ImageUnit(header, where, plane, content)
@@ -152,7 +152,7 @@ def parse_header(header: bytes, where: str) -> FrozenHeader:
         raise InputError(f"{where}: its header cannot be read: {reason(problem)}", file=where) from problem
 
 
-def scaling(header: FrozenHeader, name: str, default: float, where: str) -> float:
+def scaling(header: FrozenHeader, name: str, default: float, *, where: str) -> float:
     """Return BSCALE or BZERO.
 
     Raises

@@ -62,12 +62,12 @@ def write_exposures(folder: str | Path, result: Result, settings: Settings) -> l
     folder = prepare_folder(folder)
     paths: list[Path] = []
     for exposure in result.exposures:
-        paths.append(_write(folder / f"{exposure.root}_flt.fits", exposure, result, settings))
+        paths.append(_write(folder / f"{exposure.root}_flt.fits", exposure, result, settings=settings))
         paths.append(_write_head(folder / f"{exposure.root}_flt.head", exposure, result))
     return paths
 
 
-def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -> Path:
+def _write(path: Path, exposure: Exposure, result: Result, *, settings: Settings) -> Path:
     from astropy.io import fits
 
     planes: list[fits.ImageHDU] = []
@@ -75,7 +75,7 @@ def _write(path: Path, exposure: Exposure, result: Result, settings: Settings) -
     for chip in exposure.chips.values():
         frame = result.alignment.frame(exposure, chip.name)
         wcs = frame_cards(frame, lookup_version=chip.number)
-        planes += _planes(exposure, chip, result, settings, wcs)
+        planes += _planes(exposure, chip, result, settings=settings, wcs=wcs)
         tables += [_table(extension) for extension in table_extensions(frame, chip.number)]
     primary = [
         *([(KEYWORD, result.run_id, "of all files of this run")] if result.run_id else []),
@@ -108,7 +108,7 @@ def _kept(header: Any, *, drop: frozenset[str] = frozenset()) -> list[Card]:
 
 
 def _planes(
-    exposure: Exposure, chip: Chip, result: Result, settings: Settings, wcs: Iterable[Card]
+    exposure: Exposure, chip: Chip, result: Result, *, settings: Settings, wcs: Iterable[Card]
 ) -> list[fits.ImageHDU]:
     """Return SCI, ERR and DQ of one chip."""
     from astropy.io import fits

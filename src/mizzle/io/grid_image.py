@@ -66,9 +66,13 @@ def grid_of(hdu: Any, path: str | os.PathLike[str]) -> Grid:
     header, shape = hdu.header, (int(hdu.shape[0]), int(hdu.shape[1]))
     axes = tuple(str(header.get(f"CTYPE{i}", "")).strip().upper() for i in (1, 2))
     for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
-        _number(header, key, path, 0.0)
+        _number(header, key, path, default=0.0)
     cards = "".join(card.image for card in header.cards if _WCS_CARD.fullmatch(card.keyword) and len(card.image) == 80)
-    grid = _plain_grid(header, shape, path, cards) if _plain(header, axes) else _any_grid(cards, shape, axes, path)
+    grid = (
+        _plain_grid(header, shape, path, cards=cards)
+        if _plain(header, axes)
+        else _any_grid(cards, shape, axes, path=path)
+    )
     if not 0.001 <= grid.scale <= 60.0:
         raise InputError(f"{path}: its pixels are {grid.scale:g} arcsec wide; needed 0.001 to 60", file=str(path))
     return grid
@@ -97,7 +101,7 @@ def _frame(header: Mapping[str, Any]) -> str:
     return frame if frame != "FK5" or equinox == 2000.0 else f"FK5 of {equinox}"
 
 
-def _any_grid(cards: str, shape: tuple[int, int], axes: tuple[str, ...], path: str | os.PathLike[str]) -> Grid:
+def _any_grid(cards: str, shape: tuple[int, int], axes: tuple[str, ...], *, path: str | os.PathLike[str]) -> Grid:
     """Return the grid of any header that astropy understands."""
     from astropy.wcs import WCS
 
@@ -113,7 +117,9 @@ def _any_grid(cards: str, shape: tuple[int, int], axes: tuple[str, ...], path: s
         ) from problem
 
 
-def _number(header: Mapping[str, Any], name: str, path: str | os.PathLike[str], default: float | None = None) -> float:
+def _number(
+    header: Mapping[str, Any], name: str, path: str | os.PathLike[str], *, default: float | None = None
+) -> float:
     """Return a finite number of a header."""
     value = header.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
@@ -121,11 +127,11 @@ def _number(header: Mapping[str, Any], name: str, path: str | os.PathLike[str], 
     return float(value)
 
 
-def _plain_grid(header: Mapping[str, Any], shape: tuple[int, int], path: str | os.PathLike[str], cards: str) -> Grid:
+def _plain_grid(header: Mapping[str, Any], shape: tuple[int, int], path: str | os.PathLike[str], *, cards: str) -> Grid:
     """Return the grid of a TAN header."""
 
     def number(name: str, default: float | None = None) -> float:
-        return _number(header, name, path, default)
+        return _number(header, name, path, default=default)
 
     if any(f"CD{i}_{j}" in header for i in (1, 2) for j in (1, 2)):
         cd = np.array([[number(f"CD{i}_{j}", 0.0) for j in (1, 2)] for i in (1, 2)])

@@ -69,7 +69,7 @@ def write_reference_frame(path: str | Path, grid: Grid) -> Path:
 
 
 def write_headerlet(
-    path: str | Path, exposure: Exposure, frames: Mapping[str, ChipFrame], facts: Mapping[str, str]
+    path: str | Path, exposure: Exposure, frames: Mapping[str, ChipFrame], *, facts: Mapping[str, str]
 ) -> Path:
     """Write the WCS of an exposure without its pixels: an extension ``SIPWCS`` for each chip.
 
@@ -113,7 +113,7 @@ def write_headerlet(
     return Path(path)
 
 
-def write_planes(path: Path, source: Path, exposure: Exposure, errors: Mapping[str, NDArray[Any]]) -> None:
+def write_planes(path: Path, source: Path, exposure: Exposure, *, errors: Mapping[str, NDArray[Any]]) -> None:
     """Write a ``c0m`` as an ``flt``: its headers and pixels, with DQ and ERR of each chip after them.
 
     Parameters

@@ -84,7 +84,7 @@ def _read_mask(name: str, exposure: Exposure) -> dict[str, Mask]:
     regions: tuple[SkyRegion, ...] = read_sky_exclusions(path)
     if not regions:
         raise InputError(f"{path}: no region in it", file=str(path))
-    return {chip: region_mask(regions, exposure.root, chip, part.frame) for chip, part in exposure.chips.items()}
+    return {chip: region_mask(regions, exposure.root, chip, frame=part.frame) for chip, part in exposure.chips.items()}
 
 
 def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:

@@ -21,7 +21,9 @@ _MOST_PIXELS = 600_000_000
 
 
 @contextmanager
-def opened_fits(path: str | os.PathLike[str], what: str, limit: int = TABLE_LIMIT, advice: str = "") -> Iterator[Any]:
+def opened_fits(
+    path: str | os.PathLike[str], what: str, limit: int = TABLE_LIMIT, *, advice: str = ""
+) -> Iterator[Any]:
     """Open a FITS file whose structure is whole; anything wrong with it is an `InputError` that names it.
 
     Parameters

@@ -168,8 +168,8 @@ class FilePixels:
         sci: Plane,
         dq: Plane | None,
         err: Plane | None,
-        cache: PixelCache,
         *,
+        cache: PixelCache,
         scale: float = 1.0,
         missing: int,
     ) -> None:

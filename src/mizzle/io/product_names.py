@@ -31,7 +31,7 @@ def stems(name: str, bands: Iterable[str]) -> dict[str, str]:
     return {band: f"{name}_{band.lower()}" if len(bands) > 1 else name for band in bands}
 
 
-def product_files(name: str, bands: Sequence[str], roots: Iterable[str], settings: Settings) -> list[str]:
+def product_files(name: str, bands: Sequence[str], roots: Iterable[str], *, settings: Settings) -> list[str]:
     """Return the names of all files a run writes, relative to its output folder, but for a color picture.
 
     Parameters

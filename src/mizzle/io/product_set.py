@@ -238,7 +238,7 @@ def _taken_by_file(lock: Path, held: contextlib.ExitStack) -> bool:
     return True
 
 
-def of_other_runs(folder: Path, name: str, run_id: str, listed: Iterable[str] = ()) -> dict[str, str | None]:
+def of_other_runs(folder: Path, name: str, run_id: str, *, listed: Iterable[str] = ()) -> dict[str, str | None]:
     """Find files of a set that another run wrote.
 
     Parameters

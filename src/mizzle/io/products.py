@@ -34,9 +34,9 @@ def write_mosaic(
     path: str | Path,
     mosaic: Mosaic,
     exposures: Iterable[Exposure],
+    *,
     zeropoint: Zeropoint,
     extra: Iterable[Card] = (),
-    *,
     compress: Literal["none", "context", "all"] = "none",
     units: Units = "rate",
     all_keywords: bool = False,
@@ -73,7 +73,7 @@ def write_mosaic(
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
     first = list(extra)
     named = {card[0] for card in first}
-    own = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] not in named]
+    own = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale=scale) if card[0] not in named]
     primary = fits.PrimaryHDU(header=make_header([*first, *own]))
     primary.header.set("EXTEND", True, after="NAXIS")
     with whole_file(path) as stream:
@@ -82,7 +82,7 @@ def write_mosaic(
             if compress == "all" or (compress == "context" and name == "CTX"):
                 stream.write(_as_bytes(_packed(_untouchable(array), make_header(cards), name)))
             else:
-                write_image(stream, array, make_header(cards), name)
+                write_image(stream, array, make_header(cards), name=name)
         stream.write(_as_bytes(header_table(mosaic, inputs, all_keywords=all_keywords)))
     return Path(path)
 
@@ -91,10 +91,10 @@ def write_separate(
     folder: str | Path,
     stem: str,
     mosaic: Mosaic,
+    *,
     exposures: Iterable[Exposure],
     zeropoint: Zeropoint,
     extra: Iterable[Card] = (),
-    *,
     units: Units = "rate",
 ) -> list[Path]:
     """Write SCI, ERR, WHT and CTX as files of one image each, all cards with the image.
@@ -110,7 +110,9 @@ def write_separate(
 
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
-    shared = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] not in ("BUNIT", "UNITSCAL")]
+    shared = [
+        card for card in _primary_cards(mosaic, inputs, zeropoint, scale=scale) if card[0] not in ("BUNIT", "UNITSCAL")
+    ]
     paths = []
     for name, array, cards in _planes(mosaic, scale):
         path = Path(folder) / f"{stem}{SEPARATE[name]}"
@@ -161,7 +163,7 @@ def product_image(mosaic: Mosaic, units: Units) -> NDArray[np.float32]:
     return _filled(mosaic, mosaic.sci, unit_scale(mosaic, "", units).factor)
 
 
-def write_image(stream: BinaryIO, array: NDArray[Any], header: fits.Header, name: str) -> None:
+def write_image(stream: BinaryIO, array: NDArray[Any], header: fits.Header, *, name: str) -> None:
     """Write an image extension piece by piece: astropy would turn the bytes of a second copy of it around.
 
     Parameters
@@ -255,15 +257,17 @@ def _room(value: Any) -> int:
     return max(0, 80 - 10 - max(width, 20) - 3)
 
 
-def product_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, units: Units = "rate") -> list[Card]:
+def product_cards(
+    mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, *, units: Units = "rate"
+) -> list[Card]:
     """Return all cards of a product in one header, for a file with the image in PRIMARY."""
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
-    primary = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale) if card[0] != "BUNIT"]
+    primary = [card for card in _primary_cards(mosaic, inputs, zeropoint, scale=scale) if card[0] != "BUNIT"]
     return [*primary, *_photometry_cards(mosaic, scale), *_scale_cards(scale), *grid_cards(mosaic.grid)]
 
 
-def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, scale: UnitScale) -> list[Card]:
+def _primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoint, *, scale: UnitScale) -> list[Card]:
     """Return what holds for the whole product."""
     first = exposures[0]
     camera, reference = first.camera, mosaic.reference

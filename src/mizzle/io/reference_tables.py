@@ -205,7 +205,7 @@ def read_lookups(hdus: Any, headers: Mapping[str, Any]) -> dict[str, LookupTable
         if data.ndim != 2:
             raise InputError(f"{chip}: lookup table of {data.ndim} dimensions; set geometry.wcs='model'", chip=chip)
 
-        def pair(word: str, default: float, chip: str = chip, head: Any = hdu.header) -> tuple[float, float]:
+        def pair(word: str, default: float, chip: str = chip, *, head: Any = hdu.header) -> tuple[float, float]:
             return number(head, f"{word}1", chip, default=default), number(head, f"{word}2", chip, default=default)
 
         lookups[chip] = LookupTable(data, pair("CRPIX", 0.0), pair("CRVAL", 0.0), pair("CDELT", 1.0))

@@ -76,11 +76,11 @@ def parse_regions(text: str, source: str = "regions") -> tuple[SkyRegion, ...]:
             where = f"{source}, line {number}"
             if word in _OTHER:
                 raise InputError(f"{where}: coordinates {part!r} are not understood; use image or fk5", line=number)
-            regions.append(_shape(part, comment, frame, where))
+            regions.append(_shape(part, comment, frame, where=where))
     return tuple(regions)
 
 
-def _shape(part: str, comment: str, frame: str, where: str) -> SkyRegion:
+def _shape(part: str, comment: str, frame: str, *, where: str) -> SkyRegion:
     """Parse one shape."""
     match = _SHAPE.match(part)
     name = match["name"].lower() if match else ""
@@ -128,13 +128,14 @@ def _geometry(name: str, words: Sequence[str], frame: str) -> tuple[tuple[float,
         u, v = a * np.cos(t), b * np.sin(t)
     else:
         u, v = 0.5 * a * np.array([-1.0, 1.0, 1.0, -1.0]), 0.5 * b * np.array([-1.0, -1.0, 1.0, 1.0])
-    return (*_place(u, v, angle, center, frame), 0.0)
+    return (*_place(u, v, angle, center=center, frame=frame), 0.0)
 
 
 def _place(
     u: np.ndarray[tuple[int], np.dtype[np.float64]],
     v: np.ndarray[tuple[int], np.dtype[np.float64]],
     angle: float,
+    *,
     center: tuple[float, float],
     frame: str,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:

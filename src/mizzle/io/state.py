@@ -71,7 +71,7 @@ def counts_per_unit(where: str, primary: Header, chip: Header, *, exptime: float
     return factor, f"pixels in {unit} were made COUNTS (EXPTIME {exptime:g} s, {gain:g} electrons per count)"
 
 
-def check_readout(where: str, primary: Header, chip: Header, shape: tuple[int, ...]) -> Finding | None:
+def check_readout(where: str, primary: Header, chip: Header, *, shape: tuple[int, ...]) -> Finding | None:
     """Refuse an image that no readout of WFPC2 gives, unless the header says where it was cut out.
 
     Raises
@@ -193,7 +193,7 @@ def _observation(primary: Header) -> Iterator[Finding]:
         yield Finding("target", Verdict.WARN, sentence)
 
 
-def photmode_finding(chip: Header, number: int, atodgain: int, band: str) -> Finding | None:
+def photmode_finding(chip: Header, number: int, atodgain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", text(chip, "PHOTMODE"))
     named = set(re.findall(r"F\d{3,4}[A-Z]+", text(chip, "PHOTMODE")))

@@ -134,7 +134,7 @@ def _header(stream: _Stream, first: bytes) -> bytes:
         blocks.append(stream.read(BLOCK))
 
 
-def _integer(cards: Cards, name: str, low: int, high: int, default: int | None = None) -> int:
+def _integer(cards: Cards, name: str, low: int, *, high: int, default: int | None = None) -> int:
     value = cards.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise _BrokenError(f"{name} is {str(value)[:30]}, needed a whole number from {low} to {high}")
@@ -143,10 +143,10 @@ def _integer(cards: Cards, name: str, low: int, high: int, default: int | None =
 
 def _data_bytes(cards: Cards) -> int:
     """Return the length of the data that belong to a header (FITS 4.0, equations 1, 2 and 4)."""
-    bitpix = _integer(cards, "BITPIX", -64, 64)
+    bitpix = _integer(cards, "BITPIX", -64, high=64)
     if bitpix not in {8, 16, 32, 64, -32, -64}:
         raise _BrokenError(f"BITPIX is {bitpix}")
-    axes = [_integer(cards, f"NAXIS{i + 1}", 0, 1 << 40) for i in range(_integer(cards, "NAXIS", 0, 999))]
+    axes = [_integer(cards, f"NAXIS{i + 1}", 0, high=1 << 40) for i in range(_integer(cards, "NAXIS", 0, high=999))]
     if not axes:
         return 0
     if axes[0] == 0 and cards.get("GROUPS") is True:
@@ -154,8 +154,8 @@ def _data_bytes(cards: Cards) -> int:
     pixels = 1
     for side in axes:
         pixels *= side
-    extra = _integer(cards, "PCOUNT", 0, 1 << 40, 0)
-    return abs(bitpix) // 8 * _integer(cards, "GCOUNT", 1, 1 << 40, 1) * (extra + pixels)
+    extra = _integer(cards, "PCOUNT", 0, high=1 << 40, default=0)
+    return abs(bitpix) // 8 * _integer(cards, "GCOUNT", 1, high=1 << 40, default=1) * (extra + pixels)
 
 
 def data_sum(data: bytes | memoryview, start: int = 0) -> int:

@@ -23,7 +23,7 @@ _MOST_GROUPS = 16
 
 
 def split_groups(
-    path: Path, images: Sequence[ImageUnit], units: Sequence[FitsUnit], content: bytes | None
+    path: Path, images: Sequence[ImageUnit], units: Sequence[FitsUnit], *, content: bytes | None
 ) -> tuple[ImageUnit, ...]:
     """Turn a cube with its table into a primary header and an image for each group.
 

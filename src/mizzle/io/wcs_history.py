@@ -47,7 +47,7 @@ def record_history(hdus: fits.HDUList, units: Mapping[str, Any], numbers: Mappin
     for chip, unit in units.items():
         version = int(unit.header.get("EXTVER", numbers[chip]))
         for letter in ("O", " "):
-            row = _row(unit.header, hdus[0].header, letter, version)
+            row = _row(unit.header, hdus[0].header, letter, version=version)
             if row is not None:
                 rows[str(row["WCS_ID"]), version] = row
     columns = [
@@ -81,7 +81,7 @@ def _rows_of(hdus: fits.HDUList) -> dict[tuple[str, int], Row]:
     return found
 
 
-def _row(header: Mapping[str, Any], primary: Mapping[str, Any], letter: str, version: int) -> Row | None:
+def _row(header: Mapping[str, Any], primary: Mapping[str, Any], letter: str, *, version: int) -> Row | None:
     """Return one WCS of a header; None where it has none of this letter."""
     end = letter.strip()
     if f"CRVAL1{end}" not in header:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +20,24 @@ FloatArray = NDArray[np.float64]
 LitDistance = Callable[[str, FloatArray, FloatArray], FloatArray]
 #: Chip, shape of a whole chip, binning to the share of each pixel that sees the sky, ``(ny, nx)``.
 LitShare = Callable[[str, tuple[int, int], int], NDArray[np.float32]]
-#: x, y [0-based pixel, unbinned], electrons of the star, background [electron / pixel], MJD to magnitudes lost.
-ChargeLoss = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike], FloatArray]
-#: Band, chip and PHOTMODE to the Vega magnitude of one unit per second; None where it is not known.
-VegaZeropoint = Callable[[str, str, str, float, float], float | None]
 #: Band to the light of a star over what falls within `Camera.aperture`.
 ToInfinity = Callable[[str], float]
+
+
+class ChargeLoss(Protocol):
+    """x, y [0-based pixel, unbinned], electrons of the star, background [electron / pixel], MJD to magnitudes lost."""
+
+    def __call__(
+        self, x: ArrayLike, y: ArrayLike, electrons: ArrayLike, *, sky: ArrayLike, mjd: ArrayLike
+    ) -> FloatArray:
+        """Return the magnitudes that stars lose."""
+
+
+class VegaZeropoint(Protocol):
+    """Band, chip and PHOTMODE to the Vega magnitude of one unit per second; None where it is not known."""
+
+    def __call__(self, band: str, chip: str, photmode: str, *, photflam: float, photplam: float) -> float | None:
+        """Return the zeropoint."""
 
 
 @dataclass(frozen=True)

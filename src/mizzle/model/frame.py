@@ -180,7 +180,7 @@ class ChipFrame(Value):
         )
 
     def moved(
-        self, pivot: tuple[float, float], matrix: FloatArray, shift: FloatArray, name: str | None = None
+        self, pivot: tuple[float, float], matrix: FloatArray, shift: FloatArray, *, name: str | None = None
     ) -> ChipFrame:
         """Return this frame after an affine correction on the plane tangent at `pivot`.
 

@@ -141,7 +141,7 @@ class Alignment(Value):
         # The name says "aligned" only where stars said so.
         by_stars = entry.method == "stars" and entry.verdict in (Verdict.PASS, Verdict.WARN)
         name = "MIZZLE-ALIGNED" if by_stars else None
-        return exposure.chips[chip].frame.moved(entry.pivot, entry.matrix, entry.shift + extra, name)
+        return exposure.chips[chip].frame.moved(entry.pivot, entry.matrix, entry.shift + extra, name=name)
 
     @property
     def verdict(self) -> Verdict:

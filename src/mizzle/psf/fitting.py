@@ -43,12 +43,12 @@ def star_misfits(stamps: FloatArray, variance: FloatArray, images: Sequence[Star
     for image in images:
         rest = seen
         for _ in range(_MORE if misfits else _STEPS):
-            place, rest = _step(seen, weight, image, place)
+            place, rest = _step(seen, weight, image, place=place)
         misfits.append((weight * rest * rest).sum(axis=1))
     return np.stack(misfits)
 
 
-def _step(seen: FloatArray, weight: FloatArray, star: StarImage, place: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _step(seen: FloatArray, weight: FloatArray, star: StarImage, *, place: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return better places, ``(2, n)``, and what the linear fit around the given ones leaves, ``(n, k * k)``."""
     radius = round(seen.shape[1] ** 0.5) // 2
     x, y = place

@@ -71,7 +71,7 @@ def rebuild(folder: str | Path, name: str | None = None, settings: Settings | No
     with ProductSet(folder, report["name"]) as products:
         try:
             with np.errstate(all="ignore"):  # damaged numbers may be of any size
-                draw(_payload(folder, products.stage(), report, settings))
+                draw(_payload(folder, products.stage(), report, settings=settings))
         except _MISFITS as problem:
             why = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
             raise InputError(
@@ -121,7 +121,7 @@ def _refuse_mixture(folder: Path, report: dict[str, Any]) -> None:
     name, run_id = report["name"], report[KEYWORD]
     listed = report.get("files")
     listed = [file for file in listed if isinstance(file, str)] if isinstance(listed, list) else []
-    strange = of_other_runs(folder, name, str(run_id), listed)
+    strange = of_other_runs(folder, name, str(run_id), listed=listed)
     if not strange and run_id_of(folder / f"{name}{_ENDING}") == (run_id or None):
         return
     shown = ", ".join(f"{file} ({word or 'none'})" for file, word in strange.items()) or "it was replaced meanwhile"
@@ -138,7 +138,7 @@ def _saved_settings(path: Path) -> Settings:
     return load_settings(read_text(path), source=str(path)) if path.exists() else Settings()
 
 
-def _payload(folder: Path, target: Path, report: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _payload(folder: Path, target: Path, report: dict[str, Any], *, settings: Settings) -> dict[str, Any]:
     """Return what `worker.payload` returns, from files; the drawing goes to `target`."""
     planes: dict[str, dict[str, Any]] = {}
     stars: dict[str, dict[str, Any]] = {}

@@ -150,7 +150,7 @@ def residual_positions(report: Report) -> Figure | None:
                 f"Residuals along {axis[1]} against {label}", width=340, height=260,
             )  # fmt: skip
             folded = place == "row"
-            medians = _positions_panel(chart, stars[place], stars[axis], chips, folded=folded)
+            medians = _positions_panel(chart, stars[place], stars[axis], chips=chips, folded=folded)
             if axis == "dy" or not folded:
                 found[folded] += medians
             panels.append(f'<div class="panel">{chart.svg()}</div>')
@@ -175,7 +175,7 @@ def residual_positions(report: Report) -> Figure | None:
 
 
 def _positions_panel(
-    chart: Chart, places: FloatArray, residuals: FloatArray, chips: NDArray[Any], *, folded: bool
+    chart: Chart, places: FloatArray, residuals: FloatArray, *, chips: NDArray[Any], folded: bool
 ) -> list[tuple[float, float]]:
     """Draw one panel; return each median, and its error from the scatter in its cell [mas]."""
     step = max(1, -(-places.size // _MOST_DOTS))
@@ -224,7 +224,7 @@ def offset_votes(report: Report) -> Figure | None:
             f"Offset histogram of {root}", width=220, height=220, margins=(6, 6, 6, 6), grid=False,
         )  # fmt: skip
         top = max(1.0, float(counts.max()))
-        chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), maps.SEQUENTIAL), (-1, -1, 1, 1))
+        chart.image(maps.colored(np.sqrt(counts), 0.0, np.sqrt(top), ramp=maps.SEQUENTIAL), (-1, -1, 1, 1))
         words = f"{root} · {top:.0f}"
         panels.append(f'<div class="panel">{chart.svg()}<div class="panelname">{escape(words)}</div></div>')
     return Figure(

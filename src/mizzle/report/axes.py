@@ -109,7 +109,7 @@ def sky_axes(grid: Grid, *, wanted: float = 5.0) -> Axes:
     dec_step = _step(float(np.ptp(dec)), _DEC_STEPS, wanted)
     ra_ticks = _ticks(ra, ra_step)
     dec_ticks = _ticks(dec, dec_step)
-    lines = _lines(grid, ra_ticks, dec_ticks, (ra, dec))
+    lines = _lines(grid, ra_ticks, dec_ticks, field=(ra, dec))
     upright = abs(np.ptp(ra[0]) * np.cos(np.deg2rad(grid.center[1]))) >= np.ptp(dec[0])
     named = {
         True: (ra, ra_ticks, ra_step, "right ascension"),
@@ -136,7 +136,7 @@ def _ticks(values: FloatArray, step: float) -> FloatArray:
 
 
 def _lines(
-    grid: Grid, ra_ticks: FloatArray, dec_ticks: FloatArray, field: tuple[FloatArray, FloatArray]
+    grid: Grid, ra_ticks: FloatArray, dec_ticks: FloatArray, *, field: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, ...]:
     """Return the curves of constant coordinate as pixels."""
     ra, dec = field

@@ -178,9 +178,9 @@ class Chart:
     def marker(self, x: float, y: float, name: str, *, shape: str = "circle", title: str = "") -> None:
         """Draw one mark; `title` shows on hovering."""
         px, py = self.at(x, y)
-        self.parts.append(_marker(px, py, name, shape, title))
+        self.parts.append(_marker(px, py, name, shape=shape, title=title))
 
-    def error(self, x: float, y: float, size: float, name: str) -> None:
+    def error(self, x: float, y: float, size: float, *, name: str) -> None:
         """Draw an error bar with caps."""
         px, y0 = self.at(x, y - size)
         _, y1 = self.at(x, y + size)
@@ -252,7 +252,7 @@ def _title(words: str) -> str:
     return f"<title>{escape(words)}</title>" if words else ""
 
 
-def _marker(x: float, y: float, name: str, shape: str, title: str) -> str:
+def _marker(x: float, y: float, name: str, *, shape: str, title: str) -> str:
     """Return one mark: the shape tells the chip where color cannot."""
     inner = _title(title)
     if shape == "circle":
@@ -270,6 +270,6 @@ def chip_key(chips: Iterable[str]) -> str:
     """Return the legend of chips: mark and name."""
     items = []
     for chip in chips:
-        mark = _marker(7, 7, paint(chip), shape(chip), "")
+        mark = _marker(7, 7, paint(chip), shape=shape(chip), title="")
         items.append(f'<span><svg class="key" viewBox="0 0 14 14" aria-hidden="true">{mark}</svg>{escape(chip)}</span>')
     return f'<div class="legend">{"".join(items)}</div>'

@@ -61,9 +61,9 @@ def prepare(message: Mapping[str, Any]) -> None:
     """
     band, plane, sketch, options = (message[key] for key in ("band", "plane", "sketch", "options"))
     with ThreadPoolExecutor(max_workers=1) as beside:
-        picture = beside.submit(_picture, sketch, band, plane, options) if options["image"] else None
+        picture = beside.submit(_picture, sketch, band, plane, options=options) if options["image"] else None
         if options["page"]:
-            page.prepare(plane, sketch["products"][band], message["bands"], options)
+            page.prepare(plane, sketch["products"][band], message["bands"], options=options)
         if picture is not None:
             picture.result()
 
@@ -84,22 +84,22 @@ def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]
     names = stems(report["name"], payload["planes"])
     made = []
     for band, planes in payload["planes"].items():
-        made.append((f"{names[band]}.png", _picture(report, band, planes, options)))
+        made.append((f"{names[band]}.png", _picture(report, band, planes, options=options)))
     if raster is not None:
         made.append((f"{report['name']}{COLOR}", draw_color(report, raster)))
     return made
 
 
-def _picture(report: Mapping[str, Any], band: str, plane: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
+def _picture(report: Mapping[str, Any], band: str, plane: Mapping[str, Any], *, options: Mapping[str, Any]) -> bytes:
     """Return the PNG of one product, drawn once."""
-    return once(plane, "picture", lambda: draw_band(report, band, plane["sci"], options))
+    return once(plane, "picture", lambda: draw_band(report, band, plane["sci"], options=options))
 
 
-def draw_band(report: Mapping[str, Any], band: str, sci: Any, options: Mapping[str, Any]) -> bytes:
+def draw_band(report: Mapping[str, Any], band: str, sci: Any, *, options: Mapping[str, Any]) -> bytes:
     """Return the PNG of one product."""
     product = report["products"][band]
     style = Style(options["image_size"], options["stretch"], options["white"])
-    return draw_product(sci, product_grid(product), _caption(report, band, product), style)
+    return draw_product(sci, product_grid(product), _caption(report, band, product), style=style)
 
 
 def _caption(report: Mapping[str, Any], bands: str, product: Mapping[str, Any]) -> Caption:

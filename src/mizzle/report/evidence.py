@@ -115,7 +115,7 @@ def _residuals(
             columns["xi"][mine], columns["eta"][mine] = (
                 3600 * plane for plane in project(*frame.pixel_to_sky(x, y), center)
             )
-            columns["x"][mine], columns["y"][mine] = _full_chip(exposures[root], chip, x, y)
+            columns["x"][mine], columns["y"][mine] = _full_chip(exposures[root], chip, x=x, y=y)
             turned = np.linalg.solve(frame.cd, np.stack([east[mine], north[mine]]))
             columns["dx"][mine], columns["dy"][mine] = turned * frame.scale / 3600.0
         columns |= {"dxi": east, "deta": north, "mag": np.asarray(table["mag"][rows], dtype=np.float64)}
@@ -127,7 +127,7 @@ def _residuals(
 
 
 def _full_chip(
-    exposure: Exposure, chip: Chip, x: NDArray[Any], y: NDArray[Any]
+    exposure: Exposure, chip: Chip, *, x: NDArray[Any], y: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return 0-based pixels of the full, unbinned chip for pixels of a binned chip or subarray."""
     binning = chip.binning
@@ -198,7 +198,7 @@ def _widths_and_shapes(
         for exposure in result.exposures:
             if exposure.filter == band:
                 own = frames[exposure.root]
-                cuts += [_chip_cut(exposure, own[name], (ra, dec), result, name) for name in exposure.chips]
+                cuts += [_chip_cut(exposure, own[name], (ra, dec), result=result, name=name) for name in exposure.chips]
     found: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
     shapes = star_shapes(result)
     if not cuts:
@@ -236,6 +236,7 @@ def _chip_cut(
     exposure: Exposure,
     frame: ChipFrame,
     sky: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
     result: Result,
     name: str,
 ) -> _Cut:
@@ -269,13 +270,13 @@ def _stamps(result: Result, frames: Mapping[str, Mapping[str, ChipFrame]]) -> li
         }
         typical = sorted(hits, key=lambda root: (hits[root], root))[len(hits) // 2]
         exposure = next(e for e in result.exposures if e.root == typical)
-        stamp = _stamp(result, exposure, exposure.chips[name], frames[typical][name])
+        stamp = _stamp(result, exposure, exposure.chips[name], frame=frames[typical][name])
         if stamp is not None:
             stamps.append(stamp)
     return stamps
 
 
-def _stamp(result: Result, exposure: Exposure, chip: Chip, frame: ChipFrame) -> dict[str, Any] | None:
+def _stamp(result: Result, exposure: Exposure, chip: Chip, *, frame: ChipFrame) -> dict[str, Any] | None:
     """Cut one chip's stamp, and the product on the same pixels."""
     mosaic = result.mosaics.get(exposure.filter)
     mask = result.cosmic_rays.mask(exposure.root, chip.name, chip.shape)

@@ -172,7 +172,7 @@ def proof(zeropoint: Mapping[str, Any]) -> Figure | None:
         if before is not None:
             chart.marker(i + 0.14, before, f"hollow {paint(name)}", shape=shape(name),
                          title=f"{name} without CTE correction: {before:.4f}")  # fmt: skip
-        chart.error(i, p["ratio"], p["error"] or 0.0, paint(name))
+        chart.error(i, p["ratio"], p["error"] or 0.0, name=paint(name))
         title = f"{name}: {p['ratio']:.4f} ± {p['error'] or 0:.4f}, {p['n_pairs']} pairs, {p['verdict']}"
         chart.marker(i, p["ratio"], paint(name), shape=shape(name), title=title)
     return Figure(
@@ -205,7 +205,7 @@ def exposure_proof(zeropoint: Mapping[str, Any]) -> Figure | None:
         for chip, cell in p["chips"].items() if len(p["chips"]) > 1 else ():
             title = f"{root} {chip}: {cell['ratio']:.4f} ± {cell['error']:.4f}, {cell['n_stars']} stars"
             chart.marker(i + nudge(chip), cell["ratio"], f"hollow {paint(chip)}", shape=shape(chip), title=title)
-        chart.error(i, p["ratio"], p["error"] or 0.0, "")
+        chart.error(i, p["ratio"], p["error"] or 0.0, name="")
         title = f"{root}: {p['ratio']:.4f} ± {p['error'] or 0:.4f}, {p['n_pairs']} stars, {p['verdict']}"
         chart.marker(i, p["ratio"], "", shape="circle", title=title)
     chips = ordered([chip for p in rows.values() for chip in p["chips"]])

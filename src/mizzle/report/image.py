@@ -65,7 +65,7 @@ def gray(levels: NDArray[np.floating]) -> NDArray[np.uint8]:
     return raster
 
 
-def draw_product(sci: NDArray[np.float32], grid: Grid, caption: Caption, style: Style | None = None) -> bytes:
+def draw_product(sci: NDArray[np.float32], grid: Grid, caption: Caption, *, style: Style | None = None) -> bytes:
     """Draw one mosaic.
 
     Parameters
@@ -107,10 +107,10 @@ def draw_raster(raster: NDArray[np.uint8], grid: Grid, caption: Caption) -> byte
     draw.rectangle(frame, outline=INK, width=max(1, size // 12))
     draw.text((left, top - size * 3.4), _plain(caption.title), font=large, fill=INK)
     draw.text((left, top - size * 1.5), _plain(caption.subtitle), font=font, fill=FAINT)
-    _draw_labels(draw, axes, (left, top, nx, ny), font)
-    _draw_side_name(canvas, axes.left_name, (left, top, ny), font)
+    _draw_labels(draw, axes, (left, top, nx, ny), font=font)
+    _draw_side_name(canvas, axes.left_name, (left, top, ny), font=font)
     draw.text((left + nx / 2, top + ny + size * 2.4), axes.bottom_name, font=font, fill=FAINT, anchor="ma")
-    _draw_compass(draw, grid, (left, top), font)
+    _draw_compass(draw, grid, (left, top), font=font)
     buffer = io.BytesIO()
     facts = PngInfo()
     if caption.run_id:
@@ -149,7 +149,7 @@ def _with_lines(raster: NDArray[np.uint8], axes: Axes, grid: Grid) -> Image.Imag
 
 
 def _draw_labels(
-    draw: ImageDraw.ImageDraw, axes: Axes, box: tuple[int, int, int, int], font: ImageFont.FreeTypeFont
+    draw: ImageDraw.ImageDraw, axes: Axes, box: tuple[int, int, int, int], *, font: ImageFont.FreeTypeFont
 ) -> None:
     """Write tick marks and labels; a label that would touch the one before it is left out."""
     left, top, _, ny = box
@@ -172,7 +172,7 @@ def _draw_labels(
             last = y + size * 0.6
 
 
-def _draw_side_name(canvas: Image.Image, name: str, box: tuple[int, int, int], font: ImageFont.FreeTypeFont) -> None:
+def _draw_side_name(canvas: Image.Image, name: str, box: tuple[int, int, int], *, font: ImageFont.FreeTypeFont) -> None:
     """Write the name of the left side, turned by a quarter."""
     _, top, ny = box
     size = int(font.size)
@@ -182,7 +182,9 @@ def _draw_side_name(canvas: Image.Image, name: str, box: tuple[int, int, int], f
     canvas.paste(label, (round(size * 0.15), top + (ny - label.height) // 2))
 
 
-def _draw_compass(draw: ImageDraw.ImageDraw, grid: Grid, origin: tuple[int, int], font: ImageFont.FreeTypeFont) -> None:
+def _draw_compass(
+    draw: ImageDraw.ImageDraw, grid: Grid, origin: tuple[int, int], *, font: ImageFont.FreeTypeFont
+) -> None:
     """Draw north and east, and a bar of round length, in the lower corners."""
     left, top = origin
     ny, nx = grid.shape

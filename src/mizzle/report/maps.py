@@ -217,7 +217,7 @@ DIVERGING = ((38, 84, 124), (120, 160, 186), (236, 230, 218), (206, 142, 104), (
 SEQUENTIAL = ((244, 238, 224), (214, 196, 150), (150, 158, 128), (70, 112, 118), (26, 48, 78))
 
 
-def colored(values: FloatArray, low: float, high: float, ramp: Sequence[tuple[int, int, int]]) -> str:
+def colored(values: FloatArray, low: float, high: float, *, ramp: Sequence[tuple[int, int, int]]) -> str:
     """Return a map as a PNG data address; NaN is transparent; the first row is at the bottom.
 
     Parameters

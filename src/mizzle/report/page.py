@@ -87,7 +87,7 @@ def build_page(payload: Mapping[str, Any], raster: Any = None) -> str:
             subtitle=_printable(subtitle),
             date=str(report["provenance"].get("date", "")).replace("T", " ")[:16],
             log=_log(report),
-            sections=all_sections(report, payload["planes"], payload["stars"], bool(stamps)),
+            sections=all_sections(report, payload["planes"], payload["stars"], stamps=bool(stamps)),
             preview=preview,
             preview_size=size,
             image_caption=_image_caption(report, data),
@@ -179,7 +179,7 @@ def _view_data(payload: Mapping[str, Any], raster: Any) -> tuple[dict[str, Any],
     return data, _jpeg(picture, 82), (picture.shape[1], picture.shape[0])
 
 
-def prepare(plane: Mapping[str, Any], product: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -> None:
+def prepare(plane: Mapping[str, Any], product: Mapping[str, Any], bands: int, *, options: Mapping[str, Any]) -> None:
     """Work out, and keep with the plane, what the page shows of one product's pixels.
 
     Parameters

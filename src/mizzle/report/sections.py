@@ -31,7 +31,7 @@ class Section:
     stamps: bool = False
 
 
-def all_sections(report: Report, planes: Mapping[str, Any], stars: Mapping[str, Any], stamps: bool) -> list[Section]:
+def all_sections(report: Report, planes: Mapping[str, Any], stars: Mapping[str, Any], *, stamps: bool) -> list[Section]:
     """Return every section that has something to show.
 
     Parameters

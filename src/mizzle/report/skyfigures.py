@@ -21,9 +21,9 @@ def map_chart(
     values: NDArray[Any],
     limits: tuple[float, float],
     ramp: Sequence[tuple[int, int, int]],
+    *,
     words: str,
     unit: str,
-    *,
     whole: bool = False,
 ) -> str:
     """Return a map with its color bar as SVG.
@@ -49,7 +49,7 @@ def map_chart(
         Axis("", 0, 1, ticks=()), Axis("", 0, 1, ticks=()), words,
         width=width, height=height, margins=(6, 6, 6, 6 + bar), grid=False,
     )  # fmt: skip
-    chart.image(maps.colored(values, *limits, ramp), (0, 0, 1, 1))
+    chart.image(maps.colored(values, *limits, ramp=ramp), (0, 0, 1, 1))
     stops = "".join(
         f'<stop offset="{i / (len(ramp) - 1):.3f}" stop-color="rgb{tuple(int(v) for v in c)}"/>'
         for i, c in enumerate(ramp)
@@ -111,7 +111,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     middle, scatter = sky_statistics(shown)
     wide = 4.0 * scatter
     html = map_chart(shown, (middle - wide, middle + wide), maps.DIVERGING,
-                     f"Background map {product['filter']}", "background [counts/s/arcsec²]")  # fmt: skip
+                     words=f"Background map {product['filter']}", unit="background [counts/s/arcsec²]")  # fmt: skip
     figure = Figure(
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",
@@ -141,7 +141,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
         else f"Weights of type {kind}.",
         "even inside each chip, whole multiples where exposures overlap, thin scratches where defects and cosmic"
         " rays were left out. Star-shaped holes would mean that star cores were taken for cosmic rays.",
-        map_chart(small, (0.0, top), maps.SEQUENTIAL, f"Weight map {product['filter']}", unit),
+        map_chart(small, (0.0, top), maps.SEQUENTIAL, words=f"Weight map {product['filter']}", unit=unit),
     )
 
 
@@ -156,7 +156,14 @@ def exposure_map(product: Product, planes: Mapping[str, Any]) -> Figure:
         f"Exposures per pixel, {product['filter']}",
         f"Number of exposures that reach a pixel; at most {top:.0f} of {product['n_exposures']}.",
         "the full number over most of the field. Where only one is left, a cosmic ray cannot be told from a star.",
-        map_chart(count, (0.0, top), maps.SEQUENTIAL, f"Exposure count {product['filter']}", "exposures", whole=True),
+        map_chart(
+            count,
+            (0.0, top),
+            maps.SEQUENTIAL,
+            words=f"Exposure count {product['filter']}",
+            unit="exposures",
+            whole=True,
+        ),
     )
 
 

@@ -76,7 +76,7 @@ def plane_of(mosaic: Mosaic) -> dict[str, Any]:
     }
 
 
-def early_payload(mosaic: Mosaic, sketch: Mapping[str, Any], bands: int, settings: Settings) -> dict[str, Any]:
+def early_payload(mosaic: Mosaic, sketch: Mapping[str, Any], bands: int, *, settings: Settings) -> dict[str, Any]:
     """Return what the worker can begin with before there is a report.
 
     Parameters

@@ -138,7 +138,10 @@ def compare(
     if gain_fault:
         fault = _scaled(equalized, made.exposures, lambda e, chip: _own_gain(e, chip) * equalized.factors[e.root][chip])
         ways.append(("fault", "equalized, then each chip's own gain (the incumbent's fault)", fault))
-    panels = tuple(_panel(key, title, made.exposures, scales, settings, runner) for key, title, scales in ways)
+    panels = tuple(
+        _panel(key, title, made.exposures, scales=scales, settings=settings, runner=runner)
+        for key, title, scales in ways
+    )
     return Comparison(made, panels, _expected(made, panels[0].mosaic))
 
 
@@ -163,6 +166,7 @@ def _panel(
     key: str,
     title: str,
     exposures: tuple[Exposure, ...],
+    *,
     scales: FluxScales,
     settings: Settings,
     runner: Runner,
@@ -174,7 +178,9 @@ def _panel(
     rays = CosmicRays(packed={}, fractions=none, methods={e.root: "none" for e in exposures})
     frames = [alignment.frame(e, chip) for e in exposures for chip in e.chips]
     grid = common_grid(frames, settings.combine)
-    mosaic = combine(list(exposures), alignment, scales, sky, rays, grid, settings, runner)
+    mosaic = combine(
+        list(exposures), alignment, scales, sky=sky, cosmic_rays=rays, grid=grid, settings=settings, runner=runner
+    )
     return Panel(key, title, mosaic, chip_levels(mosaic))
 
 

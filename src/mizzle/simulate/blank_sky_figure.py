@@ -68,7 +68,7 @@ def draw(comparison: Comparison) -> Image:
     _write(pen, (width // 2, 16), f"{title} (shown: means of {BLOCK} x {BLOCK} pixels)", size=20, anchor="ma")
     for i, panel in enumerate(panels):
         box = Box(MARGIN + i * (SIDE + 24), top, SIDE, SIDE)
-        _show(canvas, panel, comparison.expected, box)
+        _show(canvas, panel, comparison.expected, box=box)
     _color_bar(canvas, Box(MARGIN + len(panels) * (SIDE + 24) + 10, top, 24, SIDE))
     _levels(pen, comparison, Box(MARGIN + 30, below, width - MARGIN - 60, CHART))
     return canvas
@@ -87,7 +87,7 @@ def _gray(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.where(np.isfinite(values)[..., None], raster, EMPTY)[::-1].astype(np.uint8)
 
 
-def _show(canvas: Image, panel: Panel, expected: float, box: Box) -> None:
+def _show(canvas: Image, panel: Panel, expected: float, *, box: Box) -> None:
     """Show one mosaic over the true level, with each chip's name and level on it."""
     from PIL import Image, ImageDraw
 

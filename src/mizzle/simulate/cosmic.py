@@ -82,7 +82,7 @@ class Hits:
         return float(np.count_nonzero(self.charge >= HIT_ELECTRONS) / (self.shape[0] * self.shape[1]))
 
 
-def cosmic_rays(shape: tuple[int, int], fraction: float, exptime: float, rng: np.random.Generator) -> FloatArray:
+def cosmic_rays(shape: tuple[int, int], fraction: float, exptime: float, *, rng: np.random.Generator) -> FloatArray:
     """Draw the charge that cosmic rays leave.
 
     Straight tracks with exponential lengths and log-normal charges; charge diffuses into the neighbors. Their
@@ -140,7 +140,7 @@ def _diffused(image: FloatArray) -> FloatArray:
 
 
 def satellite_trail(
-    plane: tuple[FloatArray, FloatArray], area: FloatArray, line: tuple[float, float, float], flux: float
+    plane: tuple[FloatArray, FloatArray], area: FloatArray, line: tuple[float, float, float], *, flux: float
 ) -> FloatArray:
     """Return the light of a satellite crossing the field.
 

@@ -78,7 +78,7 @@ def shadow(name: str, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np
     return (low_x * low_y).astype(np.float32)
 
 
-def chip_defects(name: str, shape: tuple[int, int], effects: Effects, seed: int) -> Defects:
+def chip_defects(name: str, shape: tuple[int, int], effects: Effects, *, seed: int) -> Defects:
     """Draw the standing defects of chip `name`; the same for every exposure of a visit."""
     rng = np.random.default_rng([seed, 101, CHIP_NUMBERS[name]])
     dq = np.zeros(shape, dtype=np.uint16)

@@ -47,6 +47,7 @@ def read_out(
     light: FloatArray,
     area: NDArray[np.floating],
     strikes: FloatArray | None,
+    *,
     defects: Defects,
     chip: ChipConditions,
     effects: Effects,

@@ -62,7 +62,7 @@ def write_visit(visit: Visit, folder: str | Path, *, form: Literal["c0m", "flt"]
     stopping.tell(f"stopped; {folder} holds some files of the simulation, each whole: simulate again")
     write_text(folder / TRUTH, json.dumps({"claims": sorted({*claims, *visit.truth.exposures})}) + "\n")
     write = _write_flt if form == "flt" else _write_pair
-    paths = [write(exposure, visit.truth, i, folder) for i, exposure in enumerate(visit.exposures)]
+    paths = [write(exposure, visit.truth, i, folder=folder) for i, exposure in enumerate(visit.exposures)]
     _write_truth(visit.truth, folder, claims)
     stopping.tell(f"stopped; the exposures and their truth in {folder} are complete")
     return paths
@@ -107,11 +107,13 @@ def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], 
     images: list[Image] = []
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
-        images.append((chip_cards(name, truth.plan, pointing, index, chip.photflam, (sci, dq)), sci))
+        images.append(
+            (chip_cards(name, truth.plan, pointing, index=index, photflam=chip.photflam, pixels=(sci, dq)), sci)
+        )
     return primary_cards(truth.plan, pointing, index), images
 
 
-def _write_pair(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
+def _write_pair(exposure: Exposure, truth: Truth, index: int, *, folder: Path) -> Path:
     """Write a c0m and its c1m; the science file last, so that it never stands without its quality file."""
     primary, science = _science(exposure, truth, index)
     pairs = zip(science, exposure.chips.values(), strict=True)
@@ -120,7 +122,7 @@ def _write_pair(exposure: Exposure, truth: Truth, index: int, folder: Path) -> P
     return write_image_file(folder / f"{exposure.root}_c0m.fits", primary, science)
 
 
-def _write_flt(exposure: Exposure, truth: Truth, index: int, folder: Path) -> Path:
+def _write_flt(exposure: Exposure, truth: Truth, index: int, *, folder: Path) -> Path:
     """Write an flt: the four SCI first, then DQ and ERR of each chip."""
     primary, science = _science(exposure, truth, index)
     name = f"{exposure.root}_flt.fits"

@@ -105,6 +105,7 @@ def chip_cards(
     name: str,
     plan: Plan,
     pointing: Pointing,
+    *,
     index: int,
     photflam: float,
     pixels: tuple[NDArray[Any], NDArray[Any]],
@@ -129,7 +130,7 @@ def chip_cards(
     values: dict[str, HeaderValue] = {
         **_wcs(pointing.header[name]),
         **_statistics(*pixels),
-        **_transfer_losses(*pixels, gain, pointing.mjd),
+        **_transfer_losses(*pixels, gain=gain, mjd=pointing.mjd),
         "VAFACTOR": pointing.vafactor,
         "DETECTOR": number,
         "FPKTTIME": readout + 1.7e-4 * number,
@@ -224,10 +225,11 @@ def _center(sci: NDArray[Any], side: int) -> NDArray[Any]:
     return sci[y : y + side, x : x + side]
 
 
-def _transfer_losses(sci: NDArray[Any], dq: NDArray[Any], gain: int, mjd: float) -> dict[str, HeaderValue]:
+def _transfer_losses(sci: NDArray[Any], dq: NDArray[Any], *, gain: int, mjd: float) -> dict[str, HeaderValue]:
     """Return the keywords of the expected transfer losses (Dolphin 2004, as the archive's pipeline)."""
     center = _center(sci, 200)
     background = background_2004(float(np.median(center)), float(gain))
     return {
-        f"CTE_1E{power}": _seven(float(dolphin_2004(399.0, 399.0, 10.0**power, background, mjd))) for power in (2, 3, 4)
+        f"CTE_1E{power}": _seven(float(dolphin_2004(399.0, 399.0, 10.0**power, background=background, mjd=mjd)))
+        for power in (2, 3, 4)
     }

@@ -104,7 +104,7 @@ def visit(
     exposures, truths = [], {}
     for i, pointing in enumerate(pointings):
         chips = {name: made[i, name] for name in CHIP_NAMES}
-        exposures.append(_exposure(plan, pointing, i, {name: chip for name, (chip, _) in chips.items()}))
+        exposures.append(_exposure(plan, pointing, i, chips={name: chip for name, (chip, _) in chips.items()}))
         truths[pointing.root] = ExposureTruth(
             pointing.root,
             pointing,
@@ -120,14 +120,14 @@ def _scene(plan: Plan, pointings: list[Pointing], stars: StarList | None) -> _Sc
     """Prepare what all exposures share: stars, pixel areas, standing defects, the sky's flux."""
     if stars is None:
         center, box = sky_box(pointings, margin=1.0)
-        stars = draw_stars(plan, center, box, np.random.default_rng([plan.seed, 3]))
+        stars = draw_stars(plan, center, box, rng=np.random.default_rng([plan.seed, 3]))
     frames = pointings[0].true
     nominal = photflam(plan.filter, 7)["WF3"]
     return _Scene(
         plan=plan,
         stars=stars,
         areas={name: pixel_areas(frame) for name, frame in frames.items()},
-        defects={name: chip_defects(name, frame.shape, plan.effects, plan.seed) for name, frame in frames.items()},
+        defects={name: chip_defects(name, frame.shape, plan.effects, seed=plan.seed) for name, frame in frames.items()},
         sky_flux=nominal / reference_area(pointings[0].header["WF3"]),
     )
 
@@ -167,17 +167,21 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
     sky = plan.value("sky", job.index) * job.scene.sky_flux * reference_area(frame) * response
     strikes = None
     if effects.cosmic_rays:
-        strikes = cosmic_rays(frame.shape, effects.cosmic_rays, conditions.exptime, rng)
-    seen = _stars_on_chip(job, frame, response, sky)
+        strikes = cosmic_rays(frame.shape, effects.cosmic_rays, conditions.exptime, rng=rng)
+    seen = _stars_on_chip(job, frame, response, sky=sky)
     light = sky * area.astype(np.float64)
     where = Places(seen["x"], seen["y"])
-    add_starlight(light, seen["psf"], frame, where, seen["scales"], seen["recorded"])
+    add_starlight(light, seen["psf"], frame, where=where, scales=seen["scales"], charge=seen["recorded"])
     if effects.cte_trails:
-        add_trails(light, seen["psf"], frame, where, seen["scales"], seen["electrons"] - seen["recorded"])
+        add_trails(
+            light, seen["psf"], frame, where=where, scales=seen["scales"], lost=seen["electrons"] - seen["recorded"]
+        )
     trail = _trail(job, frame, area) if job.index < effects.satellites else None
     if trail is not None:
         light += trail
-    sci, dq = read_out(light, area, strikes, job.scene.defects[job.name], conditions, effects, rng)
+    sci, dq = read_out(
+        light, area, strikes, defects=job.scene.defects[job.name], chip=conditions, effects=effects, rng=rng
+    )
     hits = Hits.of(strikes if strikes is not None else np.zeros(frame.shape))
     truth = ChipTruth(
         **seen,
@@ -190,7 +194,7 @@ def _simulate(job: _ChipJob) -> tuple[Chip, ChipTruth]:
     return _chip(job, sci, dq), truth
 
 
-def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float) -> dict[str, Any]:
+def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, *, sky: float) -> dict[str, Any]:
     """Return the stars whose stamps touch the chip: which, where, how bright."""
     stars, effects = job.scene.stars, job.scene.plan.effects
     psf = _psf(job, frame)
@@ -206,8 +210,8 @@ def _stars_on_chip(job: _ChipJob, frame: ChipFrame, response: float, sky: float)
     if effects.cte and index.size:
         from mizzle.instrument.cte import observed_electrons
 
-        spot = (np.clip(x, 0, nx - 1), np.clip(y, 0, ny - 1))
-        recorded = observed_electrons(*spot, np.maximum(charge, 1e-3), sky, job.pointing.mjd)
+        column, row = np.clip(x, 0, nx - 1), np.clip(y, 0, ny - 1)
+        recorded = observed_electrons(column, row, np.maximum(charge, 1e-3), sky=sky, mjd=job.pointing.mjd)
     return {
         "star": index,
         "x": x,
@@ -239,14 +243,14 @@ def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatA
     y, x = np.indices(frame.shape, dtype=np.float64)
     xi, eta = project(*frame.pixel_to_sky(x, y), (job.pointing.ra, job.pointing.dec))
     return satellite_trail(
-        (3600.0 * xi, 3600.0 * eta), area.astype(np.float64) * reference_area(frame), line, TRAIL_ELECTRONS
+        (3600.0 * xi, 3600.0 * eta), area.astype(np.float64) * reference_area(frame), line, flux=TRAIL_ELECTRONS
     )
 
 
 def _chip(job: _ChipJob, sci: NDArray[np.float32], dq: NDArray[np.uint16]) -> Chip:
     """Return the chip as the reader would."""
     plan = job.scene.plan
-    cards = chip_cards(job.name, plan, job.pointing, job.index, job.photflam, (sci, dq))
+    cards = chip_cards(job.name, plan, job.pointing, index=job.index, photflam=job.photflam, pixels=(sci, dq))
     pivot, width = PASSBANDS[plan.filter]
     header = as_mapping(cards)
     return Chip(
@@ -264,7 +268,7 @@ def _chip(job: _ChipJob, sci: NDArray[np.float32], dq: NDArray[np.uint16]) -> Ch
     )
 
 
-def _exposure(plan: Plan, pointing: Pointing, index: int, chips: dict[str, Chip]) -> Exposure:
+def _exposure(plan: Plan, pointing: Pointing, index: int, *, chips: dict[str, Chip]) -> Exposure:
     """Return the exposure as the reader would."""
     exptime = float(plan.value("exptime", index))
     header = as_mapping(primary_cards(plan, pointing, index))

@@ -108,10 +108,10 @@ def _pointing(plan: Plan, index: int, mjd: float) -> Pointing:
     # WF3's y axis lies at `angle` east of north, its x axis 90 degrees clockwise from there on the sky.
     east = dy * np.sin(angle) - dx * np.cos(angle)
     north = dy * np.cos(angle) + dx * np.sin(angle)
-    ra, dec = _offset(plan.ra, plan.dec, east, north)
+    ra, dec = _offset(plan.ra, plan.dec, east=east, north=north)
     shift = tuple(1e-3 * plan.effects.pointing_error * rng.standard_normal(2))
     roll = plan.effects.roll_error * float(rng.standard_normal())
-    true_ra, true_dec = _offset(ra, dec, *shift)
+    true_ra, true_dec = _offset(ra, dec, east=shift[0], north=shift[1])
     vafactor = 1.0
     if plan.effects.velocity_aberration:
         phase = 2.0 * np.pi * ((mjd % 1.0) * 86400.0 / ORBIT_SECONDS)
@@ -127,19 +127,19 @@ def _pointing(plan: Plan, index: int, mjd: float) -> Pointing:
         shift=(float(shift[0]), float(shift[1])),
         roll=roll,
         vafactor=vafactor,
-        commanded=frames(plan, (ra, dec, plan.pa_v3), date, vafactor),
-        true=frames(plan, (true_ra, true_dec, plan.pa_v3 + roll), date, vafactor),
-        header=frames(plan, (ra, dec, plan.pa_v3), date, 1.0),
+        commanded=frames(plan, (ra, dec, plan.pa_v3), date, vafactor=vafactor),
+        true=frames(plan, (true_ra, true_dec, plan.pa_v3 + roll), date, vafactor=vafactor),
+        header=frames(plan, (ra, dec, plan.pa_v3), date, vafactor=1.0),
     )
 
 
-def _offset(ra: float, dec: float, east: float, north: float) -> tuple[float, float]:
+def _offset(ra: float, dec: float, *, east: float, north: float) -> tuple[float, float]:
     """Move a position by arcseconds on its tangent plane."""
     x, y = deproject(np.array([east / 3600.0]), np.array([north / 3600.0]), (ra, dec))
     return float(x[0]), float(y[0])
 
 
-def frames(plan: Plan, pointing: tuple[float, float, float], date: str, vafactor: float) -> dict[str, ChipFrame]:
+def frames(plan: Plan, pointing: tuple[float, float, float], date: str, *, vafactor: float) -> dict[str, ChipFrame]:
     """Return the frames of all chips; `Effects.distortion` and `row_term` are obeyed.
 
     Parameters
@@ -155,7 +155,7 @@ def frames(plan: Plan, pointing: tuple[float, float, float], date: str, vafactor
     """
     from mizzle.instrument.wfpc2.frames import frames_for_pointing
 
-    made = frames_for_pointing(*pointing, date, (plan.filter,), vafactor=vafactor)
+    made = frames_for_pointing(*pointing, date_obs=date, filters=(plan.filter,), vafactor=vafactor)
     return {name: _simplified(frame, plan) for name, frame in made.items()}
 
 

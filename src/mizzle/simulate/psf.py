@@ -127,6 +127,7 @@ def stamps(
     psf: PointSpread,
     center: Places,
     scales: tuple[FloatArray, FloatArray],
+    *,
     edges: tuple[FloatArray, FloatArray],
 ) -> FloatArray:
     """Integrate the function over rectangles around stars.

@@ -54,7 +54,7 @@ def _density(smooth: ChipFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(0.5 * np.abs(ax * by - ay * bx) / abs(np.linalg.det(smooth.cd)))
 
 
-def _fit(values: FloatArray, x: FloatArray, y: FloatArray, degree: int = 5) -> FloatArray:
+def _fit(values: FloatArray, x: FloatArray, y: FloatArray, *, degree: int = 5) -> FloatArray:
     """Fit ``values[y, x]`` with a product polynomial, coefficients ``[power of y, power of x]``."""
     along_x = np.linalg.pinv(np.vander(x, degree + 1, increasing=True))
     along_y = np.linalg.pinv(np.vander(y, degree + 1, increasing=True))
@@ -82,6 +82,7 @@ def add_stars(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
+    *,
     where: Places,
     scales: FloatArray,
     charge: FloatArray,
@@ -121,7 +122,9 @@ def add_stars(
         part = slice(start, start + _BLOCK)
         around_x = np.asarray(first_x[part, None] - size + steps - 0.5, dtype=np.float64)
         around_y = edges_y[first_y[part, None] + steps]
-        pieces = stamps(psf, Places(x[part], shifted[part]), (scales[part, 0], scales[part, 1]), (around_x, around_y))
+        pieces = stamps(
+            psf, Places(x[part], shifted[part]), (scales[part, 0], scales[part, 1]), edges=(around_x, around_y)
+        )
         pieces *= charge[part, None, None]
         for piece, x0, y0 in zip(pieces, first_x[part], first_y[part], strict=True):
             padded[y0 : y0 + size, x0 : x0 + size] += piece
@@ -132,17 +135,20 @@ def add_starlight(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
+    *,
     where: Places,
     scales: FloatArray,
     charge: FloatArray,
 ) -> None:
     """Add stars with their spikes, if they have any, to `image`, in place; arguments as for `add_stars`."""
     if psf.spikes is None:
-        add_stars(image, psf, frame, where, scales, charge)
+        add_stars(image, psf, frame, where=where, scales=scales, charge=charge)
         return
     bright = charge * SPIKE_SHARE * psf.spikes.density(np.zeros(1))[0] > LEAST
     for part, spread in ((bright, psf), (~bright, psf.without_spikes())):
-        add_stars(image, spread, frame, Places(where.x[part], where.y[part]), scales[part], charge[part])
+        add_stars(
+            image, spread, frame, where=Places(where.x[part], where.y[part]), scales=scales[part], charge=charge[part]
+        )
     widths = np.hypot(psf.core_sigma / scales[bright], _DIFFUSED)
     center = Places(where.x[bright], row_shift(frame, where.y[bright]))
-    add_spikes(image, psf.spikes, frame, center, widths, SPIKE_SHARE * charge[bright])
+    add_spikes(image, psf.spikes, frame, where=center, sigma=widths, charge=SPIKE_SHARE * charge[bright])

@@ -98,6 +98,7 @@ def add_spikes(
     image: FloatArray,
     spikes: Spikes,
     frame: ChipFrame,
+    *,
     where: Places,
     sigma: FloatArray,
     charge: FloatArray,

@@ -92,7 +92,7 @@ def apart(x: FloatArray, y: FloatArray, limit: float) -> NDArray[np.bool_]:
 
 
 def draw_stars(
-    plan: Plan, center: tuple[float, float], box: tuple[float, float, float, float], rng: np.random.Generator
+    plan: Plan, center: tuple[float, float], box: tuple[float, float, float, float], *, rng: np.random.Generator
 ) -> StarList:
     """Draw the stars of the plan's field.
 

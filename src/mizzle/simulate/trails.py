@@ -55,11 +55,12 @@ def add_trails(
     image: FloatArray,
     psf: PointSpread,
     frame: ChipFrame,
+    *,
     where: Places,
     scales: FloatArray,
     lost: FloatArray,
 ) -> None:
     """Add to `image`, in place, the trails of stars that lost the charge `lost`; the rest as for `add_stars`."""
     taken = np.zeros(frame.shape)
-    add_starlight(taken, psf, frame, where, scales, lost)
+    add_starlight(taken, psf, frame, where=where, scales=scales, charge=lost)
     image += trail_of(taken)

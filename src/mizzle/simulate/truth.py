@@ -125,9 +125,16 @@ class Truth:
         frame = self.exposures[root].pointing.true[name]
         light = np.zeros(frame.shape)
         where = Places(chip.x, chip.y)
-        add_starlight(light, chip.psf, frame, where, chip.scales, chip.recorded if recorded else chip.electrons)
+        add_starlight(
+            light,
+            chip.psf,
+            frame,
+            where=where,
+            scales=chip.scales,
+            charge=chip.recorded if recorded else chip.electrons,
+        )
         if recorded and self.plan.effects.cte_trails:
-            add_trails(light, chip.psf, frame, where, chip.scales, chip.electrons - chip.recorded)
+            add_trails(light, chip.psf, frame, where=where, scales=chip.scales, lost=chip.electrons - chip.recorded)
         light /= chip.gain
         return light / self.areas[name] if self.plan.effects.flat_field == "sky" else light
 

@@ -76,7 +76,7 @@ def skymatch(input: Any, **input_dict: Any) -> SkyLevels:
     with Journal("skymatch", values.text("flog")) as log:
         exposures = read_exposures(paths, settings)
         scales = equalize(exposures, settings)
-        sky = measure_sky(exposures, Alignment.identity(exposures), scales, settings, make_runner())
+        sky = measure_sky(exposures, Alignment.identity(exposures), scales, settings=settings, runner=make_runner())
         for exposure in exposures:
             factors = scales.factors[exposure.root]
             levels = {name: level / factors[name] for name, level in sky.levels[exposure.root].items()}

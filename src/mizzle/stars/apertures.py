@@ -62,7 +62,7 @@ class RingSky:
     n_pixels: NDArray[np.int64]
 
 
-def circle_overlap(dx: ArrayLike, dy: ArrayLike, radius: float, half: int) -> FloatArray:
+def circle_overlap(dx: ArrayLike, dy: ArrayLike, radius: float, *, half: int) -> FloatArray:
     """Area of each pixel of a stamp that lies in a circle.
 
     Parameters
@@ -111,8 +111,8 @@ def aperture_sums(
     image: NDArray[Any],
     x: ArrayLike,
     y: ArrayLike,
-    radius: float,
     *,
+    radius: float,
     variance: NDArray[Any] | None = None,
     mask: NDArray[Any] | None = None,
     correlation: FloatArray | None = None,
@@ -151,8 +151,8 @@ def aperture_sums(
     half = int(np.ceil(radius + 0.5))
     flux, var, area, lost = (np.zeros(xs.size) for _ in range(4))
     for part in _chunks(xs.size, (2 * half + 1) ** 2):
-        index, inside, fraction_x, fraction_y = _stamps(image.shape, xs[part], ys[part], half)
-        overlap = circle_overlap(fraction_x, fraction_y, radius, half).reshape(len(fraction_x), -1)
+        index, inside, fraction_x, fraction_y = _stamps(image.shape, xs[part], ys[part], half=half)
+        overlap = circle_overlap(fraction_x, fraction_y, radius, half=half).reshape(len(fraction_x), -1)
         values = image.ravel()[index].astype(np.float64)
         usable = inside & np.isfinite(values)
         if mask is not None:
@@ -204,8 +204,8 @@ def ring_sky(
     image: NDArray[Any],
     x: ArrayLike,
     y: ArrayLike,
-    radii: tuple[float, float],
     *,
+    radii: tuple[float, float],
     mask: NDArray[Any] | None = None,
     rule: SkyStatistic = MEDIAN,
     min_pixels: int = 20,
@@ -254,7 +254,7 @@ def ring_sky(
     # The golden ratio's multiples fill the unit interval evenly.
     smear = rule.quantum * (np.mod(np.arange(ring.size) * 0.6180339887498949, 1.0) - 0.5)
     for part in _chunks(xs.size, max(ring.size, 1)):
-        index, inside, _, _ = _stamps(image.shape, xs[part], ys[part], half, ring)
+        index, inside, _, _ = _stamps(image.shape, xs[part], ys[part], half=half, only=ring)
         values = image.ravel()[index].astype(np.float32)
         bad = ~inside | ~np.isfinite(values)
         if mask is not None:
@@ -302,7 +302,7 @@ def _clipped(
 
 
 def _stamps(
-    shape: tuple[int, ...], x: FloatArray, y: FloatArray, half: int, only: NDArray[np.int64] | None = None
+    shape: tuple[int, ...], x: FloatArray, y: FloatArray, *, half: int, only: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], FloatArray, FloatArray]:
     """Return flat indices of stamps around the nearest pixels, which exist, and the fractions of the centers.
 

@@ -69,8 +69,8 @@ def sky_statistic(
         return SkyStatistic(float("nan"), float("nan"), 0)
     if sigma < _NOISELESS * quantum:
         return _noiseless(values, guess, max(sigma, 1e-6 * quantum, 1e-6 * abs(guess)))
-    centers, counts = _histogram(values, guess, sigma, quantum)
-    low, high, middle, spread = _clip(centers, counts, clip, iterations, sigma)
+    centers, counts = _histogram(values, guess, sigma, quantum=quantum)
+    low, high, middle, spread = _clip(centers, counts, clip, iterations=iterations, width=sigma)
     inside = slice(low, high)
     skew = _skewness(middle, skewness_of)
     if statistic == "mean":
@@ -78,7 +78,7 @@ def sky_statistic(
     elif statistic == "median":
         level = middle + skew * spread / 6.0
     else:
-        level, spread = _peak(centers, counts, middle, spread, skew)
+        level, spread = _peak(centers, counts, middle, spread=spread, skew=skew)
     sigma = float(np.sqrt(max(spread**2 - _SMOOTHINGS * quantum**2 / 12.0, (0.1 * spread) ** 2)))
     return SkyStatistic(level, sigma, round(float(counts[inside].sum())))
 
@@ -105,7 +105,7 @@ def _noiseless(values: NDArray[np.floating], guess: float, sigma: float) -> SkyS
 
 
 def _histogram(
-    values: NDArray[np.floating], guess: float, width: float, quantum: float
+    values: NDArray[np.floating], guess: float, width: float, *, quantum: float
 ) -> tuple[FloatArray, FloatArray]:
     """Count pixels in fine bins, then smooth over one quantum, so often that lumps join into parabolas."""
     fine = width < 4.0 * quantum
@@ -126,7 +126,7 @@ def _histogram(
 
 
 def _clip(
-    centers: FloatArray, counts: FloatArray, clip: float, iterations: int, width: float
+    centers: FloatArray, counts: FloatArray, clip: float, *, iterations: int, width: float
 ) -> tuple[int, int, float, float]:
     """Clip around the median until nothing changes: first and last bin, median, sigma of the low side."""
     step = centers[1] - centers[0]
@@ -156,7 +156,7 @@ def _skewness(level: float, skewness_of: tuple[float, float] | None) -> float:
     return electrons / variance**1.5 if variance > 0 else 0.0
 
 
-def _peak(centers: FloatArray, counts: FloatArray, middle: float, spread: float, skew: float) -> tuple[float, float]:
+def _peak(centers: FloatArray, counts: FloatArray, middle: float, *, spread: float, skew: float) -> tuple[float, float]:
     """Fit a parabola to the logarithm of the counts around their peak: level and sigma.
 
     Noise of skewness g has, to first order, counts of ``exp(-z**2/2) * (1 + g/6 (z**3 - 3 z))`` (Edgeworth);

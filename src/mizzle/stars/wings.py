@@ -53,7 +53,7 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
     return row[top][order], column[top][order]
 
 
-def have_wings(image: Image, off: Mask, row: Indices, column: Indices, scale: float) -> Mask:
+def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale: float) -> Mask:
     """Return which peaks have the wings of stars, on all sides: rays have none, and a star nearby gives one side.
 
     Parameters

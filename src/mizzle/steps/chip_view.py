@@ -99,7 +99,7 @@ class ChipView:
 
     def saturated(self) -> NDArray[np.bool_]:
         """Return the pixels that are saturated and else good: ``(ny, nx)`` bool."""
-        return saturated_pixels(self.chip.sci, self.chip.dq, self.good, self.camera.saturated)
+        return saturated_pixels(self.chip.sci, self.chip.dq, self.good, bit=self.camera.saturated)
 
     def near_saturated(self, reach: float) -> NDArray[np.bool_]:
         """Return the pixels within `reach` [arcsec] of saturated ones, and those: ``(ny, nx)`` bool, a square."""

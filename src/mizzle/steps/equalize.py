@@ -67,7 +67,7 @@ def equalize(
         }
         for e in exposures
     }
-    notes = _notes(ordered, photflams, references, options)
+    notes = _notes(ordered, photflams, references, options=options)
     return FluxScales(references, factors, notes)
 
 
@@ -157,6 +157,7 @@ def _notes(
     ordered: Sequence[Exposure],
     photflams: Mapping[str, Mapping[str, float]],
     references: Mapping[str, FluxReference],
+    *,
     options: EqualizeSettings,
 ) -> tuple[str, ...]:
     """Say what a person should know: a reference that is not the first exposure, gains that look wrong."""

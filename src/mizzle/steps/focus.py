@@ -145,23 +145,23 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
     sky = float(np.median(chip.sci[~bad][::7])) if not bad.all() else 0.0
     least = BRIGHT * float(np.sqrt(noise.background(sky)))
     row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=least, most=4 * MOST)
-    real = have_wings(chip.sci, bad, row, column, chip.frame.scale)
+    real = have_wings(chip.sci, bad, row=row, column=column, scale=chip.frame.scale)
     floor = noise.floor + max(sky, 0.0) * noise.gain
     electrons = np.where(bad, np.float32(sky), chip.sci) * np.float32(noise.gain)
-    winged = _stamps(electrons, bad, (row[real], column[real]), floor, winged=True)
+    winged = _stamps(electrons, bad, (row[real], column[real]), floor=floor, winged=True)
     if len(winged.light) >= FEWEST:
         return winged
     pixels = PeakPixels(electrons, bad, noise.floor)
     peaks = Peaks(row, column, dark_around(electrons, row, column))
     templates = light_templates(chip_star(exposure.camera, chip, defocus=0.0), *LENIENT[:1])
     dark = typical_sky(pixels)
-    explained = explain_peaks(pixels, bad, peaks, templates, doubt=LENIENT[1], limit=EXPLAINED, darkest=dark)
+    explained = explain_peaks(pixels, bad, peaks, templates=templates, doubt=LENIENT[1], limit=EXPLAINED, darkest=dark)
     real = explained.misfit < EXPLAINED
-    return _stamps(electrons, bad, (row[real], column[real]), floor, winged=False)
+    return _stamps(electrons, bad, (row[real], column[real]), floor=floor, winged=False)
 
 
 def _stamps(
-    electrons: Image, bad: Mask, where: tuple[NDArray[np.intp], NDArray[np.intp]], floor: float, *, winged: bool
+    electrons: Image, bad: Mask, where: tuple[NDArray[np.intp], NDArray[np.intp]], *, floor: float, winged: bool
 ) -> Stamps:
     """Cut stars out, the brightest of them, where every pixel is known and none is brighter than the middle."""
     steps = np.arange(-HALF, HALF + 1)

@@ -138,6 +138,6 @@ def _table_scale(header: Mapping[str, Any], primary: Mapping[str, Any]) -> float
     tables = embedded_tables()
     try:
         chosen, _ = select_filter(tables, (primary.get("FILTNAM1"), primary.get("FILTNAM2")))
-        return float(chip_model(tables, name, chosen, primary.get("DATE-OBS")).scale)
+        return float(chip_model(tables, name, chosen, date=primary.get("DATE-OBS")).scale)
     except InputError:
         return None

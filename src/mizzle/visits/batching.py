@@ -92,18 +92,18 @@ def batch(
     ledger = Ledger(Path(os.path.abspath(out)))
     ledger.prepare()
     with only_driver(ledger):
-        plan = Plan(ledger, settings, options, listener)
+        plan = Plan(ledger, settings, options, listener=listener)
         with plan.overview:
             if options.fetch:
                 run_fetched(plan, scheduler, workers)
             else:
-                grouped = list_visits(where, ledger.out, by, options.filters, settings)
-                _run_found(plan, grouped, scheduler, workers)
+                grouped = list_visits(where, ledger.out, by, filters=options.filters, settings=settings)
+                _run_found(plan, grouped, scheduler, workers=workers)
     return BatchResult(ledger.out, plan.overview.outcomes())
 
 
 def list_visits(
-    where: Sequence[str | Path], out: Path | None, by: By, filters: Sequence[str], settings: Settings
+    where: Sequence[str | Path], out: Path | None, by: By, *, filters: Sequence[str], settings: Settings
 ) -> Grouped:
     """Find the visits, with the headers that OUT remembers; without what the settings drop.
 
@@ -144,7 +144,7 @@ def only_driver(ledger: Ledger) -> Iterator[None]:
         ) from problem
 
 
-def _run_found(plan: Plan, grouped: Grouped, scheduler: str | None, workers: int | None) -> None:
+def _run_found(plan: Plan, grouped: Grouped, scheduler: str | None, *, workers: int | None) -> None:
     """Run visits whose files are here.
 
     Raises

@@ -135,7 +135,7 @@ class Driver:
     """
 
     def __init__(
-        self, cluster: Cluster, ledger: Ledger, work: Callable[[str], str], say: Callable[[str], None] = _unheard
+        self, cluster: Cluster, ledger: Ledger, work: Callable[[str], str], *, say: Callable[[str], None] = _unheard
     ) -> None:  # fmt: skip
         self._cluster = cluster
         self._ledger = ledger
@@ -264,7 +264,7 @@ class Driver:
         request = replace(job.request, memory=min(job.limit, most) if most > job.memory else job.limit)
         key = f"{job.name}-{self._starts}-{time.time_ns()}"
         self._running[key] = Running(job, worker, time.monotonic())
-        self._cluster.start(self._work, key, request.to_json(), worker, job.memory)
+        self._cluster.start(self._work, key, request.to_json(), worker=worker, memory=job.memory)
 
     # -- ending -------------------------------------------------------------------------------------------------------
 

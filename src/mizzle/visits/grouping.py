@@ -147,11 +147,15 @@ def find_visits(
         raise SettingsError(f"--by {by}: needed one of {', '.join(get_args(By))}", by=by)
     found = find_files(where, None if out is None else Path(out), quality=quality)
     headers = (cache or HeaderCache()).read(found.inputs)
-    return group(found, headers, by, filters)
+    return group(found, headers, by, filters=filters)
 
 
 def group(
-    found: FoundFiles, headers: Mapping[str, FileKeywords | MizzleError], by: By = "visit", filters: Sequence[str] = ()
+    found: FoundFiles,
+    headers: Mapping[str, FileKeywords | MizzleError],
+    by: By = "visit",
+    *,
+    filters: Sequence[str] = (),
 ) -> Grouped:
     """Group exposures whose headers were read; see `find_visits`."""
     problems = dict(found.problems)

@@ -90,7 +90,7 @@ class Plan:
         Told how it goes.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, options: BatchOptions, listener: Listener) -> None:
+    def __init__(self, ledger: Ledger, settings: Settings, options: BatchOptions, *, listener: Listener) -> None:
         self.ledger, self.settings, self.options, self.listener = ledger, settings, options, listener
         self.overview = Overview(ledger.out)
         self.visits: dict[str, Visit] = {}
@@ -133,7 +133,7 @@ class Plan:
 
     def drive(self, cluster: Cluster, source: Source) -> None:
         """Run what a source gives until it gives no more."""
-        for record in Driver(cluster, self.ledger, run_visit, self.listener.say).run(source):
+        for record in Driver(cluster, self.ledger, run_visit, say=self.listener.say).run(source):
             self.overview.add(self.visits[record.name], record)
             self.listener.finished(record)
             self.overview.write_sometimes()

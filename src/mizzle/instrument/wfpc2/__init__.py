@@ -103,7 +103,7 @@ VEGA_ZEROPOINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 
 
-def vega_zeropoint(band: str, chip: str, photmode: str, photflam: float, photplam: float) -> float | None:
+def vega_zeropoint(band: str, chip: str, photmode: str, *, photflam: float, photplam: float) -> float | None:
     """Return the Vega magnitude of 1 DN/s on a chip; None where the handbook does not give it.
 
     Parameters

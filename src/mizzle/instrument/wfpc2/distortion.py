@@ -191,7 +191,7 @@ def chip_offset(
     return value("V2REF"), value("V3REF"), value("THETA")
 
 
-def _coefficients(tables: DistortionTables, row: int, axis: str, scale: float) -> FloatArray:
+def _coefficients(tables: DistortionTables, row: int, axis: str, *, scale: float) -> FloatArray:
     """Return ``c[n, m]`` in pixels; tables that hold arcsec (CX11 is not 1) are divided by their SCALE."""
     order = tables.order
     c = np.zeros((order + 1, order + 1))
@@ -205,8 +205,8 @@ def chip_model(
     tables: DistortionTables,
     chip: str,
     filter_name: str,
-    date: object,
     *,
+    date: object,
     binning: int = 1,
     area_mode: AreaMode = "exact",
     offtab_end: OfftabEnd = "hold",
@@ -245,7 +245,7 @@ def chip_model(
             filter=filter_name,
         )
     table_scale = round(float(tables.idctab["SCALE"][row]), 8)
-    cx, cy = (_coefficients(tables, row, axis, table_scale) for axis in "XY")
+    cx, cy = (_coefficients(tables, row, axis, scale=table_scale) for axis in "XY")
     xref, yref = float(tables.idctab["XREF"][row]), float(tables.idctab["YREF"][row])
     if binning != 1:
         powers = np.arange(cx.shape[0], dtype=np.float64) - 1.0

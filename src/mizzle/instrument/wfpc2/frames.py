@@ -57,7 +57,7 @@ class _Site:
     ltv: tuple[float, float] = (0.0, 0.0)
 
 
-def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, mode: str) -> tuple[FloatArray, FloatArray]:
+def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, *, mode: str) -> tuple[FloatArray, FloatArray]:
     """Return the row term of a chip as stored: shifts at row edges, and (incumbent only) shifts of columns.
 
     A binned row ``j`` covers the full rows ``2j`` and ``2j + 1``, so its edges are every second edge of the
@@ -86,13 +86,14 @@ def _frame(
     plane: Plane,
     model: ChipModel,
     site: _Site,
+    *,
     factor: float,
     rows: tuple[FloatArray, FloatArray],
     name: str,
 ) -> ChipFrame:
     """Assemble the frame of one chip."""
     crval, cd = place_chip(plane, model)
-    crval, cd = aberrate(crval, cd, factor, plane.center)
+    crval, cd = aberrate(crval, cd, factor, center=plane.center)
     a, b = model.sip()
     facts: dict[str, float | str] = {
         "CHIP": model.chip,
@@ -113,7 +114,7 @@ def _frame(
     return ChipFrame(crval, crpix, cd, a, b, site.shape, edges, model.scale, name=name, facts=facts, columns=columns)
 
 
-def _subarray(header: Header, chip: str, shape: tuple[int, int], binning: int) -> tuple[float, float]:
+def _subarray(header: Header, chip: str, shape: tuple[int, int], *, binning: int) -> tuple[float, float]:
     """Return LTV1, LTV2; zero for a full chip, whose LTV (polarizers) belongs to the filter."""
     if shape == (CHIP_SIDE // binning, CHIP_SIDE // binning):
         return 0.0, 0.0
@@ -137,6 +138,7 @@ def _models(
     tables: DistortionTables,
     chips: Iterable[str],
     filter_name: str,
+    *,
     date: object,
     binning: int,
     settings: GeometrySettings,
@@ -147,7 +149,7 @@ def _models(
             tables,
             chip,
             filter_name,
-            date,
+            date=date,
             binning=binning,
             area_mode=settings.area_mode,
             offtab_end=settings.offtab_end,
@@ -160,6 +162,7 @@ def model_frames(
     primary: Header,
     chips: Mapping[str, Header],
     shapes: Mapping[str, tuple[int, int]],
+    *,
     settings: GeometrySettings,
     tables: DistortionTables,
 ) -> tuple[dict[str, ChipFrame], tuple[str, ...]]:
@@ -169,24 +172,24 @@ def model_frames(
     chosen, filter_note = select_filter(tables, names)
     factors, note = aberration_of(primary, chips, settings)
     date = primary.get("DATE-OBS")
-    models = _models(tables, chips, chosen, date, binning, settings)
-    sites = {c: _Site(shapes[c], binning, _subarray(chips[c], c, shapes[c], binning)) for c in chips}
+    models = _models(tables, chips, chosen, date=date, binning=binning, settings=settings)
+    sites = {c: _Site(shapes[c], binning, _subarray(chips[c], c, shapes[c], binning=binning)) for c in chips}
     ref = reference_chip(chips)
     header, pointing_note = original_pointing(chips[ref])
-    center, roll_dec = pointing_of(header, ref, models[ref], sites[ref].ltv)
+    center, roll_dec = pointing_of(header, ref, models[ref], ltv=sites[ref].ltv)
     roll = number(primary, "PA_V3", "primary header")
     if abs(roll) > 720.0:
         raise InputError(f"primary header: PA_V3 = {roll}; degrees are needed; repair the header", value=roll)
-    plane = reference_plane(center, roll, roll_dec, models[ref])
+    plane = reference_plane(center, roll, roll_dec, model=models[ref])
     name = wcs_name(tables)
     frames = {
         chip: _frame(
             plane,
             models[chip],
             sites[chip],
-            factors[chip],
-            rows_of_chip(tables, chip, sites[chip], settings.row_term),
-            name,
+            factor=factors[chip],
+            rows=rows_of_chip(tables, chip, sites[chip], mode=settings.row_term),
+            name=name,
         )
         for chip in chips
     }
@@ -202,8 +205,8 @@ def build_frames(
     primary: Header,
     chips: Mapping[str, Header],
     shapes: Mapping[str, tuple[int, int]],
-    settings: GeometrySettings | None = None,
     *,
+    settings: GeometrySettings | None = None,
     tables: DistortionTables | None = None,
     lookups: Mapping[str, LookupTable] | None = None,
     headerlet: HeaderletChips | None = None,
@@ -250,7 +253,7 @@ def build_frames(
     outside = headerlet.headers if headerlet is not None else {}
     modeled = {c: h for c, h in ordered.items() if c not in outside and settings.wcs == "model"}
     if modeled:
-        frames, model_notes = model_frames(primary, ordered, shapes, settings, tables)
+        frames, model_notes = model_frames(primary, ordered, shapes, settings=settings, tables=tables)
         notes += model_notes
     for chip in (c for c in ordered if c not in modeled):
         trusted = _Trusted(settings, tables, binning_of(primary), lookups or {}, headerlet)
@@ -276,7 +279,7 @@ class _Trusted:
         if self.headerlet is not None and chip in self.headerlet.headers:
             header, lookups, name = self.headerlet.headers[chip], self.headerlet.lookups, ""
             notes.append(f"WCS of headerlet {self.headerlet.name}")
-        site = _Site(shape, self.binning, _subarray(header, chip, shape, self.binning))
+        site = _Site(shape, self.binning, _subarray(header, chip, shape, binning=self.binning))
         rows, note = self._rows(chip, lookups.get(chip), site)
         frame = frame_from_header(header, shape, chip=chip, name=name, rows=rows)
         notes.append(f"{chip}: WCS {frame.name} of the header trusted")
@@ -287,7 +290,7 @@ class _Trusted:
     def _rows(self, chip: str, table: LookupTable | None, site: _Site) -> tuple[tuple[FloatArray, FloatArray], str]:
         """Choose the row term: the input's own table where it has one along y, else the model's."""
         mode = self.settings.row_term
-        ours = rows_of_chip(self.tables, chip, site, mode)
+        ours = rows_of_chip(self.tables, chip, site, mode=mode)
         if table is None or mode == "off":
             return ours, ""
         theirs = rows_from_lookup(table, site.shape, chip)
@@ -300,9 +303,9 @@ def frames_for_pointing(
     ra: float,
     dec: float,
     pa_v3: float,
+    *,
     date_obs: str,
     filters: Sequence[str] | str,
-    *,
     vafactor: float = 1.0,
     binning: int = 1,
     settings: GeometrySettings | None = None,
@@ -332,9 +335,16 @@ def frames_for_pointing(
     chosen, _ = select_filter(tables, names)
     factor = vafactor if settings.velocity_aberration == "on" else 1.0
     site = _Site((CHIP_SIDE // binning, CHIP_SIDE // binning), binning)
-    models = _models(tables, CHIP_NAMES, chosen, date_obs, binning, settings)
-    plane = reference_plane((ra % 360.0, dec), pa_v3, dec, models["WF3"])
+    models = _models(tables, CHIP_NAMES, chosen, date=date_obs, binning=binning, settings=settings)
+    plane = reference_plane((ra % 360.0, dec), pa_v3, dec, model=models["WF3"])
     return {
-        chip: _frame(plane, model, site, factor, rows_of_chip(tables, chip, site, settings.row_term), wcs_name(tables))
+        chip: _frame(
+            plane,
+            model,
+            site,
+            factor=factor,
+            rows=rows_of_chip(tables, chip, site, mode=settings.row_term),
+            name=wcs_name(tables),
+        )
         for chip, model in models.items()
     }

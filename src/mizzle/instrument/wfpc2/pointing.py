@@ -39,7 +39,7 @@ class Plane:
         return np.where(ra > 180.0, ra - 360.0, ra), dec
 
 
-def roll_at(pa_v3: float, dec: float, v2: float, v3: float) -> float:
+def roll_at(pa_v3: float, dec: float, *, v2: float, v3: float) -> float:
     """Return the position angle of V3 [deg] at ``(v2, v3)`` [arcsec], from its value at the V1 axis.
 
     `dec` is that of the aperture [deg]. Spherical triangle between pole, V1 and aperture (C. Cox, STScI); at
@@ -61,9 +61,9 @@ def roll_at(pa_v3: float, dec: float, v2: float, v3: float) -> float:
     return math.degrees(math.pi - (gamma + b))
 
 
-def reference_plane(center: tuple[float, float], pa_v3: float, roll_dec: float, model: ChipModel) -> Plane:
+def reference_plane(center: tuple[float, float], pa_v3: float, roll_dec: float, *, model: ChipModel) -> Plane:
     """Build the reference plane at `center` [deg], turned by the roll and the reference chip's own angle."""
-    pv = math.radians(roll_at(pa_v3, roll_dec, model.v2, model.v3) + model.theta)
+    pv = math.radians(roll_at(pa_v3, roll_dec, v2=model.v2, v3=model.v3) + model.theta)
     cos, sin = math.cos(pv), math.sin(pv)
     cd = np.array([[-cos, sin], [sin, cos]]) * (model.scale / 3600.0)
     return Plane(center, cd, model)
@@ -89,7 +89,7 @@ def place_chip(plane: Plane, model: ChipModel) -> tuple[FloatArray, FloatArray]:
     return crval, np.array(project(ra[1:], dec[1:], (float(ra[0]), float(dec[0]))))
 
 
-def aberrate(crval: FloatArray, cd: FloatArray, factor: float, center: tuple[float, float]) -> tuple[Any, Any]:
+def aberrate(crval: FloatArray, cd: FloatArray, factor: float, *, center: tuple[float, float]) -> tuple[Any, Any]:
     """Scale positions about `center` and the CD matrix by the velocity-aberration factor."""
     d_ra = (crval[0] - center[0] + 180.0) % 360.0 - 180.0
     moved = [(center[0] + factor * d_ra) % 360.0, center[1] + factor * (crval[1] - center[1])]
@@ -97,7 +97,7 @@ def aberrate(crval: FloatArray, cd: FloatArray, factor: float, center: tuple[flo
 
 
 def pointing_of(
-    header: Header, chip: str, model: ChipModel, ltv: tuple[float, float]
+    header: Header, chip: str, model: ChipModel, *, ltv: tuple[float, float]
 ) -> tuple[tuple[float, float], float]:
     """Return the sky of the reference pixel under the header's WCS, and the header's own CRVAL2 [deg]."""
     crval = number(header, "CRVAL1", chip), number(header, "CRVAL2", chip)

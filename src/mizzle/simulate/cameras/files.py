@@ -40,7 +40,7 @@ def write_exposures(visit: CameraVisit, folder: str | Path) -> list[Path]:
         cards = _cards(visit, exposure) | {"FILENAME": path.name}
         arrays = [_arrays(visit, chip) for chip in exposure.chips]
         pointings = [chip.sky for chip in exposure.chips]
-        paths.append(write_exposure_file(path, visit.headers, cards, pointings, arrays))
+        paths.append(write_exposure_file(path, visit.headers, cards, pointings=pointings, arrays=arrays))
     truth = {
         "camera": visit.plan.camera,
         "seed": visit.plan.seed,

@@ -66,7 +66,7 @@ def halo_share(image: StarImage, pixel: float, share: float) -> float:
 
 
 def starlight(
-    headers: CameraHeaders, version: int, sky: Mapping[str, float], scene: Scene, image: StarImage
+    headers: CameraHeaders, version: int, sky: Mapping[str, float], *, scene: Scene, image: StarImage
 ) -> FloatArray:
     """Return what each pixel of a chip collects of the stars [electron / s].
 
@@ -96,8 +96,8 @@ def starlight(
         which = near[block]
         cx, cy = np.rint(x[which]).astype(int), np.rint(y[which]).astype(int)
         stamps = (1.0 - halo) * rate[block, None, None] * image.pixels(x[which] - cx, y[which] - cy, radius)
-        _add(light, stamps, cx, cy)
-    _add_halos(light, (x[near], y[near]), halo * rate, side)
+        _add(light, stamps, cx=cx, cy=cy)
+    _add_halos(light, (x[near], y[near]), halo * rate, side=side)
     return light
 
 
@@ -121,7 +121,7 @@ def relative_areas(headers: CameraHeaders, version: int, sky: Mapping[str, float
     return np.asarray((across[low] * (1.0 - part) + across[low + 1] * part) / scale**2)
 
 
-def _add(light: FloatArray, stamps: FloatArray, cx: NDArray[np.intp], cy: NDArray[np.intp]) -> None:
+def _add(light: FloatArray, stamps: FloatArray, *, cx: NDArray[np.intp], cy: NDArray[np.intp]) -> None:
     """Add stamps around their middle pixels, what lies outside left away."""
     ny, nx = light.shape
     radius = stamps.shape[1] // 2
@@ -132,14 +132,14 @@ def _add(light: FloatArray, stamps: FloatArray, cx: NDArray[np.intp], cy: NDArra
             light[y0:y1, x0:x1] += part
 
 
-def _add_halos(light: FloatArray, where: tuple[FloatArray, FloatArray], rate: FloatArray, side: FloatArray) -> None:
+def _add_halos(light: FloatArray, where: tuple[FloatArray, FloatArray], rate: FloatArray, *, side: FloatArray) -> None:
     """Add the wide halo, to three times its scale: (1 + r^2 / s^2)^-3/2 / (2 pi s^2)."""
     for x, y, star, pixel in zip(*where, rate, side, strict=True):
         i, j, scale = round(x), round(y), HALO_SCALE / pixel
         grid = np.arange(-int(3.0 * scale), int(3.0 * scale) + 1)
         far = ((grid[:, None] - (y - j)) ** 2 + (grid[None, :] - (x - i)) ** 2) / scale**2
         stamp = star * (1.0 + far) ** -1.5 / (2.0 * np.pi * scale**2)
-        _add(light, stamp[None], np.array([i]), np.array([j]))
+        _add(light, stamp[None], cx=np.array([i]), cy=np.array([j]))
 
 
 def _pixels(wcs: WCS, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -137,7 +137,7 @@ def _pointing(header: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
     return crval, cd
 
 
-def turned(headers: CameraHeaders, version: int, shift: FloatArray, angle: float) -> dict[str, float]:
+def turned(headers: CameraHeaders, version: int, shift: FloatArray, *, angle: float) -> dict[str, float]:
     """Return CRVAL and CD of a chip when the telescope moves by `shift` (east, north) [deg] and turns by `angle` [rad].
 
     All chips turn about the middle between their reference points, on the tangent plane.
@@ -197,9 +197,9 @@ def _exposure(visit: CameraVisit, number: int, rng: np.random.Generator) -> Came
     angle = commanded_roll + np.deg2rad(rng.normal(0.0, plan.roll_error))
     chips = []
     for version in range(1, len(headers.science) + 1):
-        true = turned(headers, version, commanded + error, angle)
-        sky = turned(headers, version, commanded, commanded_roll)
-        chips.append(_chip(visit, version, true, sky, photflam, rng))
+        true = turned(headers, version, commanded + error, angle=angle)
+        sky = turned(headers, version, commanded, angle=commanded_roll)
+        chips.append(_chip(visit, version, true, sky=sky, photflam=photflam, rng=rng))
     root = f"{plan.facts.letter}z{plan.seed % 1000:03d}1{number + 1:02d}q"
     offset = (float(error[0] * 3.6e6), float(error[1] * 3.6e6))
     return CameraExposure(root, mjd + 0.02 * number, photflam, tuple(chips), offset)
@@ -209,6 +209,7 @@ def _chip(
     visit: CameraVisit,
     version: int,
     true: Sky,
+    *,
     sky: Sky,
     photflam: float,
     rng: np.random.Generator,
@@ -223,18 +224,18 @@ def _chip(
     ratio = float(header.get("PHTRATIO") or 1.0) if primary.get("FLUXCORR") == "COMPLETE" else 1.0
     area = relative_areas(headers, version, true)
     scene = Scene(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
-    stars = starlight(headers, version, true, scene, star_image(_optics(visit, version)))
+    stars = starlight(headers, version, true, scene=scene, image=star_image(_optics(visit, version)))
     electrons = plan.exptime / ratio * (stars / photflam + plan.sky * area)
     dark = float(header.get("MEANDARK", 0.0)) + float(header.get("MEANFLSH", 0.0))
     charge = rng.poisson(np.maximum(electrons, 0.0) + dark).astype(np.float64) - dark
     rays = np.zeros(headers.shape, np.bool_)
     if plan.rays and not facts.rate:
         share = facts.rays * plan.exptime * _PIXELS_PER_RAY
-        deposits = cosmic_rays(headers.shape, share * 500.0 / plan.exptime, plan.exptime, rng)
+        deposits = cosmic_rays(headers.shape, share * 500.0 / plan.exptime, plan.exptime, rng=rng)
         charge += deposits
         rays = deposits >= 10.0
     full = charge > facts.full_well
-    read = _read_noise(primary, version, headers.shape, facts.read_noise)
+    read = _read_noise(primary, version, headers.shape, default=facts.read_noise)
     noise = np.sqrt(np.maximum(charge, 0.0) + dark + read**2)
     charge = np.minimum(charge, facts.full_well) + read * rng.standard_normal(headers.shape)
     unit = (ratio / plan.exptime if facts.rate else ratio) / area
@@ -242,7 +243,7 @@ def _chip(
     return ChipExposure(version, (charge * unit).astype(np.float32), (noise * unit).astype(np.float32), dq, rays, sky)
 
 
-def _read_noise(primary: Mapping[str, float], version: int, shape: tuple[int, int], default: float) -> FloatArray:
+def _read_noise(primary: Mapping[str, float], version: int, shape: tuple[int, int], *, default: float) -> FloatArray:
     """Return the read noise of each pixel's amplifier [electron]: C and D read EXTVER 1, A and B read EXTVER 2."""
     amplifiers = str(primary.get("CCDAMP", "")).strip()
     if amplifiers != "ABCD" or shape[1] < 2000:

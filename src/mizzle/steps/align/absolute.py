@@ -55,7 +55,7 @@ def reference_catalog(references: AlignReferences, settings: AlignSettings) -> S
 
 
 def catalog_list(
-    catalog: SkyCatalog, pivot: tuple[float, float], epoch: float, reach: float
+    catalog: SkyCatalog, pivot: tuple[float, float], epoch: float, *, reach: float
 ) -> tuple[SourceList, FloatArray]:
     """Project a catalog at `epoch` on the common plane, and drop what lies out of reach.
 
@@ -131,7 +131,7 @@ def merged_positions(lists: Sequence[SourceList], group: Group, tolerance: float
 
 
 def vote_on_catalog(
-    lists: Sequence[SourceList], group: Group, catalog: SourceList, settings: AlignSettings
+    lists: Sequence[SourceList], group: Group, catalog: SourceList, *, settings: AlignSettings
 ) -> Vote | None:
     """Search the offset between the stars of a group of exposures and a catalog."""
     stars = merged_positions(lists, group, settings.tolerance)
@@ -150,6 +150,7 @@ def with_motions(
     problem: Problem,
     state: State,
     lists: Sequence[SourceList],
+    *,
     members: Sequence[int],
     catalog: tuple[SourceList, FloatArray],
     epoch: float,

@@ -75,7 +75,7 @@ def align(
         return from_table(exposures, references)
     moving = [e for e in exposures if e.follows_target] if choice.moving == "target" else []
     if moving:
-        return _with_moving(exposures, moving, settings, runner, references)
+        return _with_moving(exposures, moving, settings, runner=runner, references=references)
     roots = {exposure.root for exposure in exposures}
     if choice.reference not in ("mean", "first") and choice.reference.lower() not in roots:
         raise SettingsError(
@@ -89,7 +89,7 @@ def align(
     ordered = sorted(exposures, key=lambda e: e.root)
     pivot = common_pivot(ordered)
     if lists is None:
-        lists = find_all(ordered, settings, runner, references, pivot)
+        lists = find_all(ordered, settings, runner, references=references, pivot=pivot)
     order = [e.root for e in exposures]
     alignment = align_lists(lists, choice, runner, pivot=pivot, order=order, catalog=catalog)
     return tell_reference(place_unmatched(exposures, alignment, settings), choice)
@@ -99,6 +99,7 @@ def _with_moving(
     exposures: Sequence[Exposure],
     moving: Sequence[Exposure],
     settings: Settings,
+    *,
     runner: Runner,
     references: AlignReferences,
 ) -> Alignment:
@@ -152,19 +153,19 @@ def align_lists(
     votes = cast_votes(lists, settings, runner)
     groups = build_groups(lists, votes, settings)
     if catalog is not None:
-        return _on_catalog(lists, settings, votes, groups, pivot, order, catalog)
+        return _on_catalog(lists, settings, votes, groups=groups, pivot=pivot, order=order, catalog=catalog)
     main = groups[0]
     entries: dict[str, ExposureAlignment] = {}
     tables: dict[str, dict[str, NDArray[Any]]] = {}
     if len(main.members) > 1:
         part = _solve_group(lists, main, settings)
-        entries, tables = _entries(lists, part, settings, votes, pivot)
+        entries, tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
     aligned = main.members if len(main.members) > 1 else ()
     for index, entry in enumerate(lists):
         if entry.root not in entries:
             others = [o for o in (aligned or range(len(lists))) if o != index]
-            note = explain_failure(index, lists, others, votes, settings)
-            entries[entry.root] = _failed(entry, pivot, note, best_chance(index, range(len(lists)), votes))
+            note = explain_failure(index, lists, others, votes=votes, settings=settings)
+            entries[entry.root] = _failed(entry, pivot, note, chance=best_chance(index, range(len(lists)), votes))
     _add_histograms(lists, votes, tables)
     reference = _kept(lists, main.members, settings)
     return Alignment(
@@ -180,7 +181,7 @@ def _kept(lists: Sequence[SourceList], members: Sequence[int], settings: AlignSe
     return asked if asked in [lists[m].root for m in members] else "mean"
 
 
-def _failed(entry: SourceList, pivot: tuple[float, float], note: str, chance: float) -> ExposureAlignment:
+def _failed(entry: SourceList, pivot: tuple[float, float], note: str, *, chance: float) -> ExposureAlignment:
     """Return the entry of an exposure that found no place."""
     return ExposureAlignment(
         entry.root,
@@ -198,6 +199,7 @@ def _detections(
     lists: Sequence[SourceList],
     members: Sequence[int],
     epoch: float,
+    *,
     catalog: tuple[SourceList, FloatArray] | None,
 ) -> Detections:
     """Put the sources of the exposures, then of the catalog, into one table."""
@@ -243,7 +245,7 @@ def _solve_group(lists: Sequence[SourceList], group: Group, settings: AlignSetti
         np.array([group.shifts[m] for m in members]),
         np.zeros((_chip_count(lists, members), 2)),
     )
-    detections = _detections(lists, members, 0.0, None)
+    detections = _detections(lists, members, 0.0, catalog=None)
     problem = Problem(detections, len(members), _turns(lists, members), settings)
     solution = adjust(problem, start)
     keep, roots = _kept(lists, members, settings), [lists[m].root for m in members]
@@ -255,6 +257,7 @@ def _entries(
     lists: Sequence[SourceList],
     part: _Part,
     settings: AlignSettings,
+    *,
     votes: dict[tuple[int, int], Vote],
     pivot: tuple[float, float],
 ) -> tuple[dict[str, ExposureAlignment], dict[str, dict[str, NDArray[Any]]]]:
@@ -273,7 +276,7 @@ def _entries(
         covariance = gauge.covariance[k] * (1.0 + 2.0 / max(int(rows.sum()), 1))
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
-        verdict, note = judge(int(rows.sum()), rms, error, chance, settings)
+        verdict, note = judge(int(rows.sum()), rms, error, chance=chance, settings=settings)
         scatter = star_scatter(part.problem, solution, rows)
         moved, motion = motion_verdict(scatter, epochs)
         verdict, note = worst((verdict, moved)), "; ".join(filter(None, (note, motion, unknown)))
@@ -292,7 +295,7 @@ def _entries(
             chip_shifts=_chip_shifts(part, k, lists[m].chips),
             scatter_mas=scatter,
         )
-        tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows)
+        tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows=rows)
     return entries, tables
 
 
@@ -305,7 +308,7 @@ def _chip_shifts(part: _Part, k: int, chips: Sequence[str]) -> dict[str, tuple[f
 
 
 def _table(
-    entry: SourceList, detections: Detections, solution: Solution, rows: NDArray[np.bool_]
+    entry: SourceList, detections: Detections, solution: Solution, *, rows: NDArray[np.bool_]
 ) -> dict[str, NDArray[Any]]:
     """Return the residuals of one exposure: pixel x, y (0-based), dx, dy [mas], magnitude, chip."""
     index = detections.index[rows]
@@ -338,6 +341,7 @@ def _on_catalog(
     lists: Sequence[SourceList],
     settings: AlignSettings,
     votes: dict[tuple[int, int], Vote],
+    *,
     groups: Sequence[Group],
     pivot: tuple[float, float],
     order: Sequence[str],
@@ -349,17 +353,17 @@ def _on_catalog(
     reach = absolute.group_reach(lists, settings)
     for group in groups:
         epoch = float(np.mean([lists[m].epoch for m in sorted(group.members)]))
-        stars, motion = absolute.catalog_list(catalog, pivot, epoch, reach)
-        found = absolute.vote_on_catalog(lists, group, stars, settings)
+        stars, motion = absolute.catalog_list(catalog, pivot, epoch, reach=reach)
+        found = absolute.vote_on_catalog(lists, group, stars, settings=settings)
         if not trusted(found, settings):
             agree = "none" if found is None else f"{found.n} agree (chance of an accident {found.chance:.1e})"
             note = f"no match with {catalog.name}: {len(stars)} entries near the field, {agree}"
             for m in group.members:
-                entries[lists[m].root] = _failed(lists[m], pivot, note, 1.0 if found is None else found.chance)
+                entries[lists[m].root] = _failed(lists[m], pivot, note, chance=1.0 if found is None else found.chance)
             continue
         assert found is not None
-        part = _solve_on(lists, group, settings, (stars, motion), found, epoch)
-        new_entries, new_tables = _entries(lists, part, settings, votes, pivot)
+        part = _solve_on(lists, group, settings, catalog=(stars, motion), found=found, epoch=epoch)
+        new_entries, new_tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
         entries.update(new_entries)
         tables.update(new_tables)
     _add_histograms(lists, votes, tables)
@@ -375,6 +379,7 @@ def _solve_on(
     lists: Sequence[SourceList],
     group: Group,
     settings: AlignSettings,
+    *,
     catalog: tuple[SourceList, FloatArray],
     found: Vote,
     epoch: float,
@@ -387,9 +392,9 @@ def _solve_on(
         np.array([matrix @ group.shifts[m] + shift for m in members]),
         np.zeros((_chip_count(lists, members), 2)),
     )
-    detections = _detections(lists, members, epoch, catalog)
+    detections = _detections(lists, members, epoch, catalog=catalog)
     problem = Problem(detections, len(members), _turns(lists, members), settings)
-    problem = absolute.with_motions(problem, state, lists, members, catalog, epoch)
+    problem = absolute.with_motions(problem, state, lists, members=members, catalog=catalog, epoch=epoch)
     solution = adjust(problem, state)
     return _Part(
         Group(members, group.matrices, group.shifts),

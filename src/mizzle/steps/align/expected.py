@@ -94,7 +94,7 @@ def magnitude_range(exposure: Exposure, chip: Chip, settings: Settings) -> tuple
     return (float(use.min()), float(use.max())) if use.size else (float("inf"), float("-inf"))
 
 
-def expected_count(exposure: Exposure, alignment: Alignment, stars: SeenStars, settings: Settings) -> int:
+def expected_count(exposure: Exposure, alignment: Alignment, stars: SeenStars, *, settings: Settings) -> int:
     """Return how many of `stars` an exposure should show clearly, where `alignment` puts it."""
     total = 0
     for name, chip in exposure.chips.items():

@@ -88,9 +88,9 @@ def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, setting
     for exposure in doubtful:
         entry = entries[exposure.root]
         stars = known.stars.get(exposure.filter)
-        expected = -1 if stars is None else expected_count(exposure, alignment, stars, settings)
+        expected = -1 if stars is None else expected_count(exposure, alignment, stars, settings=settings)
         entries[exposure.root] = (
-            _placed(exposure, entry, expected, known, settings)
+            _placed(exposure, entry, expected, known=known, settings=settings)
             if entry.verdict is Verdict.FAIL
             else _poor(entry, expected)
         )
@@ -105,7 +105,7 @@ def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settin
         return alignment
     note = f"no stars to align on: its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
     placed = {
-        root: _moved(entry, Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS), "header", note)
+        root: _moved(entry, Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS), "header", note=note)
         for root, entry in entries.items()
     }
     return replace(alignment, exposures=placed)
@@ -138,10 +138,10 @@ def _poor(entry: ExposureAlignment, expected: int) -> ExposureAlignment:
 
 
 def _placed(
-    exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known, settings: Settings
+    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known, settings: Settings
 ) -> ExposureAlignment:
     """Return an exposure's place without stars of its own, or `entry` where its stars contradict the others."""
-    if ANOTHER_FIELD in entry.note or _contradicts(exposure, entry, expected, known, settings):
+    if ANOTHER_FIELD in entry.note or _contradicts(exposure, entry, expected, known=known, settings=settings):
         return entry
     partners = [e for e in known.aligned if same_visit(e, exposure)]
     if partners:
@@ -150,10 +150,12 @@ def _placed(
         words = f"moved as {listed} of its visit"
     else:
         place, method, words = Place(np.eye(2), np.zeros(2), OTHER_GUIDE_STARS), "header", "its header is trusted"
-    return _moved(entry, place, method, f"{_reason(exposure, entry, expected)}: {words}, good to {place.error:.0f} mas")
+    return _moved(
+        entry, place, method, note=f"{_reason(exposure, entry, expected)}: {words}, good to {place.error:.0f} mas"
+    )
 
 
-def _moved(entry: ExposureAlignment, place: Place, method: str, note: str) -> ExposureAlignment:
+def _moved(entry: ExposureAlignment, place: Place, method: str, *, note: str) -> ExposureAlignment:
     """Return `entry` at a place that its stars did not tell."""
     return replace(
         entry,
@@ -170,7 +172,7 @@ def _moved(entry: ExposureAlignment, place: Place, method: str, note: str) -> Ex
 
 
 def _contradicts(
-    exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known, settings: Settings
+    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known, settings: Settings
 ) -> bool:
     """Return whether an exposure shows stars, and they are not where the others have them."""
     if entry.n_matched >= settings.align.min_matches and entry.rms_mas > settings.align.max_rms:

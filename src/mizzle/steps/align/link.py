@@ -80,7 +80,7 @@ def _untangle(members: IntArray, edges: list[tuple[float, int, int]], exposure: 
     return group
 
 
-def link(detections: Detections, position: FloatArray, tolerance: float, mag_tolerance: float) -> IntArray:
+def link(detections: Detections, position: FloatArray, tolerance: float, *, mag_tolerance: float) -> IntArray:
     """Group detections into stars.
 
     Parameters
@@ -110,7 +110,7 @@ def link(detections: Detections, position: FloatArray, tolerance: float, mag_tol
     keep &= ~(same_band & unlike)
     first, second, distance = first[keep], second[keep], distance[keep]
     label = _components(n, first, second)
-    label = _split_conflicts(label, detections.exposure, first, second, distance)
+    label = _split_conflicts(label, detections.exposure, first=first, second=second, distance=distance)
     _, inverse, count = np.unique(label, return_inverse=True, return_counts=True)
     alone = count[inverse] < 2
     star = np.full(n, -1, dtype=np.int64)
@@ -119,7 +119,7 @@ def link(detections: Detections, position: FloatArray, tolerance: float, mag_tol
 
 
 def _split_conflicts(
-    label: IntArray, exposure: IntArray, first: IntArray, second: IntArray, distance: FloatArray
+    label: IntArray, exposure: IntArray, *, first: IntArray, second: IntArray, distance: FloatArray
 ) -> IntArray:
     """Untangle the components that hold some exposure twice; the others stay."""
     key = label * (int(exposure.max(initial=0)) + 1) + exposure

@@ -138,7 +138,7 @@ def _settle(delta: FloatArray, start: FloatArray, window: float) -> tuple[FloatA
     return center, inside
 
 
-def _background(delta: FloatArray, center: FloatArray, window: float, radius: float, density: float) -> float:
+def _background(delta: FloatArray, center: FloatArray, window: float, *, radius: float, density: float) -> float:
     """Return the number of accidental pairs expected within `window` of `center`.
 
     The largest of three: what two random fields of this `density` of pairs [arcsec**-2] would give, the mean over
@@ -206,10 +206,10 @@ def vote(
     lever = float(np.percentile(np.hypot(*(a - np.median(a, axis=0)).T), 90)) if len(a) > 1 else 0.0
     rolls = _rolls(max_roll, max(lever, 1.0), window)
     best: tuple[tuple[int, float], float, FloatArray] | None = None
-    a_few, b_few, mags_few = _brightest(a, b, radius, rolls.size, mags)
+    a_few, b_few, mags_few = _brightest(a, b, radius, n_rolls=rolls.size, mags=mags)
     for roll in rolls:
         turned = (a_few - pivot) @ rotation(float(roll)).T + pivot
-        _, _, delta = _voters(turned, b_few, radius, mags_few)
+        _, _, delta = _voters(turned, b_few, radius, mags=mags_few)
         if not len(delta):
             continue
         start, _, _ = _peak(delta, radius, window)
@@ -219,13 +219,14 @@ def vote(
             best = (rank, float(roll), start)
     if best is None:
         return None
-    return _finish(a_few, b_few, best[1], pivot, radius, window, rolls.size, mags_few)
+    return _finish(a_few, b_few, best[1], pivot=pivot, radius=radius, window=window, n_rolls=rolls.size, mags=mags_few)
 
 
 def _brightest(
     a: FloatArray,
     b: FloatArray,
     radius: float,
+    *,
     n_rolls: int,
     mags: Magnitudes | None,
 ) -> tuple[FloatArray, FloatArray, Magnitudes | None]:
@@ -238,7 +239,7 @@ def _brightest(
 
 
 def _voters(
-    a: FloatArray, b: FloatArray, radius: float, mags: Magnitudes | None
+    a: FloatArray, b: FloatArray, radius: float, *, mags: Magnitudes | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
     """Return the pairs that may vote, and their offsets."""
     first, second = close_pairs(a, b, radius)
@@ -253,6 +254,7 @@ def _finish(
     a: FloatArray,
     b: FloatArray,
     roll: float,
+    *,
     pivot: FloatArray,
     radius: float,
     window: float,
@@ -265,7 +267,7 @@ def _finish(
     proper motion, in the large one. Two tries double the chance of an accident.
     """
     turned = (a - pivot) @ rotation(roll).T + pivot
-    first, second, delta = _voters(turned, b, radius, mags)
+    first, second, delta = _voters(turned, b, radius, mags=mags)
     area = max(float(np.prod(np.ptp(np.concatenate([turned, b]), axis=0))), 400.0)
     windows = (window, window / 3.0) if radius <= FINE_CELLS * window / 3.0 else (window,)
     best: Vote | None = None
@@ -273,7 +275,7 @@ def _finish(
         start, mesh, extent = _peak(delta, radius, size)
         center, inside = _settle(delta, start, size)
         agreeing = _unique_count(first[inside], second[inside])
-        expected = _background(delta, center, size, radius, len(a) * len(b) / area)
+        expected = _background(delta, center, size, radius=radius, density=len(a) * len(b) / area)
         trials = len(windows) * n_rolls * max(1.0, 4.0 * radius**2 / (math.pi * size**2))
         # The peak was moved to where the pairs are: the first of them only says where to look.
         chance = min(1.0, trials * poisson_tail(agreeing, expected)) if agreeing > 1 else 1.0

@@ -38,7 +38,7 @@ class Group:
     shifts: dict[int, FloatArray]
 
 
-def vote_between(a: SourceList, b: SourceList, settings: AlignSettings, radius: float | None = None) -> Vote | None:
+def vote_between(a: SourceList, b: SourceList, settings: AlignSettings, *, radius: float | None = None) -> Vote | None:
     """Search the offset of two lists; magnitudes count within one filter."""
     reach = settings.search_radius if radius is None else radius
     if np.hypot(*(a.center - b.center)) > REACH + reach:

@@ -12,7 +12,7 @@ from mizzle.model.frame import FloatArray
 from mizzle.model.user_tables import SkyRegion
 
 
-def _in_polygon(px: FloatArray, py: FloatArray, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+def _in_polygon(px: FloatArray, py: FloatArray, *, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
     """Return which points lie inside a polygon: an odd number of edges crossed to the right."""
     inside = np.zeros(x.shape, dtype=np.bool_)
     for i in range(px.size):
@@ -24,7 +24,7 @@ def _in_polygon(px: FloatArray, py: FloatArray, x: FloatArray, y: FloatArray) ->
     return inside
 
 
-def in_region(region: SkyRegion, chip: Chip, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+def in_region(region: SkyRegion, chip: Chip, *, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
     """Return which 0-based pixels of `chip` lie inside `region`."""
     px, py = np.asarray(region.x, dtype=np.float64), np.asarray(region.y, dtype=np.float64)
     if region.frame == "sky":
@@ -36,20 +36,20 @@ def in_region(region: SkyRegion, chip: Chip, x: FloatArray, y: FloatArray) -> ND
         u, v = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if region.radius > 0:
         return np.asarray(np.hypot(u - px[0], v - py[0]) <= region.radius)
-    return _in_polygon(px, py, u, v)
+    return _in_polygon(px, py, x=u, y=v)
 
 
 def inside_regions(
-    regions: Sequence[SkyRegion], root: str, chip: Chip, x: FloatArray, y: FloatArray
+    regions: Sequence[SkyRegion], root: str, chip: Chip, *, x: FloatArray, y: FloatArray
 ) -> NDArray[np.bool_]:
     """Return which positions to keep: inside some included region, inside no excluded one.
 
     Only regions that apply to this exposure and chip count; where none of them includes, all is included.
     """
     mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
-    included = [in_region(r, chip, x, y) for r in mine if r.include]
+    included = [in_region(r, chip, x=x, y=y) for r in mine if r.include]
     keep = np.logical_or.reduce(included) if included else np.ones(np.shape(x), dtype=np.bool_)
     for region in mine:
         if not region.include:
-            keep = keep & ~in_region(region, chip, x, y)
+            keep = keep & ~in_region(region, chip, x=x, y=y)
     return np.asarray(keep, dtype=np.bool_)

@@ -165,7 +165,7 @@ def _design(problem: Problem, position: FloatArray) -> tuple[FloatArray, IntArra
 
 
 def _normal(
-    problem: Problem, position: FloatArray, star: IntArray, weight: FloatArray, n_chips: int
+    problem: Problem, position: FloatArray, star: IntArray, *, weight: FloatArray, n_chips: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return normal matrix and right-hand side with the star positions eliminated."""
     total = problem.n_exposures * problem.n_columns + (2 * n_chips if problem.settings.chip_shifts else 0)
@@ -190,7 +190,7 @@ def _normal(
     return normal, right
 
 
-def _priors(problem: Problem, state: State, normal: FloatArray, right: FloatArray) -> None:
+def _priors(problem: Problem, state: State, normal: FloatArray, *, right: FloatArray) -> None:
     """Add to the equations: expected sizes of roll, scale, chip shifts; and what fixes the frame."""
     settings, p, n = problem.settings, problem.n_columns, problem.n_exposures
     if settings.geometry == "auto":
@@ -246,7 +246,7 @@ def _stars(star: IntArray, weight: FloatArray, position: FloatArray) -> tuple[Fl
     return residual, np.where(star >= 0, w / total[k], 0.0)
 
 
-def _floor(normalized: FloatArray, error: FloatArray, unit: FloatArray, expected: float) -> float:
+def _floor(normalized: FloatArray, error: FloatArray, unit: FloatArray, *, expected: float) -> float:
     """Return the floor, in units of `unit`, that makes the median squared residual right.
 
     Few residuals say little: the expected floor counts as `FLOOR_WEIGHT` detections.
@@ -270,7 +270,7 @@ def _sigmas(problem: Problem, floors: tuple[float, float]) -> FloatArray:
     return np.asarray(np.sqrt(d.error**2 + floor**2))
 
 
-def _floors(problem: Problem, star: IntArray, sigma: FloatArray, position: FloatArray) -> tuple[float, float]:
+def _floors(problem: Problem, star: IntArray, sigma: FloatArray, *, position: FloatArray) -> tuple[float, float]:
     """Measure the floors of images and catalog from the residuals."""
     d = problem.detections
     residual, share = _stars(star, 1.0 / sigma**2, position)
@@ -280,8 +280,10 @@ def _floors(problem: Problem, star: IntArray, sigma: FloatArray, position: Float
     use = star >= 0
     mine = use & (d.exposure < problem.n_exposures)
     other = use & ~mine
-    image = _floor(square[mine].ravel(), np.repeat(d.error[mine], 2), np.repeat(d.pixel[mine], 2), FLOOR_PIXEL)
-    catalog = _floor(square[other].ravel(), np.repeat(d.error[other], 2), np.ones(2 * other.sum()), CATALOG_FLOOR)
+    image = _floor(square[mine].ravel(), np.repeat(d.error[mine], 2), np.repeat(d.pixel[mine], 2), expected=FLOOR_PIXEL)
+    catalog = _floor(
+        square[other].ravel(), np.repeat(d.error[other], 2), np.ones(2 * other.sum()), expected=CATALOG_FLOOR
+    )
     return image, catalog
 
 
@@ -318,25 +320,25 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
     star = np.full(len(d), -1, dtype=np.int64)
     for turn in range(rounds):
         position = state.apply(d, problem.turns)
-        before, star = star, link(d, position, tolerance, settings.magnitude_tolerance)
+        before, star = star, link(d, position, tolerance, mag_tolerance=settings.magnitude_tolerance)
         if turn > 1 and np.array_equal(before, star):
             break
         sigma = _sigmas(problem, floors)
         robust = np.where(star >= 0, 1.0, 0.0)
         for inner in range(INNER):
-            normal, right = _normal(problem, position, star, robust / sigma**2, len(state.chips))
-            _priors(problem, state, normal, right)
+            normal, right = _normal(problem, position, star, weight=robust / sigma**2, n_chips=len(state.chips))
+            _priors(problem, state, normal, right=right)
             state = _step(problem, state, np.asarray(np.linalg.solve(normal, right), dtype=np.float64))
             position = state.apply(d, problem.turns)
             if inner in (0, INNER - 1):
-                floors = _floors(problem, np.where(robust > 0, star, -1), sigma, position)
+                floors = _floors(problem, np.where(robust > 0, star, -1), sigma, position=position)
                 sigma = _sigmas(problem, floors)
             residual, share = _stars(star, robust / sigma**2, position)
             robust = _robust(residual, share, sigma)
         typical = float(np.median(sigma[robust > 0])) if (robust > 0).any() else tolerance
         tolerance = float(np.clip(8.0 * typical, min(0.03, settings.tolerance), settings.tolerance))
-    normal, right = _normal(problem, position, star, robust / sigma**2, len(state.chips))
-    _priors(problem, state, normal, right)
+    normal, right = _normal(problem, position, star, weight=robust / sigma**2, n_chips=len(state.chips))
+    _priors(problem, state, normal, right=right)
     inverse = np.asarray(np.linalg.inv(normal), dtype=np.float64)
     size = problem.n_exposures * problem.n_columns
     return Solution(

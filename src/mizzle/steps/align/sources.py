@@ -120,7 +120,7 @@ def find_sources(view: ChipView, settings: Settings, regions: Sequence[SkyRegion
         bad |= near_shadow(chip.dq, shaded, choice.edge)
     found = detect(chip.sci, bad, detection, saturated=wings)
     if regions:
-        found = found[inside_regions(regions, view.root, chip, found["x"], found["y"])]
+        found = found[inside_regions(regions, view.root, chip, x=found["x"], y=found["y"])]
     return found[: choice.max_sources]
 
 
@@ -145,7 +145,7 @@ def given_sources(points: FloatArray) -> NDArray[np.void]:
     return found
 
 
-def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], pivot: tuple[float, float]) -> FloatArray:
+def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], *, pivot: tuple[float, float]) -> FloatArray:
     """Return the eight columns that `source_list` gathers, ``(n, 8)``."""
     ra, dec = chip.frame.pixel_to_sky(found["x"], found["y"])
     xi, eta = project(ra, dec, pivot)
@@ -193,7 +193,7 @@ def common_pivot(exposures: Sequence[Exposure]) -> tuple[float, float]:
 def source_list(exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: tuple[float, float]) -> SourceList:
     """Gather the sources of all chips of an exposure on the common plane."""
     blocks = [
-        _project_chip(exposure, exposure.chips[name], found[name], pivot)
+        _project_chip(exposure, exposure.chips[name], found[name], pivot=pivot)
         for name in exposure.camera.chips
         if name in found and len(found[name])
     ]
@@ -223,6 +223,7 @@ def find_all(
     exposures: Sequence[Exposure],
     settings: Settings,
     runner: Runner,
+    *,
     references: AlignReferences,
     pivot: tuple[float, float],
 ) -> list[SourceList]:

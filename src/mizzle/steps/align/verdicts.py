@@ -17,7 +17,7 @@ ANOTHER_FIELD = "another field"
 
 
 def judge(
-    n_matched: int, rms_mas: float, error_mas: float, chance: float, settings: AlignSettings
+    n_matched: int, rms_mas: float, error_mas: float, *, chance: float, settings: AlignSettings
 ) -> tuple[Verdict, str]:
     """Hold one exposure's numbers against the limits of the settings.
 
@@ -65,6 +65,7 @@ def explain_failure(
     index: int,
     lists: Sequence[SourceList],
     others: Sequence[int],
+    *,
     votes: dict[tuple[int, int], Vote],
     settings: AlignSettings,
 ) -> str:

@@ -112,6 +112,7 @@ def measure_per_exposure(
     mosaic: Mosaic,
     stars: StarList,
     member: NDArray[np.bool_],
+    *,
     views: Sequence[ChipView],
     cosmic_rays: CosmicRays,
     settings: Settings,
@@ -141,7 +142,13 @@ def measure_per_exposure(
     items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, touched, strict=True)]
     answers = runner.map(
         lambda item: _measure_on_chip(
-            mosaic, of_input[item[0].root, item[0].chip], *item, stars, cosmic_rays, settings
+            mosaic,
+            of_input[item[0].root, item[0].chip],
+            item[0],
+            index=item[1],
+            stars=stars,
+            rays=cosmic_rays,
+            settings=settings,
         ),
         items,
     )
@@ -197,6 +204,7 @@ def _measure_on_chip(
     mosaic: Mosaic,
     view: ChipView,
     one: InputChip,
+    *,
     index: NDArray[np.intp],
     stars: StarList,
     rays: CosmicRays,
@@ -209,7 +217,7 @@ def _measure_on_chip(
     exposure, chip, frame, noise = view.exposure, view.chip, view.frame, view.noise
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
-    around = Window.around(x, y, reach, chip.shape)
+    around = Window.around(x, y, reach, shape=chip.shape)
     mask, sci = view.hit(rays), chip.sci
     rayed = around.cut(mask)
     bits = around.cut(chip.dq)
@@ -241,7 +249,7 @@ def _measure_on_chip(
         saturated=saturated,
         clipped=clipped,
         hit=np.any(rayed[:, core, core], axis=(1, 2)),
-        cte=charge_loss(exposure, chip, x, y, electrons=stars.flux[index] * electrons, background=background)
+        cte=charge_loss(exposure, chip, x=x, y=y, electrons=stars.flux[index] * electrons, background=background)
         if corrects_cte(exposure, settings.catalog.cte)
         else np.zeros(x.size),
         core=core_seen,
@@ -249,9 +257,9 @@ def _measure_on_chip(
             one,
             (index, x, y, stars.snr[index] > _WIDE_SNR),
             (around, bad & core_seen[:, None, None]),
-            (mask, chip.dq, refused),
-            jacobian,
-            frame.scale,
+            planes=(mask, chip.dq, refused),
+            jacobian=jacobian,
+            scale=frame.scale,
         ),
         rays=RayStatistics(
             chip=one.chip,
@@ -277,6 +285,7 @@ def _lost(
     one: InputChip,
     stars: tuple[NDArray[np.intp], FloatArray, FloatArray, NDArray[np.bool_]],
     near: tuple[Window, NDArray[np.bool_]],
+    *,
     planes: tuple[NDArray[np.bool_], NDArray[np.uint16], np.uint16],
     jacobian: FloatArray,
     scale: float,
@@ -286,9 +295,13 @@ def _lost(
     around, bad = near
     mask, dq, refused = planes
     many = bright & (bad.sum(axis=(1, 2)) >= bad.shape[1])
-    parts = [lost_pixels(one, index, around, bad & ~many[:, None, None], jacobian, scale)]
+    parts = [lost_pixels(one, index, around, bad=bad & ~many[:, None, None], jacobian=jacobian, scale=scale)]
     if many.any():
-        wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), mask.shape)
+        wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), shape=mask.shape)
         lost = wide.cut(mask) | ((wide.cut(dq) & refused) != 0) | ~wide.inside
-        parts.append(lost_pixels(one, index[many], wide, lost & (wide.distance * scale < WIDE_ARCSEC), jacobian, scale))
+        parts.append(
+            lost_pixels(
+                one, index[many], wide, bad=lost & (wide.distance * scale < WIDE_ARCSEC), jacobian=jacobian, scale=scale
+            )
+        )
     return tuple(part for part in parts if part is not None)

@@ -39,7 +39,7 @@ MEANINGS = {
 
 
 def blended(
-    x: FloatArray, y: FloatArray, flux: FloatArray, radii: tuple[float, float, float], share: float
+    x: FloatArray, y: FloatArray, flux: FloatArray, *, radii: tuple[float, float, float], share: float
 ) -> NDArray[np.bool_]:
     """Return the stars whose aperture holds a neighbor's light.
 

@@ -90,7 +90,7 @@ class Window:
     v: FloatArray
 
     @classmethod
-    def around(cls, x: FloatArray, y: FloatArray, reach: int, shape: tuple[int, int]) -> Window:
+    def around(cls, x: FloatArray, y: FloatArray, reach: int, *, shape: tuple[int, int]) -> Window:
         """Take the pixels within `reach` of each star's own."""
         step = np.arange(-reach, reach + 1)
         columns = np.rint(x).astype(np.int64)[:, None, None] + np.broadcast_to(step, (step.size, step.size))
@@ -119,6 +119,7 @@ def lost_pixels(
     one: InputChip,
     index: NDArray[np.intp],
     around: Window,
+    *,
     bad: NDArray[np.bool_],
     jacobian: FloatArray,
     scale: float,
@@ -180,6 +181,7 @@ def restore_lost_light(
     mosaic: Mosaic,
     lost: Sequence[LostPixels],
     profiles: Mapping[str, RadialProfile],
+    *,
     stars: StarList,
     weight: FloatArray,
     radius: float,
@@ -213,7 +215,7 @@ def restore_lost_light(
     for one in lost:
         profile = profiles.get(one.chip)
         value, scatter = _expected(profile, one.distance)
-        cell_value, share = _on_cells(mosaic, one, stars, weight, radius)
+        cell_value, share = _on_cells(mosaic, one, stars, weight=weight, radius=radius)
         star = one.star
         held = np.where(share > 0, cell_value - sky[star] * share, 0.0)
         missing = share * value * flux[star] - held
@@ -232,7 +234,7 @@ def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[Floa
 
 
 def _on_cells(
-    mosaic: Mosaic, one: LostPixels, stars: StarList, weight: FloatArray, radius: float
+    mosaic: Mosaic, one: LostPixels, stars: StarList, *, weight: FloatArray, radius: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return, for each lost pixel, the sum of its shares in the aperture times SCI, and the sum of the shares."""
     step = ((np.arange(_POINTS) + 0.5) / _POINTS - 0.5) * max(mosaic.pixfrac, 0.1)

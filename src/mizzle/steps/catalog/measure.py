@@ -67,6 +67,7 @@ def measure_catalog(
     mosaic: Mosaic,
     exposures: Sequence[Exposure],
     alignment: Alignment,
+    *,
     scales: FluxScales,
     sky: SkyLevels,
     cosmic_rays: CosmicRays,
@@ -99,36 +100,47 @@ def measure_catalog(
     x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
-    covered = star_mask(mosaic.sci.shape, x, y, _brightness(found), mosaic.grid.scale)
+    covered = star_mask(mosaic.sci.shape, x, y, snr=_brightness(found), scale=mosaic.grid.scale)
     apertures = _Apertures(mosaic, covered, options, runner)
-    measured = apertures.measure(x, y, options.aperture, chip)
+    measured = apertures.measure(x, y, options.aperture, chip=chip)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
     stars = StarList(ra, dec, x, y, measured.flux, snr, measured.sky)
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
-    known = measure_per_exposure(mosaic, stars, member, views, cosmic_rays, settings, runner)
-    flags = _flags(mosaic, found, measured, known, options)
-    grown = _growth(apertures, camera, stars, measured, known, flags)
+    known = measure_per_exposure(
+        mosaic, stars, member, views=views, cosmic_rays=cosmic_rays, settings=settings, runner=runner
+    )
+    flags = _flags(mosaic, found, measured, known=known, options=options)
+    grown = _growth(apertures, camera, stars, measured=measured, known=known, flags=flags)
     factor = grown.factor(known.chip.tolist(), known.fine)
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * known.cte)
     radius = options.aperture / mosaic.grid.scale
-    lost = restore_lost_light(mosaic, known.lost, known.profiles, stars, known.weight, radius, options.mend_error)
-    rays = undetected_ray_bias(known.rays, known.profiles, measured.flux, options.aperture, settings.reject)
+    lost = restore_lost_light(
+        mosaic, known.lost, known.profiles, stars=stars, weight=known.weight, radius=radius, relative=options.mend_error
+    )
+    rays = undetected_ray_bias(
+        known.rays, known.profiles, measured.flux, radius=options.aperture, settings=settings.reject
+    )
     flux = measured.flux + lost.flux - rays.flux
     # Relative errors: centering and flat field, the curve of growth, how pixels sampled the star.
     relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
     # What is lost of a star's exposures samples it no more.
-    relative += _sampling(mosaic, camera, known, grown, options) ** 2 / (1.0 - lost.share)
+    relative += _sampling(mosaic, camera, known, grown=grown, options=options) ** 2 / (1.0 - lost.share)
     relative += np.where(known.limit, LIMIT_ERROR**2, 0.0)
     variance = measured.variance + rays.variance + lost.variance + relative * flux**2
     columns = _columns(
-        replace(measured, flux=flux, variance=variance), known, factor, mosaic.reference, mosaic.filter, camera
+        replace(measured, flux=flux, variance=variance),
+        known,
+        factor,
+        reference=mosaic.reference,
+        band=mosaic.filter,
+        camera=camera,
     )
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
     order = np.argsort(-columns["flux"], kind="stable")
     order = order[_credible(columns, options)[order]]
-    meta = _meta(mosaic, camera, options, grown)
+    meta = _meta(mosaic, camera, options, grown=grown)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
 
 
@@ -141,9 +153,18 @@ class _Apertures:
     options: CatalogSettings
     runner: Runner
 
-    def measure(self, x: FloatArray, y: FloatArray, radius: float, chip: NDArray[np.str_]) -> Photometry:
+    def measure(self, x: FloatArray, y: FloatArray, radius: float, *, chip: NDArray[np.str_]) -> Photometry:
         """Measure stars at some places, of the chips that saw most of them, within `radius` [arcsec]."""
-        return photometry(self.mosaic, x, y, radius, chip, self.options, self.runner, self.covered)
+        return photometry(
+            self.mosaic,
+            x,
+            y,
+            radius_arcsec=radius,
+            chip=chip,
+            options=self.options,
+            runner=self.runner,
+            stars=self.covered,
+        )
 
 
 def _brightness(found: NDArray[Any]) -> FloatArray:
@@ -165,7 +186,7 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
 
 
 def _sampling(
-    mosaic: Mosaic, camera: Camera, known: ExposureEvidence, grown: Growth, options: CatalogSettings
+    mosaic: Mosaic, camera: Camera, known: ExposureEvidence, *, grown: Growth, options: CatalogSettings
 ) -> FloatArray:
     """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
     if options.aperture == camera.aperture:
@@ -196,7 +217,7 @@ def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
 
 
 def _flags(
-    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, known: ExposureEvidence, options: CatalogSettings
+    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, *, known: ExposureEvidence, options: CatalogSettings
 ) -> NDArray[np.int32]:
     """Put the bits together."""
     scale = mosaic.grid.scale
@@ -206,7 +227,7 @@ def _flags(
     conditions = {
         Flag.SATURATED: known.saturated,
         Flag.EDGE: measured.lost > 0.01,
-        Flag.BLENDED: blended(found["x"], found["y"], found["flux"], radii, share),
+        Flag.BLENDED: blended(found["x"], found["y"], found["flux"], radii=radii, share=share),
         Flag.FEW_EXPOSURES: known.n_exposures < min(options.few_exposures, n_exposures),
         Flag.COSMIC_RAY: known.hit,
         Flag.BAD_SKY: measured.bad_sky,
@@ -223,6 +244,7 @@ def _growth(
     apertures: _Apertures,
     camera: Camera,
     stars: StarList,
+    *,
     measured: Photometry,
     known: ExposureEvidence,
     flags: NDArray[np.int32],
@@ -238,9 +260,9 @@ def _growth(
     chip, inner = known.chip[index], measured.flux[index]
     standard, classes, beyond = camera.aperture, camera.classes, camera.to_infinity(mosaic.filter)
     if options.aperture == standard:
-        spread = _spread_loss(apertures, camera, stars, _BrightStars(index, inner, snr[index], chip))
+        spread = _spread_loss(apertures, camera, stars, bright=_BrightStars(index, inner, snr[index], chip))
         return Growth(spread_loss=spread, classes=classes, to_infinity=beyond)
-    wide = apertures.measure(stars.x[index], stars.y[index], standard, chip)
+    wide = apertures.measure(stars.x[index], stars.y[index], standard, chip=chip)
     spoiled = np.zeros(known.chip.size, dtype=np.bool_)
     for one in known.lost:
         spoiled[one.star] = True
@@ -251,7 +273,7 @@ def _growth(
     noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
     count = known.n_exposures[index][whole]
     scatter = sampling_scatter(deviation, noise, chip[whole], n_exposures=count, classes=classes)
-    spread = _spread_loss(apertures, camera, stars, _BrightStars(index, wide.flux, snr[index], chip))
+    spread = _spread_loss(apertures, camera, stars, bright=_BrightStars(index, wide.flux, snr[index], chip))
     return Growth(ratio, spread, scatter, classes, beyond)
 
 
@@ -264,7 +286,7 @@ class _BrightStars(NamedTuple):
     chip: NDArray[np.str_]
 
 
-def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, bright: _BrightStars) -> dict[str, float]:
+def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, *, bright: _BrightStars) -> dict[str, float]:
     """Measure the light spread beyond 0.5 arcsec on the brightest of some stars."""
     mosaic, options = apertures.mosaic, apertures.options
     index, flux, snr, chip = bright
@@ -274,11 +296,16 @@ def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, bright:
     scale, standard = mosaic.grid.scale, camera.aperture
     empty = ~(mosaic.wht > 0)
     sky = ring_sky(
-        mosaic.sci, x, y, (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale), mask=empty,
+        mosaic.sci,
+        x,
+        y,
+        radii=(options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale),
+        mask=empty,
         max_pixels=450,
-    )  # fmt: skip
+    )
     sums = [
-        aperture_sums(mosaic.sci, x, y, radius / scale, mask=empty) for radius in (standard - _STEP, standard + _STEP)
+        aperture_sums(mosaic.sci, x, y, radius=radius / scale, mask=empty)
+        for radius in (standard - _STEP, standard + _STEP)
     ]
     low, high = ((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums)
     widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
@@ -289,6 +316,7 @@ def _columns(
     measured: Photometry,
     known: ExposureEvidence,
     factor: FloatArray,
+    *,
     reference: FluxReference,
     band: str,
     camera: Camera,
@@ -326,11 +354,13 @@ def vega_zeropoint(reference: FluxReference, band: str, camera: Camera) -> float
     """
     if reference.origin == "equalize.photflam":
         return float("nan")
-    zeropoint = camera.vega(band, reference.chip, reference.photmode, reference.photflam, reference.photplam)
+    zeropoint = camera.vega(
+        band, reference.chip, reference.photmode, photflam=reference.photflam, photplam=reference.photplam
+    )
     return float("nan") if zeropoint is None else zeropoint
 
 
-def _meta(mosaic: Mosaic, camera: Camera, options: CatalogSettings, grown: Growth) -> dict[str, Any]:
+def _meta(mosaic: Mosaic, camera: Camera, options: CatalogSettings, *, grown: Growth) -> dict[str, Any]:
     """Say what the numbers mean, in plain values."""
     reference = mosaic.reference
     meta: dict[str, Any] = {

@@ -50,6 +50,7 @@ def photometry(
     mosaic: Mosaic,
     x: FloatArray,
     y: FloatArray,
+    *,
     radius_arcsec: float,
     chip: NDArray[np.str_],
     options: CatalogSettings,
@@ -88,12 +89,12 @@ def photometry(
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = _sums(mosaic, (variance, empty), Places(x[part], y[part]), radius, chip[part])
+        sums = _sums(mosaic, (variance, empty), Places(x[part], y[part]), radius=radius, chip=chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
             y[part],
-            ring,
+            radii=ring,
             mask=off,
             rule=SkyStatistic(options.sky_statistic),
             max_pixels=_RING_PIXELS,
@@ -114,7 +115,7 @@ def photometry(
             mosaic.sci,
             x[crowded],
             y[crowded],
-            ring,
+            radii=ring,
             mask=empty | (stars == 2),
             rule=SkyStatistic(options.sky_statistic),
             max_pixels=_RING_PIXELS,
@@ -126,7 +127,7 @@ def photometry(
     large = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip.tolist()], dtype=np.float64)
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
     level_variance = 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
-    level_variance *= _ring_excess(mosaic, Places(x, y), level_variance, off, options)
+    level_variance *= _ring_excess(mosaic, Places(x, y), level_variance, off=off, options=options)
     sky_variance = area**2 * level_variance
     return Photometry(flux - area * level, var + sky_variance, level, lost, bad)
 
@@ -135,6 +136,7 @@ def _ring_excess(
     mosaic: Mosaic,
     position: Places,
     variance: FloatArray,
+    *,
     off: NDArray[np.bool_],
     options: CatalogSettings,
 ) -> float:
@@ -153,7 +155,13 @@ def _ring_excess(
     middle = float(np.sqrt(0.5 * (inner**2 + outer**2)))
     halves = [
         ring_sky(
-            mosaic.sci, x, y, radii, mask=off, rule=SkyStatistic(options.sky_statistic), max_pixels=_RING_PIXELS // 2
+            mosaic.sci,
+            x,
+            y,
+            radii=radii,
+            mask=off,
+            rule=SkyStatistic(options.sky_statistic),
+            max_pixels=_RING_PIXELS // 2,
         ).level
         for radii in ((inner, middle), (middle, outer))
     ]
@@ -168,6 +176,7 @@ def _sums(
     mosaic: Mosaic,
     planes: tuple[FloatArray, NDArray[np.bool_]],
     position: Places,
+    *,
     radius: float,
     chip: NDArray[np.str_],
 ) -> dict[str, FloatArray]:
@@ -181,7 +190,7 @@ def _sums(
             mosaic.sci,
             x[mine],
             y[mine],
-            radius,
+            radius=radius,
             variance=variance,
             mask=empty,
             correlation=mosaic.neighbor_correlation.get(name),
@@ -191,7 +200,9 @@ def _sums(
     return sums
 
 
-def star_mask(shape: tuple[int, ...], x: FloatArray, y: FloatArray, snr: FloatArray, scale: float) -> NDArray[np.uint8]:
+def star_mask(
+    shape: tuple[int, ...], x: FloatArray, y: FloatArray, *, snr: FloatArray, scale: float
+) -> NDArray[np.uint8]:
     """Return a mask of what stars cover: 2 within 0.4 arcsec of each, 1 up to 1.6 arcsec around the brightest.
 
     Parameters

@@ -141,6 +141,7 @@ def undetected_ray_bias(
     statistics: Sequence[RayStatistics],
     profiles: Mapping[str, RadialProfile],
     flux: FloatArray,
+    *,
     radius: float,
     settings: RejectSettings,
 ) -> RayBias:
@@ -174,7 +175,7 @@ def undetected_ray_bias(
         for distance, count, share, step in _pixels(one, profile):
             inside = np.clip(radius / one.scale + 0.5 - distance, 0.0, 1.0)
             noise = np.sqrt(light * max(share, 0.0) + one.floor)
-            limit = _undetected_below(noise, light * step, one.prediction_error, settings)
+            limit = _undetected_below(noise, light * step, one.prediction_error, settings=settings)
             below = np.searchsorted(one.rays.peak, limit)
             charge += count * inside * one.rays.charge[below]
             square += count * inside**2 * one.rays.square[below]
@@ -188,7 +189,7 @@ def undetected_ray_bias(
 
 
 def _undetected_below(
-    noise: FloatArray, step: FloatArray, prediction_error: float, settings: RejectSettings
+    noise: FloatArray, step: FloatArray, prediction_error: float, *, settings: RejectSettings
 ) -> FloatArray:
     """Return the greatest peak that is not flagged: see `kernel.compare.flag_rays`, `steps.reject.star_cores`."""
     seed = settings.seed_sigma * noise + settings.seed_slope * step

@@ -79,8 +79,8 @@ def chip_inputs(
     exposures: Sequence[Exposure],
     alignment: Alignment,
     scales: FluxScales,
-    sky: SkyLevels,
     *,
+    sky: SkyLevels,
     grid: Grid,
     settings: Settings,
     runner: Runner,
@@ -145,14 +145,14 @@ def _relative_area(where: kernel.ChipMap, ratio: float) -> NDArray[np.float64]:
 
 
 def relative_weight(
-    source: ChipInput, sci: NDArray[np.float32], bad: NDArray[np.bool_], settings: Settings
+    source: ChipInput, sci: NDArray[np.float32], bad: NDArray[np.bool_], *, settings: Settings
 ) -> NDArray[np.float32] | None:
     """Return factors on the weight of a chip's pixels, or None where all are 1.
 
     The pyramid's soft edge counts where the data-quality bits left any of it; with weight ERR the input's own errors
     take the place of the noise model, and so do inverse variances that the user brought with weight IVM.
     """
-    lit, shaded = _shadow(source.view.camera, source.chip.name, source.chip.shape, source.chip.binning)
+    lit, shaded = _shadow(source.view.camera, source.chip.name, source.chip.shape, binning=source.chip.binning)
     relative = lit if lit is not None and not bad.ravel().take(shaded).all() else None
     if source.chip.weights is not None and settings.combine.weight == "IVM":
         return _as_brought(source, relative)
@@ -179,7 +179,7 @@ def _as_brought(source: ChipInput, relative: NDArray[np.float32] | None) -> NDAr
 
 @lru_cache(maxsize=16)
 def _shadow(
-    camera: Camera, chip: str, shape: tuple[int, int], binning: int
+    camera: Camera, chip: str, shape: tuple[int, int], *, binning: int
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.intp]]:
     """Return the lit share of a whole chip, and the flat indices of the pixels not fully lit."""
     # Part of a chip: the shadow's place in it is not known here, and the DQ covers it.

@@ -46,6 +46,7 @@ def combine(
     exposures: Sequence[Exposure],
     alignment: Alignment,
     scales: FluxScales,
+    *,
     sky: SkyLevels,
     cosmic_rays: CosmicRays,
     grid: Grid,
@@ -78,8 +79,8 @@ def combine(
     `factor` is PHOTFLAM over the reference's, s the product's pixel side over the chip's. The gain is in the noise and
     in the weights, never in a value.
     """
-    inputs = chip_inputs(exposures, alignment, scales, sky, grid=grid, settings=settings, runner=runner)
-    sci, err, wht, ctx = _drizzled(inputs, grid.shape, cosmic_rays, settings, runner)
+    inputs = chip_inputs(exposures, alignment, scales, sky=sky, grid=grid, settings=settings, runner=runner)
+    sci, err, wht, ctx = _drizzled(inputs, grid.shape, cosmic_rays, settings=settings, runner=runner)
     area = grid.relative_area()
     if area is not None:
         sci, err, wht = _per_pixel((sci, err, wht), area, settings.combine.weight)
@@ -105,7 +106,7 @@ def combine(
 
 
 def _drizzled(
-    inputs: Sequence[ChipInput], shape: tuple[int, int], rays: CosmicRays, settings: Settings, runner: Runner
+    inputs: Sequence[ChipInput], shape: tuple[int, int], rays: CosmicRays, *, settings: Settings, runner: Runner
 ) -> Planes:
     """Drop all chips, some rows of the product at a time where their sums would take too much memory."""
     ny, nx = shape
@@ -127,10 +128,10 @@ def _drizzled(
     edges = [ny * i // windows for i in range(windows + 1)]
     for top, bottom in pairwise(edges):
         part = slice(top, bottom)
-        sums = _window(inputs, (top, bottom), nx, loads, settings, runner, whole=windows == 1)
+        sums = _window(inputs, (top, bottom), nx, loads=loads, settings=settings, runner=runner, whole=windows == 1)
         kept = by_plane if windows == 1 else np.empty((count, bottom - top, nx), np.int32)
         bands = _even(bottom - top, runner.workers)
-        _finish(sums, (sci[part], err[part], wht[part]), kept, bands, runner)
+        _finish(sums, (sci[part], err[part], wht[part]), kept, bands=bands, runner=runner)
         if windows > 1:
             by_plane[:, part] = kept
     for image in (sci, err, wht, context):
@@ -142,6 +143,7 @@ def _finish(
     sums: kernel.Accumulator,
     images: tuple[Image, Image, Image],
     context: NDArray[np.int32],
+    *,
     bands: Sequence[tuple[int, int]],
     runner: Runner,
 ) -> None:
@@ -159,10 +161,10 @@ def _window(
     inputs: Sequence[ChipInput],
     window: tuple[int, int],
     nx: int,
+    *,
     loads: _Loads,
     settings: Settings,
     runner: Runner,
-    *,
     whole: bool,
 ) -> kernel.Accumulator:
     """Return the sums of some rows of the product, saturated pixels filled in."""
@@ -178,7 +180,7 @@ def _window(
     most = max((source.multiply / source.area for source in inputs), default=1.0)
     near = [source for source in inputs if whole or _reaches(source, window)]
     for group in loads.groups(near):
-        _accumulate(loads.of(group, runner), (sums, spare), bands, top, most, settings, runner)
+        _accumulate(loads.of(group, runner), (sums, spare), bands, top=top, most=most, settings=settings, runner=runner)
         loads.drop_pixels(group)
     # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
     # pixels reach with a corner only would else show a bright star's rim in place of its core.
@@ -255,7 +257,7 @@ class _Load:
         self.sci = source.chip.sci
         view = source.view
         bad, hit = view.bad(), view.hit(rays)
-        self.relative = relative_weight(source, self.sci, bad, settings)
+        self.relative = relative_weight(source, self.sci, bad, settings=settings)
         self.saturated: NDArray[np.uint8] | None = None
         near = view.near_saturated(settings.dq.saturated_reach)
         if settings.dq.saturated and near.any():
@@ -268,8 +270,8 @@ class _Load:
         accumulator: kernel.Accumulator,
         mask: NDArray[np.uint8],
         rows: tuple[int, int],
-        settings: Settings,
         *,
+        settings: Settings,
         top: int,
         share: float = 1.0,
     ) -> None:
@@ -297,6 +299,7 @@ def _accumulate(
     loads: Sequence[_Load],
     into: tuple[kernel.Accumulator, kernel.Accumulator],
     bands: Sequence[tuple[int, int]],
+    *,
     top: int,
     most: float,
     settings: Settings,
@@ -310,10 +313,10 @@ def _accumulate(
 
     def band(rows: tuple[int, int]) -> None:
         for load in loads:
-            load.fall(into[0], load.mask, rows, settings, top=top)
+            load.fall(into[0], load.mask, rows, settings=settings, top=top)
             if load.saturated is not None:
                 share = (load.source.multiply / load.source.area / most) ** 2
-                load.fall(into[1], load.saturated, rows, settings, top=top, share=share)
+                load.fall(into[1], load.saturated, rows, settings=settings, top=top, share=share)
 
     runner.map(band, bands)
 

@@ -78,6 +78,7 @@ def compared_chips(
     exposures: Sequence[Exposure],
     alignment: Alignment,
     scales: FluxScales,
+    *,
     sky: SkyLevels,
     settings: Settings,
 ) -> list[ComparedChip]:

@@ -185,7 +185,7 @@ def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
     mask = rays.mask(exposure.root, name, chip.shape)
     bad = (chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good)) != 0
     row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=PEAK, most=MOST)
-    real = have_wings(chip.sci, bad | mask, row, column, chip.frame.scale)
+    real = have_wings(chip.sci, bad | mask, row=row, column=column, scale=chip.frame.scale)
     row, column = row[real], column[real]
     v, u = np.mgrid[-1:2, -1:2]
     near = chip.sci[row[:, None, None] + v, column[:, None, None] + u].astype(np.float64)

@@ -111,7 +111,7 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
         stack = np.empty((len(groups), rows, nx), np.float32)
 
         def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
-            _separate(groups[number], grid, top, stack[number], settings)
+            _separate(groups[number], grid, top, out=stack[number], settings=settings)
 
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
             stop = min(start + PIECE, stack.shape[1])
@@ -188,10 +188,10 @@ def _by_exposure(placed: Sequence[Placed]) -> list[Group]:
 def _placed(compared: ComparedChip, grid: Grid, settings: RejectSettings) -> Placed:
     """Fit a chip's maps to the grid and back."""
     own = chip_map(compared.view.frame, grid)
-    return Placed(compared, own, _back(compared, own, grid, settings))
+    return Placed(compared, own, _back(compared, own, grid, settings=settings))
 
 
-def _back(compared: ComparedChip, own: kernel.ChipMap, grid: Grid, settings: RejectSettings) -> Back | None:
+def _back(compared: ComparedChip, own: kernel.ChipMap, grid: Grid, *, settings: RejectSettings) -> Back | None:
     """Return the map from the cells to a chip; None where the chip has to be dropped onto them."""
     if settings.kernel != "linear" or settings.pixfrac < 1.0:
         return None
@@ -222,15 +222,15 @@ def _rule(groups: Sequence[Group], settings: RejectSettings) -> StackRule:
     )
 
 
-def _separate(group: Group, grid: Grid, top: int, out: NDArray[np.float32], settings: RejectSettings) -> None:
+def _separate(group: Group, grid: Grid, top: int, *, out: NDArray[np.float32], settings: RejectSettings) -> None:
     """Bring one exposure to rows ``top ...`` of the grid: its rate to `out`, or NaN where it covers too little."""
     near = [chip for chip in group if _touches(chip.map, top, top + out.shape[0])]
     least = max(settings.min_coverage, 1e-6)
     if all(chip.back is not None for chip in near):
-        sources = [_source(chip, grid, top, out.shape[0], settings) for chip in near]
+        sources = [_source(chip, grid, top, rows=out.shape[0], settings=settings) for chip in near]
         read_means([source for source in sources if source is not None], top, least, out)
     else:
-        _dropped(near, grid, top, out, settings, least)
+        _dropped(near, grid, top, out=out, settings=settings, least=least)
 
 
 def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
@@ -257,10 +257,10 @@ def _usable(
     return sci, bad
 
 
-def _source(chip: Placed, grid: Grid, top: int, rows: int, settings: RejectSettings) -> ChipSource | None:
+def _source(chip: Placed, grid: Grid, top: int, *, rows: int, settings: RejectSettings) -> ChipSource | None:
     """Return a chip as the cells of so many rows read it: of its pixels, those they need; None where they need none."""
     assert chip.back is not None
-    needed = rows_needed(*chip.back, top, rows, chip.compared.view.chip.shape[0])
+    needed = rows_needed(*chip.back, top, rows=rows, ny=chip.compared.view.chip.shape[0])
     if needed.start >= needed.stop:
         return None
     sci, bad = _usable(chip.compared, settings, needed)
@@ -269,7 +269,7 @@ def _source(chip: Placed, grid: Grid, top: int, rows: int, settings: RejectSetti
     return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)), needed.start)
 
 
-def rows_needed(back: kernel.ChipMap, corner: tuple[int, int], top: int, rows: int, ny: int) -> slice:
+def rows_needed(back: kernel.ChipMap, corner: tuple[int, int], top: int, *, rows: int, ny: int) -> slice:
     """Return the rows of a chip of `ny` that cells of the frame's rows ``top .. top + rows - 1`` read.
 
     Parameters
@@ -290,7 +290,7 @@ def rows_needed(back: kernel.ChipMap, corner: tuple[int, int], top: int, rows: i
 
 
 def _dropped(
-    group: Group, grid: Grid, top: int, out: NDArray[np.float32], settings: RejectSettings, least: float
+    group: Group, grid: Grid, top: int, *, out: NDArray[np.float32], settings: RejectSettings, least: float
 ) -> None:
     """Drizzle the chips of one exposure."""
     accumulator = kernel.Accumulator(out.shape)

@@ -77,6 +77,7 @@ def find_cosmic_rays(
     exposures: Sequence[Exposure],
     alignment: Alignment,
     scales: FluxScales,
+    *,
     sky: SkyLevels,
     settings: Settings,
     runner: Runner,
@@ -104,7 +105,7 @@ def find_cosmic_rays(
         Packed masks, flagged share of the good pixels, and the method of each exposure.
     """
     own = settings.reject
-    every = compared_chips(exposures, alignment, scales, sky, settings)
+    every = compared_chips(exposures, alignment, scales, sky=sky, settings=settings)
     found: dict[tuple[str, str], ChipRays] = {}
     if own.method != "none":
         for kind in exposures[0].camera.classes:
@@ -166,16 +167,16 @@ def _compared_together(
     chips = with_focus_changes(chips) if many else chips
     reference = build_reference(chips, settings, runner) if many else None
     few = len({compared.index for compared in chips}) <= FEW
-    answers = runner.map(lambda n: _judge(chips[n], n, reference, settings, few=few), range(len(chips)))
+    answers = runner.map(lambda n: _judge(chips[n], n, reference, settings=settings, few=few), range(len(chips)))
     if reference is not None and settings.second_look:
-        answers = _with_rechecked_cores(chips, answers, reference, settings, runner)
+        answers = _with_rechecked_cores(chips, answers, reference, settings=settings, runner=runner)
     if settings.grow or settings.cte_grow:
         answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
     return {_key(chip): one for chip, one in zip(chips, answers, strict=True)}
 
 
 def _judge(
-    compared: ComparedChip, number: int, reference: Reference | None, settings: RejectSettings, *, few: bool
+    compared: ComparedChip, number: int, reference: Reference | None, *, settings: RejectSettings, few: bool
 ) -> ChipRays:
     """Find the cosmic rays of one chip."""
     sci, bad = compared.pixels()
@@ -186,21 +187,21 @@ def _judge(
     else:
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         thin = reference.thin_coverage(number)
-        marks, known = _compared(compared, sci, bad, thin, reference, number, settings)
+        marks, known = _compared(compared, sci, bad, thin=thin, reference=reference, number=number, settings=settings)
         mask, alone = marks.mask, ~(known | bad)
         for box in boxes(thin):
             thin[box] &= (sci[box] - np.float32(compared.sky)) * np.float32(compared.view.noise.gain) > marks.light[box]
         thin |= alone
         if settings.second_look:
             trust = reference.trust / reference.unit(compared)
-            candidates = find_core_candidates(compared, sci, bad, marks, trust, settings)
+            candidates = find_core_candidates(compared, sci, bad, marks=marks, trust=trust, settings=settings)
     if settings.method != "compare" and thin.any():
-        _add_single(mask, compared, sci, bad, thin, settings, no_partner=reference is None)
+        _add_single(mask, compared, sci, bad=bad, alone=thin, settings=settings, no_partner=reference is None)
     trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
     for trail in trails:
         mask |= trail.mask(compared.view.chip.shape) & ~bad
     good = int(bad.size - np.count_nonzero(bad))
-    low = _too_low(compared, sci, bad, settings) if settings.static else None
+    low = _too_low(compared, sci, bad, settings=settings) if settings.static else None
     hits = int(np.count_nonzero(mask))
     return ChipRays(
         np.packbits(mask),
@@ -217,6 +218,7 @@ def _with_rechecked_cores(
     chips: Sequence[ComparedChip],
     answers: list[ChipRays],
     reference: Reference,
+    *,
     settings: RejectSettings,
     runner: Runner,
 ) -> list[ChipRays]:
@@ -224,7 +226,9 @@ def _with_rechecked_cores(
     candidates = [one.candidates for one in answers if one.candidates is not None]
     units = [reference.unit(compared) for compared in chips]
     masks = [one.packed for one in answers]
-    checked = recheck_star_cores(chips, reference.maps, candidates, masks, units, settings, runner)
+    checked = recheck_star_cores(
+        chips, reference.maps, candidates, masks=masks, units=units, settings=settings, runner=runner
+    )
     result = []
     for compared, one, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
         pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
@@ -260,6 +264,7 @@ def _compared(
     compared: ComparedChip,
     sci: NDArray[np.float32],
     bad: Mask,
+    *,
     thin: Mask,
     reference: Reference,
     number: int,
@@ -311,10 +316,10 @@ def _add_single(
     mask: Mask,
     compared: ComparedChip,
     sci: NDArray[np.float32],
+    *,
     bad: Mask,
     alone: Mask,
     settings: RejectSettings,
-    *,
     no_partner: bool,
 ) -> None:
     """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
@@ -363,7 +368,7 @@ def _span(mask: Mask, part: Box) -> list[Box]:
 
 
 def _too_low(
-    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, settings: RejectSettings
+    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, settings: RejectSettings
 ) -> NDArray[np.uint8]:
     """Return, packed, the pixels far below the sky, or below what is around them where that is fainter."""
     sigma = float(np.sqrt(compared.view.noise.background(compared.sky)))

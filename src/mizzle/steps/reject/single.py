@@ -109,7 +109,7 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
     sky = np.zeros(n)
     for number in range(ROUNDS):
         some = _some(peaks, open_ones)
-        answer = explain_peaks(pixels, hidden, some, templates, doubt=doubt, limit=limit, darkest=darkest)
+        answer = explain_peaks(pixels, hidden, some, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
         misfit[open_ones], fitted[open_ones], noise[open_ones] = answer.misfit, answer.light, answer.noise
         sky[open_ones] = answer.sky
         guilty = open_ones[answer.misfit > limit]
@@ -118,7 +118,7 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         if not guilty.size:
             break
         is_ray[guilty] = True
-        _hide(pixels, _some(peaks, guilty), sky[guilty], hidden)
+        _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
     stars = ~is_ray
     return is_ray, _spared(
@@ -133,21 +133,21 @@ def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
 def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
     """Return the peaks whose windows `these` touch."""
     near = np.zeros(peaks.y.size, np.bool_)
-    near[near_pairs(peaks.y[these], peaks.x[these], peaks.y, peaks.x, 2.0 * HALF + 1.999)[0]] = True
+    near[near_pairs(peaks.y[these], peaks.x[these], y=peaks.y, x=peaks.x, reach=2.0 * HALF + 1.999)[0]] = True
     return near
 
 
 def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask:
     """Return which peaks none of the others nearby surpasses; of equals the first is."""
     worst = np.ones(y.size, np.bool_)
-    one, other = near_pairs(y, x, y, x, APART)
+    one, other = near_pairs(y, x, y=y, x=x, reach=APART)
     beaten = (misfit[other] > misfit[one]) | ((misfit[other] == misfit[one]) & (other < one))
     worst[one[beaten]] = False
     return worst
 
 
 def near_pairs(
-    ys: NDArray[np.intp], xs: NDArray[np.intp], y: NDArray[np.intp], x: NDArray[np.intp], reach: float
+    ys: NDArray[np.intp], xs: NDArray[np.intp], *, y: NDArray[np.intp], x: NDArray[np.intp], reach: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)`` within `reach` of them: all such pairs.
 
@@ -160,7 +160,7 @@ def near_pairs(
     room = math.floor(reach)
     # Whichever are fewer look around in a table of the others.
     if y.size > ys.size:
-        other, one = near_pairs(y, x, ys, xs, reach)
+        other, one = near_pairs(y, x, y=ys, x=xs, reach=reach)
         return one, other
     table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.int32)
     table[ys + room, xs + room] = np.arange(ys.size)
@@ -171,7 +171,7 @@ def near_pairs(
     return one, found[one, step].astype(np.intp)
 
 
-def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, hidden: Mask) -> None:
+def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, *, hidden: Mask) -> None:
     """Hide rays, and the bright pixels beside them, in `hidden`."""
     ny, nx = hidden.shape
     for dy in (-1, 0, 1):

@@ -129,7 +129,13 @@ class RecheckedCores(NamedTuple):
 
 
 def find_core_candidates(
-    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, marks: RayMarks, trust: float, settings: RejectSettings
+    compared: ComparedChip,
+    sci: NDArray[np.float32],
+    bad: Mask,
+    *,
+    marks: RayMarks,
+    trust: float,
+    settings: RejectSettings,
 ) -> CoreCandidates:
     """Return the candidates of a chip that stand out among their neighbors or by far; and its probes.
 
@@ -225,6 +231,7 @@ def recheck_star_cores(
     chips: Sequence[ComparedChip],
     maps: Sequence[ChipMap],
     candidates: Sequence[CoreCandidates],
+    *,
     masks: Sequence[NDArray[np.uint8]],
     units: Sequence[float],
     settings: RejectSettings,
@@ -246,16 +253,16 @@ def recheck_star_cores(
         Threads; by chip.
     """
     sizes = [own.y.size for own in candidates]
-    joined = _join(chips, maps, candidates, units)
+    joined = _join(chips, maps, candidates, units=units)
     if not joined.x.size:
         return RecheckedCores([np.zeros(0, np.bool_) for _ in sizes], np.full(len(sizes), UNTESTED))
-    mean, variance = _predict(chips, maps, joined, masks, units, runner)
+    mean, variance = _predict(chips, maps, joined, masks=masks, units=units, runner=runner)
     exposures = range(1 + max(compared.index for compared in chips))
     of_exposure = [joined.probe & (joined.exposure == number) & (joined.step > 0) for number in exposures]
     expected = np.array([np.median(variance[w] / joined.step[w] ** 2) if w.any() else 0.0 for w in of_exposure])
     variance += np.maximum(mean + joined.sky, 0.0) + joined.floor
     excess = joined.value - mean
-    beyond = np.array([_excess_scatter(excess, variance, joined.step, which) for which in of_exposure])
+    beyond = np.array([_excess_scatter(excess, variance, joined.step, which=which) for which in of_exposure])
     variance += (beyond[joined.exposure] * joined.step) ** 2
     hit = ~joined.probe & (excess > settings.second_sigma * np.sqrt(variance))
     error = np.sqrt(beyond**2 + expected)
@@ -266,6 +273,7 @@ def _predict(
     chips: Sequence[ComparedChip],
     maps: Sequence[ChipMap],
     joined: _JoinedCandidates,
+    *,
     masks: Sequence[NDArray[np.uint8]],
     units: Sequence[float],
     runner: Runner,
@@ -287,16 +295,16 @@ def _predict(
         def sample_chip(number: int, some: _JoinedCandidates = some) -> NeighborSamples:
             compared = chips[number]
             pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
-            sampler = _sampler(compared, maps[number], units[number], length)
+            sampler = _sampler(compared, maps[number], units[number], length=length)
             return sample_neighbors(pixels, _of_other_exposures(some, compared, count), sampler)
 
         parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in asked])
-        mean[mine], variance[mine] = _predict_from(parts, some.amplitude * some.unit, length, runner)
+        mean[mine], variance[mine] = _predict_from(parts, some.amplitude * some.unit, length, runner=runner)
     return mean / joined.unit, variance / joined.unit**2
 
 
 def _predict_from(
-    parts: Sequence[NeighborSamples], amplitude: FloatArray, length: float, runner: Runner
+    parts: Sequence[NeighborSamples], amplitude: FloatArray, length: float, *, runner: Runner
 ) -> tuple[FloatArray, FloatArray]:
     """Predict each candidate's light from its nearest samples, in batches."""
 
@@ -309,7 +317,7 @@ def _predict_from(
     return mean, variance
 
 
-def _excess_scatter(excess: FloatArray, variance: FloatArray, step: FloatArray, which: Mask) -> float:
+def _excess_scatter(excess: FloatArray, variance: FloatArray, step: FloatArray, *, which: Mask) -> float:
     """Return the scatter of the probes beyond their noise, relative to the steepest step."""
     if np.count_nonzero(which) < LEAST_PROBES:
         return UNTESTED
@@ -321,6 +329,7 @@ def _join(
     chips: Sequence[ComparedChip],
     maps: Sequence[ChipMap],
     candidates: Sequence[CoreCandidates],
+    *,
     units: Sequence[float],
 ) -> _JoinedCandidates:
     """Return all candidates in one list, with their places on the class's grid."""
@@ -350,7 +359,7 @@ def _of_other_exposures(joined: _JoinedCandidates, compared: ComparedChip, count
     return GridPlaces(which, joined.x[which], joined.y[which])
 
 
-def _sampler(compared: ComparedChip, own: ChipMap, unit: float, length: float) -> ChipSampler:
+def _sampler(compared: ComparedChip, own: ChipMap, unit: float, *, length: float) -> ChipSampler:
     """Return how a chip samples the class's grid, on which its electron is `unit`."""
     noise, bits = compared.view.noise, ALL_BITS & ~compared.view.good
     return ChipSampler(InverseMap(own), noise.gain, compared.sky, noise.floor, unit, REACH * length, bits)

@@ -143,7 +143,7 @@ def _brightest(blocks: FloatArray, known: Mask, side: int) -> tuple[float, float
         rank = standing[top] * np.sqrt(count[top])
         if not (standing[top] >= MEAN and (best is None or rank > best[0])):
             continue
-        if _all_along(x, y, value, (row == top, np.isin(row, top + BESIDE)), angle):
+        if _all_along(x, y, value, lines=(row == top, np.isin(row, top + BESIDE)), angle=angle):
             best = (float(rank), float(angle), top - reach)
     if best is None:
         return None
@@ -163,7 +163,7 @@ def _beside(mean: FloatArray) -> FloatArray:
 
 
 def _all_along(
-    x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, lines: tuple[Mask, Mask], angle: float
+    x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, *, lines: tuple[Mask, Mask], angle: float
 ) -> bool:
     """Return whether light lies in every part of a line (the first of `lines`), above that beside it (the second)."""
     on, beside = lines

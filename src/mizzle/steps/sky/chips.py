@@ -63,7 +63,7 @@ def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = 
     sci = chip.sci[::step]
     bad = view.bad()[::step]
     if regions:
-        bad = bad | region_mask(regions, view.root, view.name, view.frame)[::step]
+        bad = bad | region_mask(regions, view.root, view.name, frame=view.frame)[::step]
     found = sky_statistic(
         _within(sci[~bad], options.lower, options.upper),
         statistic=options.statistic,

@@ -133,7 +133,7 @@ def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
     names, common, own = _own(exposures, sky)
     found = []
     for column, name in enumerate(names):
-        for row, off in _far(own[:, column], sky, exposures, name):
+        for row, off in _far(own[:, column], sky, exposures, name=name):
             exposure = exposures[row]
             to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
             if abs(off) * to_dn > CHIP_DN + CHIP_SHARE * abs(common[row] * to_dn):
@@ -177,7 +177,7 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
     return found
 
 
-def _far(own: FloatArray, sky: SkyLevels, exposures: Sequence[Exposure], name: str) -> list[tuple[int, float]]:
+def _far(own: FloatArray, sky: SkyLevels, exposures: Sequence[Exposure], *, name: str) -> list[tuple[int, float]]:
     """Return which exposures have how much more of their own on one chip than the others."""
     known = np.flatnonzero(np.isfinite(own))
     if known.size < 2:

@@ -27,9 +27,9 @@ def measure_sky(
     exposures: Sequence[Exposure],
     alignment: Alignment,
     scales: FluxScales,
+    *,
     settings: Settings,
     runner: Runner,
-    *,
     values: Iterable[SkyValue] = (),
     regions: Iterable[SkyRegion] = (),
 ) -> SkyLevels:
@@ -75,15 +75,15 @@ def measure_sky(
     alike: Brightness = {}
     for band in dict.fromkeys(exposure.filter for exposure in exposures):
         group = [exposure for exposure in exposures if exposure.filter == band]
-        matched = _match([view for view in views if view.exposure.filter == band], skies, settings, runner)
-        chosen, more = _choose(group, skies, matched, settings, given)
+        matched = _match([view for view in views if view.exposure.filter == band], skies, settings, runner=runner)
+        chosen, more = _choose(group, skies, matched, settings=settings, given=given)
         wanted.update(chosen)
         alike.update(_alike(group, skies, matched))
         notes += more
-    return _levels(exposures, skies, wanted, alike, scales, settings.sky.method, tuple(notes))
+    return _levels(exposures, skies, wanted, alike=alike, scales=scales, method=settings.sky.method, notes=tuple(notes))
 
 
-def _match(views: Sequence[ChipView], skies: Skies, settings: Settings, runner: Runner) -> Matched | None:
+def _match(views: Sequence[ChipView], skies: Skies, settings: Settings, *, runner: Runner) -> Matched | None:
     """Match the overlaps of one filter's exposures; nothing where there is one only."""
     if len({view.root for view in views}) < 2:
         return None
@@ -125,6 +125,7 @@ def _choose(
     group: Sequence[Exposure],
     skies: Skies,
     matched: Matched | None,
+    *,
     settings: Settings,
     given: Sequence[SkyValue],
 ) -> tuple[Brightness, list[str]]:
@@ -138,7 +139,9 @@ def _choose(
         method = "localmin" if matched is None else "globalmin+match"
     lowest = {e.root: _least(sky.brightness for sky in skies[e.root].values()) for e in group}
     if method in ("match", "globalmin+match"):
-        return _matched(group, skies, matched, lowest, by_chip=settings.sky.match_by == "chip", floor=method != "match")
+        return _matched(
+            group, skies, matched, lowest=lowest, by_chip=settings.sky.match_by == "chip", floor=method != "match"
+        )
     if method == "globalmin":
         floor = min(lowest.values())
         return {e.root: dict.fromkeys(e.chips, floor) for e in group}, []
@@ -163,8 +166,8 @@ def _matched(
     group: Sequence[Exposure],
     skies: Skies,
     matched: Matched | None,
-    lowest: Mapping[str, float],
     *,
+    lowest: Mapping[str, float],
     by_chip: bool,
     floor: bool,
 ) -> tuple[Brightness, list[str]]:
@@ -241,6 +244,7 @@ def _levels(
     exposures: Sequence[Exposure],
     skies: Skies,
     wanted: Brightness,
+    *,
     alike: Brightness,
     scales: FluxScales,
     method: str,

@@ -216,7 +216,7 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
     for _ in range(_ROUNDS):
         weight = readings.weight * trust
         total = np.maximum(np.bincount(readings.cell, weight, minlength=cells), 1e-300)
-        shared = cell_products(readings.cell, readings.unit, weight, units, scale=1.0 / total)
+        shared = cell_products(readings.cell, readings.unit, weight, units=units, scale=1.0 / total)
         normal = np.diag(np.bincount(readings.unit, weight, minlength=units)) - shared
         mean = np.bincount(readings.cell, weight * readings.value, minlength=cells) / total
         target = np.bincount(readings.unit, weight * (readings.value - mean[readings.cell]), minlength=units)
@@ -238,7 +238,7 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
 
 
 def cell_products(
-    cell: NDArray[np.intp], unit: NDArray[np.intp], weight: FloatArray, units: int, *, scale: FloatArray
+    cell: NDArray[np.intp], unit: NDArray[np.intp], weight: FloatArray, *, units: int, scale: FloatArray
 ) -> FloatArray:
     """Return, for each pair of units, the sum over cells of both their weights and the cell's `scale`.
 
@@ -271,7 +271,7 @@ def _groups(readings: _Readings, units: int) -> list[int]:
     """Label units by those that overlaps of some cells connect, in the order of each group's first."""
     cells = int(readings.cell.max(initial=-1)) + 1
     ones = np.ones(readings.cell.size)
-    common = cell_products(readings.cell, readings.unit, ones, units, scale=np.ones(cells))
+    common = cell_products(readings.cell, readings.unit, ones, units=units, scale=np.ones(cells))
     linked = common >= _FEWEST_CELLS
     labels = np.full(units, -1, np.intp)
     for first in range(units):

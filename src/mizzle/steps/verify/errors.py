@@ -61,6 +61,7 @@ def verify_errors(
     exposures: Sequence[Exposure],
     catalog: Catalog,
     alignment: Alignment,
+    *,
     scales: FluxScales,
     sky: SkyLevels,
     cosmic_rays: CosmicRays,

@@ -86,7 +86,7 @@ def compare_exposures(seen: Measurements, n: int, n_chips: int, *, reference: in
         return ExposureRatios(ratio, sigma, pairs, {})
     unknown = [*(exposure == i for i in range(n) if i != reference), *(chip == c for c in range(1, n_chips))]
     design = np.array(unknown, np.float64).reshape(len(unknown), star.size).T
-    solution = _robust(star, design, value, error)
+    solution = _robust(star, design, value, error=error)
     places = [i for i in range(n) if i != reference]
     known = solution.known[: n - 1]
     ratio[places] = np.where(known, np.exp(solution.logs[: n - 1]), np.nan)
@@ -115,7 +115,7 @@ class _Solution:
     scatter: float
 
 
-def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, error: FloatArray) -> _Solution:
+def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, *, error: FloatArray) -> _Solution:
     """Solve by least squares with Tukey's weights; the errors grow with the scatter where it exceeds expectation."""
     base, trust, scatter = 1.0 / error**2, np.ones(star.size), 1.0
 

@@ -86,6 +86,7 @@ def verify(
     exposures: Sequence[Exposure],
     catalog: Catalog,
     alignment: Alignment,
+    *,
     scales: FluxScales,
     sky: SkyLevels,
     cosmic_rays: CosmicRays,
@@ -116,15 +117,15 @@ def verify(
     names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     measurable = settings.verify.enabled and len(catalog) > 0
-    stars = place_stars(views, catalog, settings, runner) if measurable else None
+    stars = place_stars(views, catalog, settings, runner=runner) if measurable else None
 
     def measured(choice: Choice) -> list[Measured]:
-        found = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner, choice=choice)
+        found = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner=runner, choice=choice)
         return [with_crowd(one, views, sky) for one in found]
 
-    table = tabulate(views, measured(on_two_chips), settings, names)
-    raw = gather(table.star, table.chip, table.value, table.error, table.crowd)
-    corrected = gather(table.star, table.chip, table.value + table.cte, table.error, table.crowd)
+    table = tabulate(views, measured(on_two_chips), settings, names=names)
+    raw = gather(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
+    corrected = gather(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
     if reference.chip in names:
         index = names.index(reference.chip)
         without, with_cte = (solve(one, len(names), index) for one in (raw, corrected))
@@ -133,17 +134,19 @@ def verify(
     skies: dict[str, tuple[float, float]] = {}
     notes = [] if settings.verify.enabled else ["verify.enabled is false: nothing was proven"]
     if settings.verify.enabled and settings.verify.sky_ratio and reference.chip in names:
-        skies, note = sky_ratios(views, sky, reference.chip, settings, runner)
+        skies, note = sky_ratios(views, sky, reference.chip, settings=settings, runner=runner)
         notes += [note] if note else []
-    blends = _blend_errors(corrected, names, reference.chip, exposures[0].camera)
-    proof = _proofs(names, reference.chip, with_cte, without, skies, settings, blends=blends)
+    blends = _blend_errors(corrected, names, reference.chip, camera=exposures[0].camera)
+    proof = _proofs(names, reference.chip, with_cte, without=without, skies=skies, settings=settings, blends=blends)
     second: dict[str, ExposureProof] = {}
     findings: tuple[Finding, ...] = ()
     if len(exposures) > 1:
         several = measured(on_two_exposures)
-        second = _second_axis(exposures, tabulate(views, several, settings, names), scales, names, settings)
+        second = _second_axis(
+            exposures, tabulate(views, several, settings, names=names), scales, names=names, settings=settings
+        )
         camera, rate = exposures[0].camera, np.asarray(catalog.columns["flux"], dtype=np.float64)
-        findings = star_findings(exposures, several, scales, rate / camera.to_infinity(exposures[0].filter))
+        findings = star_findings(exposures, several, scales, rate=rate / camera.to_infinity(exposures[0].filter))
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
         notes.append(_why_unproven(lonely, proof, len(exposures)))
@@ -178,6 +181,7 @@ def _second_axis(
     exposures: Sequence[Exposure],
     table: StarTable,
     scales: FluxScales,
+    *,
     names: Sequence[str],
     settings: Settings,
 ) -> dict[str, ExposureProof]:
@@ -208,7 +212,7 @@ def _nothing(n: int, seen: Sightings) -> Solution:
     return Solution(nan, nan, np.zeros(n, np.int64), np.ones(seen.star.size), float("nan"))
 
 
-def _blend_errors(seen: Sightings, names: Sequence[str], reference: str, camera: Camera) -> dict[str, float]:
+def _blend_errors(seen: Sightings, names: Sequence[str], reference: str, *, camera: Camera) -> dict[str, float]:
     """Return what a crowd adds to the error of each chip's ratio: pixels of another size see its light otherwise."""
     crowds = crowding(seen, len(names))
     alike = next((kind.chips for kind in camera.classes if reference in kind.chips), (reference,))
@@ -223,10 +227,10 @@ def _proofs(
     names: Sequence[str],
     reference: str,
     solution: Solution,
+    *,
     without: Solution,
     skies: dict[str, tuple[float, float]],
     settings: Settings,
-    *,
     blends: Mapping[str, float],
 ) -> dict[str, ChipProof]:
     """Put each chip's numbers and verdict together; the reference passes when it could be compared at all."""

@@ -59,6 +59,7 @@ def ring_levels(
     sci: NDArray[np.float32],
     off: NDArray[np.bool_],
     where: tuple[FloatArray, FloatArray],
+    *,
     ring: tuple[float, float],
     scale: float,
 ) -> RingSky:
@@ -86,7 +87,7 @@ def ring_levels(
     x, y = where
     side = max(1, round(_GRAIN / scale))
     if side == 1:
-        return ring_sky(sci, x, y, ring, mask=off, rule=rule._replace(quantum=1.0), max_pixels=_RING_PIXELS)
+        return ring_sky(sci, x, y, radii=ring, mask=off, rule=rule._replace(quantum=1.0), max_pixels=_RING_PIXELS)
     ny, nx = (n // side * side for n in sci.shape)
     parts = [np.s_[i:ny:side, j:nx:side] for i in range(side) for j in range(side)]
     image = np.mean([sci[part] for part in parts], axis=0)
@@ -95,4 +96,4 @@ def ring_levels(
     radii = (ring[0] / side, ring[1] / side)
     rule = rule._replace(quantum=1.0 / len(parts))
     x, y = (x - shift) / side, (y - shift) / side
-    return ring_sky(image, x, y, radii, mask=hidden, rule=rule, max_pixels=_RING_PIXELS)
+    return ring_sky(image, x, y, radii=radii, mask=hidden, rule=rule, max_pixels=_RING_PIXELS)

@@ -80,7 +80,7 @@ class CatalogOnChips:
     held: NDArray[np.bool_]
 
 
-def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings, runner: Runner) -> CatalogOnChips:
+def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings, *, runner: Runner) -> CatalogOnChips:
     """Place the stars of the catalog on every chip of every exposure.
 
     Parameters
@@ -96,7 +96,7 @@ def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings,
     ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
 
     def place(view: ChipView) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        x, y, lit = lit_positions(view, ra, dec, options.margin)
+        x, y, lit = lit_positions(view, ra, dec, margin_arcsec=options.margin)
         return x, y, lit & (_expected_snr(view, rate) > options.snr)
 
     placed = runner.map(place, views)
@@ -105,7 +105,7 @@ def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings,
 
 
 def measure_stars(
-    stars: CatalogOnChips, cosmic_rays: CosmicRays, settings: Settings, runner: Runner, *, choice: Choice
+    stars: CatalogOnChips, cosmic_rays: CosmicRays, settings: Settings, *, runner: Runner, choice: Choice
 ) -> list[Measured]:
     """Photometer the stars chosen, on every exposure.
 
@@ -124,7 +124,9 @@ def measure_stars(
     def cut(i: int) -> Stamps:
         (x, y), index = stars.places[i], chosen[i]
         hidden = covered((x, y), stars.rate, views[i].chip)
-        return cut_stamps(views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays, settings)
+        return cut_stamps(
+            views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays=cosmic_rays, settings=settings
+        )
 
     seen = [i for i, index in enumerate(chosen) if index.size]
     # Stamps are large, and a mean profile needs a few: all are never held at once.
@@ -208,6 +210,7 @@ def tabulate(
     views: Sequence[ChipView],
     measured: Sequence[Measured],
     settings: Settings,
+    *,
     names: Sequence[str],
 ) -> StarTable:
     """Equalize the fluxes and work out what transfer cost.
@@ -243,4 +246,4 @@ def _cte(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
     if not corrects_cte(view.exposure, settings.verify.cte):
         return np.zeros(one.star.size)
     gain = view.noise.gain
-    return charge_loss(view.exposure, view.chip, one.x, one.y, electrons=one.flux * gain, background=one.sky * gain)
+    return charge_loss(view.exposure, view.chip, x=one.x, y=one.y, electrons=one.flux * gain, background=one.sky * gain)

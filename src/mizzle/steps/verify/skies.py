@@ -23,6 +23,7 @@ def sky_ratios(
     views: Sequence[ChipView],
     sky: SkyLevels,
     reference: str,
+    *,
     settings: Settings,
     runner: Runner,
 ) -> tuple[dict[str, tuple[float, float]], str]:

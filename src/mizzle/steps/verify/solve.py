@@ -65,6 +65,7 @@ def gather(
     star: NDArray[np.int64],
     chip: NDArray[np.int64],
     value: FloatArray,
+    *,
     error: FloatArray,
     crowd: FloatArray | None = None,
 ) -> Sightings:
@@ -131,8 +132,8 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
     trust = np.ones(seen.star.size)
     logs, scatter = np.zeros(n_chips), 1.0
     for _ in range(15):
-        logs[free], covariance = _normal(star, seen, base * trust, free)
-        pull = _pulls(star, seen, base * trust, logs)
+        logs[free], covariance = _normal(star, seen, base * trust, free=free)
+        pull = _pulls(star, seen, base * trust, logs=logs)
         scatter = max(1.4826 * float(np.median(np.abs(pull[use]))), 0.5)
         arm = np.minimum(np.abs(pull) / (_TUNING * max(scatter, 1.0)), 1.0)
         updated = np.maximum((1.0 - arm**2) ** 2, 1e-6)
@@ -180,7 +181,7 @@ def _reached(seen: Sightings, n_chips: int, reference: int) -> NDArray[np.bool_]
 
 
 def _normal(
-    star: NDArray[np.int64], seen: Sightings, weight: FloatArray, free: NDArray[np.int64]
+    star: NDArray[np.int64], seen: Sightings, weight: FloatArray, *, free: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
     """Solve the normal equations with the stars eliminated: logarithms of the free chips, covariance."""
     design = (seen.chip[:, None] == free[None, :]).astype(np.float64)
@@ -194,7 +195,7 @@ def _normal(
     return np.asarray(covariance @ target), np.asarray(covariance)
 
 
-def _pulls(star: NDArray[np.int64], seen: Sightings, weight: FloatArray, logs: FloatArray) -> FloatArray:
+def _pulls(star: NDArray[np.int64], seen: Sightings, weight: FloatArray, *, logs: FloatArray) -> FloatArray:
     """Return residuals over their expected scatter; those of a two-chip star are equal and opposite."""
     value = seen.value - logs[seen.chip]
     total = np.maximum(np.bincount(star, weight), 1e-300)

@@ -132,7 +132,7 @@ class Measured:
 
 
 def lit_positions(
-    view: ChipView, ra: FloatArray, dec: FloatArray, margin_arcsec: float
+    view: ChipView, ra: FloatArray, dec: FloatArray, *, margin_arcsec: float
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Place stars on a chip, and tell which apertures lie in the light, clear of the shadow of the optics.
 
@@ -168,6 +168,7 @@ def cut_stamps(
     view: ChipView,
     stars: PlacedStars,
     covered: NDArray[np.bool_],
+    *,
     cosmic_rays: CosmicRays,
     settings: Settings,
 ) -> Stamps:
@@ -194,7 +195,7 @@ def cut_stamps(
     radius = APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    sky = ring_levels(sci, bad | covered, (x, y), ring, scale)
+    sky = ring_levels(sci, bad | covered, (x, y), ring=ring, scale=scale)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     step = np.arange(-half, half + 1)
     columns, rows = np.broadcast_arrays(
@@ -207,7 +208,7 @@ def cut_stamps(
     sizes = smooth_area(chip.frame, x, y)[:, None, None] * (1.0 + np.diff(chip.frame.row_edges))[rows]
     usable = inside & ~bad[rows, columns]
     shaded = (dq[rows, columns] & np.uint16(view.camera.shaded)) != 0
-    overlap = circle_overlap(x - column, y - row, radius, half)
+    overlap = circle_overlap(x - column, y - row, radius, half=half)
     keep = np.isfinite(sky.level) & ~(shaded & (overlap > 0)).any(axis=(1, 2))
     n = int(keep.sum())
 

@@ -47,7 +47,7 @@ class Offsets:
 
 
 def star_findings(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, rate: FloatArray
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, rate: FloatArray
 ) -> tuple[Finding, ...]:
     """Say which exposure's stars are fainter, brighter, wider than in the others, wider than a star is, or missing.
 
@@ -62,14 +62,14 @@ def star_findings(
     rate : (n,) array
         Of the catalog's stars within the aperture [equalized DN/s].
     """
-    lost = _missing(exposures, measured, scales, rate)
+    lost = _missing(exposures, measured, scales, rate=rate)
     gone = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
     telling = [one for one in measured if (one.root, one.chip) not in gone]
     return (*lost, *_unsteady(exposures, telling, scales), *_unsharp(exposures, telling))
 
 
 def _missing(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, rate: FloatArray
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, rate: FloatArray
 ) -> list[Finding]:
     """Say where the product's stars are not: pixels of another chip or field, or a displaced chip."""
     by_root = {exposure.root: exposure for exposure in exposures}
@@ -89,7 +89,7 @@ def _missing(
 
 
 def flux_offsets(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, names: Sequence[str]
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, names: Sequence[str]
 ) -> Offsets:
     """Compare each chip of each exposure with the same chip of the others, star by star.
 
@@ -114,12 +114,12 @@ def flux_offsets(
             parts.append((one.star[good], np.full(logs.size, rows[one.root]), logs))
         if len(parts) > 1:
             star, row, logs = (np.concatenate(column) for column in zip(*parts, strict=True))
-            value[:, column], error[:, column] = _offsets(star, row, logs, len(exposures))
+            value[:, column], error[:, column] = _offsets(star, row, logs, n=len(exposures))
     return Offsets(value, error)
 
 
 def _offsets(
-    star: NDArray[np.int64], row: NDArray[np.int64], logs: FloatArray, n: int
+    star: NDArray[np.int64], row: NDArray[np.int64], logs: FloatArray, *, n: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return each exposure's offset on one chip, and its error."""
     known = np.bincount(star)[star] >= 2
@@ -164,7 +164,7 @@ def _star_medians(star: NDArray[np.int64], logs: FloatArray) -> FloatArray:
 def _unsteady(exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales) -> list[Finding]:
     """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
     names = list(dict.fromkeys(one.chip for one in measured))
-    offsets = flux_offsets(exposures, measured, scales, names)
+    offsets = flux_offsets(exposures, measured, scales, names=names)
     pair = sum(bool(np.isfinite(row).any()) for row in offsets.value) == 2
     found: list[Finding] = []
     for row in range(len(exposures)):
@@ -178,9 +178,9 @@ def _unsteady(exposures: Sequence[Exposure], measured: Sequence[Measured], scale
         odd = [k for k in np.flatnonzero(known) if _off(value[k] - mean, float(np.hypot(error[k], own)), pair)]
         odd = [k for k in odd if _off(value[k], error[k], pair)] if len(odd) < 2 else []
         if odd:
-            found += [_flux_finding(exposures, row, value[k], error[k], names[k]) for k in odd]
+            found += [_flux_finding(exposures, row, value[k], error=error[k], chip=names[k]) for k in odd]
         elif _off(mean, own, pair):
-            found.append(_flux_finding(exposures, row, mean, own, ""))
+            found.append(_flux_finding(exposures, row, mean, error=own, chip=""))
     return found[:1] if pair and len(found) == 2 and not any(f.chips for f in found) else found
 
 
@@ -189,7 +189,7 @@ def _off(value: float, error: float, pair: bool) -> bool:
     return abs(value) > SIGMAS * error and abs(value) * (2.0 if pair else 1.0) > WARN_FLUX
 
 
-def _flux_finding(exposures: Sequence[Exposure], row: int, value: float, error: float, chip: str) -> Finding:
+def _flux_finding(exposures: Sequence[Exposure], row: int, value: float, *, error: float, chip: str) -> Finding:
     """Put a difference of fluxes into words."""
     roots = [exposure.root for exposure in exposures]
     pair = len(roots) == 2
