@@ -24,7 +24,49 @@ Marks = NDArray[np.uint8]
 
 
 class Places(NamedTuple):
-    """Places on an image: ``(n,)`` each, 0-based pixels."""
+    """Places on an image, 0-based pixels, or what is by axis of an image; both of one shape."""
 
     x: FloatArray
     y: FloatArray
+
+
+class SkyPlaces(NamedTuple):
+    """Right ascension and declination [deg], of one shape."""
+
+    ra: FloatArray
+    dec: FloatArray
+
+
+class TangentPlaces(NamedTuple):
+    """Places on a tangent plane, `xi` to the east, `eta` to the north [deg if nothing else is said]; of one shape."""
+
+    xi: FloatArray
+    eta: FloatArray
+
+
+class PixelIndices(NamedTuple):
+    """Row and column of pixels, ``(n,)`` each."""
+
+    row: Indices
+    column: Indices
+
+
+class IndexPairs(NamedTuple):
+    """Pairs of entries of two tables: the number of each in its own, ``(n,)`` each."""
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+
+
+class ChipPlanes(NamedTuple):
+    """Signal and data-quality bits of a chip's pixels, ``(ny, nx)`` each."""
+
+    sci: Image
+    dq: NDArray[np.uint16]
+
+
+class UsablePixels(NamedTuple):
+    """Signal of a chip's pixels, and where it is not to be used; ``(ny, nx)`` each."""
+
+    sci: Image
+    bad: Mask

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.errors import DataError, SettingsError
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
 from mizzle.settings.combine import CombineSettings
@@ -19,7 +20,7 @@ MAX_PIXELS = 100_000_000
 MAX_EMPTINESS = 30.0
 
 
-def outline(frame: ChipFrame, points: int = 9) -> tuple[FloatArray, FloatArray]:
+def outline(frame: ChipFrame, points: int = 9) -> SkyPlaces:
     """Return the sky [deg] of `points` positions along each outer edge of a chip's pixels."""
     ny, nx = frame.shape
     along = np.linspace(0.0, 1.0, points)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.geometry.keywords import DEFAULT_RADESYS, wcs_letters, wcs_names
-from mizzle.geometry.rows import row_edges
+from mizzle.geometry.rows import RowTerm, row_edges
 from mizzle.model.frame import ChipFrame
 from mizzle.model.lookup import LookupTable, LookupTables
 
@@ -160,7 +160,7 @@ def frame_from_header(
     *,
     chip: str,
     name: str = "",
-    rows: tuple[FloatArray, FloatArray] | None = None,
+    rows: RowTerm | None = None,
     tables: LookupTables | None = None,
     flat_side: float = 0.0,
 ) -> ChipFrame:
@@ -220,7 +220,7 @@ def frame_from_header(
     )
 
 
-def rows_from_lookup(table: LookupTable, shape: tuple[int, int], chip: str) -> tuple[FloatArray, FloatArray]:
+def rows_from_lookup(table: LookupTable, shape: tuple[int, int], chip: str) -> RowTerm:
     """Return row edges ``(ny + 1,)`` and columns ``(nx,)`` or ``(0,)`` [pixel] that a lookup table stands for.
 
     Raises
@@ -239,8 +239,8 @@ def rows_from_lookup(table: LookupTable, shape: tuple[int, int], chip: str) -> t
         )
     if table.data.shape[0] == 1 and table.data.shape[1] > 1:
         at, values = table.samples(0)
-        return np.zeros(ny + 1), np.interp(np.arange(nx), at, values)
+        return RowTerm(np.zeros(ny + 1), np.interp(np.arange(nx), at, values))
     at, values = table.samples(1)
     if values.size == ny and np.allclose(at, np.arange(ny), atol=1e-6):
-        return row_edges(values), np.zeros(0)
-    return np.interp(np.arange(ny + 1) - 0.5, at, values), np.zeros(0)
+        return RowTerm(row_edges(values), np.zeros(0))
+    return RowTerm(np.interp(np.arange(ny + 1) - 0.5, at, values), np.zeros(0))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, polynomial
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.errors import DataError
 from mizzle.model.frame import ChipFrame, Grid
 from mizzle.model.lookup import LookupTable, LookupTables
@@ -43,7 +44,7 @@ _BACK_STEP = 16
 _RIM = 2
 
 
-def exact_map(frame: ChipFrame, grid: Grid, *, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def exact_map(frame: ChipFrame, grid: Grid, *, x: FloatArray, y: FloatArray) -> Places:
     """Map 0-based chip pixels to 0-based product pixels through the sky, without approximation."""
     return grid.sky_to_pixel(*frame.pixel_to_sky(*np.broadcast_arrays(x, y)))
 

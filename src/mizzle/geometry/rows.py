@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,13 @@ JUMP = 5e-3
 #: 111, 1095).
 ROW_PHASE = 30.68
 ROW_PERIOD = 34.1333
+
+
+class RowTerm(NamedTuple):
+    """Shifts in y [pixel]: at the edges of rows ``(ny + 1,)``; of columns ``(nx,)``, or ``(0,)`` for none."""
+
+    edges: FloatArray
+    columns: FloatArray
 
 
 def row_edges(centers: FloatArray) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,14 @@ from mizzle.instrument.wfpc2 import SHADOW_X, SHADOW_Y
 FloatArray = NDArray[np.float64]
 
 
-def shadow_edges(chip: str, shape: tuple[int, int], *, binning: int = 1) -> tuple[FloatArray, FloatArray]:
+class ShadowEdges(NamedTuple):
+    """In each column the lowest y that is lit, in each row the lowest x [1-based pixel]."""
+
+    lowest_y: FloatArray
+    lowest_x: FloatArray
+
+
+def shadow_edges(chip: str, shape: tuple[int, int], *, binning: int = 1) -> ShadowEdges:
     """Return where the light begins.
 
     Parameters
@@ -40,7 +49,7 @@ def shadow_edges(chip: str, shape: tuple[int, int], *, binning: int = 1) -> tupl
         value: FloatArray = np.polynomial.polynomial.polyval(at, np.array(coefficients))
         return (value + shift) / binning
 
-    return edge(SHADOW_X[chip], shape[1]), edge(SHADOW_Y[chip], shape[0])
+    return ShadowEdges(edge(SHADOW_X[chip], shape[1]), edge(SHADOW_Y[chip], shape[0]))
 
 
 def lit_distance(chip: str, x: FloatArray, y: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import ChipPlanes
 from mizzle.errors import InputError
 from mizzle.io.structure import data_sum
 from mizzle.kernel.pixels import all_finite, to_native
@@ -110,14 +111,14 @@ class PixelCache:
     def __init__(self, limit: int = FEW_KEPT) -> None:
         self._limit = limit
         self._used = 0
-        self._kept: dict[object, tuple[NDArray[np.float32], NDArray[np.uint16]]] = {}
+        self._kept: dict[object, ChipPlanes] = {}
         self._lock = threading.Lock()
         self._last = threading.local()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._limit,)  # empty: what it kept can be read again
 
-    def get(self, key: object) -> tuple[NDArray[np.float32], NDArray[np.uint16]] | None:
+    def get(self, key: object) -> ChipPlanes | None:
         """Return what is kept under `key`."""
         kept = self._kept.get(key)
         if kept is None and getattr(self._last, "key", None) == key:
@@ -134,7 +135,7 @@ class PixelCache:
         """
         return self._used + size <= self._limit
 
-    def put(self, key: object, pair: tuple[NDArray[np.float32], NDArray[np.uint16]]) -> None:
+    def put(self, key: object, pair: ChipPlanes) -> None:
         """Keep `pair` if there is room; else until this thread reads another."""
         size = pair[0].nbytes + pair[1].nbytes
         self._last.key, self._last.pair = None, None
@@ -189,14 +190,14 @@ class FilePixels:
     def __hash__(self) -> int:
         return hash((self._planes, self._meaning))
 
-    def _pair(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    def _pair(self) -> ChipPlanes:
         kept = self._cache.get(self)
         if kept is None:
             kept = self._read(*self._planes[:2])
             self._cache.put(self, kept)
         return kept
 
-    def _read(self, sci: Plane, dq: Plane | None) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    def _read(self, sci: Plane, dq: Plane | None) -> ChipPlanes:
         scale, missing = self._meaning
         signal = load_plane(sci)
         if scale != 1.0:
@@ -233,9 +234,7 @@ class FilePixels:
         return err
 
 
-def clean_pair(
-    sci: NDArray[Any], dq: NDArray[Any] | None, missing: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> ChipPlanes:
     """Return locked `sci` and `dq`, which are given away; pixels that are not finite get the bit `missing`."""
     signal = sci.astype(np.float32, copy=False)
     if dq is None:
@@ -249,7 +248,7 @@ def clean_pair(
         bits |= np.where(np.isfinite(signal), 0, missing).astype(np.uint16)
     signal.flags.writeable = False
     bits.flags.writeable = False
-    return signal, bits
+    return ChipPlanes(signal, bits)
 
 
 def load_plane(plane: Plane, content: bytes | None = None) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 Cards = Sequence[tuple[str, HeaderValue, str]]
 
 
-def write_image_file(path: str | Path, primary: Cards, images: Sequence[tuple[Cards, NDArray[Any]]]) -> Path:
+class Extension(NamedTuple):
+    """Cards and pixels of an image extension."""
+
+    cards: list[tuple[str, HeaderValue, str]]
+    pixels: NDArray[Any]
+
+
+def write_image_file(path: str | Path, primary: Cards, images: Sequence[Extension]) -> Path:
     """Write a FITS file: empty primary, one image extension per chip; it appears whole or not at all.
 
     Parameters
@@ -31,8 +38,8 @@ def write_image_file(path: str | Path, primary: Cards, images: Sequence[tuple[Ca
         The file.
     primary : sequence of (keyword, value, comment)
         Cards of the primary header; structural keywords are added.
-    images : sequence of (cards, array)
-        Extensions; EXTNAME and EXTVER stand in their cards.
+    images : sequence of Extension
+        EXTNAME and EXTVER stand in their cards.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places, SkyPlaces, TangentPlaces
 from mizzle.model.arrays import locked
 from mizzle.model.lookup import LookupTables
 from mizzle.model.values import Value
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-def project(ra: FloatArray, dec: FloatArray, center: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+def project(ra: FloatArray, dec: FloatArray, center: tuple[float, float]) -> TangentPlaces:
     """Project the sky onto the plane tangent at `center` (gnomonic, TAN).
 
     Parameters
@@ -50,17 +51,17 @@ def project(ra: FloatArray, dec: FloatArray, center: tuple[float, float]) -> tup
     along = np.where(along > 0, along, np.nan)
     xi = np.cos(delta) * np.sin(alpha) / along
     eta = (cos0 * np.sin(delta) - sin0 * np.cos(delta) * np.cos(alpha)) / along
-    return np.rad2deg(xi), np.rad2deg(eta)
+    return TangentPlaces(np.rad2deg(xi), np.rad2deg(eta))
 
 
-def deproject(xi: FloatArray, eta: FloatArray, center: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+def deproject(xi: FloatArray, eta: FloatArray, center: tuple[float, float]) -> SkyPlaces:
     """Invert `project`: plane coordinates [deg] to sky positions [deg], ``0 <= ra < 360``."""
     x, y = np.deg2rad(xi), np.deg2rad(eta)
     sin0, cos0 = np.sin(np.deg2rad(center[1])), np.cos(np.deg2rad(center[1]))
     denominator = cos0 - y * sin0
     ra = center[0] + np.rad2deg(np.arctan2(x, denominator))
     dec = np.rad2deg(np.arctan2(sin0 + y * cos0, np.hypot(x, denominator)))
-    return np.mod(ra, 360.0), dec
+    return SkyPlaces(np.mod(ra, 360.0), dec)
 
 
 def _polynomial(coefficients: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
@@ -128,7 +129,7 @@ class ChipFrame(Value):
             object.__setattr__(self, key, locked(getattr(self, key), np.float64))
         super().__post_init__()
 
-    def pixel_to_plane(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def pixel_to_plane(self, x: Any, y: Any) -> TangentPlaces:
         """Map 0-based pixels to this frame's own tangent plane, ``xi`` east and ``eta`` north [deg]."""
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         edges = np.arange(self.row_edges.size) - 0.5
@@ -141,18 +142,18 @@ class ChipFrame(Value):
         if self.tables:
             dx, dy = self.tables.npol(x, y)
             p, q = p + dx, q + dy
-        return self.cd[0, 0] * p + self.cd[0, 1] * q, self.cd[1, 0] * p + self.cd[1, 1] * q
+        return TangentPlaces(self.cd[0, 0] * p + self.cd[0, 1] * q, self.cd[1, 0] * p + self.cd[1, 1] * q)
 
     def _column_shift(self, x: FloatArray) -> FloatArray | float:
         """Return the shift in y [pixel] of columns; 0 as a rule."""
         return np.interp(x, np.arange(self.columns.size), self.columns) if self.columns.size else 0.0
 
-    def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def pixel_to_sky(self, x: Any, y: Any) -> SkyPlaces:
         """Map 0-based pixels to right ascension and declination [deg]."""
         xi, eta = self.pixel_to_plane(x, y)
         return deproject(xi, eta, (float(self.crval[0]), float(self.crval[1])))
 
-    def sky_to_pixel(self, ra: Any, dec: Any, *, iterations: int = 12) -> tuple[FloatArray, FloatArray]:
+    def sky_to_pixel(self, ra: Any, dec: Any, *, iterations: int = 12) -> Places:
         """Invert `pixel_to_sky` by fixed-point iteration (the distortion is a few per cent at most)."""
         xi, eta = project(ra, dec, (float(self.crval[0]), float(self.crval[1])))
         inverse = np.linalg.inv(self.cd)
@@ -173,10 +174,14 @@ class ChipFrame(Value):
         if self.tables:
             x, y = self.tables.to_detector(x, y)
         edges = np.arange(self.row_edges.size) - 0.5
-        return x, np.interp(y, edges + self.row_edges, edges) + np.where(
-            y < edges[0] + self.row_edges[0],
-            y - edges[0] - self.row_edges[0],
-            np.where(y > edges[-1] + self.row_edges[-1], y - edges[-1] - self.row_edges[-1], 0.0),
+        return Places(
+            x,
+            np.interp(y, edges + self.row_edges, edges)
+            + np.where(
+                y < edges[0] + self.row_edges[0],
+                y - edges[0] - self.row_edges[0],
+                np.where(y > edges[-1] + self.row_edges[-1], y - edges[-1] - self.row_edges[-1], 0.0),
+            ),
         )
 
     def moved(
@@ -287,15 +292,15 @@ class Grid(Value):
         """The tangent point [deg]."""
         return float(self.crval[0]), float(self.crval[1])
 
-    def sky_to_pixel(self, ra: Any, dec: Any) -> tuple[FloatArray, FloatArray]:
+    def sky_to_pixel(self, ra: Any, dec: Any) -> Places:
         """Map sky positions [deg] to 0-based pixels."""
         xi, eta = project(ra, dec, self.center)
         inverse = np.linalg.inv(self.cd)
         x = inverse[0, 0] * xi + inverse[0, 1] * eta + self.crpix[0] - 1.0
         y = inverse[1, 0] * xi + inverse[1, 1] * eta + self.crpix[1] - 1.0
-        return x, y
+        return Places(x, y)
 
-    def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def pixel_to_sky(self, x: Any, y: Any) -> SkyPlaces:
         """Map 0-based pixels to right ascension and declination [deg]."""
         u = np.asarray(x, dtype=np.float64) + (1.0 - self.crpix[0])
         v = np.asarray(y, dtype=np.float64) + (1.0 - self.crpix[1])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Places
 from mizzle.model.arrays import locked
 from mizzle.model.values import Value
 
@@ -43,11 +43,11 @@ class LookupTable(Value):
         steps = np.arange(self.data.shape[1 - axis], dtype=np.float64) + (1.0 - self.crpix[axis])
         return steps * self.cdelt[axis] + (self.crval[axis] - 1.0)
 
-    def samples(self, axis: int) -> tuple[FloatArray, FloatArray]:
+    def samples(self, axis: int) -> TableSamples:
         """Return 0-based pixels and shifts along one axis of a table of one row (0) or one column (1)."""
         values = np.asarray(self.data, dtype=np.float64).ravel()
         steps = np.arange(values.size, dtype=np.float64) + (1.0 - self.crpix[axis])
-        return steps * self.cdelt[axis] + (self.crval[axis] - 1.0), values
+        return TableSamples(steps * self.cdelt[axis] + (self.crval[axis] - 1.0), values)
 
     def at(self, x: Any, y: Any) -> FloatArray:
         """Return the shift [pixel] at 0-based pixels."""
@@ -80,6 +80,13 @@ class LookupTable(Value):
         return node, steps - node
 
 
+class TableSamples(NamedTuple):
+    """Samples of a table along one axis: 0-based pixels, and the shift at each [pixel]."""
+
+    pixel: FloatArray
+    shift: FloatArray
+
+
 @dataclass(frozen=True, eq=False)
 class LookupTables(Value):
     """The lookup tables of a chip.
@@ -100,22 +107,22 @@ class LookupTables(Value):
     def __bool__(self) -> bool:
         return any(table is not None for table in (self.d2im_x, self.d2im_y, self.npol_x, self.npol_y))
 
-    def to_image(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def to_image(self, x: FloatArray, y: FloatArray) -> Places:
         """Return 0-based pixels after D2IM."""
-        return x + _shift(self.d2im_x, x, y), y + _shift(self.d2im_y, x, y)
+        return Places(x + _shift(self.d2im_x, x, y), y + _shift(self.d2im_y, x, y))
 
-    def to_detector(self, x: FloatArray, y: FloatArray, *, rounds: int = 4) -> tuple[FloatArray, FloatArray]:
+    def to_detector(self, x: FloatArray, y: FloatArray, *, rounds: int = 4) -> Places:
         """Invert `to_image`: the tables' slopes are 1e-3, and each round gains as much."""
         raw_x, raw_y = x, y
         if self.d2im_x is not None or self.d2im_y is not None:
             for _ in range(rounds):
                 dx, dy = _shift(self.d2im_x, raw_x, raw_y), _shift(self.d2im_y, raw_x, raw_y)
                 raw_x, raw_y = x - dx, y - dy
-        return raw_x, raw_y
+        return Places(raw_x, raw_y)
 
-    def npol(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray | float, FloatArray | float]:
+    def npol(self, x: FloatArray, y: FloatArray) -> Places:
         """Return the shifts that NPOL adds at image pixels (those that `to_image` returns)."""
-        return _shift(self.npol_x, x, y), _shift(self.npol_y, x, y)
+        return Places(np.asarray(_shift(self.npol_x, x, y)), np.asarray(_shift(self.npol_y, x, y)))
 
 
 def _shift(table: LookupTable | None, x: FloatArray, y: FloatArray) -> FloatArray | float:

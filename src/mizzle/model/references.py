@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.model.arrays import locked
 from mizzle.model.frame import FloatArray
 from mizzle.model.user_tables import SkyRegion
@@ -59,7 +60,7 @@ class SkyCatalog(Value):
     def __len__(self) -> int:
         return int(self.ra.size)
 
-    def at(self, epoch: float) -> tuple[FloatArray, FloatArray]:
+    def at(self, epoch: float) -> SkyPlaces:
         """Return right ascension and declination [deg] at `epoch` [Julian year].
 
         Linear motion on the tangent plane: good to a micro-arcsecond for motions of arcseconds.
@@ -67,7 +68,7 @@ class SkyCatalog(Value):
         years = epoch - self.epoch if np.isfinite(self.epoch) and np.isfinite(epoch) else 0.0
         dec = self.dec + self.pm_dec * years / 3.6e6
         ra = self.ra + self.pm_ra * years / 3.6e6 / np.cos(np.deg2rad(self.dec))
-        return np.mod(ra, 360.0), dec
+        return SkyPlaces(np.mod(ra, 360.0), dec)
 
 
 @dataclass(frozen=True, eq=False)

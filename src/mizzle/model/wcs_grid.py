@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places, SkyPlaces
 from mizzle.model.frame import Grid, project
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class WcsGrid(Grid):
             raise ValueError("the middle of the image is at no place of the sky")
         return cls(np.array(center), middle + 1.0, cd, shape, radesys, header)
 
-    def pixel_to_sky(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def pixel_to_sky(self, x: Any, y: Any) -> SkyPlaces:
         """Map 0-based pixels to right ascension and declination [deg]; NaN where there is no sky."""
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         with _one_at_a_time:
@@ -75,10 +76,10 @@ class WcsGrid(Grid):
             from astropy.coordinates import SkyCoord
 
             ours = SkyCoord(lng, lat, unit="deg", frame=self._other).icrs
-            return np.asarray(ours.ra.deg), np.asarray(ours.dec.deg)
-        return np.mod(lng, 360.0), lat
+            return SkyPlaces(np.asarray(ours.ra.deg), np.asarray(ours.dec.deg))
+        return SkyPlaces(np.mod(lng, 360.0), lat)
 
-    def sky_to_pixel(self, ra: Any, dec: Any) -> tuple[FloatArray, FloatArray]:
+    def sky_to_pixel(self, ra: Any, dec: Any) -> Places:
         """Map sky positions [deg] to 0-based pixels; NaN where the projection, or its distortion, has no answer."""
         lng, lat = np.broadcast_arrays(np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64))
         if self._other is not None:
@@ -90,7 +91,7 @@ class WcsGrid(Grid):
         world[:, self.wcs.wcs.lng], world[:, self.wcs.wcs.lat] = np.ravel(lng), np.ravel(lat)
         with _one_at_a_time:
             x, y = self._pixels(world).T
-        return x.reshape(np.shape(lng)), y.reshape(np.shape(lng))
+        return Places(x.reshape(np.shape(lng)), y.reshape(np.shape(lng)))
 
     def _pixels(self, world: FloatArray) -> FloatArray:
         """Turn pixels around; what does not converge is NaN."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,14 @@ FloatArray = NDArray[np.float64]
 OVERSAMPLING = 8
 #: The image is computed out to this [arcsec]; what light falls farther is folded back, a smooth 2-4 %.
 REACH = 0.8
+
+
+class StarPixels(NamedTuple):
+    """Shares of a star's light by pixel, and how they change as it moves right and up [1 / pixel]."""
+
+    shares: FloatArray
+    right: FloatArray
+    up: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +70,7 @@ class StarImage:
         """
         return self._read(dx, dy, radius, slopes=False)[0]
 
-    def pixels_and_slopes(
-        self, dx: FloatArray, dy: FloatArray, radius: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def pixels_and_slopes(self, dx: FloatArray, dy: FloatArray, radius: int) -> StarPixels:
         """Return what `pixels` returns, and how it changes as a star moves right and up [1 / pixel].
 
         Parameters
@@ -82,7 +89,7 @@ class StarImage:
             The window is wider than the image.
         """
         shares, right, up = self._read(dx, dy, radius, slopes=True)
-        return shares, right, up
+        return StarPixels(shares, right, up)
 
     def _read(self, dx: FloatArray, dy: FloatArray, radius: int, *, slopes: bool) -> list[FloatArray]:
         """Return the image, and its slopes where asked, around stars."""

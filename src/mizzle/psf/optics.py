@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,23 +64,37 @@ class Optics:
     defocus: float = 0.0
 
 
-def wavelengths(optics: Optics) -> tuple[FloatArray, FloatArray]:
+class Wavelengths(NamedTuple):
+    """Wavelengths [m] and the weight of each."""
+
+    value: FloatArray
+    weight: FloatArray
+
+
+class Pupil(NamedTuple):
+    """Transmission and defocus over the pupil, ``(n, n)`` each."""
+
+    transmission: FloatArray
+    defocus: FloatArray
+
+
+def wavelengths(optics: Optics) -> Wavelengths:
     """Return wavelengths over the band [m], and their weights: Gauss and Legendre's over a rectangle."""
     if optics.bandwidth <= 0.0:
-        return np.array([1e-10 * optics.pivot]), np.ones(1)
+        return Wavelengths(np.array([1e-10 * optics.pivot]), np.ones(1))
     nodes, weights = np.polynomial.legendre.leggauss(_WAVELENGTHS)
     # No more than to half the pivot, whatever a header says.
     half = min(math.sqrt(3.0) * optics.bandwidth, 0.5 * optics.pivot)
-    return 1e-10 * (optics.pivot + half * nodes), 0.5 * weights
+    return Wavelengths(1e-10 * (optics.pivot + half * nodes), 0.5 * weights)
 
 
-def pupil(optics: Optics) -> tuple[FloatArray, FloatArray]:
+def pupil(optics: Optics) -> Pupil:
     """Return transmission and defocus over the pupil, ``(n, n)``: the latter with mean 0 and rms 1 over the light."""
     return _pupil(optics.obscuration, optics.vane)
 
 
 @lru_cache(maxsize=16)
-def _pupil(obscuration: float, vane: float) -> tuple[FloatArray, FloatArray]:
+def _pupil(obscuration: float, vane: float) -> Pupil:
     """Return what `pupil` returns, locked: every focus and band of a camera looks through the same pupil."""
     side = _SAMPLES * _FINE
     fine = (2.0 * np.arange(side) + 1.0) / side - 1.0
@@ -95,7 +110,7 @@ def _pupil(obscuration: float, vane: float) -> tuple[FloatArray, FloatArray]:
     focus /= math.sqrt(np.average(focus**2, weights=light))
     for plane in (light, focus):
         plane.flags.writeable = False
-    return light, focus
+    return Pupil(light, focus)
 
 
 def autocorrelation(light: FloatArray, phase: FloatArray) -> FloatArray:

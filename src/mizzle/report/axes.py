@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.model.frame import Grid
 
 FloatArray = NDArray[np.float64]
@@ -109,7 +110,7 @@ def sky_axes(grid: Grid, *, wanted: float = 5.0) -> Axes:
     dec_step = _step(float(np.ptp(dec)), _DEC_STEPS, wanted)
     ra_ticks = _ticks(ra, ra_step)
     dec_ticks = _ticks(dec, dec_step)
-    lines = _lines(grid, ra_ticks, dec_ticks, field=(ra, dec))
+    lines = _lines(grid, ra_ticks, dec_ticks, field=SkyPlaces(ra, dec))
     upright = abs(np.ptp(ra[0]) * np.cos(np.deg2rad(grid.center[1]))) >= np.ptp(dec[0])
     named = {
         True: (ra, ra_ticks, ra_step, "right ascension"),
@@ -135,9 +136,7 @@ def _ticks(values: FloatArray, step: float) -> FloatArray:
     return np.arange(low, high + 0.5) * step
 
 
-def _lines(
-    grid: Grid, ra_ticks: FloatArray, dec_ticks: FloatArray, *, field: tuple[FloatArray, FloatArray]
-) -> tuple[FloatArray, ...]:
+def _lines(grid: Grid, ra_ticks: FloatArray, dec_ticks: FloatArray, *, field: SkyPlaces) -> tuple[FloatArray, ...]:
     """Return the curves of constant coordinate as pixels."""
     ra, dec = field
     path = np.linspace(0.0, 1.0, 33)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places, SkyPlaces
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.star_shape import star_shapes
@@ -126,15 +127,13 @@ def _residuals(
     return kept
 
 
-def _full_chip(
-    exposure: Exposure, chip: Chip, *, x: NDArray[Any], y: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _full_chip(exposure: Exposure, chip: Chip, *, x: NDArray[Any], y: NDArray[Any]) -> Places:
     """Return 0-based pixels of the full, unbinned chip for pixels of a binned chip or subarray."""
     binning = chip.binning
     whole = exposure.camera.is_whole(chip.shape, binning)  # its LTV, if any, belongs to the filter
     start = [0.0 if whole else float(chip.header.get(key, 0.0)) for key in ("LTV1", "LTV2")]
     full = [binning * (np.asarray(v, dtype=np.float64) - s + 0.5) - 0.5 for v, s in zip((x, y), start, strict=True)]
-    return full[0], full[1]
+    return Places(full[0], full[1])
 
 
 def _votes(alignment: Alignment) -> dict[str, dict[str, Any]]:
@@ -194,11 +193,11 @@ def _widths_and_shapes(
         mosaic = result.mosaics[band]
         stars = _good_stars(catalog, mosaic.grid.scale)
         cuts += _product_cuts(mosaic, catalog, stars)
-        ra, dec = (np.asarray(catalog.columns[k], dtype=np.float64)[stars] for k in ("ra", "dec"))
+        sky = SkyPlaces(*(np.asarray(catalog.columns[k], dtype=np.float64)[stars] for k in ("ra", "dec")))
         for exposure in result.exposures:
             if exposure.filter == band:
                 own = frames[exposure.root]
-                cuts += [_chip_cut(exposure, own[name], (ra, dec), result=result, name=name) for name in exposure.chips]
+                cuts += [_chip_cut(exposure, own[name], sky, result=result, name=name) for name in exposure.chips]
     found: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
     shapes = star_shapes(result)
     if not cuts:
@@ -235,7 +234,7 @@ def _product_cuts(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -> 
 def _chip_cut(
     exposure: Exposure,
     frame: ChipFrame,
-    sky: tuple[NDArray[np.float64], NDArray[np.float64]],
+    sky: SkyPlaces,
     *,
     result: Result,
     name: str,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import IndexPairs
 from mizzle.report import maps
 from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
@@ -254,7 +255,7 @@ def color_magnitude(catalogs: Mapping[str, Mapping[str, Any]], pivots: Mapping[s
     )
 
 
-def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -> tuple[NDArray[Any], NDArray[Any]]:
+def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -> IndexPairs:
     """Match two catalogs by position: mutual nearest neighbors within `reach` arcsec.
 
     Returns
@@ -291,4 +292,4 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
                 distance_b[rows[nearest]], best_b[rows[nearest]] = gap[nearest], k
     i = np.flatnonzero(best_a >= 0)
     i = i[best_b[best_a[i]] == i]
-    return i, best_a[i]
+    return IndexPairs(i, best_a[i])

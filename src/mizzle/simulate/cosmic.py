@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import TangentPlaces
 from mizzle.model.arrays import locked
 
 #: A pixel counts as hit above this deposit [electron], two read noises.
@@ -140,7 +141,7 @@ def _diffused(image: FloatArray) -> FloatArray:
 
 
 def satellite_trail(
-    plane: tuple[FloatArray, FloatArray], area: FloatArray, line: tuple[float, float, float], *, flux: float
+    plane: TangentPlaces, area: FloatArray, line: tuple[float, float, float], *, flux: float
 ) -> FloatArray:
     """Return the light of a satellite crossing the field.
 

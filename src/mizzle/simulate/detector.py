@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import ChipPlanes
 from mizzle.instrument.wfpc2 import CONVERTER_LIMIT, DARK_RATE, DQ_BITS
 from mizzle.simulate.defects import LEAST_LIT, Defects
 from mizzle.simulate.plan import Effects
@@ -52,7 +53,7 @@ def read_out(
     chip: ChipConditions,
     effects: Effects,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+) -> ChipPlanes:
     """Return what the archive would hold for `light`.
 
     Parameters
@@ -104,7 +105,7 @@ def read_out(
         counts -= defects.repaired * (chip.darktime / chip.gain)
     counts /= flat_field(area, defects.lit, effects)
     counts += chip.pedestal
-    return counts.astype(np.float32), dq
+    return ChipPlanes(counts.astype(np.float32), dq)
 
 
 def analog_noise(chip: ChipConditions, effects: Effects) -> float:

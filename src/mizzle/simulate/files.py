@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import stopping
+from mizzle.arrays import ChipPlanes
 from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, DARK_RATE, INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.io.atomic import prepare_folder, write_text
-from mizzle.io.simulated import write_arrays, write_image_file, write_table
+from mizzle.io.simulated import Extension, write_arrays, write_image_file, write_table
 from mizzle.model import Exposure
 from mizzle.simulate.headers import Card, changed, chip_cards, primary_cards, quality_chip, quality_primary
 from mizzle.simulate.truth import Truth, Visit
-
-#: Cards and pixels of one extension.
-Image = tuple[list[Card], NDArray[Any]]
 
 #: Plan, pointings and levels; and which exposures of the folder are simulated.
 TRUTH = "truth.json"
@@ -101,15 +99,14 @@ def claimed(folder: Path) -> list[str]:
     return [str(root) for roots in known if isinstance(roots, list | dict) for root in roots]
 
 
-def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], list[Image]]:
+def _science(exposure: Exposure, truth: Truth, index: int) -> tuple[list[Card], list[Extension]]:
     """Return the primary cards, and cards and pixels of each chip."""
     pointing = truth.exposures[exposure.root].pointing
-    images: list[Image] = []
+    images: list[Extension] = []
     for name, chip in exposure.chips.items():
-        sci, dq = chip.sci, chip.dq
-        images.append(
-            (chip_cards(name, truth.plan, pointing, index=index, photflam=chip.photflam, pixels=(sci, dq)), sci)
-        )
+        pixels = ChipPlanes(chip.sci, chip.dq)
+        cards = chip_cards(name, truth.plan, pointing, index=index, photflam=chip.photflam, pixels=pixels)
+        images.append(Extension(cards, pixels.sci))
     return primary_cards(truth.plan, pointing, index), images
 
 
@@ -117,7 +114,7 @@ def _write_pair(exposure: Exposure, truth: Truth, index: int, *, folder: Path) -
     """Write a c0m and its c1m; the science file last, so that it never stands without its quality file."""
     primary, science = _science(exposure, truth, index)
     pairs = zip(science, exposure.chips.values(), strict=True)
-    quality: list[Image] = [(quality_chip(cards, chip.dq), chip.dq) for (cards, _), chip in pairs]
+    quality: list[Extension] = [Extension(quality_chip(cards, chip.dq), chip.dq) for (cards, _), chip in pairs]
     write_image_file(folder / f"{exposure.root}_c1m.fits", quality_primary(primary), quality)
     return write_image_file(folder / f"{exposure.root}_c0m.fits", primary, science)
 
@@ -128,8 +125,8 @@ def _write_flt(exposure: Exposure, truth: Truth, index: int, *, folder: Path) ->
     name = f"{exposure.root}_flt.fits"
     images = list(science)
     for (cards, _), (chip_name, chip) in zip(science, exposure.chips.items(), strict=True):
-        images.append((changed(cards, EXTNAME="DQ"), chip.dq))
-        images.append((changed(cards, EXTNAME="ERR"), _error(exposure, chip_name, truth)))
+        images.append(Extension(changed(cards, EXTNAME="DQ"), chip.dq))
+        images.append(Extension(changed(cards, EXTNAME="ERR"), _error(exposure, chip_name, truth)))
     return write_image_file(folder / name, changed(primary, FILENAME=name, NEXTEND=len(images)), images)
 
 

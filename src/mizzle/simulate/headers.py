@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle._version import __version__
+from mizzle.arrays import ChipPlanes
 from mizzle.instrument.cte import background_2004, dolphin_2004
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS, ST_ZEROPOINT
 from mizzle.model import ChipFrame, HeaderValue
@@ -108,7 +109,7 @@ def chip_cards(
     *,
     index: int,
     photflam: float,
-    pixels: tuple[NDArray[Any], NDArray[Any]],
+    pixels: ChipPlanes,
 ) -> list[Card]:
     """Return the header of one chip.
 

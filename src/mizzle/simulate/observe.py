@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import ChipPlanes, Places, TangentPlaces
 from mizzle.errors import SettingsError
 from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
@@ -243,14 +243,17 @@ def _trail(job: _ChipJob, frame: ChipFrame, area: NDArray[np.float32]) -> FloatA
     y, x = np.indices(frame.shape, dtype=np.float64)
     xi, eta = project(*frame.pixel_to_sky(x, y), (job.pointing.ra, job.pointing.dec))
     return satellite_trail(
-        (3600.0 * xi, 3600.0 * eta), area.astype(np.float64) * reference_area(frame), line, flux=TRAIL_ELECTRONS
+        TangentPlaces(3600.0 * xi, 3600.0 * eta),
+        area.astype(np.float64) * reference_area(frame),
+        line,
+        flux=TRAIL_ELECTRONS,
     )
 
 
 def _chip(job: _ChipJob, sci: NDArray[np.float32], dq: NDArray[np.uint16]) -> Chip:
     """Return the chip as the reader would."""
     plan = job.scene.plan
-    cards = chip_cards(job.name, plan, job.pointing, index=job.index, photflam=job.photflam, pixels=(sci, dq))
+    cards = chip_cards(job.name, plan, job.pointing, index=job.index, photflam=job.photflam, pixels=ChipPlanes(sci, dq))
     pivot, width = PASSBANDS[plan.filter]
     header = as_mapping(cards)
     return Chip(

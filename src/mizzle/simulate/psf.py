@@ -126,9 +126,9 @@ def point_spread(
 def stamps(
     psf: PointSpread,
     center: Places,
-    scales: tuple[FloatArray, FloatArray],
+    scales: Places,
     *,
-    edges: tuple[FloatArray, FloatArray],
+    edges: Places,
 ) -> FloatArray:
     """Integrate the function over rectangles around stars.
 

@@ -123,7 +123,10 @@ def add_stars(
         around_x = np.asarray(first_x[part, None] - size + steps - 0.5, dtype=np.float64)
         around_y = edges_y[first_y[part, None] + steps]
         pieces = stamps(
-            psf, Places(x[part], shifted[part]), (scales[part, 0], scales[part, 1]), edges=(around_x, around_y)
+            psf,
+            Places(x[part], shifted[part]),
+            Places(scales[part, 0], scales[part, 1]),
+            edges=Places(around_x, around_y),
         )
         pieces *= charge[part, None, None]
         for piece, x0, y0 in zip(pieces, first_x[part], first_y[part], strict=True):

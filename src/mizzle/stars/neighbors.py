@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray
 
 
-def close_pairs(x: FloatArray, y: FloatArray, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+class ClosePairs(NamedTuple):
+    """Numbers of two points, and how far apart they are."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    distance: FloatArray
+
+
+def close_pairs(x: FloatArray, y: FloatArray, radius: float) -> ClosePairs:
     """Find all pairs of points closer than `radius`.
 
     Parameters
@@ -47,5 +57,5 @@ def close_pairs(x: FloatArray, y: FloatArray, radius: float) -> tuple[NDArray[np
         step += 1
     if not ones:
         empty = np.zeros(0, dtype=np.int64)
-        return empty, empty, np.zeros(0)
-    return np.concatenate(ones), np.concatenate(twos), np.concatenate(distances)
+        return ClosePairs(empty, empty, np.zeros(0))
+    return ClosePairs(np.concatenate(ones), np.concatenate(twos), np.concatenate(distances))

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from mizzle.arrays import FloatArray
 
 _FEWEST = 6  # values that make a ring's median
+
+
+class ProfileValues(NamedTuple):
+    """A profile at some distances, and its scatter there."""
+
+    value: FloatArray
+    scatter: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +37,11 @@ class RadialProfile:
     value: FloatArray
     scatter: FloatArray
 
-    def at(self, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def at(self, distance: FloatArray) -> ProfileValues:
         """Return value and scatter at `distance`; the ends go on level."""
-        return np.interp(distance, self.radius, self.value), np.interp(distance, self.radius, self.scatter)
+        return ProfileValues(
+            np.interp(distance, self.radius, self.value), np.interp(distance, self.radius, self.scatter)
+        )
 
 
 def radial_profile(

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import PixelIndices
+
 Image = NDArray[np.float32]
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -20,7 +22,7 @@ WING_SIGMA, USUAL = 4.0, (0.4, 1.6)
 DARK = 0.05
 
 
-def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: int) -> tuple[Indices, Indices]:
+def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: int) -> PixelIndices:
     """Return rows and columns of the brightest pixels that none of their good neighbors outshines, far from the edge.
 
     Parameters
@@ -39,7 +41,7 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
     edge = math.ceil(AROUND[1] / scale)
     inner = np.s_[edge : image.shape[0] - edge, edge : image.shape[1] - edge]
     if min(image.shape) < 2 * edge + 3:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+        return PixelIndices(np.zeros(0, np.intp), np.zeros(0, np.intp))
     clean = np.where(bad, np.float32(-np.inf), image)
     level = float(np.median(image[inner][::8]))
     row, column = np.nonzero(clean[inner] > level + least)
@@ -50,7 +52,7 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
         for dx in (-1, 0, 1):
             top &= value >= clean[row + dy, column + dx]
     order = np.argsort(-value[top], kind="stable")[:most]
-    return row[top][order], column[top][order]
+    return PixelIndices(row[top][order], column[top][order])
 
 
 def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale: float) -> Mask:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import PixelIndices
 from mizzle.instrument.dq import bad_mask
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
@@ -148,7 +149,7 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
     real = have_wings(chip.sci, bad, row=row, column=column, scale=chip.frame.scale)
     floor = noise.floor + max(sky, 0.0) * noise.gain
     electrons = np.where(bad, np.float32(sky), chip.sci) * np.float32(noise.gain)
-    winged = _stamps(electrons, bad, (row[real], column[real]), floor=floor, winged=True)
+    winged = _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=True)
     if len(winged.light) >= FEWEST:
         return winged
     pixels = PeakPixels(electrons, bad, noise.floor)
@@ -157,12 +158,10 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
     dark = typical_sky(pixels)
     explained = explain_peaks(pixels, bad, peaks, templates=templates, doubt=LENIENT[1], limit=EXPLAINED, darkest=dark)
     real = explained.misfit < EXPLAINED
-    return _stamps(electrons, bad, (row[real], column[real]), floor=floor, winged=False)
+    return _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=False)
 
 
-def _stamps(
-    electrons: Image, bad: Mask, where: tuple[NDArray[np.intp], NDArray[np.intp]], *, floor: float, winged: bool
-) -> Stamps:
+def _stamps(electrons: Image, bad: Mask, where: PixelIndices, *, floor: float, winged: bool) -> Stamps:
     """Cut stars out, the brightest of them, where every pixel is known and none is brighter than the middle."""
     steps = np.arange(-HALF, HALF + 1)
     row, column = where

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.model import ChipFrame, Exposure, Grid
 
 FloatArray = NDArray[np.float64]
 
 
-def corners(frames: Sequence[ChipFrame]) -> tuple[FloatArray, FloatArray]:
+def corners(frames: Sequence[ChipFrame]) -> SkyPlaces:
     """Return the sky [deg] of the centers of the corner pixels of all chips."""
     ra, dec = [], []
     for frame in frames:
@@ -26,7 +27,7 @@ def corners(frames: Sequence[ChipFrame]) -> tuple[FloatArray, FloatArray]:
         found = frame.pixel_to_sky(np.array([0.0, 0.0, nx - 1.0, nx - 1.0]), np.array([0.0, ny - 1.0, ny - 1.0, 0.0]))
         ra.append(found[0])
         dec.append(found[1])
-    return np.concatenate(ra), np.concatenate(dec)
+    return SkyPlaces(np.concatenate(ra), np.concatenate(dec))
 
 
 def middle(ra: FloatArray, dec: FloatArray) -> tuple[float, float]:

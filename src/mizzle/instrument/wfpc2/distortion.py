@@ -10,11 +10,12 @@ import datetime
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.errors import InputError
 from mizzle.geometry.rows import row_edges
 from mizzle.instrument.tables import DistortionTables
@@ -23,6 +24,13 @@ from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 FloatArray = NDArray[np.float64]
 AreaMode = Literal["exact", "incumbent"]
 OfftabEnd = Literal["hold", "extrapolate"]
+
+
+class SipCoefficients(NamedTuple):
+    """SIP coefficients, indexed ``[power of u, power of v]``."""
+
+    a: FloatArray
+    b: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +63,16 @@ class ChipModel:
     v3: float
     theta: float
 
-    def apply(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def apply(self, x: FloatArray, y: FloatArray) -> Places:
         """Return the undistorted offset from the reference pixel [pixel] of 1-based ``(x, y)``."""
         u, v = np.asarray(x, dtype=np.float64) - self.xref, np.asarray(y, dtype=np.float64) - self.yref
         order = self.cx.shape[0] - 1
         terms = [(n, m, u**m * v ** (n - m)) for n in range(1, order + 1) for m in range(n + 1)]
         total_x = sum((self.cx[n, m] * term for n, m, term in terms), np.zeros_like(u))
         total_y = sum((self.cy[n, m] * term for n, m, term in terms), np.zeros_like(u))
-        return total_x, total_y
+        return Places(total_x, total_y)
 
-    def sip(self) -> tuple[FloatArray, FloatArray]:
+    def sip(self) -> SipCoefficients:
         """Return SIP coefficients ``(a, b)``, indexed ``[power of u, power of v]``.
 
         The linear part stays in the CD matrix; what is left is multiplied by its inverse.
@@ -75,7 +83,7 @@ class ChipModel:
         for n in range(2, order + 1):
             for m in range(n + 1):
                 a[m, n - m], b[m, n - m] = inverse @ np.array([self.cx[n, m], self.cy[n, m]])
-        return a, b
+        return SipCoefficients(a, b)
 
 
 def clean_filter(name: object) -> str:

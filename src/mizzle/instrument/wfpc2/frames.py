@@ -22,6 +22,7 @@ from mizzle.geometry.header import (
     number,
     rows_from_lookup,
 )
+from mizzle.geometry.rows import RowTerm
 from mizzle.instrument.tables import DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, CHIP_SIDE
 from mizzle.instrument.wfpc2.distortion import (
@@ -57,7 +58,7 @@ class _Site:
     ltv: tuple[float, float] = (0.0, 0.0)
 
 
-def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, *, mode: str) -> tuple[FloatArray, FloatArray]:
+def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, *, mode: str) -> RowTerm:
     """Return the row term of a chip as stored: shifts at row edges, and (incumbent only) shifts of columns.
 
     A binned row ``j`` covers the full rows ``2j`` and ``2j + 1``, so its edges are every second edge of the
@@ -73,13 +74,13 @@ def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, *, mode: str)
     """
     ny, nx = site.shape
     if mode == "off" or (mode == "incumbent" and chip != "PC"):
-        return np.zeros(ny + 1), np.zeros(0)
+        return RowTerm(np.zeros(ny + 1), np.zeros(0))
     full = full_frame_rows(tables.row_shift, CHIP_NUMBERS[chip])
     if mode == "incumbent":
         centers = np.asarray(tables.row_shift.get(CHIP_NUMBERS[chip], np.zeros(CHIP_SIDE)))
-        return np.zeros(ny + 1), np.interp(np.arange(nx) - site.ltv[0], np.arange(centers.size), centers)
+        return RowTerm(np.zeros(ny + 1), np.interp(np.arange(nx) - site.ltv[0], np.arange(centers.size), centers))
     positions = (np.arange(ny + 1) - site.ltv[1]) * site.binning
-    return np.interp(positions, np.arange(full.size), full) / site.binning, np.zeros(0)
+    return RowTerm(np.interp(positions, np.arange(full.size), full) / site.binning, np.zeros(0))
 
 
 def _frame(
@@ -88,7 +89,7 @@ def _frame(
     site: _Site,
     *,
     factor: float,
-    rows: tuple[FloatArray, FloatArray],
+    rows: RowTerm,
     name: str,
 ) -> ChipFrame:
     """Assemble the frame of one chip."""
@@ -287,14 +288,14 @@ class _Trusted:
             notes.append(f"{chip}: WCS {frame.name} has no distortion polynomial; up to 3.7 pixels are missed")
         return frame, [*notes, *([note] if note else [])]
 
-    def _rows(self, chip: str, table: LookupTable | None, site: _Site) -> tuple[tuple[FloatArray, FloatArray], str]:
+    def _rows(self, chip: str, table: LookupTable | None, site: _Site) -> tuple[RowTerm, str]:
         """Choose the row term: the input's own table where it has one along y, else the model's."""
         mode = self.settings.row_term
         ours = rows_of_chip(self.tables, chip, site, mode=mode)
         if table is None or mode == "off":
             return ours, ""
         theirs = rows_from_lookup(table, site.shape, chip)
-        if mode == "on" and theirs[1].size:
+        if mode == "on" and theirs.columns.size:
             return ours, f"{chip}: the header's row table runs along x; the model's, along y, replaces it"
         return theirs, ""
 

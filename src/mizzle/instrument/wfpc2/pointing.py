@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.errors import InputError
 from mizzle.geometry.header import number
 from mizzle.geometry.keywords import DEFAULT_RADESYS
@@ -24,6 +25,13 @@ Header = Mapping[str, Any]
 LARGEST_ABERRATION = 2e-4
 
 
+class LinearWcs(NamedTuple):
+    """CRVAL [deg] and CD [deg / pixel] of a chip."""
+
+    crval: FloatArray
+    cd: FloatArray
+
+
 @dataclass(frozen=True)
 class Plane:
     """The tangent plane all chips are placed on; offsets are pixels of the reference chip's scale."""
@@ -32,11 +40,11 @@ class Plane:
     cd: FloatArray
     model: ChipModel
 
-    def sky(self, offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def sky(self, offsets: FloatArray) -> SkyPlaces:
         """Return right ascension *relative to the center* and declination [deg] of ``(n, 2)`` offsets."""
         xi, eta = (offsets @ self.cd.T).T
         ra, dec = deproject(xi, eta, (0.0, self.center[1]))
-        return np.where(ra > 180.0, ra - 360.0, ra), dec
+        return SkyPlaces(np.where(ra > 180.0, ra - 360.0, ra), dec)
 
 
 def roll_at(pa_v3: float, dec: float, *, v2: float, v3: float) -> float:
@@ -69,7 +77,7 @@ def reference_plane(center: tuple[float, float], pa_v3: float, roll_dec: float, 
     return Plane(center, cd, model)
 
 
-def place_chip(plane: Plane, model: ChipModel) -> tuple[FloatArray, FloatArray]:
+def place_chip(plane: Plane, model: ChipModel) -> LinearWcs:
     """Return CRVAL [deg] and CD [deg / pixel] of one chip on the plane."""
     ref = plane.model
     dv2, dv3 = model.v2 - ref.v2, model.v3 - ref.v3
@@ -85,15 +93,15 @@ def place_chip(plane: Plane, model: ChipModel) -> tuple[FloatArray, FloatArray]:
     if abs(dec[0]) < 84.0:
         # Differences of coordinates, as the archive's pipeline has them: 2e-7 tan(dec) from the exact value.
         d_ra = (ra[1:] - ra[0]) * math.cos(math.radians(dec[0]))
-        return crval, np.array([d_ra, dec[1:] - dec[0]])
-    return crval, np.array(project(ra[1:], dec[1:], (float(ra[0]), float(dec[0]))))
+        return LinearWcs(crval, np.array([d_ra, dec[1:] - dec[0]]))
+    return LinearWcs(crval, np.array(project(ra[1:], dec[1:], (float(ra[0]), float(dec[0])))))
 
 
-def aberrate(crval: FloatArray, cd: FloatArray, factor: float, *, center: tuple[float, float]) -> tuple[Any, Any]:
+def aberrate(crval: FloatArray, cd: FloatArray, factor: float, *, center: tuple[float, float]) -> LinearWcs:
     """Scale positions about `center` and the CD matrix by the velocity-aberration factor."""
     d_ra = (crval[0] - center[0] + 180.0) % 360.0 - 180.0
     moved = [(center[0] + factor * d_ra) % 360.0, center[1] + factor * (crval[1] - center[1])]
-    return np.array(moved), cd * factor
+    return LinearWcs(np.array(moved), cd * factor)
 
 
 def pointing_of(

@@ -16,7 +16,7 @@ from mizzle.arrays import Image, Marks, Mask
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
 from mizzle.kernel.compare import numpy_twin
-from mizzle.kernel.compare.types import CompareOptions, RayMarks, RayThresholds, ReferenceImage
+from mizzle.kernel.compare.types import CompareOptions, RayMarks, RayThresholds, ReferenceImage, ReferenceMarks
 from mizzle.kernel.maps.types import ChipMap
 from mizzle.kernel.pixels import grow
 from mizzle.kernel.read import as_image, check_interp, read_places
@@ -106,7 +106,7 @@ def reading_bounds(image: Image, interp: str, rows: slice, out: NDArray[np.uint3
 
 def compare_chip(
     sci: Image, bad: Mask, reference: ReferenceImage, where: ChipMap, thresholds: RayThresholds, options: CompareOptions
-) -> tuple[RayMarks, Mask]:
+) -> ReferenceMarks:
     """Flag the pixels of a chip that stand above what a reference lets expect.
 
     Parameters
@@ -143,7 +143,7 @@ def compare_chip(
         skip, known, expected = _some_read(
             library, np.ascontiguousarray(sci), bad, reference, where, thresholds, options
         )
-    return flag_rays(sci, skip, expected, thresholds), known
+    return ReferenceMarks(flag_rays(sci, skip, expected, thresholds), known)
 
 
 def _all_read(bad: Mask, reference: ReferenceImage, where: ChipMap, options: CompareOptions) -> Read:

@@ -79,6 +79,13 @@ class RayMarks(NamedTuple):
     light: Image
 
 
+class ReferenceMarks(NamedTuple):
+    """What a reference image lets flag, and the pixels of which it knows what to expect."""
+
+    marks: RayMarks
+    known: Mask
+
+
 @dataclass(frozen=True, eq=False)
 class ReferenceImage:
     """An image to compare chips with.

@@ -15,7 +15,7 @@ from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
 from mizzle.kernel.detect import numpy_twin
 from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
-from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection, SampledProfile
+from mizzle.kernel.detect.types import SOURCE_DTYPE, Background, CellEdges, Detection, Excess, SampledProfile, StarPeaks
 from mizzle.kernel.pixels import all_finite
 
 #: Fits are made for this many times the sources wanted: what fails them is not a star.
@@ -33,9 +33,7 @@ def _flags(image: Image, mask: NDArray[Any], saturated: NDArray[Any] | None) -> 
     return flags
 
 
-def background(
-    sci: NDArray[Any], mask: NDArray[Any], cell: int = 50, floor: float = 0.0
-) -> tuple[FloatArray, FloatArray]:
+def background(sci: NDArray[Any], mask: NDArray[Any], cell: int = 50, floor: float = 0.0) -> Background:
     """Measure sky level and noise on a mesh, from every second pixel in x and y.
 
     Parameters
@@ -59,10 +57,10 @@ def background(
     return _mesh(image, _flags(image, mask, None), cell, floor)
 
 
-def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> tuple[FloatArray, FloatArray]:
+def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> Background:
     """Measure the mesh; flagged pixels do not count."""
     ny, nx = image.shape
-    edges = (
+    edges = CellEdges(
         np.linspace(0, ny, max(1, round(ny / cell)) + 1).astype(np.int64),
         np.linspace(0, nx, max(1, round(nx / cell)) + 1).astype(np.int64),
     )
@@ -81,12 +79,12 @@ def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> tuple[Floa
         )
     usable = np.isfinite(level)
     if not usable.any():
-        return np.zeros(level.shape), np.full(level.shape, max(floor, 1.0))
+        return Background(np.zeros(level.shape), np.full(level.shape, max(floor, 1.0)))
     level[~usable], noise[~usable] = np.median(level[usable]), np.median(noise[usable])
-    return level, np.maximum(noise, max(floor, 1e-6))
+    return Background(level, np.maximum(noise, max(floor, 1e-6)))
 
 
-def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> tuple[Image, Image]:
+def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> Excess:
     """Return the image less its background, and the noise of every pixel."""
     library = native.library()
     if library is None:
@@ -98,10 +96,10 @@ def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray
         level.shape[0], level.shape[1], native.pointer(above), native.pointer(noise_image),
     )  # fmt: skip
     native.raise_on_status(status)
-    return above, noise_image
+    return Excess(above, noise_image)
 
 
-def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> tuple[NDArray[np.int64], FloatArray]:
+def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> StarPeaks:
     """Return the peaks that could be stars, and their matched-filter signal."""
     library = native.library()
     if library is None:
@@ -116,7 +114,7 @@ def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -
         radius, native.pointer(tilt), power, cross, detection.threshold, capacity,
         native.pointer(index), native.pointer(signal),
     )  # fmt: skip
-    return index[:found].copy(), signal[:found].copy()
+    return StarPeaks(index[:found].copy(), signal[:found].copy())
 
 
 def _fit(above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64], detection: Detection) -> FloatArray:

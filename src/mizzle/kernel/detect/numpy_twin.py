@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Image
 from mizzle.arrays import Marks as FlagArray
-from mizzle.kernel.detect.types import Detection, profile_stamps
+from mizzle.kernel.detect.types import Background, CellEdges, Detection, Excess, StarPeaks, profile_stamps
 
 #: Bits of the flags: a pixel that is bad, or saturated.
 BAD, FULL = 1, 2
@@ -23,9 +23,7 @@ FIT_COLUMNS = (
 ITERATIONS, SETTLED = 8, 1e-3
 
 
-def background(
-    sci: Image, flags: FlagArray, edges: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> tuple[FloatArray, FloatArray]:
+def background(sci: Image, flags: FlagArray, edges: CellEdges) -> Background:
     """Return level and noise of each cell, NaN where too few pixels are good; see `front.background`."""
     y_edges, x_edges = edges
     my, mx = y_edges.size - 1, x_edges.size - 1
@@ -41,7 +39,7 @@ def background(
                 continue
             level[j, i] = 0.5 * (float(ordered[(good - 1) // 2]) + float(ordered[good // 2]))
             noise[j, i] = level[j, i] - float(ordered[round(0.15866 * (good - 1))])
-    return level, noise
+    return Background(level, noise)
 
 
 def _interpolation(size: int, cells: int) -> FloatArray:
@@ -65,10 +63,10 @@ def spread(mesh: FloatArray, shape: tuple[int, int]) -> Image:
     return image
 
 
-def excess(sci: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> tuple[Image, Image]:
+def excess(sci: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> Excess:
     """Return the image less its background, 0 where bad, and the noise of every pixel."""
     above = np.where((flags & BAD) != 0, np.float32(0.0), sci - spread(level, sci.shape))
-    return above, spread(noise, sci.shape)
+    return Excess(above, spread(noise, sci.shape))
 
 
 def cut_out(image: NDArray[Any], index: NDArray[np.int64], radius: int) -> FloatArray:
@@ -96,7 +94,7 @@ def _local_maxima(above: Image, limit: Image, edge: int) -> NDArray[np.int64]:
     return index[keep].astype(np.int64)
 
 
-def peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> tuple[NDArray[np.int64], FloatArray]:
+def peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -> StarPeaks:
     """Return flat indices of peaks that could be stars, and their matched-filter signal [DN].
 
     A peak stands three times the noise above the background, its 3 x 3 center has no bad pixel, the filter sees at
@@ -116,10 +114,18 @@ def peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) ->
     signal = np.where(full, flat[index], signal)  # a filter without its center says nothing
     keep &= full | (signal * np.sqrt(power) > 0.5 * detection.threshold * sigma)
     keep &= full | (four > cross * flat[index] - 6.0 * sigma)
-    return index[keep], signal[keep]
+    return StarPeaks(index[keep], signal[keep])
 
 
-def matched_filter(detection: Detection) -> tuple[FloatArray, float, float]:
+class MatchedFilter(NamedTuple):
+    """The tilted profile, the sum of its square, and the least light of neighbors over the peak."""
+
+    profile: FloatArray
+    power: float
+    neighbors: float
+
+
+def matched_filter(detection: Detection) -> MatchedFilter:
     """Return the profile less its mean (blind to a constant), its square summed, and the least light of neighbors.
 
     The last is 0.6 of what the four neighbors of a centered star hold, over its brightest pixel; a star between
@@ -128,11 +134,8 @@ def matched_filter(detection: Detection) -> tuple[FloatArray, float, float]:
     stamp = profile_stamps(detection.profile, np.zeros(1), np.zeros(1))[0][0]
     radius = detection.profile.radius
     tilt = (stamp - stamp.mean()).ravel()
-    return (
-        tilt,
-        float((tilt * tilt).sum()),
-        float(0.6 * 4.0 * stamp[radius, radius + 1] / stamp[radius, radius]),
-    )
+    neighbors = float(0.6 * 4.0 * stamp[radius, radius + 1] / stamp[radius, radius])
+    return MatchedFilter(tilt, float((tilt * tilt).sum()), neighbors)
 
 
 def core_offsets(nx: int) -> NDArray[np.int64]:

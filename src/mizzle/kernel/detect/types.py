@@ -8,10 +8,12 @@ profile of another shape moves centroids with the pixel phase.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Image
 
 #: Columns of a list of sources: positions 0-based [pixel], fluxes [DN], 1-sigma errors, shape measures.
 SOURCE_DTYPE = np.dtype(
@@ -87,6 +89,34 @@ class SampledProfile:
         side = self.coefficients.shape[0]
         if self.coefficients.shape != (side, side) or side // 2 - 2 < (self.radius + FARTHEST) * self.oversampling:
             raise ValueError(f"image of {self.coefficients.shape} samples for a window of {self.radius} pixels")
+
+
+class CellEdges(NamedTuple):
+    """Edges of the cells of a mesh [pixel]."""
+
+    y: NDArray[np.int64]
+    x: NDArray[np.int64]
+
+
+class Background(NamedTuple):
+    """Level and noise of the sky in the cells of a mesh."""
+
+    level: FloatArray
+    noise: FloatArray
+
+
+class Excess(NamedTuple):
+    """An image less its background, and the noise of every pixel."""
+
+    above: Image
+    noise: Image
+
+
+class StarPeaks(NamedTuple):
+    """Flat indices of peaks, and their matched-filter signal [DN]."""
+
+    pixel: NDArray[np.int64]
+    signal: FloatArray
 
 
 @dataclass(frozen=True)
@@ -172,9 +202,15 @@ def _spline(t: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.stack(value, axis=1), np.stack(slope, axis=1)
 
 
-def _sampled_stamps(
-    profile: SampledProfile, dx: FloatArray, dy: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+class ProfileStamps(NamedTuple):
+    """A profile of unit flux in pixels, and its derivatives by the center's x and y."""
+
+    value: FloatArray
+    by_x: FloatArray
+    by_y: FloatArray
+
+
+def _sampled_stamps(profile: SampledProfile, dx: FloatArray, dy: FloatArray) -> ProfileStamps:
     """Return what `profile_stamps` does, of a sampled image."""
     middle, scale = profile.coefficients.shape[0] // 2, profile.oversampling
     steps = np.arange(-profile.radius, profile.radius + 1) * scale
@@ -191,16 +227,14 @@ def _sampled_stamps(
     def weighted(along_y: FloatArray, along_x: FloatArray) -> FloatArray:
         return np.asarray(np.einsum("njaib,na,nb->nji", near, along_y, along_x))
 
-    return (
+    return ProfileStamps(
         weighted(weights[0], weights[1]),
         -scale * weighted(weights[0], slopes[1]),
         -scale * weighted(slopes[0], weights[1]),
     )
 
 
-def profile_stamps(
-    profile: Profile | SampledProfile, dx: FloatArray, dy: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def profile_stamps(profile: Profile | SampledProfile, dx: FloatArray, dy: FloatArray) -> ProfileStamps:
     """Return the pixel-integrated profile of unit flux and its derivatives by the center.
 
     Parameters
@@ -226,4 +260,4 @@ def profile_stamps(
         value += share * iy[:, :, None] * ix[:, None, :]
         by_x += share * iy[:, :, None] * sx[:, None, :]
         by_y += share * sy[:, :, None] * ix[:, None, :]
-    return value, by_x, by_y
+    return ProfileStamps(value, by_x, by_y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,15 @@ from mizzle.kernel.drop.accumulator import Accumulator
 Context = NDArray[np.int32]
 
 
-def finish(acc: Accumulator, rows: tuple[int, int], images: tuple[Image, Image, Image], context: Context) -> None:
+class FinishedImages(NamedTuple):
+    """Images that sums are turned into: mean, error and weight."""
+
+    sci: Image
+    err: Image
+    wht: Image
+
+
+def finish(acc: Accumulator, rows: tuple[int, int], images: FinishedImages, context: Context) -> None:
     """Write the mean, its error, the weight and the context of some rows.
 
     Where the weight is not above 0 (a kernel with negative lobes can leave such), mean and error are NaN, weight and
@@ -50,7 +60,7 @@ def _check(acc: Accumulator) -> None:
         raise SettingsError("this accumulator lacks variance or context; make it with both")
 
 
-def _finish(acc: Accumulator, part: slice, images: tuple[Image, Image, Image], context: Context) -> None:
+def _finish(acc: Accumulator, part: slice, images: FinishedImages, context: Context) -> None:
     total, weight, variance = (acc.cells[part, :, lane] for lane in range(3))
     covered = weight > 0
     scale = 1.0 / np.where(covered, weight, 1.0)

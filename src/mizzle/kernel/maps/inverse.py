@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mizzle.arrays import FloatArray, Indices, Mask
+from mizzle.arrays import FloatArray, Indices, Mask, Places
 from mizzle.kernel.maps.types import ChipMap
 
 #: The linear map's error anywhere on a chip is less than this [pixel].
 BEND = 9.0
+
+
+class NearestPixels(NamedTuple):
+    """Column and row of the pixels nearest to places, and the number of each one's place."""
+
+    x: Indices
+    y: Indices
+    place: Indices
 
 
 class InverseMap:
@@ -33,12 +43,12 @@ class InverseMap:
         #: Chip pixels per grid pixel, likewise.
         self.back = np.linalg.inv(self.matrix)
 
-    def linear(self, gx: FloatArray, gy: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def linear(self, gx: FloatArray, gy: FloatArray) -> Places:
         """Return the chip's position of a place on the grid, but for the bend of its pixels (`BEND`)."""
         dx, dy = self._step(gx - self.place[0], gy - self.place[1])
-        return self.middle[0] + dx, self.middle[1] + dy
+        return Places(self.middle[0] + dx, self.middle[1] + dy)
 
-    def nearest_pixels(self, gx: FloatArray, gy: FloatArray) -> tuple[Indices, Indices, Indices]:
+    def nearest_pixels(self, gx: FloatArray, gy: FloatArray) -> NearestPixels:
         """Return ``(x, y)`` of the pixels nearest to places on the grid, and which of the places have one.
 
         Pixels on the edge of the chip do not count.
@@ -54,7 +64,7 @@ class InverseMap:
             x, y = x + dx, y + dy
         i, j = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
         inside = (i > 0) & (i < nx - 1) & (j > 0) & (j < ny - 1)
-        return i[inside], j[inside], near[inside]
+        return NearestPixels(i[inside], j[inside], near[inside])
 
     def covers(self, gx: FloatArray, gy: FloatArray) -> Mask:
         """Return whether the chip covers places on the grid, to within its bend."""

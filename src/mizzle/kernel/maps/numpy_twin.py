@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Places
 from mizzle.kernel.maps.types import AnyMap, ChipMap, StoredMap
 
 Block = tuple[slice, slice]
@@ -17,7 +17,7 @@ SIDE = 96
 """Side of the blocks of pixels handled at a time: their arrays fit the cache."""
 
 
-def stored_at(stored: StoredMap, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def stored_at(stored: StoredMap, x: FloatArray, y: FloatArray) -> Places:
     """Read a stored map at fractional places: bilinear, extended linearly beyond the outer pixels."""
     ny, nx = stored.shape
     i = np.clip(np.floor(x).astype(np.int64), 0, max(nx - 2, 0))
@@ -36,17 +36,17 @@ def stored_at(stored: StoredMap, x: FloatArray, y: FloatArray) -> tuple[FloatArr
         # A factor of 0 must hide a neighbor that is no number.
         value = corner + np.where(f != 0, f * right, 0) + np.where(g != 0, g * up, 0)
         result.append(value + np.where((f != 0) & (g != 0), f * g * twist, 0))
-    return result[0], result[1]
+    return Places(result[0], result[1])
 
 
-def points(where: AnyMap, block: Block, dx: float, dy: float) -> tuple[FloatArray, FloatArray]:
+def points(where: AnyMap, block: Block, dx: float, dy: float) -> Places:
     """Map the points ``(dx, dy)`` [pixel] off the centers of a block's pixels; two (rows, columns) arrays."""
     columns: FloatArray = np.arange(block[1].start, block[1].stop, dtype=np.float64) + dx
     rows = np.arange(block[0].start, block[0].stop)
     if isinstance(where, ChipMap):
         return where.lines(rows, 0.5 + dy, columns)
     if dx == 0 and dy == 0:
-        return where.values[block][..., 0], where.values[block][..., 1]
+        return Places(where.values[block][..., 0], where.values[block][..., 1])
     y, x = np.meshgrid(rows + dy, columns, indexing="ij")
     return stored_at(where, x, y)
 

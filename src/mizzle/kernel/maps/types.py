@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Places
 from mizzle.errors import DataError, SettingsError
 from mizzle.kernel.arguments import reals
 
@@ -60,7 +60,7 @@ class OffsetGrid:
         """Largest offset along an axis [output pixel]."""
         return float(np.abs(self.values).max())
 
-    def at(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def at(self, x: Any, y: Any) -> Places:
         """Return the offsets [output pixel] at 0-based pixels."""
         (i, f), (j, g) = (self._cell(np.asarray(p, dtype=np.float64), axis) for axis, p in enumerate((x, y)))
         offsets = []
@@ -69,7 +69,7 @@ class OffsetGrid:
             left = values[j, i] + g * (values[j + 1, i] - values[j, i])
             right = values[j, i + 1] + g * (values[j + 1, i + 1] - values[j, i + 1])
             offsets.append(np.asarray(left + f * (right - left), dtype=np.float64))
-        return offsets[0], offsets[1]
+        return Places(offsets[0], offsets[1])
 
     def _cell(self, pixel: FloatArray, axis: int) -> tuple[NDArray[np.intp], FloatArray]:
         """Return the node before each pixel, and the way from it to the pixel [step]."""
@@ -143,7 +143,7 @@ class ChipMap:
         low, high = self.row_edges[j], self.row_edges[j + 1]
         return np.asarray(j - 0.5 + fraction + low + fraction * (high - low), dtype=np.float64)
 
-    def at(self, x: Any, y_corrected: Any) -> tuple[FloatArray, FloatArray]:
+    def at(self, x: Any, y_corrected: Any) -> Places:
         """Map points given by column `x` and row-term-corrected row `y_corrected`."""
         ny, nx = self.shape
         u = (2.0 * np.asarray(x, dtype=np.float64) - (nx - 1)) / nx
@@ -153,15 +153,15 @@ class ChipMap:
         if self.offsets is not None:
             dx, dy = self.offsets.at(x, y_corrected)
             x_out, y_out = x_out + dx, y_out + dy
-        return np.asarray(x_out, dtype=np.float64), np.asarray(y_out, dtype=np.float64)
+        return Places(np.asarray(x_out, dtype=np.float64), np.asarray(y_out, dtype=np.float64))
 
-    def __call__(self, x: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    def __call__(self, x: Any, y: Any) -> Places:
         """Map 0-based pixel positions of the chip to 0-based positions of the output."""
         y = np.asarray(y, dtype=np.float64)
         edges = np.arange(self.row_edges.size) - 0.5
         return self.at(x, y + np.interp(y, edges, self.row_edges))
 
-    def lines(self, rows: Any, fraction: float, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def lines(self, rows: Any, fraction: float, columns: FloatArray) -> Places:
         """Map the points `columns` of the lines at `fraction` of each of `rows`: two (rows, columns) arrays."""
         ny, nx = self.shape
         y = self.row_position(rows, fraction)
@@ -173,7 +173,7 @@ class ChipMap:
         if self.offsets is not None:
             dx, dy = self.offsets.at(columns, y[:, None])
             x_out, y_out = x_out + dx, y_out + dy
-        return x_out, y_out
+        return Places(x_out, y_out)
 
     def moved_down(self, rows: int) -> ChipMap:
         """Return the map onto an output that begins `rows` rows later: the constant term of y carries it."""

@@ -15,7 +15,14 @@ from mizzle.arrays import FloatArray
 from mizzle.kernel import native
 from mizzle.kernel.maps.inverse import BEND
 from mizzle.kernel.predict import numpy_twin
-from mizzle.kernel.predict.types import ChipSampler, GridPlaces, NeighborSamples, RecordedPixels, Samples
+from mizzle.kernel.predict.types import (
+    ChipSampler,
+    GridPlaces,
+    NeighborSamples,
+    PredictedLight,
+    RecordedPixels,
+    Samples,
+)
 
 
 def sample_neighbors(pixels: RecordedPixels, places: GridPlaces, sampler: ChipSampler) -> NeighborSamples:
@@ -93,7 +100,7 @@ def nearest_samples(parts: Sequence[NeighborSamples], some: slice, most: int) ->
     return Samples(*tables)
 
 
-def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> tuple[FloatArray, FloatArray]:
+def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> PredictedLight:
     """Predict a smooth light's value at each place.
 
     The light is a Gaussian process of mean zero and covariance ``amplitude**2 exp(-d**2 / (2 length**2))``. A sample's
@@ -135,4 +142,4 @@ def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> tup
     mean, variance = np.empty(count), np.empty(count)
     *tables, bright, out, spread = map(native.pointer, (*given, mean, variance))
     native.raise_on_status(library.mz_predict(*tables, count, most, bright, length, out, spread, -1))
-    return mean, variance
+    return PredictedLight(mean, variance)

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from mizzle.arrays import FloatArray
-from mizzle.kernel.predict.types import ChipSampler, GridPlaces, NeighborSamples, RecordedPixels, Samples
+from mizzle.kernel.predict.types import (
+    ChipSampler,
+    GridPlaces,
+    NeighborSamples,
+    PredictedLight,
+    RecordedPixels,
+    Samples,
+)
 
 #: The noise of a sample is at least this share of the light's variance.
 LEAST = 1e-10
@@ -52,7 +59,7 @@ def nearest_samples(parts: Sequence[NeighborSamples], some: slice, most: int) ->
     return Samples(*tables)
 
 
-def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> tuple[FloatArray, FloatArray]:
+def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> PredictedLight:
     """Predict a smooth light's value at each place; see `front.predict_light`."""
     dx, dy, value, variance = samples
     power = amplitude[:, None] ** 2
@@ -70,4 +77,4 @@ def predict_light(samples: Samples, amplitude: FloatArray, length: float) -> tup
     solved = np.linalg.solve(matrix, np.stack([np.where(known, value, 0.0), share], axis=2))
     mean = (share * solved[:, :, 0]).sum(axis=1)
     left = 1.0 - (share * solved[:, :, 1]).sum(axis=1)
-    return mean, np.maximum(left, 0.0) * power[:, 0]
+    return PredictedLight(mean, np.maximum(left, 0.0) * power[:, 0])

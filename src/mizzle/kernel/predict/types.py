@@ -99,3 +99,10 @@ class NeighborSamples(NamedTuple):
 
     owner: NDArray[np.int64]
     samples: FloatArray
+
+
+class PredictedLight(NamedTuple):
+    """A smooth light's value at places, and the variance of that; ``(n,)`` each."""
+
+    mean: FloatArray
+    variance: FloatArray

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.io.camera_headers import CameraHeaders
 from mizzle.psf import StarImage
 
@@ -97,7 +98,7 @@ def starlight(
         cx, cy = np.rint(x[which]).astype(int), np.rint(y[which]).astype(int)
         stamps = (1.0 - halo) * rate[block, None, None] * image.pixels(x[which] - cx, y[which] - cy, radius)
         _add(light, stamps, cx=cx, cy=cy)
-    _add_halos(light, (x[near], y[near]), halo * rate, side=side)
+    _add_halos(light, Places(x[near], y[near]), halo * rate, side=side)
     return light
 
 
@@ -132,7 +133,7 @@ def _add(light: FloatArray, stamps: FloatArray, *, cx: NDArray[np.intp], cy: NDA
             light[y0:y1, x0:x1] += part
 
 
-def _add_halos(light: FloatArray, where: tuple[FloatArray, FloatArray], rate: FloatArray, *, side: FloatArray) -> None:
+def _add_halos(light: FloatArray, where: Places, rate: FloatArray, *, side: FloatArray) -> None:
     """Add the wide halo, to three times its scale: (1 + r^2 / s^2)^-3/2 / (2 pi s^2)."""
     for x, y, star, pixel in zip(*where, rate, side, strict=True):
         i, j, scale = round(x), round(y), HALO_SCALE / pixel
@@ -142,14 +143,14 @@ def _add_halos(light: FloatArray, where: tuple[FloatArray, FloatArray], rate: Fl
         _add(light, stamp[None], cx=np.array([i]), cy=np.array([j]))
 
 
-def _pixels(wcs: WCS, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _pixels(wcs: WCS, ra: FloatArray, dec: FloatArray) -> Places:
     """Return 0-based pixels of places on the sky; far outside the chip the distortion is not followed."""
     x, y = wcs.wcs_world2pix(ra, dec, 0)
     ny, nx = wcs.pixel_shape[::-1] if wcs.pixel_shape else (2100, 4200)
     near = (x > -300) & (x < nx + 300) & (y > -300) & (y < ny + 300)
     if near.any():
         x[near], y[near] = wcs.all_world2pix(ra[near], dec[near], 0, tolerance=1e-7, maxiter=60)
-    return x, y
+    return Places(x, y)
 
 
 def _areas(wcs: WCS, x: FloatArray, y: FloatArray) -> FloatArray:

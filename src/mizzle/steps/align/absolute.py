@@ -15,7 +15,7 @@ from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.match import Vote, close_pairs, vote
 from mizzle.steps.align.network import REACH, Group
 from mizzle.steps.align.solve import Problem, State
-from mizzle.steps.align.sources import SourceList
+from mizzle.steps.align.sources import MovingStars, SourceList
 
 _FWHM = 2.354820045
 
@@ -54,9 +54,7 @@ def reference_catalog(references: AlignReferences, settings: AlignSettings) -> S
     return None
 
 
-def catalog_list(
-    catalog: SkyCatalog, pivot: tuple[float, float], epoch: float, *, reach: float
-) -> tuple[SourceList, FloatArray]:
+def catalog_list(catalog: SkyCatalog, pivot: tuple[float, float], epoch: float, *, reach: float) -> MovingStars:
     """Project a catalog at `epoch` on the common plane, and drop what lies out of reach.
 
     Parameters
@@ -98,7 +96,7 @@ def catalog_list(
         epoch=epoch,
         center=np.zeros(2),
     )
-    return sources, motion
+    return MovingStars(sources, motion)
 
 
 def group_reach(lists: Sequence[SourceList], settings: AlignSettings) -> float:
@@ -152,7 +150,7 @@ def with_motions(
     lists: Sequence[SourceList],
     *,
     members: Sequence[int],
-    catalog: tuple[SourceList, FloatArray],
+    catalog: MovingStars,
     epoch: float,
 ) -> Problem:
     """Return the problem with the proper motions of catalog stars taken out of each exposure's detections.

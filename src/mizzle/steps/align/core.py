@@ -23,7 +23,7 @@ from mizzle.steps.align.match import Vote, rotation
 from mizzle.steps.align.motions import epoch_note, motion_verdict, star_scatter
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
 from mizzle.steps.align.solve import Problem, Solution, State, adjust, counted
-from mizzle.steps.align.sources import SourceList, common_pivot, find_all
+from mizzle.steps.align.sources import MovingStars, SourceList, common_pivot, find_all
 from mizzle.steps.align.verdicts import explain_failure, judge
 from mizzle.steps.align.without_stars import alone, from_table, on_target
 
@@ -200,7 +200,7 @@ def _detections(
     members: Sequence[int],
     epoch: float,
     *,
-    catalog: tuple[SourceList, FloatArray] | None,
+    catalog: MovingStars | None,
 ) -> Detections:
     """Put the sources of the exposures, then of the catalog, into one table."""
     keep = max(100, MAX_DETECTIONS // len(members))
@@ -353,16 +353,16 @@ def _on_catalog(
     reach = absolute.group_reach(lists, settings)
     for group in groups:
         epoch = float(np.mean([lists[m].epoch for m in sorted(group.members)]))
-        stars, motion = absolute.catalog_list(catalog, pivot, epoch, reach=reach)
-        found = absolute.vote_on_catalog(lists, group, stars, settings=settings)
+        moving = absolute.catalog_list(catalog, pivot, epoch, reach=reach)
+        found = absolute.vote_on_catalog(lists, group, moving.sources, settings=settings)
         if not trusted(found, settings):
             agree = "none" if found is None else f"{found.n} agree (chance of an accident {found.chance:.1e})"
-            note = f"no match with {catalog.name}: {len(stars)} entries near the field, {agree}"
+            note = f"no match with {catalog.name}: {len(moving.sources)} entries near the field, {agree}"
             for m in group.members:
                 entries[lists[m].root] = _failed(lists[m], pivot, note, chance=1.0 if found is None else found.chance)
             continue
         assert found is not None
-        part = _solve_on(lists, group, settings, catalog=(stars, motion), found=found, epoch=epoch)
+        part = _solve_on(lists, group, settings, catalog=moving, found=found, epoch=epoch)
         new_entries, new_tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
         entries.update(new_entries)
         tables.update(new_tables)
@@ -380,7 +380,7 @@ def _solve_on(
     group: Group,
     settings: AlignSettings,
     *,
-    catalog: tuple[SourceList, FloatArray],
+    catalog: MovingStars,
     found: Vote,
     epoch: float,
 ) -> _Part:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import IndexPairs
 from mizzle.model.frame import FloatArray
 
 #: Pairs of one search, all rolls together: a wide search is done on the brightest sources.
@@ -21,6 +22,13 @@ MAX_PAIRS = 5_000_000
 
 #: A fine mesh is tried up to this many cells from the center.
 FINE_CELLS = 400
+
+
+class Transform(NamedTuple):
+    """``b = matrix @ a + shift``."""
+
+    matrix: FloatArray
+    shift: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +65,10 @@ class Vote:
     histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     extent: float = 0.0
 
-    def transform(self) -> tuple[FloatArray, FloatArray]:
+    def transform(self) -> Transform:
         """Return ``(matrix, shift)``: ``b = matrix @ a + shift``."""
         matrix = rotation(self.roll)
-        return matrix, self.pivot - matrix @ self.pivot + self.offset
+        return Transform(matrix, self.pivot - matrix @ self.pivot + self.offset)
 
 
 def rotation(angle: float) -> FloatArray:
@@ -81,7 +89,7 @@ def poisson_tail(count: int, mean: float) -> float:
     return min(1.0, math.exp(max(log_term, -700.0)) / (1.0 - mean / (count + 1)))
 
 
-def close_pairs(a: FloatArray, b: FloatArray, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def close_pairs(a: FloatArray, b: FloatArray, radius: float) -> IndexPairs:
     """Return the indices of all pairs with both coordinates within `radius`.
 
     Parameters
@@ -100,7 +108,7 @@ def close_pairs(a: FloatArray, b: FloatArray, radius: float) -> tuple[NDArray[np
     start = np.repeat(low - np.concatenate([[0], np.cumsum(count)[:-1]]) if len(a) else low, count)
     second = order[np.arange(first.size) + start]
     near = np.abs(b[second, 0] - a[first, 0]) <= radius
-    return first[near].astype(np.int64), second[near].astype(np.int64)
+    return IndexPairs(first[near].astype(np.int64), second[near].astype(np.int64))
 
 
 def _unique_count(first: NDArray[np.int64], second: NDArray[np.int64]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -111,6 +112,14 @@ def _strength(found: Vote) -> tuple[float, float]:
     return (found.chance, -float(found.n))
 
 
+class _Branch(NamedTuple):
+    """An exposure tied to another, and what takes its positions there: ``matrix @ position + shift``."""
+
+    exposure: int
+    matrix: FloatArray
+    shift: FloatArray
+
+
 def build_groups(
     lists: Sequence[SourceList], votes: dict[tuple[int, int], Vote], settings: AlignSettings
 ) -> list[Group]:
@@ -120,7 +129,7 @@ def build_groups(
         key=lambda pair: (_strength(votes[pair]), pair),
     )
     owner = list(range(len(lists)))
-    branches: dict[int, list[tuple[int, FloatArray, FloatArray]]] = {i: [] for i in range(len(lists))}
+    branches: dict[int, list[_Branch]] = {i: [] for i in range(len(lists))}
     for i, j in good:
         if owner[i] == owner[j]:
             continue
@@ -128,14 +137,14 @@ def build_groups(
         owner = [low if o == high else o for o in owner]
         matrix, shift = votes[i, j].transform()  # from i to j
         inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-        branches[j].append((i, matrix, shift))
-        branches[i].append((j, inverse, -inverse @ shift))
+        branches[j].append(_Branch(i, matrix, shift))
+        branches[i].append(_Branch(j, inverse, -inverse @ shift))
     groups = [_climb(root, branches) for root in sorted(set(owner))]
     size = {group.members[0]: sum(len(lists[m]) for m in group.members) for group in groups}
     return sorted(groups, key=lambda g: (-len(g.members), -size[g.members[0]], g.members[0]))
 
 
-def _climb(root: int, branches: dict[int, list[tuple[int, FloatArray, FloatArray]]]) -> Group:
+def _climb(root: int, branches: dict[int, list[_Branch]]) -> Group:
     """Walk the tree from `root` and compose the transformations."""
     matrices, shifts = {root: np.eye(2)}, {root: np.zeros(2)}
     queue = [root]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import SkyPlaces
 from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect
 from mizzle.kernel.pixels import has_bits
@@ -71,6 +73,13 @@ class SourceList:
 
     def __len__(self) -> int:
         return len(self.position)
+
+
+class MovingStars(NamedTuple):
+    """Stars of a catalog on the common plane, and their proper motion ``(n, 2)`` [arcsec / year]."""
+
+    sources: SourceList
+    motion: FloatArray
 
 
 def chip_profile(view: ChipView, settings: Settings) -> Profile | SampledProfile:
@@ -171,13 +180,13 @@ def julian_year(exposure: Exposure) -> float:
     return 2000.0 + (0.5 * (exposure.mjd_start + exposure.mjd_end) - 51544.5) / 365.25
 
 
-def chip_centers(exposure: Exposure) -> tuple[FloatArray, FloatArray]:
+def chip_centers(exposure: Exposure) -> SkyPlaces:
     """Return right ascension and declination [deg] of the middle of each chip."""
     centers = [
         chip.frame.pixel_to_sky((chip.shape[1] - 1) / 2.0, (chip.shape[0] - 1) / 2.0)
         for chip in exposure.chips.values()
     ]
-    return np.array([float(c[0]) for c in centers]), np.array([float(c[1]) for c in centers])
+    return SkyPlaces(np.array([float(c[0]) for c in centers]), np.array([float(c[1]) for c in centers]))
 
 
 def common_pivot(exposures: Sequence[Exposure]) -> tuple[float, float]:

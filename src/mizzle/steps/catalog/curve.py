@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,8 +199,15 @@ def _excess(deviation: FloatArray, variance: FloatArray) -> float:
     return float(np.sqrt(guess))
 
 
+class GrowthAround(NamedTuple):
+    """Light of stars within a smaller and a larger circle, over that within one between."""
+
+    inner: FloatArray
+    outer: FloatArray
+
+
 def spread_loss(
-    steps: tuple[FloatArray, FloatArray],
+    steps: GrowthAround,
     radius: float,
     step: float,
     *,

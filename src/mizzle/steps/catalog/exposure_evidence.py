@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,8 +222,8 @@ def _measure_on_chip(
     mask, sci = view.hit(rays), chip.sci
     rayed = around.cut(mask)
     bits = around.cut(chip.dq)
-    refused = np.uint16(ALL_BITS & ~view.good)
-    bad = rayed | ((bits & refused) != 0) | ~around.inside
+    unusable = _Unusable(mask, chip.dq, np.uint16(ALL_BITS & ~view.good))
+    bad = unusable.within(around)
     full = view.camera.saturated
     clipped = np.any(bits & np.uint16(full), axis=(1, 2))
     if settings.dq.saturated_reach and not view.good & full:
@@ -255,9 +256,9 @@ def _measure_on_chip(
         core=core_seen,
         lost=_lost(
             one,
-            (index, x, y, stars.snr[index] > _WIDE_SNR),
-            (around, bad & core_seen[:, None, None]),
-            planes=(mask, chip.dq, refused),
+            _StarsOnChip(index, x, y, stars.snr[index] > _WIDE_SNR),
+            _Surroundings(around, bad & core_seen[:, None, None]),
+            unusable=unusable,
             jacobian=jacobian,
             scale=frame.scale,
         ),
@@ -281,24 +282,52 @@ def _measure_on_chip(
     )
 
 
+class _StarsOnChip(NamedTuple):
+    """Stars by their number in the list, where they lie on a chip [0-based pixel], and which are bright."""
+
+    number: NDArray[np.intp]
+    x: FloatArray
+    y: FloatArray
+    bright: NDArray[np.bool_]
+
+
+class _Surroundings(NamedTuple):
+    """Pixels around stars, and which of them the stars lost."""
+
+    window: Window
+    bad: NDArray[np.bool_]
+
+
+class _Unusable(NamedTuple):
+    """What makes pixels of a chip unusable: cosmic rays ``(ny, nx)``, and the bits of `dq` that are refused."""
+
+    rays: NDArray[np.bool_]
+    dq: NDArray[np.uint16]
+    refused: np.uint16
+
+    def within(self, window: Window) -> NDArray[np.bool_]:
+        """Return which pixels around stars are unusable, or off the chip."""
+        rayed, bits = window.cut(self.rays), window.cut(self.dq)
+        return np.asarray(rayed | ((bits & self.refused) != 0) | ~window.inside)
+
+
 def _lost(
     one: InputChip,
-    stars: tuple[NDArray[np.intp], FloatArray, FloatArray, NDArray[np.bool_]],
-    near: tuple[Window, NDArray[np.bool_]],
+    stars: _StarsOnChip,
+    near: _Surroundings,
     *,
-    planes: tuple[NDArray[np.bool_], NDArray[np.uint16], np.uint16],
+    unusable: _Unusable,
     jacobian: FloatArray,
     scale: float,
 ) -> tuple[LostPixels, ...]:
-    """List what stars (index, x, y, bright) lost: in the core; farther out, too, where bright ones lost a line."""
+    """List what stars lost: in the core; farther out, too, where bright ones lost a line."""
     index, x, y, bright = stars
     around, bad = near
-    mask, dq, refused = planes
     many = bright & (bad.sum(axis=(1, 2)) >= bad.shape[1])
     parts = [lost_pixels(one, index, around, bad=bad & ~many[:, None, None], jacobian=jacobian, scale=scale)]
     if many.any():
-        wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), shape=mask.shape)
-        lost = wide.cut(mask) | ((wide.cut(dq) & refused) != 0) | ~wide.inside
+        wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), shape=unusable.rays.shape)
+        lost = unusable.within(wide)
         parts.append(
             lost_pixels(
                 one, index[many], wide, bad=lost & (wide.distance * scale < WIDE_ARCSEC), jacobian=jacobian, scale=scale

@@ -24,7 +24,7 @@ from mizzle.model import (
 from mizzle.model.camera import Camera
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.stars.apertures import aperture_sums, ring_sky
-from mizzle.steps.catalog.curve import Growth, growth, sampling_scatter, spread_loss
+from mizzle.steps.catalog.curve import Growth, GrowthAround, growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, measure_per_exposure, members
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
 from mizzle.steps.catalog.lost_light import restore_lost_light
@@ -307,9 +307,9 @@ def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, *, brig
         aperture_sums(mosaic.sci, x, y, radius=radius / scale, mask=empty)
         for radius in (standard - _STEP, standard + _STEP)
     ]
-    low, high = ((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums)
+    growth = GrowthAround(*((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums))
     widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
-    return spread_loss((low, high), standard, _STEP, chip=chip[some], widths=widths, classes=camera.classes)
+    return spread_loss(growth, standard, _STEP, chip=chip[some], widths=widths, classes=camera.classes)
 
 
 def _columns(

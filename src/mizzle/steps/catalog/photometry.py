@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def photometry(
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = _sums(mosaic, (variance, empty), Places(x[part], y[part]), radius=radius, chip=chip[part])
+        sums = _sums(mosaic, _ErrorPlanes(variance, empty), Places(x[part], y[part]), radius=radius, chip=chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
@@ -172,16 +172,22 @@ def _ring_excess(
     return max(float(1.4826 * np.median(np.abs(pull - np.median(pull)))) ** 2, 1.0)
 
 
+class _ErrorPlanes(NamedTuple):
+    """Variance of a mosaic's pixels, and which of them hold nothing."""
+
+    variance: FloatArray
+    empty: NDArray[np.bool_]
+
+
 def _sums(
     mosaic: Mosaic,
-    planes: tuple[FloatArray, NDArray[np.bool_]],
+    planes: _ErrorPlanes,
     position: Places,
     *,
     radius: float,
     chip: NDArray[np.str_],
 ) -> dict[str, FloatArray]:
-    """Sum in apertures, each star with its chip's noise correlation; `planes` are variance and mask."""
-    variance, empty = planes
+    """Sum in apertures, each star with its chip's noise correlation."""
     x, y = position
     sums = {key: np.zeros(x.size) for key in ("flux", "variance", "area", "lost")}
     for name in np.unique(chip).tolist():
@@ -191,8 +197,8 @@ def _sums(
             x[mine],
             y[mine],
             radius=radius,
-            variance=variance,
-            mask=empty,
+            variance=planes.variance,
+            mask=planes.empty,
             correlation=mosaic.neighbor_correlation.get(name),
         )
         for key, values in sums.items():

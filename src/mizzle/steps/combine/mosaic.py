@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
-from mizzle.arrays import Image
 from mizzle.kernel.drop import fill_in, finish
 from mizzle.kernel.drop.accumulator import IN_CELL
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
+from mizzle.kernel.drop.finish import FinishedImages
 from mizzle.model import (
     Alignment,
     CosmicRays,
@@ -131,7 +131,7 @@ def _drizzled(
         sums = _window(inputs, (top, bottom), nx, loads=loads, settings=settings, runner=runner, whole=windows == 1)
         kept = by_plane if windows == 1 else np.empty((count, bottom - top, nx), np.int32)
         bands = _even(bottom - top, runner.workers)
-        _finish(sums, (sci[part], err[part], wht[part]), kept, bands=bands, runner=runner)
+        _finish(sums, FinishedImages(sci[part], err[part], wht[part]), kept, bands=bands, runner=runner)
         if windows > 1:
             by_plane[:, part] = kept
     for image in (sci, err, wht, context):
@@ -141,7 +141,7 @@ def _drizzled(
 
 def _finish(
     sums: kernel.Accumulator,
-    images: tuple[Image, Image, Image],
+    images: FinishedImages,
     context: NDArray[np.int32],
     *,
     bands: Sequence[tuple[int, int]],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import UsablePixels
 from mizzle.instrument.dq import bad_pixels
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
@@ -64,14 +64,14 @@ class ComparedChip:
         """Return the straight trails across the chip."""
         return find_trails(*self.pixels(), float(np.sqrt(self.view.noise.background(self.level))))
 
-    def pixels(self, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def pixels(self, allow: int = 0) -> UsablePixels:
         """Return signal [count] and bad pixels (bits `allow` pass); read from the file again where memory is short."""
-        return self.view.chip.sci, self.view.bad(allow)
+        return UsablePixels(self.view.chip.sci, self.view.bad(allow))
 
-    def rows(self, first: int, last: int, allow: int = 0) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def rows(self, first: int, last: int, allow: int = 0) -> UsablePixels:
         """Return signal [count] and bad pixels of rows ``first .. last - 1`` (bits `allow` pass)."""
         sci, dq = self.view.chip.pixels.rows(first, last)
-        return sci, bad_pixels(sci, dq, self.view.good | allow)
+        return UsablePixels(sci, bad_pixels(sci, dq, self.view.good | allow))
 
 
 def compared_chips(

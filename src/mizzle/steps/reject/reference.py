@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
+from mizzle.arrays import UsablePixels
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.kernel.compare import ReferenceImage, reading_bounds
@@ -240,9 +241,7 @@ def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     return multiply, compared.sky * multiply
 
 
-def _usable(
-    compared: ComparedChip, settings: RejectSettings, rows: slice | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _usable(compared: ComparedChip, settings: RejectSettings, rows: slice | None = None) -> UsablePixels:
     """Return signal [DN] and the pixels that must not enter the reference, of all rows or some.
 
     Saturated pixels may: without them a bright star's reference would be made of its faint phases only.
@@ -254,7 +253,7 @@ def _usable(
         bad = bad | (sci < low + compared.sky)
     if high is not None:
         bad = bad | (sci > high + compared.sky)
-    return sci, bad
+    return UsablePixels(sci, bad)
 
 
 def _source(chip: Placed, grid: Grid, top: int, *, rows: int, settings: RejectSettings) -> ChipSource | None:

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import IndexPairs
 from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_sharp, follow_rays
 from mizzle.psf import StarImage
 from mizzle.psf.light import HALF, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
@@ -90,7 +92,14 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
     return follow_rays(pixels.electrons, pixels.bad, _some(peaks, is_ray), spared, rule, track=track)
 
 
-def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) -> tuple[Mask, Mask]:
+class JudgedPeaks(NamedTuple):
+    """Which peaks are cosmic rays ``(n,)``, and the pixels of the others ``(ny, nx)``."""
+
+    is_ray: Mask
+    spared: Mask
+
+
+def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) -> JudgedPeaks:
     """Sort peaks into cosmic rays and light; a ray is hidden from its neighbors before they are judged by themselves.
 
     Returns
@@ -121,8 +130,8 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
     stars = ~is_ray
-    return is_ray, _spared(
-        pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])
+    return JudgedPeaks(
+        is_ray, _spared(pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars]))
     )
 
 
@@ -148,7 +157,7 @@ def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask
 
 def near_pairs(
     ys: NDArray[np.intp], xs: NDArray[np.intp], *, y: NDArray[np.intp], x: NDArray[np.intp], reach: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+) -> IndexPairs:
     """Return the numbers of pixels ``(y, x)``, and of pixels ``(ys, xs)`` within `reach` of them: all such pairs.
 
     No two pixels of one list are alike. Their numbers are looked up in a table; `scipy.spatial` takes longer to be
@@ -156,19 +165,19 @@ def near_pairs(
     """
     none = np.zeros(0, np.intp)
     if not ys.size or not y.size:
-        return none, none
+        return IndexPairs(none, none)
     room = math.floor(reach)
     # Whichever are fewer look around in a table of the others.
     if y.size > ys.size:
         other, one = near_pairs(y, x, y=ys, x=xs, reach=reach)
-        return one, other
+        return IndexPairs(one, other)
     table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.int32)
     table[ys + room, xs + room] = np.arange(ys.size)
     dy, dx = np.mgrid[-room : room + 1, -room : room + 1]
     steps = (dy * table.shape[1] + dx)[dy * dy + dx * dx <= reach * reach]
     found = table.ravel()[((y + room) * table.shape[1] + x + room)[:, None] + steps]
     one, step = np.nonzero(found >= 0)
-    return one, found[one, step].astype(np.intp)
+    return IndexPairs(one, found[one, step].astype(np.intp))
 
 
 def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, *, hidden: Mask) -> None:

@@ -28,6 +28,7 @@ from mizzle.kernel.predict import (
     ChipSampler,
     GridPlaces,
     NeighborSamples,
+    PredictedLight,
     RecordedPixels,
     nearest_samples,
     predict_light,
@@ -277,7 +278,7 @@ def _predict(
     masks: Sequence[NDArray[np.uint8]],
     units: Sequence[float],
     runner: Runner,
-) -> tuple[FloatArray, FloatArray]:
+) -> PredictedLight:
     """Return what the other exposures predict for each candidate [electron], and the variance of that."""
     count = 1 + max(compared.index for compared in chips)
     length = covariance_length(chips[0])
@@ -300,21 +301,21 @@ def _predict(
 
         parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in asked])
         mean[mine], variance[mine] = _predict_from(parts, some.amplitude * some.unit, length, runner=runner)
-    return mean / joined.unit, variance / joined.unit**2
+    return PredictedLight(mean / joined.unit, variance / joined.unit**2)
 
 
 def _predict_from(
     parts: Sequence[NeighborSamples], amplitude: FloatArray, length: float, *, runner: Runner
-) -> tuple[FloatArray, FloatArray]:
+) -> PredictedLight:
     """Predict each candidate's light from its nearest samples, in batches."""
 
-    def predict_batch(first: int) -> tuple[FloatArray, FloatArray]:
+    def predict_batch(first: int) -> PredictedLight:
         batch = slice(first, min(first + BATCH, amplitude.size))
         return predict_light(nearest_samples(parts, batch, NEAREST), amplitude[batch], length)
 
     answers = runner.map(predict_batch, range(0, amplitude.size, BATCH))
     mean, variance = (np.concatenate(column) for column in zip(*answers, strict=True))
-    return mean, variance
+    return PredictedLight(mean, variance)
 
 
 def _excess_scatter(excess: FloatArray, variance: FloatArray, step: FloatArray, *, which: Mask) -> float:

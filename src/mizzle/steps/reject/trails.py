@@ -9,6 +9,7 @@ light lies all along it, from one end of the chip to the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +144,7 @@ def _brightest(blocks: FloatArray, known: Mask, side: int) -> tuple[float, float
         rank = standing[top] * np.sqrt(count[top])
         if not (standing[top] >= MEAN and (best is None or rank > best[0])):
             continue
-        if _all_along(x, y, value, lines=(row == top, np.isin(row, top + BESIDE)), angle=angle):
+        if _all_along(x, y, value, lines=LinePixels(row == top, np.isin(row, top + BESIDE)), angle=angle):
             best = (float(rank), float(angle), top - reach)
     if best is None:
         return None
@@ -162,10 +163,15 @@ def _beside(mean: FloatArray) -> FloatArray:
     return np.asarray(np.maximum(*sides))
 
 
-def _all_along(
-    x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, *, lines: tuple[Mask, Mask], angle: float
-) -> bool:
-    """Return whether light lies in every part of a line (the first of `lines`), above that beside it (the second)."""
+class LinePixels(NamedTuple):
+    """Pixels on a line, and those beside it."""
+
+    on: Mask
+    beside: Mask
+
+
+def _all_along(x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, *, lines: LinePixels, angle: float) -> bool:
+    """Return whether light lies in every part of a line of `lines`, above that beside it."""
     on, beside = lines
     along = y * np.cos(angle) - x * np.sin(angle)
     first, span = float(along[on].min()), float(np.ptp(along[on]))

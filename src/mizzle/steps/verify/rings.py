@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import Chip
 from mizzle.stars.apertures import RingSky, SkyStatistic, ring_sky
 
@@ -21,7 +22,7 @@ _GRAIN = 0.0996  # arcsec: side of the blocks in which rings are measured
 _COVER = ((0.0, 0.4), (30.0, 0.8), (300.0, 1.2))
 
 
-def covered(where: tuple[FloatArray, FloatArray], rate: FloatArray, chip: Chip) -> NDArray[np.bool_]:
+def covered(where: Places, rate: FloatArray, chip: Chip) -> NDArray[np.bool_]:
     """Return the pixels that known stars cover.
 
     Parameters
@@ -58,7 +59,7 @@ def covered(where: tuple[FloatArray, FloatArray], rate: FloatArray, chip: Chip) 
 def ring_levels(
     sci: NDArray[np.float32],
     off: NDArray[np.bool_],
-    where: tuple[FloatArray, FloatArray],
+    where: Places,
     *,
     ring: tuple[float, float],
     scale: float,

@@ -123,7 +123,7 @@ def measure_stars(
 
     def cut(i: int) -> Stamps:
         (x, y), index = stars.places[i], chosen[i]
-        hidden = covered((x, y), stars.rate, views[i].chip)
+        hidden = covered(Places(x, y), stars.rate, views[i].chip)
         return cut_stamps(
             views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays=cosmic_rays, settings=settings
         )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
+from mizzle.arrays import Mask, Places
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import ChipFrame, CosmicRays
 from mizzle.model.camera import ChipClass
@@ -131,9 +132,15 @@ class Measured:
     crowd: FloatArray
 
 
-def lit_positions(
-    view: ChipView, ra: FloatArray, dec: FloatArray, *, margin_arcsec: float
-) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+class LitPlaces(NamedTuple):
+    """Places of stars on a chip [0-based pixel], and which of them lie in the light."""
+
+    x: FloatArray
+    y: FloatArray
+    lit: Mask
+
+
+def lit_positions(view: ChipView, ra: FloatArray, dec: FloatArray, *, margin_arcsec: float) -> LitPlaces:
     """Place stars on a chip, and tell which apertures lie in the light, clear of the shadow of the optics.
 
     Parameters
@@ -161,7 +168,7 @@ def lit_positions(
     if camera.lit_distance is not None and camera.is_whole((ny, nx), binning):  # subarrays have the DQ alone
         clear = (reach + margin_arcsec / frame.scale) * binning
         lit &= camera.lit_distance(view.name, (x + 0.5) * binning - 0.5, (y + 0.5) * binning - 0.5) > clear
-    return x, y, lit
+    return LitPlaces(x, y, lit)
 
 
 def cut_stamps(
@@ -195,7 +202,7 @@ def cut_stamps(
     radius = APERTURE_ARCSEC / scale
     half = int(np.ceil(radius + 0.5))
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    sky = ring_levels(sci, bad | covered, (x, y), ring=ring, scale=scale)
+    sky = ring_levels(sci, bad | covered, Places(x, y), ring=ring, scale=scale)
     column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
     step = np.arange(-half, half + 1)
     columns, rows = np.broadcast_arrays(
