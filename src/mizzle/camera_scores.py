@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel.pixels import grow
 from mizzle.model import Result
+from mizzle.model.camera import Camera
 from mizzle.scores import Score, at_least, at_most, near
 from mizzle.simulate.cameras import CameraVisit
+from mizzle.simulate.cameras.visit import CameraExposure, ChipExposure
 
 #: A catalog star is the true one this near [arcsec] that has no other within the second distance; bright ones count.
 _SAME, _ALONE, _SNR = 0.06, 1.5, 60.0
@@ -28,10 +34,10 @@ def score_camera_visit(result: Result, made: CameraVisit) -> list[Score]:
     Returns
     -------
     scores : list of Score
-        Positions, fluxes by chip, and cosmic rays.
+        Alignment, positions, fluxes by chip and by exposure, errors of pixels, and cosmic rays.
     """
     offset, ratio, chip = _matched(result, made)
-    scores = []
+    scores = _alignment(result, made)
     if len(ratio) >= 5:
         within = float(np.hypot(*offset.std(axis=0)) / np.sqrt(2.0))
         scores.append(
@@ -42,6 +48,11 @@ def score_camera_visit(result: Result, made: CameraVisit) -> list[Score]:
         for name in names if len(names) > 1 else []:
             mine = _median(ratio[chip == name] / np.median(ratio))
             scores.append(near(f"star flux, {name} over all chips", *mine, wanted=1.0, within=0.003, unit=""))
+    scores += _exposures(result, made)
+    for name, one in next(iter(result.errors.values())).chips.items() if result.errors else ():
+        error = one.ratio / math.sqrt(2.0 * max(one.n_pixels, 1))
+        words = f"scatter of blank sky over predicted, {name}"
+        scores.append(near(words, one.ratio, error, wanted=1.0, within=0.03, unit=""))
     if made.plan.rays and not made.plan.facts.rate:
         scores += _rays(result, made)
     return scores
@@ -51,6 +62,64 @@ def _median(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the median and its error."""
     spread = 1.4826 * float(np.median(np.abs(values - np.median(values))))
     return float(np.median(values)), 1.2533 * spread / np.sqrt(len(values))
+
+
+def _chips(made: CameraVisit, camera: Camera) -> Iterator[tuple[CameraExposure, ChipExposure, str]]:
+    """Yield each chip of each exposure with its name."""
+    for exposure in made.exposures:
+        for chip in exposure.chips:
+            number = made.headers.science_header(chip.version).get("CCDCHIP", 1)
+            yield exposure, chip, camera.chip_named(str(number)) or camera.reference
+
+
+def _alignment(result: Result, made: CameraVisit) -> list[Score]:
+    """Score the frames of exposures against each other: what all share is the error of the frame.
+
+    That is a shift and a turn, on the tangent plane about the middle of the field.
+    """
+    ny, nx = made.headers.shape
+    x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(0, nx - 1, 5), np.linspace(0, ny - 1, 5)))
+    middle = np.array([made.ra.mean(), made.dec.mean()])
+    scale = np.array([np.cos(np.deg2rad(middle[1])), 1.0])
+    by_root = {exposure.root: exposure for exposure in result.exposures}
+    places, misses = [], []
+    for exposure, chip, name in _chips(made, result.exposures[0].camera):
+        if chip.true is None or exposure.root not in by_root:
+            continue
+        seen = np.column_stack(result.alignment.frame(by_root[exposure.root], name).pixel_to_sky(x, y))
+        true = np.column_stack(made.headers.wcs(chip.version, chip.true).all_pix2world(x, y, 0))
+        places.append((true - middle) * scale)
+        misses.append(3.6e6 * (seen - true) * scale)
+    if len(made.exposures) < 2 or not places:
+        return []
+    place, miss = np.concatenate(places), np.concatenate(misses)
+    # A turn moves a point at right angles to where it stands.
+    turned = np.column_stack([-place[:, 1], place[:, 0]])
+    turned -= turned.mean(axis=0)
+    shift = miss.mean(axis=0)
+    turn = float((turned * (miss - shift)).sum() / (turned**2).sum())
+    left = miss - shift - turn * turned
+    freedom = 2 * (len(made.exposures) - 1)
+    rms = float(np.sqrt((left**2).mean())) * math.sqrt(len(made.exposures) / (len(made.exposures) - 1))
+    return [at_most("exposures to each other, rms by axis", rms, rms / math.sqrt(2 * freedom), limit=1.0, unit="mas")]
+
+
+def _exposures(result: Result, made: CameraVisit) -> list[Score]:
+    """Score each epoch's light of stars over the reference's, as the proof of the zeropoint has it."""
+    proof = next(iter(result.zeropoints.values()), None)
+    if proof is None or len(made.plan.epochs) < 2:
+        return []
+    epochs: dict[int, list[tuple[float, float]]] = {}
+    for number, exposure in enumerate(made.exposures):
+        one = proof.exposures.get(exposure.root)
+        if one is not None and one.n_pairs and one.error > 0:
+            epochs.setdefault(number % len(made.plan.epochs), []).append((one.ratio, one.error))
+    scores = []
+    for number, ratios in sorted(epochs.items()):
+        value, error = np.mean(ratios, axis=0) / np.array([1.0, np.sqrt(len(ratios))])
+        words = f"star flux, epoch {number + 1} over reference"
+        scores.append(near(words, float(value), float(error), wanted=1.0, within=0.003, unit=""))
+    return scores
 
 
 def _matched(result: Result, made: CameraVisit) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
@@ -73,20 +142,24 @@ def _matched(result: Result, made: CameraVisit) -> tuple[NDArray[np.float64], ND
 
 
 def _rays(result: Result, made: CameraVisit) -> list[Score]:
-    """Return the share of strong cosmic rays found, and of other good pixels flagged."""
-    hit = found = clean = flagged = 0
-    camera = result.exposures[0].camera
-    for exposure in made.exposures:
-        for chip in exposure.chips:
-            header = made.headers.science_header(chip.version)
-            name = camera.chip_named(str(header.get("CCDCHIP", 1))) or camera.reference
-            mask = result.cosmic_rays.mask(exposure.root, name, chip.rays.shape)
-            strong = chip.rays & (chip.sci - np.median(chip.sci) > _STRONG * np.median(chip.err)) & (chip.dq == 0)
-            hit, found = hit + int(strong.sum()), found + int((strong & mask).sum())
-            clean, flagged = clean + int((~chip.rays).sum()), flagged + int((mask & ~chip.rays).sum())
+    """Return the share of strong cosmic rays found, and of good pixels flagged that none came near: sky, and stars."""
+    hit = found = 0
+    clean, flagged = {True: 0, False: 0}, {True: 0, False: 0}
+    for exposure, chip, name in _chips(made, result.exposures[0].camera):
+        mask = result.cosmic_rays.mask(exposure.root, name, chip.rays.shape)
+        good = chip.dq == 0
+        strong = chip.rays & good & (chip.sci - np.median(chip.sci) > _STRONG * np.median(chip.err))
+        hit, found = hit + int(strong.sum()), found + int((strong & mask).sum())
+        far = good & ~grow(chip.rays, 1)
+        stars = np.zeros_like(far) if chip.stars is None else chip.stars
+        for kind in (True, False):
+            mine = far & (stars == kind)
+            clean[kind] += int(mine.sum())
+            flagged[kind] += int((mine & mask).sum())
     doubt = float(np.sqrt(found * (hit - found) / max(hit, 1) ** 3))
-    share, false = found / max(hit, 1), 100.0 * flagged / max(clean, 1)
-    return [
-        at_least("cosmic rays > 10 sigma found", 100.0 * share, 100.0 * doubt, limit=98.0, unit="%"),
-        at_most("other pixels flagged", false, false / np.sqrt(max(flagged, 1)), limit=0.3, unit="%"),
-    ]
+    share = 100.0 * found / max(hit, 1)
+    scores = [at_least("cosmic rays > 10 sigma found", share, 100.0 * doubt, limit=98.0, unit="%")]
+    for kind, words, most in ((False, "sky pixels flagged", 0.3), (True, "star pixels flagged", 0.2)):
+        lost = 100.0 * flagged[kind] / max(clean[kind], 1)
+        scores.append(at_most(words, lost, lost / np.sqrt(max(flagged[kind], 1)), limit=most, unit="%"))
+    return scores

@@ -15,6 +15,7 @@ from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.instrument.cameras import settings_for
 from mizzle.instrument.detectors import calibration_versions, find_detector
+from mizzle.instrument.wcs_states import wcs_states
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -304,9 +305,9 @@ def _findings(
     group: Sequence[Exposure], scales: FluxScales, sky: SkyLevels, *, rays: CosmicRays, runner: Runner
 ) -> tuple[Finding, ...]:
     """Return what the numbers of one filter say that a person should hear."""
-    # WFPC2's calibration has no table of zeropoints to mix: `equalize` judges its PHOTFLAM.
-    primaries = {exposure.root: exposure.header for exposure in group if find_detector(exposure.header)}
-    mixed = calibration_versions(primaries)
+    # WFPC2's calibration has no table of zeropoints to mix (`equalize` judges its PHOTFLAM), and its WCS is built anew.
+    archived = [exposure for exposure in group if find_detector(exposure.header)]
+    mixed = (*calibration_versions({one.root: one.header for one in archived}), *wcs_states(archived))
     return (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
 
 

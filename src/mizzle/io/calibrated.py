@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
-from mizzle.geometry.header import frame_from_header
+from mizzle.geometry.header import choose_wcs, frame_from_header
+from mizzle.geometry.keywords import wcs_names
 from mizzle.geometry.tables import TableArray, TablePlacement, has_tables, tables_from_header
 from mizzle.instrument.detectors import Calibration, ChipCalibration, read_calibration
 from mizzle.io.fitsfile import FitsFile
@@ -55,6 +56,8 @@ def read_calibrated(
     versions = sorted(version for name, version in units if name == "SCI")
     if not versions:
         raise InputError(f"{where}: no SCI image extension; a calibrated flt or flc has one per chip", file=where)
+    if any(name in ("WHT", "CTX") for name, _ in units):
+        raise InputError(f"{where}: a drizzled image; needed the exposures it was made of, flt or flc", file=where)
     found = read_calibration(primary, tuple(units["SCI", v].header for v in versions), where)
     chips = {
         one.name: _chip(science, camera, one, units=units, version=version, settings=settings, cache=cache)
@@ -206,6 +209,13 @@ def _frame(
         raise InputError(
             f"{unit.where}: its WCS has no distortion (CTYPE1 {str(header.get('CTYPE1', 'missing'))!r}); this is an old"
             " calibration; fetch the present version of the file from the archive",
+            file=unit.where,
+        )
+    key = choose_wcs(header, settings.wcsname, chip)
+    if not str(header[f"CTYPE1{key}"]).strip().upper().endswith("-SIP"):
+        raise InputError(
+            f"{unit.where}: WCS {settings.wcsname!r} is plain TAN, without distortion; set geometry.wcsname to one with"
+            f" it: {', '.join(name for name in wcs_names(header) if not name.startswith(key + ':'))}",
             file=unit.where,
         )
     tables = None

@@ -23,8 +23,12 @@ _MOST_BLOCKS = 2000
 _MOST_UNITS = 2000
 _STRIDE = BLOCK * 365
 _END = b"END".ljust(_CARD)
-#: Kinds of extension of the standard and of its registry.
-_EXTENSIONS = frozenset({"IMAGE", "TABLE", "BINTABLE", "A3DTABLE", "IUEIMAGE", "FOREIGN", "DUMP"})
+#: Kinds of extension of the standard and of its registry, and what the archive's files call their headerlets.
+_EXTENSIONS = frozenset({"IMAGE", "TABLE", "BINTABLE", "A3DTABLE", "IUEIMAGE", "FOREIGN", "DUMP"}) | {
+    "NONSTANDARD",
+    "HDRLET",
+    "FITS",
+}
 _TEXT = bytes(range(32, 127))
 #: What the sizes of a unit are made of.
 _SIZES = frozenset(

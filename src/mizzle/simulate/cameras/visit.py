@@ -18,6 +18,8 @@ FloatArray = NDArray[np.float64]
 
 #: Bit of the data quality for a full well, the same for these cameras.
 SATURATED = 256
+#: A pixel belongs to a star where the star's light is so many times the noise of all else.
+STAR_SIGMA = 3.0
 #: Pixels that one cosmic ray marks, for its rate.
 _PIXELS_PER_RAY = 7.0
 
@@ -40,6 +42,10 @@ class ChipExposure:
         Where cosmic rays left 10 electrons or more: the truth, not in the file.
     sky : mapping
         CRVAL and CD as the header has them.
+    stars : (ny, nx) bool array, optional
+        Where the light of stars is above `STAR_SIGMA` of the noise that is there without it: truth.
+    true : mapping, optional
+        CRVAL and CD as they are: truth.
     """
 
     version: int
@@ -48,6 +54,8 @@ class ChipExposure:
     dq: NDArray[np.int16]
     rays: NDArray[np.bool_]
     sky: Sky
+    stars: NDArray[np.bool_] | None = None
+    true: Sky | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +191,8 @@ def _optics(visit: CameraVisit, version: int) -> Optics:
     header, primary = visit.headers.science_header(version), header_of(visit.headers.primary)
     pivot, width = (float(header.get(word, primary.get(word))) for word in ("PHOTPLAM", "PHOTBW"))
     pixel = float(3600.0 * np.sqrt(abs(np.linalg.det(_pointing(header)[1]))))
-    return Optics(pixel, pivot, width, diffusion=visit.plan.facts.diffusion)
+    facts = visit.plan.facts
+    return Optics(pixel, pivot, width, diffusion=facts.diffusion, defocus=facts.defocus)
 
 
 def _exposure(visit: CameraVisit, number: int, rng: np.random.Generator) -> CameraExposure:
@@ -224,10 +233,11 @@ def _chip(
     ratio = float(header.get("PHTRATIO") or 1.0) if primary.get("FLUXCORR") == "COMPLETE" else 1.0
     area = relative_areas(headers, version, true)
     scene = Scene(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
-    stars = starlight(headers, version, true, scene=scene, image=star_image(_optics(visit, version)))
-    electrons = plan.exptime / ratio * (stars / photflam + plan.sky * area)
+    image = star_image(_optics(visit, version))
+    light = plan.exptime / ratio / photflam * starlight(headers, version, true, scene=scene, image=image)
+    background = plan.exptime / ratio * plan.sky * area
     dark = float(header.get("MEANDARK", 0.0)) + float(header.get("MEANFLSH", 0.0))
-    charge = rng.poisson(np.maximum(electrons, 0.0) + dark).astype(np.float64) - dark
+    charge = rng.poisson(np.maximum(light + background, 0.0) + dark).astype(np.float64) - dark
     rays = np.zeros(headers.shape, np.bool_)
     if plan.rays and not facts.rate:
         share = facts.rays * plan.exptime * _PIXELS_PER_RAY
@@ -237,10 +247,12 @@ def _chip(
     full = charge > facts.full_well
     read = _read_noise(primary, version, headers.shape, default=facts.read_noise)
     noise = np.sqrt(np.maximum(charge, 0.0) + dark + read**2)
+    stars = light > STAR_SIGMA * np.sqrt(background + dark + read**2)
     charge = np.minimum(charge, facts.full_well) + read * rng.standard_normal(headers.shape)
     unit = (ratio / plan.exptime if facts.rate else ratio) / area
     dq = np.where(full, SATURATED, 0).astype(np.int16)
-    return ChipExposure(version, (charge * unit).astype(np.float32), (noise * unit).astype(np.float32), dq, rays, sky)
+    sci, err = ((plane * unit).astype(np.float32) for plane in (charge, noise))
+    return ChipExposure(version, sci, err, dq, rays, sky, stars, true)
 
 
 def _read_noise(primary: Mapping[str, float], version: int, shape: tuple[int, int], *, default: float) -> FloatArray:
