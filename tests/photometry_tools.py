@@ -63,7 +63,7 @@ def make_exposure(root, chips, *, filter="F814W", exptime=500.0, mjd=54000.0, at
         mjd_start=mjd,
         mjd_end=mjd + exptime / 86400,
         date_obs="2006-09-22",
-        atodgain=atodgain,
+        commanded_gain=atodgain,
         target="M2",
         header={},
         chips={c.name: c for c in chips},

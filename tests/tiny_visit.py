@@ -63,7 +63,7 @@ def exposure(number, chips, *, exptime=500.0, atodgain=7, header=None):
     return Exposure(
         camera=WFPC2,
         root=root, path=f"{root}.fits", filter="F814W", exptime=exptime, darktime=exptime,
-        mjd_start=54000.0 + number, mjd_end=54000.1 + number, date_obs="2007-06-04", atodgain=atodgain,
+        mjd_start=54000.0 + number, mjd_end=54000.1 + number, date_obs="2007-06-04", commanded_gain=atodgain,
         target="TINY", header=header or {"CRRATE": 0.0}, chips=made,
     )  # fmt: skip
 

@@ -20,9 +20,9 @@ REASONS = {
     "io/reference_tables.py": "reference files that only WFPC2 has: the row profile and the headerlets of its chips",
     "io/rewriting.py": "c0m and flt files changed in place, as updatewcs and tweakreg of the incumbent do",
     "io/waivered.py": "a form of file that only WFPC2 has",
-    "cli/inspection.py": "prints ATODGAIN, which `Exposure` calls so",
+    "io/input_table.py": "columns of the product's table of inputs, which are promised: ATODGAIN",
     "io/wcs_in_place.py": "the same: the WCS of a c0m or flt",
-    "io/products.py": "keywords of products, which are promised: FILTNAM1, FILTNAM2, ATODGAIN",
+    "io/products.py": "keywords of products, which are promised: FILTNAM1, FILTNAM2",
     "settings/equalize.py": "the default of equalize.reference, which is promised; other cameras replace it",
 }
 WORDS = re.compile(

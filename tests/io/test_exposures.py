@@ -156,7 +156,12 @@ def test_the_folder_prefers_the_c0m_to_the_flt_made_of_it(tmp_path: Path) -> Non
 
 def test_the_real_exposure(data_dir: Path) -> None:
     exposure = mizzle.read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
-    assert (exposure.root, exposure.filter, exposure.atodgain, exposure.exptime) == ("u40x010hm", "F555W", 7, 100.0)
+    assert (exposure.root, exposure.filter, exposure.commanded_gain, exposure.exptime) == (
+        "u40x010hm",
+        "F555W",
+        7,
+        100.0,
+    )
     assert [chip.photflam for chip in exposure.chips.values()] == [
         3.482944e-18,
         3.395806e-18,

@@ -156,7 +156,7 @@ def test_a_photflam_that_is_no_positive_number(bad):
 
 def test_user_corrections_apply_where_their_conditions_hold():
     rows = [
-        FluxCorrection(factor=1 / 0.9746, chip="WF4", atodgain=7, mjd_max=50500.0),
+        FluxCorrection(factor=1 / 0.9746, chip="WF4", commanded_gain=7, mjd_max=50500.0),
         FluxCorrection(photflam=3e-18, chip="PC", filter="F814W"),
         FluxCorrection(factor=2.0, chip="WF2", root="other"),
     ]

@@ -24,7 +24,7 @@ def test_exposures_are_written_and_named(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [str(out / "ua060502m_c0m.fits"), f"truth: {out / 'truth.json'}"]
     exposure = read_exposure(out / "ua060502m_c0m.fits")
-    assert (exposure.filter, exposure.exptime, exposure.atodgain) == ("F555W", 20.0, 15)
+    assert (exposure.filter, exposure.exptime, exposure.commanded_gain) == ("F555W", 20.0, 15)
     assert exposure.header["CRRATE"] == 0.0
 
 

@@ -171,7 +171,17 @@ def test_files_give_back_the_exposures(small, written):
     assert [p.name for p in written] == ["ua060502m_c0m.fits", "ua060504m_c0m.fits"]
     for path, made in zip(written, small.exposures, strict=True):
         read = read_exposure(path)
-        for key in ("root", "filter", "exptime", "darktime", "mjd_start", "mjd_end", "date_obs", "atodgain", "target"):
+        for key in (
+            "root",
+            "filter",
+            "exptime",
+            "darktime",
+            "mjd_start",
+            "mjd_end",
+            "date_obs",
+            "commanded_gain",
+            "target",
+        ):
             assert getattr(read, key) == getattr(made, key), key
         assert dict(read.header).items() >= dict(made.header).items()
         assert read.header["CRRATE"] == pytest.approx(0.01 * made.exptime / 500)

@@ -63,7 +63,7 @@ def _describe(exposure: Exposure) -> str:
     head = (
         f"{exposure.root}  {exposure.path}\n"
         f"  {exposure.camera.name}  target {_safe(exposure.target) or '-'}"
-        f"  filter {exposure.filter}  ATODGAIN {exposure.atodgain}"
+        f"  filter {exposure.filter}  gain {exposure.commanded_gain}"
         f"  EXPTIME {exposure.exptime:g} s  DARKTIME {exposure.darktime:g} s  {exposure.date_obs}"
         f" (MJD {exposure.mjd_start:.5f})"
     )
@@ -142,7 +142,7 @@ def plan_text(
     check_user_inputs(exposures, settings)
     equalize(exposures, settings, corrections=read_corrections(settings))
     rows = [
-        (e.root, e.filter, f"{e.exptime:g}", e.atodgain, e.date_obs, " ".join(e.chips), " + ".join(
+        (e.root, e.filter, f"{e.exptime:g}", e.commanded_gain, e.date_obs, " ".join(e.chips), " + ".join(
             Path(path).name for path in e.files
         ))
         for e in exposures

@@ -90,7 +90,7 @@ def noise_model(exposure: Exposure, chip: Chip, settings: NoiseSettings) -> Nois
         Values that win over the chip's.
     """
     camera, index = exposure.camera, exposure.camera.number(chip.name) - 1
-    low = exposure.atodgain == 7
+    low = exposure.commanded_gain == 7
     gains = settings.gain_7 if low else settings.gain_15
     noises = settings.read_noise_7 if low else settings.read_noise_15
     if chip.dark is not None:  # noise of calibrated electrons is the header's

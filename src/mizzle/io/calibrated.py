@@ -105,7 +105,7 @@ def _facts(keywords: Keywords, primary: Mapping[str, HeaderValue], found: Calibr
         "mjd_start": start,
         "mjd_end": max(start, keywords.number("EXPEND", 0, 1e6, unit="d", default=start + found.exptime / 86400)),
         "date_obs": str(np.datetime64(round((start - _UNIX_MJD) * 86400), "s"))[:10],
-        "atodgain": round(gain) if isinstance(gain, int | float) and 0 < gain < 100 else 1,
+        "commanded_gain": round(gain) if isinstance(gain, int | float) and 0 < gain < 100 else 1,
         "target": keywords.text("TARGNAME", "")[:80],
     }
 

@@ -266,13 +266,13 @@ def _units(
     said: dict[str, list[str]] = {}
     findings: list[Finding] = []
     for name, header in headers.items():
-        gain = wfpc2.GAINS[exposure["atodgain"]][name]
+        gain = wfpc2.GAINS[exposure["commanded_gain"]][name]
         factors[name], sentence = counts_per_unit(
             f"{where}[{name}]", primary, header, exptime=exposure["exptime"], gain=gain
         )
         if sentence:
             said.setdefault(sentence, []).append(name)
-        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["atodgain"], band=exposure["filter"])
+        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["commanded_gain"], band=exposure["filter"])
         if mode is not None:
             findings.append(replace(mode, chips=(name,)))
     converted = [
@@ -299,7 +299,7 @@ def _describe(entry: InputFile, keywords: Keywords) -> dict[str, Any]:
         "mjd_start": mjd,
         "mjd_end": max(mjd, keywords.number("EXPEND", 0, 1e6, unit="d", default=mjd + exptime / 86400)),
         "date_obs": date_obs,
-        "atodgain": int(gain),
+        "commanded_gain": int(gain),
         "target": keywords.text("TARGNAME", "")[:80],
     }
 
@@ -320,7 +320,7 @@ def _chip(
     name: str, keywords: Keywords, pixels: Pixels, *, frame: Any, exposure: Mapping[str, Any], settings: Settings
 ) -> Chip:
     """Build one chip; PHOTFLAM may stand in its extension or in the primary header."""
-    gain = exposure["atodgain"]
+    gain = exposure["commanded_gain"]
     return Chip(
         name=name,
         number=wfpc2.CHIP_NUMBERS[name],

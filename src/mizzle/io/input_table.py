@@ -51,7 +51,7 @@ def header_table(mosaic: Mosaic, exposures: Sequence[Exposure], *, all_keywords:
         ("EXPTIME", "D", "s", [item.exptime for item in rows]),
         ("EXPSTART", "D", "d", [by_root[item.root].mjd_start for item in rows]),
         ("DATE-OBS", "10A", "", [by_root[item.root].date_obs for item in rows]),
-        ("ATODGAIN", "J", "", [by_root[item.root].atodgain for item in rows]),
+        ("ATODGAIN", "J", "", [by_root[item.root].commanded_gain for item in rows]),
         ("GAIN", "D", "electron/DN", [chip.gain for chip in chips]),
         ("RDNOISE", "D", "electron", [chip.read_noise for chip in chips]),
         ("PHOTFLAM", "D", "", [chip.photflam for chip in chips]),

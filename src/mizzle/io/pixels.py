@@ -180,7 +180,7 @@ class FilePixels:
 
     def __reduce__(self) -> tuple[Any, ...]:
         scale, missing = self._meaning
-        return partial(type(self), scale=scale, missing=missing), (*self._planes, self._cache)
+        return partial(type(self), cache=self._cache, scale=scale, missing=missing), self._planes
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FilePixels):

@@ -193,7 +193,7 @@ def _observation(primary: Header) -> Iterator[Finding]:
         yield Finding("target", Verdict.WARN, sentence)
 
 
-def photmode_finding(chip: Header, number: int, atodgain: int, *, band: str) -> Finding | None:
+def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", text(chip, "PHOTMODE"))
     named = set(re.findall(r"F\d{3,4}[A-Z]+", text(chip, "PHOTMODE")))
@@ -201,9 +201,7 @@ def photmode_finding(chip: Header, number: int, atodgain: int, *, band: str) -> 
     if match is not None and named and here and named != here:
         sentence = f"PHOTMODE names {', '.join(sorted(named))[:40]}, the filter is {band}: PHOTFLAM may be wrong"
         return Finding("units", Verdict.WARN, sentence)
-    if match is None or (int(match[1]), int(match[2])) == (number, atodgain):
+    if match is None or (int(match[1]), int(match[2])) == (number, gain):
         return None
-    sentence = (
-        f"PHOTMODE is of chip {match[1]} at ATODGAIN {match[2]}, not {number} at {atodgain}: PHOTFLAM may be wrong"
-    )
+    sentence = f"PHOTMODE is of chip {match[1]} at ATODGAIN {match[2]}, not {number} at {gain}: PHOTFLAM may be wrong"
     return Finding("units", Verdict.WARN, sentence)

@@ -57,7 +57,7 @@ def read_flux_corrections(path: str | Path) -> tuple[FluxCorrection, ...]:
                 chip=_chip(cells, where),
                 filter=cells.get("filter", "").upper(),
                 root=_root(cells.get("root", "")),
-                atodgain=int(gain or 0),
+                commanded_gain=int(gain or 0),
                 mjd_min=_number(cells["mjd_min"], "mjd_min", where) if "mjd_min" in cells else -math.inf,
                 mjd_max=_number(cells["mjd_max"], "mjd_max", where) if "mjd_max" in cells else math.inf,
             )

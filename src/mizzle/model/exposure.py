@@ -211,8 +211,8 @@ class Exposure(Value):
         Start and end [MJD].
     date_obs : str
         Start, ISO date.
-    atodgain : int
-        7 or 15.
+    commanded_gain : int
+        What the header commands: ATODGAIN (7 or 15) or CCDGAIN. What a chip has is `Chip.gain`.
     target : str
         TARGNAME.
     header : mapping
@@ -235,7 +235,7 @@ class Exposure(Value):
     mjd_start: float
     mjd_end: float
     date_obs: str
-    atodgain: int
+    commanded_gain: int
     target: str
     header: Mapping[str, HeaderValue]
     chips: Mapping[str, Chip]

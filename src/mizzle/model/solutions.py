@@ -208,7 +208,7 @@ class FluxScales(Value):
 
     def _line(self, exposure: Exposure, chip: Chip) -> str:
         return (
-            f"{exposure.root} {chip.name} (gain {exposure.atodgain}, {exposure.date_obs}):"
+            f"{exposure.root} {chip.name} (gain {exposure.commanded_gain}, {exposure.date_obs}):"
             f" PHOTFLAM {chip.photflam:.7g}, DN are multiplied by {self.factors[exposure.root][chip.name]:.9f}"
         )
 
@@ -312,6 +312,8 @@ class CosmicRays(Value):
     core_error : mapping
         ``core_error[root][chip]``: 1 sigma of what the other exposures predict for a pixel of a star's core, relative
         to its steepest step to a neighbor; measured. Absent where star cores were not checked so.
+    trails : mapping
+        ``trails[root][chip]``: width [pixel] of the widest straight trail that was flagged whole.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
@@ -319,6 +321,7 @@ class CosmicRays(Value):
     methods: Mapping[str, str]
     notes: tuple[str, ...] = ()
     core_error: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    trails: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
@@ -329,6 +332,7 @@ class CosmicRays(Value):
             methods={root: method for part in parts for root, method in part.methods.items()},
             notes=tuple(note for part in parts for note in part.notes),
             core_error={root: row for part in parts for root, row in part.core_error.items()},
+            trails={root: row for part in parts for root, row in part.trails.items()},
         )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

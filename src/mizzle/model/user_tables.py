@@ -21,7 +21,7 @@ class FluxCorrection(Value):
         Replaces it, before factors of other rows apply.
     chip, filter, root : str
         Chip name, canonical filter, rootname.
-    atodgain : int
+    commanded_gain : int
         7 or 15; 0 for both.
     mjd_min, mjd_max : float
         Range of exposure starts [MJD], half open: ``mjd_min <= start < mjd_max``.
@@ -32,7 +32,7 @@ class FluxCorrection(Value):
     chip: str = ""
     filter: str = ""
     root: str = ""
-    atodgain: int = 0
+    commanded_gain: int = 0
     mjd_min: float = float("-inf")
     mjd_max: float = float("inf")
 

@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mizzle.report.again import rebuild
     from mizzle.report.evidence import gather
     from mizzle.report.metrics import build_report, to_json
+    from mizzle.report.redraw import rebuild
     from mizzle.report.worker import ReportJob, payload, start_worker
 
 _HOMES = {
@@ -16,7 +16,7 @@ _HOMES = {
     "build_report": "metrics",
     "gather": "evidence",
     "payload": "worker",
-    "rebuild": "again",
+    "rebuild": "redraw",
     "start_worker": "worker",
     "to_json": "metrics",
 }

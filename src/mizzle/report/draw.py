@@ -14,8 +14,8 @@ from mizzle.io.product_names import COLOR, stems
 from mizzle.io.run_id import KEYWORD
 from mizzle.model.frame import Grid
 from mizzle.report import color, page
+from mizzle.report.cache import cached
 from mizzle.report.image import Caption, Style, binned_grid, draw_product, draw_raster
-from mizzle.report.memo import once
 from mizzle.report.stretch import block_mean, factor_for
 
 
@@ -92,7 +92,7 @@ def _pictures(payload: Mapping[str, Any], raster: Any) -> list[tuple[str, bytes]
 
 def _picture(report: Mapping[str, Any], band: str, plane: Mapping[str, Any], *, options: Mapping[str, Any]) -> bytes:
     """Return the PNG of one product, drawn once."""
-    return once(plane, "picture", lambda: draw_band(report, band, plane["sci"], options=options))
+    return cached(plane, "picture", lambda: draw_band(report, band, plane["sci"], options=options))
 
 
 def draw_band(report: Mapping[str, Any], band: str, sci: Any, *, options: Mapping[str, Any]) -> bytes:

@@ -174,7 +174,7 @@ def _input(exposure: Exposure, alignment: Alignment) -> dict[str, Any]:
         "date_obs": exposure.date_obs,
         "mjd_start": exposure.mjd_start,
         "mjd_end": exposure.mjd_end,
-        "atodgain": exposure.atodgain,
+        "atodgain": exposure.commanded_gain,
         "target": exposure.target,
         "proposal": exposure.keyword("PROPOSID"),
         "pa_v3": exposure.keyword("PA_V3"),

@@ -17,9 +17,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from mizzle.report import maps
+from mizzle.report.cache import cached
 from mizzle.report.chips import unit
 from mizzle.report.image import gray
-from mizzle.report.memo import once
 from mizzle.report.sections import all_sections, maps_of_product
 from mizzle.report.skyfigures import background_of
 from mizzle.report.stretch import block_mean, factor_for, percentile, stretched
@@ -214,17 +214,17 @@ def _science(plane: Mapping[str, Any], bands: int, options: Mapping[str, Any]) -
         top = (percentile(sample, options["white"]) - sky) / sigma if sample.size else 20.0
         return {**layer, "white": max(20.0, top)}
 
-    return once(plane, "science", make)
+    return cached(plane, "science", make)
 
 
 def _weight(plane: Mapping[str, Any]) -> dict[str, Any]:
     """Return the weights as the viewer has them."""
-    return once(plane, "weight", lambda: maps.weight_layer(plane["wht"]))
+    return cached(plane, "weight", lambda: maps.weight_layer(plane["wht"]))
 
 
 def _context(plane: Mapping[str, Any], inputs: int) -> dict[str, Any]:
     """Return the context of so many input chips as the viewer has it."""
-    return once(plane, "context", lambda: maps.context_layer(plane["ctx"], inputs))
+    return cached(plane, "context", lambda: maps.context_layer(plane["ctx"], inputs))
 
 
 def _still(plane: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
@@ -234,7 +234,7 @@ def _still(plane: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         small = block_mean(plane["sci"], factor_for(plane["sci"].shape, 1000))
         return gray(stretched(small, softening=options["stretch"], white=options["white"]))
 
-    return once(plane, "still", make)
+    return cached(plane, "still", make)
 
 
 def _stars(stars: Mapping[str, Any], most: int) -> dict[str, list[Any]]:

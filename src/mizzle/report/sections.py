@@ -10,9 +10,9 @@ from mizzle.report import alignment_figures as ali
 from mizzle.report import figures as fig
 from mizzle.report import skyfigures as sky
 from mizzle.report import tables as tab
+from mizzle.report.cache import cached
 from mizzle.report.chips import unit
 from mizzle.report.figures import Figure, Report
-from mizzle.report.memo import once
 from mizzle.report.tables import Table
 
 
@@ -183,7 +183,7 @@ def _coverage(report: Report, planes: Mapping[str, Any]) -> Section:
 
 def maps_of_product(product: Mapping[str, Any], plane: Mapping[str, Any]) -> list[Figure]:
     """Draw the maps that need a product's pixels only, once."""
-    return once(plane, "maps", lambda: [sky.weight_map(product, plane), sky.exposure_map(product, plane)])
+    return cached(plane, "maps", lambda: [sky.weight_map(product, plane), sky.exposure_map(product, plane)])
 
 
 def _widths(report: Report) -> Section:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import IndexPairs
 from mizzle.report import maps
+from mizzle.report.cache import cached
 from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
-from mizzle.report.memo import once
 from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
@@ -76,7 +76,7 @@ def background_of(product: Product, planes: Mapping[str, Any]) -> tuple[NDArray[
     """Return the background by cell [DN/s/arcsec²], and the side of a cell [pixel]."""
     scale = product["scale_arcsec"]
     block = max(2, round(0.9 / scale))
-    return once(planes, "background", lambda: maps.background(planes["sci"], block) / scale**2), block
+    return cached(planes, "background", lambda: maps.background(planes["sci"], block) / scale**2), block
 
 
 def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:

@@ -253,7 +253,7 @@ def main() -> int:
     planes: dict[str, Any] = {}
     try:
         while "sketch" in (message := pickle.load(sys.stdin.buffer)):
-            planes[message["band"]] = message["plane"] | {"memo": {}}
+            planes[message["band"]] = message["plane"] | {"cache": {}}
             draw.prepare(message | {"plane": planes[message["band"]]})
     except (EOFError, pickle.UnpicklingError):
         return 0

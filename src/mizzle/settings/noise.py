@@ -10,6 +10,9 @@ from mizzle.settings.base import Section, setting
 
 Positive = Annotated[float, Field(gt=0, le=1000)]
 
+#: Gain and read noise by ATODGAIN are given for PC, WF2, WF3, WF4: other cameras' files bring their own.
+_CHIPS = 4
+
 
 class NoiseSettings(Section):
     """The noise model: gain, read noise, dark current.
@@ -39,6 +42,6 @@ class NoiseSettings(Section):
     @field_validator("gain_7", "gain_15", "read_noise_7", "read_noise_15")
     @classmethod
     def _four_or_none(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if len(values) not in (0, 4):
+        if len(values) not in (0, _CHIPS):
             raise ValueError(f"four values are needed, one for each chip, or none; found {len(values)}")
         return values

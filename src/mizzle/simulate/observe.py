@@ -285,7 +285,7 @@ def _exposure(plan: Plan, pointing: Pointing, index: int, *, chips: dict[str, Ch
         mjd_start=pointing.mjd,
         mjd_end=pointing.mjd + exptime / 86400.0,
         date_obs=pointing.date,
-        atodgain=int(plan.value("gain", index)),
+        commanded_gain=int(plan.value("gain", index)),
         target=plan.target,
         header=FrozenDict(header),
         chips=FrozenDict(chips),

@@ -104,7 +104,7 @@ def _matches(row: FluxCorrection, exposure: Exposure, chip: str) -> bool:
         row.chip in ("", chip)
         and row.filter.upper() in ("", exposure.filter.upper())
         and row.root.lower() in ("", exposure.root)
-        and row.atodgain in (0, exposure.atodgain)
+        and row.commanded_gain in (0, exposure.commanded_gain)
         and row.mjd_min <= exposure.mjd_start < row.mjd_max
     )
 
@@ -171,7 +171,7 @@ def _notes(
         elif reference.chip not in first.chips and options.photflam is None and options.exposure is None:
             notes.append(f"{name}: {first.root} has no {reference.chip}; the reference is {reference.origin}")
         for chip in group[0].camera.chips:
-            by_gain = {e.atodgain: photflams[e.root][chip] for e in reversed(group) if chip in e.chips}
+            by_gain = {e.commanded_gain: photflams[e.root][chip] for e in reversed(group) if chip in e.chips}
             if {7, 15} <= set(by_gain) and not _GAIN_RATIO[0] < by_gain[15] / by_gain[7] < _GAIN_RATIO[1]:
                 ratio = by_gain[15] / by_gain[7]
                 notes.append(

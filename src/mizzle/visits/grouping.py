@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError, MizzleError, SettingsError
+from mizzle.instrument.cameras import CAMERAS, camera_of
 from mizzle.instrument.keywords import filter_keywords
 from mizzle.io.inputs import InputFile
 from mizzle.io.quick_headers import FileKeywords, HeaderCache
@@ -234,14 +235,17 @@ def _filter(primary: Mapping[str, HeaderValue]) -> str:
 
 
 def _pixels(primary: Mapping[str, HeaderValue], extension: Mapping[str, HeaderValue]) -> int:
-    """Count the science pixels of all chips: the first one's size, times as many as there can be."""
+    """Count the science pixels of all chips: the first one's size, times as many as the camera can have."""
+    camera = camera_of(primary) or CAMERAS[0]
+    most, side = len(camera.chips), dict(zip((1, 2), camera.shape[::-1], strict=True))
     sides = [_number(extension.get(f"ZNAXIS{i}", extension.get(f"NAXIS{i}"))) for i in (1, 2)]
-    chips = _number(primary.get("NEXTEND", 4))  # the old form, below, keeps its chips in one cube
+    chips = _number(primary.get("NEXTEND", most))  # the old form, below, keeps its chips in one cube
     if not np.isfinite(sides).all():
-        sides, chips = [_number(primary.get(f"NAXIS{i}", 800)) for i in (1, 2)], _number(primary.get("NAXIS3", 4))
+        sides = [_number(primary.get(f"NAXIS{i}", side[i])) for i in (1, 2)]
+        chips = _number(primary.get("NAXIS3", most))
     if not np.isfinite([*sides, chips]).all():
-        return 4 * 800 * 800
-    return int(sides[0] * sides[1] * min(max(chips, 1.0), 4.0))
+        return most * side[1] * side[2]
+    return int(sides[0] * sides[1] * min(max(chips, 1.0), float(most)))
 
 
 def _number(value: HeaderValue | None) -> float:

@@ -156,19 +156,24 @@ def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Findin
 
 
 def _trails(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
-    """Say where what was flagged hangs together over a good part of a chip: a trail."""
-    found = []
+    """Say where a straight trail was flagged whole, or what was flagged hangs together over a good part of a chip."""
+    findings = []
     for exposure in exposures:
+        straight = rays.trails.get(exposure.root, {})
         long: dict[str, int] = {}
         for name, chip in exposure.chips.items():
-            length = longest_piece(rays.mask(exposure.root, name, chip.shape))
+            length = 0.0 if name in straight else longest_piece(rays.mask(exposure.root, name, chip.shape))
             if length > TRAIL * max(chip.shape):
                 long[name] = round(length)
+        if straight:
+            words = ", ".join(f"{name} ({width:.0f} pixels wide)" for name, width in straight.items())
+            text = f"{exposure.root}: a straight trail crosses {words} and was flagged whole: a satellite"
+            findings.append(Finding(PART, Verdict.WARN, text, tuple(straight)))
         if long:
             words = ", ".join(f"{length} pixels of {name}" for name, length in long.items())
             text = f"{exposure.root}: a trail along {words} was flagged: a satellite, a spike, or a bleeding column"
-            found.append(Finding(PART, Verdict.WARN, text, tuple(long)))
-    return found
+            findings.append(Finding(PART, Verdict.WARN, text, tuple(long)))
+    return findings
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,22 +113,16 @@ def find_cosmic_rays(
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
+    trails: dict[str, dict[str, float]] = {}
     for (root, name), one in found.items():
         packed[root][name] = one.packed
         fractions[root][name] = one.fraction
         if np.isfinite(one.prediction_error):
             doubts[root][name] = one.prediction_error
+        if one.trails:
+            trails.setdefault(root, {})[name] = max(2.0 * trail.half_width for trail in one.trails)
     methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
-    return CosmicRays(packed, fractions, methods, _trail_notes(found), core_error=doubts)
-
-
-def _trail_notes(found: Mapping[tuple[str, str], ChipRays]) -> tuple[str, ...]:
-    """Say where trails were found."""
-    return tuple(
-        f"{root}: a straight trail, {2 * trail.half_width:.0f} pixels wide, crosses {name}: flagged whole"
-        for (root, name), one in found.items()
-        for trail in one.trails
-    )
+    return CosmicRays(packed, fractions, methods, core_error=doubts, trails=trails)
 
 
 def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:

@@ -1,4 +1,4 @@
-"""Pictures and page once more, from what a run saved."""
+"""Pictures and page of a finished run drawn again, from what it saved."""
 
 from __future__ import annotations
 
