@@ -46,6 +46,7 @@ from mizzle.selection import (
 )
 from mizzle.settings import Settings
 from mizzle.steps.align import align
+from mizzle.steps.amplifiers import level_amplifiers
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
 from mizzle.steps.equalize import equalize
@@ -179,6 +180,7 @@ def process(
     exposures = same_field(exposures, exclusions)
     settings = usable_reference(settings, exposures, exclusions, progress=progress)
     with progress.step("align"):
+        exposures = level_amplifiers(exposures, settings, runner)
         exposures = measure_focus(exposures, settings, runner)
         alignment = align(exposures, settings, runner, references=inputs.alignment)
         exposures, alignment = exclude_unaligned(exposures, alignment, exclusions)

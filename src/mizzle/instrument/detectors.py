@@ -303,6 +303,28 @@ def _read_noise(detector: Detector, primary: Cards, name: str) -> float:
     return (sum(value**2 for value in known) / len(known)) ** 0.5 if known else detector.read_noise
 
 
+def amplifier_border(primary: Cards, cards: Cards, name: str, *, columns: int) -> int | None:
+    """Return the column at which the second of a chip's two amplifiers begins, or None where one reads all of it.
+
+    Parameters
+    ----------
+    primary, cards : mapping
+        Primary header (CCDAMP) and that of the chip's extension (LTV1 of a subarray).
+    name : str
+        The chip.
+    columns : int
+        Of its image.
+    """
+    detector = find_detector(primary)
+    pair = detector.amplifiers.get(name, "") if detector is not None else ""
+    if detector is None or len(pair) != 2 or not all(amp in _word(primary, "CCDAMP") for amp in pair):
+        return None
+    moved = cards.get("LTV1", 0.0)
+    border = detector.shape[1] // 2 + (round(moved) if isinstance(moved, int | float) else 0)
+    # Four strips of sky are wanted on it.
+    return border if 256 <= border <= columns - 256 else None
+
+
 def _findings(detector: Detector, primary: Cards, science: tuple[Cards, ...]) -> tuple[Finding, ...]:
     """Return what is worth saying about an exposure of this detector."""
     found = []

@@ -68,3 +68,58 @@ class AlteredPixels:
         """Return rows ``first .. last - 1`` of `sci` and `dq`."""
         sci, dq = self._base.rows(first, last)
         return PixelRows(sci, self._altered(dq, None if self._bad is None else self._bad[first:last]))
+
+
+class SteppedPixels:
+    """Pixels of which half of a step between the left and the right part is taken away, and given, on either side.
+
+    Parameters
+    ----------
+    base : Pixels
+        As read.
+    border : int
+        Column at which the right part begins.
+    step : float
+        Right over left [DN].
+    """
+
+    def __init__(self, base: Pixels, border: int, step: float) -> None:
+        self._base, self._border, self._step = base, border, float(step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._base, self._border, self._step)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SteppedPixels):
+            return NotImplemented
+        return same((self._base, self._border, self._step), (other._base, other._border, other._step))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _level(self, sci: NDArray[np.float32]) -> NDArray[np.float32]:
+        leveled = sci.copy()
+        half = np.float32(0.5 * self._step)
+        leveled[:, : self._border] += half
+        leveled[:, self._border :] -= half
+        leveled.flags.writeable = False
+        return leveled
+
+    @property
+    def sci(self) -> NDArray[np.float32]:
+        """Signal [DN], without the step."""
+        return self._level(self._base.sci)
+
+    @property
+    def dq(self) -> NDArray[np.uint16]:
+        """Data-quality bits."""
+        return self._base.dq
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1 sigma [DN], or None."""
+        return self._base.err
+
+    def rows(self, first: int, last: int) -> PixelRows:
+        """Return rows ``first .. last - 1`` of `sci` and `dq`."""
+        sci, dq = self._base.rows(first, last)
+        return PixelRows(self._level(sci), dq)

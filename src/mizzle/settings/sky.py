@@ -32,6 +32,11 @@ class SkySettings(Section):
     )
     step: int = setting(2, "Every step-th row is used: sky needs no more pixels.", unit="row", ge=1, le=16)
     min_pixels: int = setting(1000, "Fewest sky pixels that make a level.", unit="pixel", ge=10)
+    amplifiers: Literal["as one", "each"] = setting(
+        "as one",
+        "With 'each', a step of the sky at the border between the two amplifiers of a chip (ACS/WFC, WFC3/UVIS) is"
+        " measured and taken out first.",
+    )
     match_by: Literal["exposure", "chip"] = setting(
         "exposure", "Whether match moves each exposure as one, or each chip by itself."
     )
