@@ -14,7 +14,7 @@ from mizzle.drizzlepac.product_keywords import call_cards
 from mizzle.geometry.keywords import Card
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.incumbent_files import second_name, write_image
-from mizzle.io.input_table import header_table
+from mizzle.io.input_table import whole_table
 from mizzle.io.products import grid_cards, product_cards, product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.kernel import blot_chip
@@ -74,7 +74,7 @@ def write_product(result: Result, names: Names, values: Values) -> None:
         )
         return
     cards = product_cards(mosaic, list(result.exposures), proof, units=units)
-    table = header_table(mosaic, result.exposures, all_keywords=True)
+    table = whole_table(mosaic, result.exposures)
     planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
         planes.append(("ctx", mosaic.ctx))

@@ -126,7 +126,9 @@ def _nearest(places: FloatArray, others: FloatArray) -> NDArray[np.intp]:
     found = np.empty(len(places), np.intp)
     for start in range(0, len(places), 256):
         part = places[start : start + 256]
-        found[start : start + 256] = ((part[:, None] - others[None]) ** 2).sum(axis=2).argmin(axis=1)
+        apart = np.square(part[:, :1] - others[:, 0])
+        apart += np.square(part[:, 1:] - others[:, 1])
+        found[start : start + 256] = apart.argmin(axis=1)
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
+from mizzle.io.cards import split_cards
 from mizzle.io.headers import FrozenHeader
 from mizzle.io.image_unit import UNREADABLE, ImageUnit
 from mizzle.io.pixels import Plane
@@ -147,7 +148,8 @@ def parse_header(header: bytes, where: str) -> FrozenHeader:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
-            return FrozenHeader(fits.Header.fromstring(header), where)
+            cards = split_cards(header)
+            return FrozenHeader(fits.Header.fromstring(header) if cards is None else cards, where)
     except (ValueError, fits.VerifyError) as problem:
         raise InputError(f"{where}: its header cannot be read: {reason(problem)}", file=where) from problem
 

@@ -19,7 +19,7 @@ from mizzle.io.rewriting import rewriting
 from mizzle.model import ChipFrame, Exposure, Grid
 
 
-def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *, table: Any = None) -> Path:
+def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *, table: bytes = b"") -> Path:
     """Write an image into PRIMARY.
 
     Parameters
@@ -30,16 +30,19 @@ def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *,
         Pixels.
     cards : iterable of (keyword, value, comment)
         Its header.
-    table : BinTableHDU, optional
-        A table to go after it.
+    table : bytes
+        An extension to go after it.
     """
     from astropy.io import fits
 
     view = np.asarray(image).view()
     view.flags.writeable = False  # astropy turns the bytes of writeable arrays around while it writes
-    hdus = [fits.PrimaryHDU(view, header=make_header(cards)), *([] if table is None else [table])]
+    primary = fits.PrimaryHDU(view, header=make_header(cards))
+    if table:
+        primary.header["EXTEND"] = True
     with whole_file(path) as stream:
-        fits.HDUList(hdus).writeto(stream, output_verify="ignore")  # all cards are made here
+        fits.HDUList([primary]).writeto(stream, output_verify="ignore")  # all cards are made here
+        stream.write(table)
     return Path(path)
 
 

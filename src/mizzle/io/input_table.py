@@ -13,6 +13,8 @@ from mizzle.model import Exposure, Mosaic
 if TYPE_CHECKING:
     from astropy.io import fits
 
+#: Bytes of a block of a file.
+_BLOCK = 2880
 #: Keywords that say how a file is built, or a WCS that is not the one used.
 _NOT_TOLD = re.compile(
     r"(XTENSION|BITPIX|NAXIS|EXTEND|PCOUNT|GCOUNT|GROUPS|NEXTEND|CHECKSUM|DATASUM|TFIELDS|T(TYPE|FORM|UNIT)\d+)$"
@@ -27,24 +29,64 @@ def printable(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def header_table(mosaic: Mosaic, exposures: Sequence[Exposure], *, all_keywords: bool = False) -> fits.BinTableHDU:
-    """Return HDRTAB: a row per input chip.
+Column = tuple[str, str, str, list[Any]]
+"""Name, FITS format, unit and values."""
 
-    Parameters
-    ----------
-    mosaic : Mosaic
-        The product.
-    exposures : sequence of Exposure
-        What went in.
-    all_keywords : bool
-        A column more for each keyword of the inputs' headers, the chip's own before that of the primary header.
-    """
+
+def header_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> fits.BinTableHDU:
+    """Return HDRTAB: a row per input chip."""
     from astropy.io import fits
 
+    made = [fits.Column(name=n, format=f, unit=u or None, array=np.array(v)) for n, f, u, v in _own(mosaic, exposures)]
+    # The same as BinTableHDU.from_columns, which imports astropy.table: that takes longer than all the writing.
+    hdu = fits.BinTableHDU(name="HDRTAB")
+    hdu.data = fits.FITS_rec.from_columns(fits.ColDefs(made))
+    hdu.columns = hdu.data.columns
+    hdu.update_header()
+    return hdu
+
+
+def whole_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> bytes:
+    """Return HDRTAB with a column more for each keyword of the inputs' headers, as it stands in a file.
+
+    A chip's own keyword comes before that of the primary header. astropy takes half a second for as many columns.
+    """
+    by_root = {exposure.root: exposure for exposure in exposures}
+    headers = [{**by_root[item.root].header, **by_root[item.root].chips[item.chip].header} for item in mosaic.inputs]
+    columns = _own(mosaic, exposures)
+    return _as_fits([*columns, *_keyword_columns(headers, {column[0] for column in columns})])
+
+
+def _as_fits(columns: Sequence[Column]) -> bytes:
+    """Return the extension HDRTAB with these columns."""
+    kinds = {"J": ">i4", "K": ">i8", "D": ">f8", "L": "S1"}
+    types = [(name, kinds.get(form) or f"S{form[:-1]}") for name, form, _, _ in columns]
+    table = np.zeros(len(columns[0][3]), types)
+    for name, form, _, values in columns:
+        table[name] = [b"FT"[v : v + 1] for v in values] if form == "L" else np.array(values).astype(table[name].dtype)
+    cards = [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        f"NAXIS1  = {table.itemsize}",
+        f"NAXIS2  = {table.size}",
+    ]
+    cards += ["PCOUNT  = 0", "GCOUNT  = 1", f"TFIELDS = {len(columns)}", "EXTNAME = 'HDRTAB'"]
+    for number, (name, form, unit, _) in enumerate(columns, 1):
+        facts = {"TTYPE": name, "TFORM": form, **({"TUNIT": unit} if unit else {})}
+        cards += [f"{f'{key}{number}':8}= '{value:8}'" for key, value in facts.items()]
+    words = [card if card[10] == "'" else f"{card[:10]}{card[10:]:>20}" for card in cards]
+    head = "".join(f"{card:80}" for card in [*words, "END"])
+    data = table.tobytes()
+    return head.encode("ascii") + b" " * (-len(head) % _BLOCK) + data + bytes(-len(data) % _BLOCK)
+
+
+def _own(mosaic: Mosaic, exposures: Sequence[Exposure]) -> list[Column]:
+    """Return the columns of every product."""
     by_root: Mapping[str, Exposure] = {exposure.root: exposure for exposure in exposures}
     rows = mosaic.inputs
     chips = [by_root[item.root].chips[item.chip] for item in rows]
-    columns: list[tuple[str, str, str, list[Any]]] = [
+    return [
         ("ROOTNAME", "40A", "", [item.root for item in rows]),
         ("CHIP", "8A", "", [item.chip for item in rows]),
         ("DETECTOR", "J", "", [by_root[item.root].camera.number(item.chip) for item in rows]),
@@ -62,21 +104,9 @@ def header_table(mosaic: Mosaic, exposures: Sequence[Exposure], *, all_keywords:
         ("WEIGHT", "D", "", [item.weight for item in rows]),
         ("IDCSCALE", "D", "arcsec", [item.frame_scale for item in rows]),
     ]
-    if all_keywords:
-        headers = [{**by_root[item.root].header, **chip.header} for item, chip in zip(rows, chips, strict=True)]
-        columns += _keyword_columns(headers, {column[0] for column in columns})
-    made = [fits.Column(name=n, format=f, unit=u or None, array=np.array(v)) for n, f, u, v in columns]
-    # The same as BinTableHDU.from_columns, which imports astropy.table: that takes longer than all the writing.
-    hdu = fits.BinTableHDU(name="HDRTAB")
-    hdu.data = fits.FITS_rec.from_columns(fits.ColDefs(made))
-    hdu.columns = hdu.data.columns
-    hdu.update_header()
-    return hdu
 
 
-def _keyword_columns(
-    headers: Sequence[Mapping[str, Any]], known: set[str]
-) -> Iterator[tuple[str, str, str, list[Any]]]:
+def _keyword_columns(headers: Sequence[Mapping[str, Any]], known: set[str]) -> Iterator[Column]:
     """Yield name, format, unit and values of each keyword; where a row has none: NaN, an empty text, or False."""
     names = dict.fromkeys(name for header in headers for name in header)
     for name in sorted(name for name in names if name not in known and not _NOT_TOLD.match(name)):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.io.atomic import whole_file
 from mizzle.io.inherited_cards import inherited_cards
-from mizzle.io.input_table import header_table, printable
+from mizzle.io.input_table import header_table, printable, whole_table
 from mizzle.io.product_names import SEPARATE
 from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint, worst
 from mizzle.model.camera import Camera
@@ -83,7 +83,7 @@ def write_mosaic(
                 stream.write(_as_bytes(_packed(_untouchable(array), make_header(cards), name)))
             else:
                 write_image(stream, array, make_header(cards), name=name)
-        stream.write(_as_bytes(header_table(mosaic, inputs, all_keywords=all_keywords)))
+        stream.write(whole_table(mosaic, inputs) if all_keywords else _as_bytes(header_table(mosaic, inputs)))
     return Path(path)
 
 

@@ -22,6 +22,7 @@ from mizzle.kernel.coadd_inputs import (
     context,
     context_range,
     fill,
+    filled,
     flag_words,
     float32,
     listed,
@@ -118,17 +119,17 @@ class Drizzle:
         #: Arrays of the caller are kept up to date; those made here are when somebody looks.
         self._shared = any(a is not None for a in (out_img, out_wht, out_ctx, out_img2))
         if self._shape is not None:
-            self._allocate(self._shape)
+            self._allocate(self._frame)
 
-    def _allocate(self, shape: tuple[int, ...]) -> None:
+    def _allocate(self, shape: tuple[int, int]) -> None:
         """Make the outputs that are not there."""
         self._shape = shape
         if self._wht is None:
             self._wht = np.zeros(shape, np.float32)
         if self._img is None:
-            self._img = np.full(shape, self._fill, np.float32)
+            self._img = filled(shape, self._fill)
         if self._given2:
-            self._img2 = [np.full(shape, self._fill2, np.float32) if a is None else a for a in self._given2]
+            self._img2 = [filled(shape, self._fill2) if a is None else a for a in self._given2]
         if self._ctx is None and not self._disable_ctx:
             self._ctx = np.zeros((1, *shape), np.int32)
 
@@ -259,7 +260,7 @@ class Drizzle:
         given = self._check_second(data2, shape)
         if self._img2 is None and given and self._texptime == 0.0:
             assert self._shape is not None
-            self._img2 = [np.full(self._shape, self._fill2, np.float32) for _ in given]
+            self._img2 = [filled(self._frame, self._fill2) for _ in given]
         if len(given) != len(self._img2 or ()):
             raise SettingsError(_NUMBER_OF_SECOND, given=len(given))
         if self._img2 is None:

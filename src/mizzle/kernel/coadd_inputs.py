@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
 from mizzle.kernel.arguments import MOST_CELLS, MOST_IMAGES, real, reals, sides, whole
+from mizzle.kernel.bands import even_edges, in_bands, thread_count
 
 
 class WrongTypeError(SettingsError, TypeError):
@@ -142,12 +143,31 @@ def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.u
 
 def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
     """Count the pixels that fall outside, and the rows without any inside."""
-    x, y = where[..., 0], where[..., 1]
-    if where.size and where.min() > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
-        return {"nmiss": 0, "nskip": 0}
-    with np.errstate(invalid="ignore"):
-        inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
-    return {"nmiss": int(np.count_nonzero(~inside)), "nskip": int(np.count_nonzero(~inside.any(axis=1)))}
+    found: list[tuple[int, int]] = []
+
+    def band(first: int, stop: int) -> None:
+        x, y = where[first:stop, :, 0], where[first:stop, :, 1]
+        if x.size and min(x.min(), y.min()) > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
+            return
+        with np.errstate(invalid="ignore"):
+            inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
+        found.append((int(np.count_nonzero(~inside)), int(np.count_nonzero(~inside.any(axis=1)))))
+
+    threads = thread_count(where.size // 2, None)
+    in_bands(even_edges(where.shape[0], threads), threads, band)
+    return {"nmiss": sum(pixels for pixels, _ in found), "nskip": sum(rows for _, rows in found)}
+
+
+def filled(shape: tuple[int, int], value: float) -> NDArray[np.float32]:
+    """Return an image of one value."""
+    image = np.empty(shape, np.float32)
+
+    def band(first: int, stop: int) -> None:
+        image[first:stop] = value
+
+    threads = thread_count(image.size, None)
+    in_bands(even_edges(shape[0], threads), threads, band)
+    return image
 
 
 def flag_words(values: Any, name: str) -> NDArray[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel import native
 from mizzle.kernel.bands import even_edges, in_bands, thread_count
-from mizzle.kernel.drop.accumulator import Accumulator
+from mizzle.kernel.drop.accumulator import IN_CELL, Accumulator
 from mizzle.kernel.drop.stored import drop_image
 from mizzle.kernel.drop.types import ChipPixels, DropShape
 from mizzle.kernel.maps.types import StoredMap
@@ -25,6 +27,11 @@ class Planes:
     weight: Image32
     variances: tuple[Image32, ...]
     context: NDArray[np.int32] | None
+
+
+def _is_plain(image: NDArray[Any]) -> bool:
+    """Return whether C may write into an array."""
+    return bool(image.flags.c_contiguous and image.flags.writeable)
 
 
 class Sums:
@@ -80,22 +87,54 @@ class Sums:
 
     def write(self, planes: Planes) -> None:
         """Write mean, weight, variances and context wherever anything fell; elsewhere images stay as they are."""
-        for number in range(0 if planes.context is None else self._first.planes):
+        library = native.library()
+        taken = 0 if library is None else IN_CELL
+        for number in range(taken, 0 if planes.context is None else self._first.planes):
             assert planes.context is not None
             planes.context[number] |= self._first.plane(number)
 
         def band(first: int, stop: int) -> None:
             rows = slice(first, stop)
-            cells = self._first.cells[rows]
-            total = cells[..., 1]
-            seen = total != 0
-            with np.errstate(over="ignore"):  # beyond 32 bits is infinite
-                np.divide(cells[..., 0], total, out=planes.mean[rows], where=seen, casting="same_kind")
-                np.copyto(planes.weight[rows], total, where=seen, casting="same_kind")
-                for acc, image in zip(self._accumulators, planes.variances, strict=False):
-                    squares = acc.cells[rows][..., 2]
-                    np.divide(squares, total * total, out=image[rows], where=seen, casting="same_kind")
+            if library is None:
+                self._write_rows(planes, rows)
+            else:
+                self._write_natively(library, planes, rows)
 
         ny, nx = self._first.shape
         threads = thread_count(ny * nx, None)
         in_bands(even_edges(ny, threads), threads, band)
+
+    def _write_rows(self, planes: Planes, rows: slice) -> None:
+        """Write some rows: what `mz_images` does."""
+        cells = self._first.cells[rows]
+        total = cells[..., 1]
+        seen = total != 0
+        with np.errstate(over="ignore"):  # beyond 32 bits is infinite
+            np.divide(cells[..., 0], total, out=planes.mean[rows], where=seen, casting="same_kind")
+            np.copyto(planes.weight[rows], total, where=seen, casting="same_kind")
+            for acc, image in zip(self._accumulators, planes.variances, strict=False):
+                squares = acc.cells[rows][..., 2]
+                np.divide(squares, total * total, out=image[rows], where=seen, casting="same_kind")
+
+    def _write_natively(self, library: native.Library, planes: Planes, rows: slice) -> None:
+        """Write some rows of arrays that lie as C has them; others through a copy."""
+        cells, point = self._first.cells[rows], native.pointer
+        kept = 0 if planes.context is None else min(IN_CELL, self._first.planes)
+        context = [] if planes.context is None else [planes.context[number][rows] for number in range(kept)]
+        for number in range(max(1, len(planes.variances))):
+            images = [planes.mean[rows], planes.weight[rows], *context] if number == 0 else []
+            if planes.variances:
+                images.append(planes.variances[number][rows])
+            plain = [image if _is_plain(image) else image.copy() for image in images]
+            mean, weight = (plain[0], plain[1]) if number == 0 else (None, None)
+            words = [*plain[2 : 2 + kept], None, None] if number == 0 else [None, None]
+            variance = plain[-1] if planes.variances else None
+            squares = self._accumulators[number].cells[rows] if planes.variances else None
+            status = library.mz_images(
+                point(cells), point(squares), cells.shape[2], cells.shape[0] * cells.shape[1],
+                *(point(one) for one in (mean, weight, variance, words[0], words[1])),
+            )  # fmt: skip
+            native.raise_on_status(status)
+            for image, written in zip(images, plain, strict=True):
+                if written is not image:
+                    image[...] = written

@@ -103,142 +103,20 @@ static void MZ(drop_point)(const mz_job *job, double x, double y, double weight,
 static void MZ(corners)(const mz_job *job, const MZ(line) *low, const MZ(line) *high, int64_t i0, MZ(drops) *d)
 {
     const double half = 0.5 * job->pixfrac;
-    if (job->pixfrac == 1.0) { /* neighbors share their corners */
-        double x[MZ_CHUNK + MZ_SPARE], y[MZ_CHUNK + MZ_SPARE];
-        MZ(along)(&job->map, low, (double)i0 - 0.5, x, y, MZ_CHUNK + MZ_SPARE);
-        for (int k = 0; k < MZ_CHUNK; k++) {
-            d->x[0][k] = x[k];
-            d->y[0][k] = y[k];
-            d->x[1][k] = x[k + 1];
-            d->y[1][k] = y[k + 1];
-        }
-        MZ(along)(&job->map, high, (double)i0 - 0.5, x, y, MZ_CHUNK + MZ_SPARE);
-        for (int k = 0; k < MZ_CHUNK; k++) {
-            d->x[3][k] = x[k];
-            d->y[3][k] = y[k];
-            d->x[2][k] = x[k + 1];
-            d->y[2][k] = y[k + 1];
-        }
+    if (job->pixfrac == 1.0) {
+        MZ(shared)(d);
+        MZ(along)(&job->map, low, (double)i0 - 0.5, d->xs[0], d->ys[0], MZ_CHUNK + MZ_SPARE);
+        MZ(along)(&job->map, high, (double)i0 - 0.5, d->xs[1], d->ys[1], MZ_CHUNK + MZ_SPARE);
         return;
     }
-    MZ(along)(&job->map, low, (double)i0 - half, d->x[0], d->y[0], MZ_CHUNK);
-    MZ(along)(&job->map, low, (double)i0 + half, d->x[1], d->y[1], MZ_CHUNK);
-    MZ(along)(&job->map, high, (double)i0 + half, d->x[2], d->y[2], MZ_CHUNK);
-    MZ(along)(&job->map, high, (double)i0 - half, d->x[3], d->y[3], MZ_CHUNK);
+    MZ(apart)(d);
+    MZ(along)(&job->map, low, (double)i0 - half, d->xs[0], d->ys[0], MZ_CHUNK);
+    MZ(along)(&job->map, low, (double)i0 + half, d->xs[1], d->ys[1], MZ_CHUNK);
+    MZ(along)(&job->map, high, (double)i0 + half, d->xs[2], d->ys[2], MZ_CHUNK);
+    MZ(along)(&job->map, high, (double)i0 - half, d->xs[3], d->ys[3], MZ_CHUNK);
 }
 
-/* Three rows of a stored map around a chunk of row j, one pixel wider on both sides: [row j - 1, j, j + 1][x, y][pixel]. */
-typedef double MZ(around)[3][2][MZ_CHUNK + 2];
-
-/* Load a row of it. What lies beyond the outer pixels goes on as a line; beyond that it is not a number. */
-static void MZ(load_row)(const mz_map *map, int64_t j, int64_t i0, double (*restrict to)[MZ_CHUNK + 2])
-{
-    const int64_t nx = map->nx, from = i0 > 0 ? i0 - 1 : 0, end = i0 + MZ_CHUNK + 1 < nx ? i0 + MZ_CHUNK + 1 : nx;
-    const int first = (int)(from - (i0 - 1)), last = (int)(end - (i0 - 1)) - 1;
-    const double *p = map->pixmap + 2 * (j * nx + from);
-    for (int k = first; k <= last; k++) {
-        to[0][k] = p[2 * (k - first)];
-        to[1][k] = p[2 * (k - first) + 1];
-    }
-    for (int k = last + 1; k < MZ_CHUNK + 2; k++)
-        to[0][k] = to[1][k] = NAN;
-    for (int axis = 0; axis < 2; axis++) {
-        /* With a single column there is no slope to read: one input pixel spans `step` cells. */
-        const double alone = axis == 0 ? map->step : 0.0;
-        if (first == 1)
-            to[axis][0] = nx > 1 ? 2.0 * to[axis][1] - to[axis][2] : to[axis][1] - alone;
-        if (last < MZ_CHUNK + 1)
-            to[axis][last + 1] = nx > 1 ? 2.0 * to[axis][last] - to[axis][last - 1] : to[axis][last] + alone;
-    }
-}
-
-static void MZ(load_around)(const mz_map *map, int64_t j, int64_t i0, MZ(around) to)
-{
-    const int64_t ny = map->ny;
-    MZ(load_row)(map, j, i0, to[1]);
-    for (int up = -1; up <= 1; up += 2) {
-        const int row = up + 1, other = 1 - up;
-        if (j + up >= 0 && j + up < ny) {
-            MZ(load_row)(map, j + up, i0, to[row]);
-            continue;
-        }
-        if (ny > 1)
-            MZ(load_row)(map, j - up, i0, to[other]);
-        for (int axis = 0; axis < 2; axis++) {
-            const double alone = axis == 1 ? (double)up * map->step : 0.0;
-            for (int k = 0; k < MZ_CHUNK + 2; k++)
-                to[row][axis][k] = ny > 1 ? 2.0 * to[1][axis][k] - to[other][axis][k] : to[1][axis][k] + alone;
-        }
-    }
-}
-
-/* Corners of the drops of a chunk of a stored map, read between four centers each. */
-static void MZ(stored_corners)(const mz_job *job, int64_t j, int64_t i0, MZ(drops) *d)
-{
-    const double h = 0.5 * job->pixfrac;
-    MZ(around) v;
-    MZ(load_around)(&job->map, j, i0, v);
-    for (int axis = 0; axis < 2; axis++) {
-        double(*to)[MZ_CHUNK] = axis ? d->y : d->x;
-        if (job->pixfrac == 1.0) { /* neighbors share their corners */
-            double edge[2][MZ_CHUNK + 1];
-            for (int r = 0; r < 2; r++) {
-                const double *low = v[r][axis], *high = v[r + 1][axis];
-                for (int k = 0; k <= MZ_CHUNK; k++)
-                    edge[r][k] = 0.25 * ((low[k] + high[k]) + (low[k + 1] + high[k + 1])) + 0.5;
-            }
-            for (int k = 0; k < MZ_CHUNK; k++) {
-                to[0][k] = edge[0][k];
-                to[1][k] = edge[0][k + 1];
-                to[2][k] = edge[1][k + 1];
-                to[3][k] = edge[1][k];
-            }
-            continue;
-        }
-        const double *low = v[0][axis], *mid = v[1][axis], *high = v[2][axis];
-        for (int k = 0; k < MZ_CHUNK; k++) {
-            /* The three rows at the drop's left side, and at its right one. */
-            const double l0 = low[k + 1] + h * (low[k] - low[k + 1]), r0 = low[k + 1] + h * (low[k + 2] - low[k + 1]);
-            const double l1 = mid[k + 1] + h * (mid[k] - mid[k + 1]), r1 = mid[k + 1] + h * (mid[k + 2] - mid[k + 1]);
-            const double l2 = high[k + 1] + h * (high[k] - high[k + 1]), r2 = high[k + 1] + h * (high[k + 2] - high[k + 1]);
-            to[0][k] = l1 + h * (l0 - l1) + 0.5;
-            to[1][k] = r1 + h * (r0 - r1) + 0.5;
-            to[2][k] = r1 + h * (r2 - r1) + 0.5;
-            to[3][k] = l1 + h * (l2 - l1) + 0.5;
-        }
-    }
-}
-
-/* Can the drops of a chunk of a stored map touch the band: 0 none, 1 perhaps some, 2 all lie within. */
-MZ_INLINE int MZ(near_band)(const mz_job *job, int64_t j, int64_t i0, double reach)
-{
-    const int64_t chunks = (job->map.nx + MZ_CHUNK - 1) / MZ_CHUNK;
-    const double *range = job->ranges + 2 * (j * chunks + i0 / MZ_CHUNK), room = reach + 1.0;
-    const double low = range[0] - room, high = range[1] + room;
-    if (low >= (double)job->row0 && high <= (double)job->row1)
-        return 2;
-    return low <= (double)job->row1 && high >= (double)job->row0;
-}
-
-/* Leave out the drops at both ends of from .. to that cannot touch the band, in whole groups of eight. */
-static void MZ(trim)(const mz_job *job, const MZ(drops) *d, int *from, int *to)
-{
-    uint8_t near[MZ_CHUNK / 8];
-    for (int g = 0; g < MZ_CHUNK / 8; g++) {
-        double low = INFINITY, high = -INFINITY;
-        for (int e = 0; e < 4; e++)
-            for (int k = 8 * g; k < 8 * g + 8; k++) {
-                low = d->y[e][k] < low ? d->y[e][k] : low;
-                high = d->y[e][k] > high ? d->y[e][k] : high;
-            }
-        near[g] = low <= (double)job->row1 && high >= (double)job->row0;
-    }
-    while (*from < *to && !near[*from / 8])
-        *from += 8;
-    while (*to > *from && !near[*to / 8 - 1])
-        *to -= 8;
-}
-
+#include "stored_body.h"
 #include "scatter_body.h"
 
 /* Part of a separable drop in the cell `d` away from its center along one axis. `scale` is the gaussian's. */
@@ -374,6 +252,29 @@ MZ_INLINE int MZ(hidden)(const uint8_t *mask)
     return !seen;
 }
 
+/* Ask for what the next chunk reads. */
+MZ_INLINE void MZ(expect)(const mz_job *job, int64_t j, int64_t i0)
+{
+#if defined(__GNUC__)
+    const int64_t at = j * job->map.nx + i0;
+    if (i0 + MZ_CHUNK > job->map.nx)
+        return;
+    for (int k = 0; k < MZ_CHUNK; k += 16) {
+        if (job->sci)
+            __builtin_prefetch(job->sci + at + k);
+        if (job->relative)
+            __builtin_prefetch(job->relative + at + k);
+        if (job->variance)
+            __builtin_prefetch(job->variance + at + k);
+    }
+    if (job->map.pixmap && j + 1 < job->map.ny)
+        for (int k = 0; k < MZ_CHUNK; k += 4)
+            __builtin_prefetch(job->map.pixmap + 2 * (at + job->map.nx + k));
+#else
+    (void)job, (void)j, (void)i0;
+#endif
+}
+
 /* Drop the pixels i0 .. i0 + MZ_CHUNK - 1 of row j. */
 static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, int64_t i0, const MZ(row) *row, int span)
 {
@@ -384,6 +285,7 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
     const int near = job->map.pixmap && job->ranges ? MZ(near_band)(job, j, i0, row->reach) : 2;
     if (!near)
         return;
+    MZ(expect)(job, j, i0 + MZ_CHUNK);
     MZ(load)(job, j, i0, &p);
     if (!p.any)
         return;
@@ -400,18 +302,19 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
         MZ(square_chunk)(job, &d, &p, span, from, to);
         return;
     }
+    MZ(apart)(&d);
     if (job->map.pixmap)
-        MZ(centers)(&job->map, j, i0, d.x[0], d.y[0]);
+        MZ(centers)(&job->map, j, i0, d.xs[0], d.ys[0]);
     else
-        MZ(along)(&job->map, &row->low, (double)i0, d.x[0], d.y[0], MZ_CHUNK);
+        MZ(along)(&job->map, &row->low, (double)i0, d.xs[0], d.ys[0], MZ_CHUNK);
     if (job->kernel == MZ_TURBO && span < MZ_MAX_SPAN) { /* squares that lie along the cells */
         const double half = 0.5 * job->pixfrac / job->ratio;
         for (int k = 0; k < MZ_CHUNK; k++) {
-            const double x = d.x[0][k], y = d.y[0][k];
-            d.x[0][k] = d.x[3][k] = x - half;
-            d.x[1][k] = d.x[2][k] = x + half;
-            d.y[0][k] = d.y[1][k] = y - half;
-            d.y[2][k] = d.y[3][k] = y + half;
+            const double x = d.xs[0][k], y = d.ys[0][k];
+            d.xs[0][k] = d.xs[3][k] = x - half;
+            d.xs[1][k] = d.xs[2][k] = x + half;
+            d.ys[0][k] = d.ys[1][k] = y - half;
+            d.ys[2][k] = d.ys[3][k] = y + half;
         }
         int from = 0, to = MZ_CHUNK;
         if (near == 1)

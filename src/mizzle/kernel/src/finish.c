@@ -76,3 +76,32 @@ MZ_EXPORT int mz_split(const double *cells, int64_t lanes, int64_t count, double
     }
     return 0;
 }
+
+/* `count` cells to images: mean, weight and its variance (from the third lane of `squares`, four lanes) where anything fell,
+ * elsewhere they stay as they are; the two words of context are added to what two planes hold. Any image may be NULL. */
+MZ_EXPORT int mz_images(const double *cells, const double *squares, int64_t lanes, int64_t count, float *restrict mean,
+                        float *restrict weight, float *restrict variance, int32_t *restrict first, int32_t *restrict second)
+{
+    if ((lanes != 2 && lanes != 4) || count < 0 || (variance && !squares) || ((first || second) && lanes != 4))
+        return 1;
+    for (int64_t k = 0; k < count; k++) {
+        const double *cell = cells + lanes * k, total = cell[1];
+        if (first || second) {
+            int32_t words[2];
+            mz_words(cell, words);
+            if (first)
+                first[k] |= words[0];
+            if (second)
+                second[k] |= words[1];
+        }
+        if (total == 0.0)
+            continue;
+        if (mean)
+            mean[k] = (float)(cell[0] / total);
+        if (weight)
+            weight[k] = (float)total;
+        if (variance)
+            variance[k] = (float)(squares[4 * k + 2] / (total * total));
+    }
+    return 0;
+}

@@ -21,3 +21,4 @@
 #define MZ_VFLOOR(a) _mm512_roundscale_pd(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define MZ_VFMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define MZ_IF_LESS(a, b, yes, no) _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), no, yes)
+#define MZ_LANE_MASKS

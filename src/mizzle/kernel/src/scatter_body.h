@@ -51,34 +51,50 @@ static void MZ(drop_any)(const mz_job *job, const double *x, const double *y, do
         }
 }
 
-/* Ask for the cells of drop k: a chip lies across the rows of the output, so that no processor guesses what comes next. */
-MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int n, const int full)
+/* Which drops lie wholly inside frame and band with their n x n cells, and where. */
+MZ_INLINE void MZ(locate)(const mz_job *job, MZ(drops) *d, const int n, int from, int to)
+{
+    const double wide = (double)job->out_nx, right = wide - (double)n, low = (double)job->row0, top = (double)(job->row1 - n);
+    for (int k = from; k < to; k++) {
+        const double x = d->left[k], y = d->below[k];
+        const int inside = d->fits[k] != 0.0 && x >= 0.0 && x <= right && y >= low && y <= top;
+        d->cell[k] = (int64_t)(inside ? y * wide + x : -1.0);
+    }
+}
+
+/* Ask for the cells of drop k: a chip lies across the rows of the output, so that no processor guesses what comes next. What
+ * lies behind on the way along the chip's row was asked for by its neighbor: left are a column and a row of cells. */
+MZ_INLINE void MZ(fetch)(const mz_job *job, const MZ(drops) *d, int k, const int n, int64_t column, int64_t row, const int full)
 {
 #if defined(__GNUC__)
-    if (d->fits[k] == 0.0)
-        return;
-    const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k];
-    if (bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1)
+    if (d->cell[k] < 0)
         return;
     const int lanes = full ? 4 : 2;
-    const double *cell = job->cells + lanes * (by * job->out_nx + bx);
-    for (int r = 0; r < n; r++, cell += lanes * job->out_nx) {
-        __builtin_prefetch(cell, 1);
-        __builtin_prefetch(cell + lanes * n - 1, 1);
-    }
+    const double *cell = job->cells + lanes * d->cell[k], *to = cell + lanes * column;
+    for (int r = 0; r < n; r++, to += lanes * job->out_nx)
+        __builtin_prefetch(to, 1);
+    __builtin_prefetch(cell + lanes * (row * job->out_nx + (n - 1 - column)), 1);
 #else
-    (void)job, (void)d, (void)k, (void)n, (void)full;
+    (void)job, (void)d, (void)k, (void)n, (void)column, (void)row, (void)full;
 #endif
 }
 
 /* Add one share to a cell of four lanes: the same roundings as `put`. */
 MZ_INLINE void MZ(put_four)(double *cell, double share, const mz_four *all, const mz_four *last, const mz_bits *bits)
 {
+#ifdef MZ_LANE_MASKS
+    const __m256d parts = _mm256_mul_pd(_mm256_set1_pd(share), (__m256d)*all), before = _mm256_loadu_pd(cell);
+    const __m256d square = _mm256_mask_mov_pd(_mm256_set1_pd(1.0), 4, parts);
+    const __m256d sum = _mm256_mask_add_pd(before, 7, before, _mm256_mul_pd(_mm256_mul_pd(parts, square), (__m256d)*last));
+    const __mmask8 any = (__mmask8)(_mm_cmp_sd_mask(_mm_set_sd(share), _mm_setzero_pd(), _CMP_GT_OQ) << 3);
+    _mm256_storeu_pd(cell, _mm256_mask_or_pd(sum, any, sum, (__m256d)*bits));
+#else
     const mz_bits third = {0, 0, -1, 0}, fourth = {0, 0, 0, -1};
     const mz_four ones = {1.0, 1.0, 0.0, 1.0}, parts = share * *all, before = *(mz_four *)cell;
     const mz_four square = (mz_four)(((mz_bits)parts & third) | (mz_bits)ones);
     const mz_bits sum = (mz_bits)(before + parts * square * *last), marked = *bits & -(int64_t)(share > 0.0);
     *(mz_four *)cell = (mz_four)((sum & ~fourth) | (((mz_bits)before | marked) & fourth));
+#endif
 }
 
 /* Add the shares of drop k to columns 0 .. columns - 1 and rows 0 .. rows - 1 from `cell` on: all inside the frame. */
@@ -116,14 +132,18 @@ static void MZ(add_each)(const mz_job *job, const MZ(drops) *d, const MZ(pixels)
 }
 
 /* Add a chunk's shares; n and `full` (cells have four lanes) are constants in every call, so the loops unroll. */
-MZ_INLINE void MZ(scatter_sums)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to,
+MZ_INLINE void MZ(scatter_sums)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to,
                                 const int full)
 {
+    MZ(locate)(job, d, n, from, to);
+    const int64_t column = from < to && d->left[to - 1] >= d->left[from] ? n - 1 : 0;
+    const int64_t row = from < to && d->below[to - 1] >= d->below[from] ? n - 1 : 0;
     for (int k = from; k < from + MZ_AHEAD && k < to; k++)
-        MZ(fetch)(job, d, k, n, full);
+        MZ(fetch)(job, d, k, n, column, row, full);
+    const int odd = job->context || job->touched;
     for (int k = from; k < to; k++) {
         if (k + MZ_AHEAD < to)
-            MZ(fetch)(job, d, k + MZ_AHEAD, n, full);
+            MZ(fetch)(job, d, k + MZ_AHEAD, n, column, row, full);
         if (p->weight[k] == 0.0)
             continue;
         if (d->fits[k] == 0.0) {
@@ -132,23 +152,21 @@ MZ_INLINE void MZ(scatter_sums)(const mz_job *job, const MZ(drops) *d, const MZ(
             MZ(drop_any)(job, x, y, p->weight[k], p->value[k], p->variance[k]);
             continue;
         }
-        const int64_t bx = (int64_t)d->left[k], by = (int64_t)d->below[k], cell = by * job->out_nx + bx;
         /* A share of nothing times an infinite variance would be no number. */
-        const int odd = job->context || job->touched || (full && !(p->variance[k] - p->variance[k] == 0.0));
-        if (odd || bx < 0 || by < job->row0 || bx + n > job->out_nx || by + n > job->row1) {
+        if (d->cell[k] < 0 || odd || (full && !(p->variance[k] - p->variance[k] == 0.0))) {
             MZ(add_each)(job, d, p, k, n);
             continue;
         }
         /* Most drops do not reach the last row, or the last column, that a usual one can. */
         const int rows = n == 2 || d->high[k] > (double)(n - 1) ? n : n - 1;
         if (n == 2 || d->wide[k] > (double)(n - 1))
-            MZ(add_inside)(job, d, p, k, cell, n, rows, n, full);
+            MZ(add_inside)(job, d, p, k, d->cell[k], n, rows, n, full);
         else
-            MZ(add_inside)(job, d, p, k, cell, n, rows, n - 1, full);
+            MZ(add_inside)(job, d, p, k, d->cell[k], n, rows, n - 1, full);
     }
 }
 
-MZ_INLINE void MZ(scatter)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to)
+MZ_INLINE void MZ(scatter)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to)
 {
     if (job->lanes == 4)
         MZ(scatter_sums)(job, d, p, n, from, to, 1);

@@ -12,12 +12,33 @@ MZ_INLINE double MZ(min)(double a, double b) { return a < b ? a : b; }
 MZ_INLINE double MZ(max)(double a, double b) { return a > b ? a : b; }
 
 typedef struct {
-    double x[4][MZ_CHUNK], y[4][MZ_CHUNK]; /* corners, in order around the drop; cell k is [k, k + 1) */
+    const double *x[4], *y[4]; /* corners, in order around the drop; cell k is [k, k + 1). Neighbors may share theirs */
+    double xs[4][MZ_CHUNK + MZ_SPARE], ys[4][MZ_CHUNK + MZ_SPARE]; /* room for them */
     double share[MZ_MAX_SPAN * MZ_MAX_SPAN][MZ_CHUNK];
     double left[MZ_CHUNK], below[MZ_CHUNK]; /* lower left cell */
     double wide[MZ_CHUNK], high[MZ_CHUNK];  /* how far it reaches from that cell's lower left corner */
     double fits[MZ_CHUNK];                  /* not 0: convex, finite, and within span x span cells */
+    int64_t cell[MZ_CHUNK];                 /* the lower left cell of one whose cells all lie inside; else -1 */
 } MZ(drops);
+
+/* Let each drop have corners of its own. */
+MZ_INLINE void MZ(apart)(MZ(drops) *d)
+{
+    for (int e = 0; e < 4; e++) {
+        d->x[e] = d->xs[e];
+        d->y[e] = d->ys[e];
+    }
+}
+
+/* Let neighbors share their corners: those of row 0 of the room lie below, those of row 1 above. */
+MZ_INLINE void MZ(shared)(MZ(drops) *d)
+{
+    for (int e = 0; e < 4; e++) {
+        const int row = e > 1, next = e == 1 || e == 2;
+        d->x[e] = d->xs[row] + next;
+        d->y[e] = d->ys[row] + next;
+    }
+}
 
 /* Largest whole number <= v as int32, for any v (NaN included). */
 MZ_INLINE int32_t MZ(cell)(double v)
@@ -125,7 +146,7 @@ static int MZ(narrow)(const MZ(drops) *d, int from, int to)
     for (int k = from; k < to; k += MZ_LANES) {
         MZ_V reach = MZ_ALL(0.0);
         for (int axis = 0; axis < 2; axis++) {
-            const double(*p)[MZ_CHUNK] = axis ? d->y : d->x;
+            const double *const *p = axis ? d->y : d->x;
             const MZ_V a = MZ_LOAD(&p[0][k]), b = MZ_LOAD(&p[1][k]), c = MZ_LOAD(&p[2][k]), e = MZ_LOAD(&p[3][k]);
             const MZ_V low = MZ_VMIN(MZ_VMIN(a, b), MZ_VMIN(c, e)), high = MZ_VMAX(MZ_VMAX(a, b), MZ_VMAX(c, e));
             reach = MZ_VMAX(reach, high - MZ_VFLOOR(low));
