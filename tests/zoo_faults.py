@@ -23,6 +23,7 @@ from mizzle.model import Result
 from mizzle.pipeline import process, run
 from mizzle.settings import Settings
 from mizzle.simulate import visit, write_visit
+from mizzle.simulate.photometry import photflam
 
 SIDE = 800
 #: Numbers of PC, WF2, WF3, WF4 in the files.
@@ -466,6 +467,16 @@ def judge_visit(plan: dict, *, workers: int = 2) -> Seen:
         return Seen({"refused": "FAIL"}, (("refused", "FAIL", str(problem)),))
 
 
+#: The Sun's light over that in V, per wavelength, around six filters (ASTM E490); zodiacal light has its color.
+SUN = {"F336W": 0.51, "F439W": 0.93, "F555W": 1.0, "F606W": 0.94, "F675W": 0.8, "F814W": 0.6}
+
+
+def _sky_rate(filter_name: str, brightness: float) -> float:
+    """Return DN/s on a WF3 pixel of a sky of so many V magnitudes per square arcsec: 22.1 to 23.3 is zodiacal light."""
+    light = 10.0 ** (-0.4 * (brightness + 21.1)) * SUN[filter_name] * 0.0996**2
+    return light / photflam(filter_name, 7)["WF3"]
+
+
 def clean_plan(seed: int, number: int) -> dict:
     """Return a visit without a fault: any filter, gain and time, 1 to 20 exposures, crowded to empty."""
     rng = np.random.default_rng([seed, 99, number])
@@ -473,10 +484,12 @@ def clean_plan(seed: int, number: int) -> dict:
     field = str(rng.choice(["random", "random", "random", "king", "blank"]))
     n = 1 if field == "blank" else n  # without stars several exposures are refused, unless their headers are trusted
     exptime = float(np.round(10 ** rng.uniform(1.3, 3.1)))
+    filter_name = str(rng.choice(list(SUN)))
+    gain = int(rng.choice([7, 15]))
     return {
         "n": n,
-        "filter": str(rng.choice(["F336W", "F439W", "F555W", "F606W", "F675W", "F814W"])),
-        "gain": int(rng.choice([7, 15])),
+        "filter": filter_name,
+        "gain": gain,
         "exptime": exptime,
         "seed": 1000 * seed + number,
         "field": field,
@@ -484,7 +497,7 @@ def clean_plan(seed: int, number: int) -> dict:
         "cluster_stars": int(10 ** rng.uniform(2.5, 4.0)),
         "brightest": float(rng.uniform(16.0, 19.0)),
         "date": str(rng.choice(["1995-03-01", "1999-09-10", "2003-01-20", "2008-11-30"])),
-        "sky": float(10 ** rng.uniform(-3.0, -1.5)),
+        "sky": _sky_rate(filter_name, float(rng.uniform(22.1, 23.3))),
         "pa_v3": float(rng.uniform(0.0, 360.0)),
         "effects": {
             "cte": bool(rng.integers(2)),

@@ -54,6 +54,20 @@ def test_the_handbooks_noise_passes_on_both_chips():
     assert found.verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize(("level", "gain"), [(0.1, 7), (0.3, 7), (0.5, 7), (0.1, 15), (0.4, 15), (0.7, 15)])
+def test_whole_dn_of_a_low_sky_pass(level, gain):
+    """Half of the pixels may lie a whole DN above the others: their median is no level, and a level makes noise.
+
+    Noise of 0.52 DN (gain 15) is 4 % larger or smaller once rounded, by where the level lies between whole DN.
+    """
+    made = []
+    for number in range(2):
+        sci = noisy(np.random.default_rng(80 + number), SHAPE, level, "PC", gain)
+        chip = (sci, np.zeros(SHAPE, int), frame("PC", SHAPE, (0.03 * number, 0.0)))
+        made.append(exposure(number + 1, {"PC": chip}, atodgain=gain))
+    assert proof(made).chips["PC"].ratio == pytest.approx(1.0, abs=0.045)
+
+
 @pytest.mark.parametrize(("factor", "verdict"), [(1.25, Verdict.WARN), (2.0, Verdict.FAIL), (0.5, Verdict.FAIL)])
 def test_wrong_noise_is_measured_for_what_it_is(factor, verdict):
     found = proof(two(factor))

@@ -90,3 +90,15 @@ def test_nan_pixels_do_not_count():
     pixels = sky_pixels(np.random.default_rng(8), 3.0, n=50_000)
     with_nan = np.concatenate([pixels, np.full(20_000, np.nan, np.float32)])
     assert sky_statistic(with_nan).level == pytest.approx(sky_statistic(pixels).level, abs=0.02)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.25, 0.384, 0.5, 0.75])
+@pytest.mark.parametrize("noise", [0.5, 0.52, 0.6])
+def test_noise_of_half_a_dn_is_no_noiseless_sky(offset, noise):
+    """Gain 15, PC: nearly all pixels lie at one or two values, and the level is between."""
+    rng = np.random.default_rng(round(1000 * (offset + noise)))
+    analog = rng.normal(0.12, np.sqrt(noise**2 - 1 / 12), 150_000)
+    pixels = (np.round(analog + offset) - offset + rng.normal(0, 0.005, analog.size)).astype(np.float32)
+    found = sky_statistic(pixels, skewness_of=(14.0, (14.0 * noise) ** 2))
+    assert found.level == pytest.approx(0.12, abs=0.07)
+    assert found.sigma < 2 * noise

@@ -9,7 +9,7 @@ import pytest
 
 from mizzle.model import FluxReference, FluxScales, Verdict
 from mizzle.steps.verify.stars import Measured
-from mizzle.steps.verify.steadiness import star_findings
+from mizzle.steps.verify.steadiness import ChargeLost, star_findings
 from tiny_visit import exposure, frame
 
 NAMES = ("PC", "WF2", "WF3", "WF4")
@@ -98,6 +98,36 @@ def test_stars_in_a_crowd_tell_nothing_of_their_shape():
     found, rate = measured(made, sharp=lambda k, name: 0.6)
     crowded = [dataclasses.replace(one, crowd=np.full(STARS, 0.5)) for one in found]
     assert star_findings(made, crowded, scales(made), rate=rate) == ()
+
+
+def test_charge_lost_at_other_rows_is_no_fault():
+    """Dithers move stars along the columns; what the formula explains is taken off, and known no better than it is."""
+    made = exposures(4)
+    lost = {(e.root, name): 0.08 * (k % 2) for k, e in enumerate(made) for name in NAMES}
+    found, rate = measured(made, flux=lambda k, name: float(np.exp(-lost[made[k].root, name])))
+    assert star_findings(made, found, scales(made), rate=rate)
+    logs = [np.full(STARS, lost[one.root, one.chip]) for one in found]
+    assert star_findings(made, found, scales(made), rate=rate, charge=ChargeLost(logs, 0.15)) == ()
+    assert star_findings(made, found, scales(made), rate=rate, charge=ChargeLost([0.25 * part for part in logs], 0.15))
+
+
+def test_few_stars_that_agree_by_chance_are_not_better_known():
+    """Nine stars on one chip of twelve exposures: the scatter of nine values is itself known to a quarter."""
+    made = exposures(12)
+    alarms = 0
+    for seed in range(40):
+        found, rate = measured(made, seed=seed, blends=0.0)
+        few = [_part(one, slice(0, 9)) for one in found if one.chip == NAMES[0]]
+        faint = [
+            dataclasses.replace(
+                one,
+                flux=one.flux * (1.0 + np.random.default_rng([seed, k]).normal(0.0, 0.03, 9)),
+                error=np.hypot(one.error, 0.03 * one.flux),
+            )
+            for k, one in enumerate(few)
+        ]
+        alarms += bool(star_findings(made, faint, scales(made), rate=rate))
+    assert alarms <= 2
 
 
 def test_exposures_with_no_star_in_common_say_nothing():

@@ -18,8 +18,10 @@ _BINS_PER_SIGMA = 12.0
 _BINS_PER_QUANTUM = 32
 _REACH = 8.0  # sigma on either side of the first guess
 _PEAK_WINDOW = (-1.4, 0.8)  # sigma: below the peak there is only sky, above it faint stars begin
-_SMOOTHINGS = 3
+_SMOOTHINGS = 3  # over one quantum
+_NARROW = 1.0  # quanta: skies narrower than this are smoothed twice as often, or the mode follows the lumps
 _NOISELESS = 0.02  # quanta: a sky narrower than this has no shape to fit
+_LUMP = 0.02  # least share of the pixels one quantum off that makes a lump
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def sky_statistic(
         return SkyStatistic(float("nan"), float("nan"), 0)
     if sigma < _NOISELESS * quantum:
         return _noiseless(values, guess, max(sigma, 1e-6 * quantum, 1e-6 * abs(guess)))
-    centers, counts = _histogram(values, guess, sigma, quantum=quantum)
+    smoothings = _SMOOTHINGS * (2 if sigma < _NARROW * quantum else 1)
+    centers, counts = _histogram(values, guess, sigma, quantum=quantum, smoothings=smoothings)
     low, high, middle, spread = _clip(centers, counts, clip, iterations=iterations, width=sigma)
     inside = slice(low, high)
     skew = _skewness(middle, skewness_of)
@@ -79,7 +82,7 @@ def sky_statistic(
         level = middle + skew * spread / 6.0
     else:
         level, spread = _peak(centers, counts, middle, spread=spread, skew=skew)
-    sigma = float(np.sqrt(max(spread**2 - _SMOOTHINGS * quantum**2 / 12.0, (0.1 * spread) ** 2)))
+    sigma = float(np.sqrt(max(spread**2 - smoothings * quantum**2 / 12.0, (0.1 * spread) ** 2)))
     return SkyStatistic(level, sigma, round(float(counts[inside].sum())))
 
 
@@ -90,12 +93,19 @@ def _first_guess(values: NDArray[np.floating], quantum: float) -> tuple[float, f
     if sample.size == 0:
         return float("nan"), float("nan")
     low, middle = np.percentile(sample, [2.28, 50.0]).tolist()
-    if middle - low < _NOISELESS * quantum:
+    if middle - low < _NOISELESS * quantum and not _in_lumps(sample, middle, quantum):
         return middle, middle - low
     # The golden ratio's multiples fill the unit interval evenly, without a random number.
     smear = np.mod(np.arange(sample.size) * 0.6180339887498949, 1.0) - 0.5
     low, middle = np.percentile(sample + quantum * smear, [15.87, 50.0]).tolist()
     return middle, middle - low
+
+
+def _in_lumps(sample: FloatArray, middle: float, quantum: float) -> bool:
+    """Return whether noise of less than a quantum spread the pixels over two values, the lower of them the median."""
+    away = np.abs(sample - middle) / quantum
+    next_one, between = (int(np.count_nonzero(np.abs(away - at) < 0.1)) for at in (1.0, 0.5))
+    return next_one > max(4 * between, _LUMP * sample.size)
 
 
 def _noiseless(values: NDArray[np.floating], guess: float, sigma: float) -> SkyStatistic:
@@ -105,7 +115,7 @@ def _noiseless(values: NDArray[np.floating], guess: float, sigma: float) -> SkyS
 
 
 def _histogram(
-    values: NDArray[np.floating], guess: float, width: float, *, quantum: float
+    values: NDArray[np.floating], guess: float, width: float, *, quantum: float, smoothings: int
 ) -> tuple[FloatArray, FloatArray]:
     """Count pixels in fine bins, then smooth over one quantum, so often that lumps join into parabolas."""
     fine = width < 4.0 * quantum
@@ -120,7 +130,7 @@ def _histogram(
     if fine:
         kernel = np.full(_BINS_PER_QUANTUM + 1, 1.0 / _BINS_PER_QUANTUM)
         kernel[[0, -1]] *= 0.5
-        for _ in range(_SMOOTHINGS):
+        for _ in range(smoothings):
             counts = np.convolve(counts, kernel, mode="same")
     return centers, counts
 

@@ -45,6 +45,8 @@ _PATCH = (50, 25)
 #: Scatter within this many sigma, and what of a normal law's it shows.
 _CLIP = 3.5
 _SHOWN = 0.99694
+#: Share of a patch's pixels at either end that tell nothing of its level: faint stars, what rays left.
+_OUTER = 0.1
 #: Rays are grown by this, for their rims hide below the thresholds [pixel].
 _RIM = 1
 
@@ -216,12 +218,17 @@ def _patches(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _patch_levels(image: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
-    """Return the median of each patch's used pixels, ``(n_patches, 1)``; 0 where none is used."""
+    """Return the mean of each patch's used pixels without the outer tenths, ``(n_patches, 1)``; 0 where none is used.
+
+    Not the median: where noise is less than a step of the converter, that is the value of one step, half a DN off.
+    """
     used = _patches(use)
     ordered = np.sort(np.where(used, _patches(image), np.inf), axis=1)
-    count = used.sum(axis=1)
-    middle = ordered[np.arange(count.size), np.maximum(count - 1, 0) // 2]
-    return np.where(count > 0, middle, 0.0)[:, None]
+    count = used.sum(axis=1, keepdims=True)
+    cut = (_OUTER * count).astype(np.intp)
+    rank = np.arange(ordered.shape[1])
+    inner = (rank >= cut) & (rank < count - cut)
+    return np.asarray(np.where(inner, ordered, 0.0).sum(axis=1, keepdims=True) / np.maximum(count - 2 * cut, 1))
 
 
 def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArray) -> Comparison:

@@ -35,6 +35,7 @@ from mizzle.steps.verify.exposures import (
 from mizzle.steps.verify.sightings import (
     Choice,
     StarTable,
+    charge_lost,
     measure_stars,
     on_two_chips,
     on_two_exposures,
@@ -45,7 +46,7 @@ from mizzle.steps.verify.sightings import (
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import Sightings, Solution, crowding, gather, pair_table, solve
 from mizzle.steps.verify.stars import Measured
-from mizzle.steps.verify.steadiness import star_findings
+from mizzle.steps.verify.steadiness import ChargeLost, star_findings
 
 FloatArray = NDArray[np.float64]
 
@@ -146,7 +147,11 @@ def verify(
             exposures, tabulate(views, several, settings, names=names), scales, names=names, settings=settings
         )
         camera, rate = exposures[0].camera, np.asarray(catalog.columns["flux"], dtype=np.float64)
-        findings = star_findings(exposures, several, scales, rate=rate / camera.to_infinity(exposures[0].filter))
+        of_chip = {(view.root, view.name): view for view in views}
+        lost = [charge_lost(of_chip[one.root, one.chip], one, settings) for one in several]
+        charge = ChargeLost(lost, settings.verify.cte_error)
+        rate = rate / camera.to_infinity(exposures[0].filter)
+        findings = star_findings(exposures, several, scales, rate=rate, charge=charge)
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
         notes.append(_why_unproven(lonely, proof, len(exposures)))

@@ -232,7 +232,7 @@ def tabulate(
         good = one.flux > 3.0 * one.error
         star, flux, error = one.star[good], one.flux[good], one.error[good]
         value = np.log(flux * view.factor / view.exposure.exptime)
-        cte = _cte(view, one, settings)[good] * (0.4 * np.log(10.0))
+        cte = charge_lost(view, one, settings)[good]
         chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
         parts.append((star, np.full_like(chip, numbers[one.root]), chip, value, error / flux, cte, one.crowd[good]))
     if not parts:
@@ -241,9 +241,20 @@ def tabulate(
     return StarTable(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _cte(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
-    """Return magnitudes lost in transfer, from this exposure's own pixels, electrons and sky."""
+def charge_lost(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
+    """Return what was lost in transfer, from this exposure's own pixels, electrons and sky: logarithms of flux.
+
+    Parameters
+    ----------
+    view : ChipView
+        Where the stars were measured.
+    one : Measured
+        The stars, ``(n,)``.
+    settings : Settings
+        ``verify.cte``.
+    """
     if not corrects_cte(view.exposure, settings.verify.cte):
         return np.zeros(one.star.size)
     gain = view.noise.gain
-    return charge_loss(view.exposure, view.chip, x=one.x, y=one.y, electrons=one.flux * gain, background=one.sky * gain)
+    lost = charge_loss(view.exposure, view.chip, x=one.x, y=one.y, electrons=one.flux * gain, background=one.sky * gain)
+    return np.asarray(lost * (0.4 * np.log(10.0)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ FEWEST = 8
 SIGMAS, WARN_FLUX, FAIL_FLUX = 4.0, 0.015, 0.03
 #: What no number of stars takes away from such a difference.
 SYSTEMATIC = 0.003
+#: Error of a median over that of the mean, of normal values: the root of pi / 2.
+_OF_MEDIAN = 1.2533
 #: Cores that differ by so much from those of the other exposures, and from the camera's model: what breathing does to
 #: the light within an arcsec's tenth stays below (Suchkov & Casertano 1997, ISR WFPC2 97-01: 5 to 10 % in one pixel).
 WARN_OTHERS, WARN_MODEL = 0.10, 0.15
@@ -46,8 +49,28 @@ class Offsets:
     error: FloatArray
 
 
+class ChargeLost(NamedTuple):
+    """What transfer took of each flux, as a formula says it.
+
+    Parameters
+    ----------
+    logs : list of (n,) arrays
+        Logarithms of flux, for each entry of `measured`.
+    error : float
+        How well the formula is known, relative to itself.
+    """
+
+    logs: Sequence[FloatArray]
+    error: float
+
+
 def star_findings(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, rate: FloatArray
+    exposures: Sequence[Exposure],
+    measured: Sequence[Measured],
+    scales: FluxScales,
+    *,
+    rate: FloatArray,
+    charge: ChargeLost | None = None,
 ) -> tuple[Finding, ...]:
     """Say which exposure's stars are fainter, brighter, wider than in the others, wider than a star is, or missing.
 
@@ -61,11 +84,16 @@ def star_findings(
         Factors.
     rate : (n,) array
         Of the catalog's stars within the aperture [equalized DN/s].
+    charge : ChargeLost, optional
+        Dithers move stars along the columns, and with them what transfer takes: that is no fault of an exposure.
     """
+    charge = charge or ChargeLost([np.zeros(one.star.size) for one in measured], 0.0)
     lost = _missing(exposures, measured, scales, rate=rate)
     gone = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
-    telling = [one for one in measured if (one.root, one.chip) not in gone]
-    return (*lost, *_unsteady(exposures, telling, scales), *_unsharp(exposures, telling))
+    telling = [k for k, one in enumerate(measured) if (one.root, one.chip) not in gone]
+    stars = [measured[k] for k in telling]
+    charge = ChargeLost([charge.logs[k] for k in telling], charge.error)
+    return (*lost, *_unsteady(exposures, stars, scales, charge=charge), *_unsharp(exposures, stars))
 
 
 def _missing(
@@ -89,7 +117,12 @@ def _missing(
 
 
 def flux_offsets(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, names: Sequence[str]
+    exposures: Sequence[Exposure],
+    measured: Sequence[Measured],
+    scales: FluxScales,
+    *,
+    names: Sequence[str],
+    lost: Sequence[FloatArray],
 ) -> Offsets:
     """Compare each chip of each exposure with the same chip of the others, star by star.
 
@@ -102,34 +135,39 @@ def flux_offsets(
         As in `star_findings`.
     names : sequence of str
         Chips.
+    lost : sequence of (n,) arrays
+        What is added to the logarithms of `measured`.
     """
     value, error = (np.full((len(exposures), len(names)), np.nan) for _ in range(2))
     rows = {exposure.root: row for row, exposure in enumerate(exposures)}
     for column, name in enumerate(names):
-        mine = [one for one in measured if one.chip == name]
         parts = []
-        for one in mine:
+        for one, more in zip(measured, lost, strict=True):
+            if one.chip != name:
+                continue
             good = one.flux > 5.0 * one.error
             logs = np.log(one.flux[good] * scales.factors[one.root][name] / exposures[rows[one.root]].exptime)
-            parts.append((one.star[good], np.full(logs.size, rows[one.root]), logs))
+            logs += more[good]
+            sigma = one.error[good] / one.flux[good]
+            parts.append((one.star[good], np.full(logs.size, rows[one.root]), logs, sigma))
         if len(parts) > 1:
-            star, row, logs = (np.concatenate(column) for column in zip(*parts, strict=True))
-            value[:, column], error[:, column] = _offsets(star, row, logs, n=len(exposures))
+            star, row, logs, sigma = (np.concatenate(column) for column in zip(*parts, strict=True))
+            value[:, column], error[:, column] = _offsets(star, row, logs, sigma=sigma, n=len(exposures))
     return Offsets(value, error)
 
 
 def _offsets(
-    star: NDArray[np.int64], row: NDArray[np.int64], logs: FloatArray, *, n: int
+    star: NDArray[np.int64], row: NDArray[np.int64], logs: FloatArray, *, sigma: FloatArray, n: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return each exposure's offset on one chip, and its error."""
+    """Return each exposure's offset on one chip, and its error; `sigma` is that of the logarithms."""
     known = np.bincount(star)[star] >= 2
-    star, row, logs = np.unique(star[known], return_inverse=True)[1], row[known], logs[known]
+    star, row, logs, sigma = np.unique(star[known], return_inverse=True)[1], row[known], logs[known], sigma[known]
     offset, error = np.full(n, np.nan), np.full(n, np.nan)
     seen = [k for k in range(n) if np.count_nonzero(row == k) >= FEWEST]
     if len(seen) < 2:
         return offset, error
     use = np.isin(row, seen)
-    star, row, logs = star[use], row[use], logs[use]
+    star, row, logs, sigma = star[use], row[use], logs[use], sigma[use]
     offset[seen] = 0.0
     for _ in range(20):
         mean = _star_medians(star, logs - offset[row])
@@ -141,10 +179,15 @@ def _offsets(
     count = np.bincount(star)[star]
     # A star's own mean takes part of the scatter away: all of it from one exposure, half of it from two.
     left = left * np.sqrt(count / np.maximum(count - 1.0, 1e-9)) * (count > 1)
+    shared = count > 1
+    excess = max(1.4826 * float(np.median(np.abs(left[shared] / sigma[shared]))), 1.0) if shared.any() else 1.0
     for k in seen:
-        mine = left[(row == k) & (count > 1)]
-        if mine.size >= FEWEST:
-            error[k] = float(np.hypot(1.25 * 1.4826 * np.median(np.abs(mine)) / np.sqrt(mine.size), SYSTEMATIC))
+        mine = (row == k) & shared
+        size = int(np.count_nonzero(mine))
+        if size >= FEWEST:
+            own = _OF_MEDIAN * 1.4826 * float(np.median(np.abs(left[mine]))) / np.sqrt(size)
+            expected = _OF_MEDIAN * excess * np.sqrt(size) / float(np.sum(1.0 / sigma[mine]))
+            error[k] = float(np.hypot(max(own, expected), SYSTEMATIC))
         else:
             offset[k] = np.nan
     known = np.isfinite(offset)
@@ -161,10 +204,15 @@ def _star_medians(star: NDArray[np.int64], logs: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (sorted_logs[low] + sorted_logs[high]))
 
 
-def _unsteady(exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales) -> list[Finding]:
+def _unsteady(
+    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, charge: ChargeLost
+) -> list[Finding]:
     """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
     names = list(dict.fromkeys(one.chip for one in measured))
-    offsets = flux_offsets(exposures, measured, scales, names=names)
+    none = [np.zeros(one.star.size) for one in measured]
+    plain, offsets = (flux_offsets(exposures, measured, scales, names=names, lost=lost) for lost in (none, charge.logs))
+    error = np.hypot(offsets.error, charge.error * np.abs(offsets.value - plain.value))
+    offsets = Offsets(offsets.value, error)
     pair = sum(bool(np.isfinite(row).any()) for row in offsets.value) == 2
     found: list[Finding] = []
     for row in range(len(exposures)):
