@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mizzle import DataError, SettingsError
-from mizzle.drizzlepac import pixtopix, pixtosky, resetbits, skytopix, tweakback, util
+from mizzle import DataError, InputError, SettingsError
+from mizzle.drizzlepac import ablot, pixtopix, pixtosky, resetbits, skytopix, tweakback, util
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
 from mizzle.drizzlepac.photeq import photeq
 from mizzle.drizzlepac.tweakreg import TweakReg
@@ -274,6 +274,58 @@ def test_one_chip_and_flt(here):
     other = AstroDrizzle("ua060502m_flt.fits", output="all", group="3", **FAST)
     assert [item.chip for item in result.mosaics["F814W"].inputs] == ["WF3"]
     np.testing.assert_array_equal(result.mosaics["F814W"].sci, other.mosaics["F814W"].sci)
+
+
+def test_a_drizzled_image_is_read_by_its_name(here):
+    """Its image is in PRIMARY, a table after it: places go through the image's WCS, never through none."""
+    updatewcs("ua060502m_c0m.fits", use_db=False)
+    AstroDrizzle("ua060502m_c0m.fits", output="p", **FAST)
+    wcs = HSTWCS("p_drw_sci.fits")
+    assert (wcs.chip, wcs.pscale) == (None, pytest.approx(0.4))
+    assert wcs.idctab.endswith("_idc.fits")
+    ra, dec = pixtosky.xy2rd("ua060502m_c0m.fits[sci,3]", 400.0, 300.0, hms=False)
+    for name in ("p_drw_sci.fits", "p_drw_sci.fits[0]"):
+        x, y = pixtopix.tran("ua060502m_c0m.fits[sci,3]", name, x=400.0, y=300.0)
+        assert skytopix.rd2xy(name, ra, dec) == pytest.approx((x, y), abs=1e-3)
+        assert pixtosky.xy2rd(name, x, y, hms=False) == pytest.approx((ra, dec), abs=1e-6)
+    with pytest.raises(InputError, match="no celestial WCS"):
+        pixtosky.xy2rd("p_drw_sci.fits[1]", 1.0, 1.0)
+
+
+def test_blot_writes_what_a_chip_sees(here):
+    """Counts of the chip's exposure, the sky that was subtracted put back; the chip itself agrees."""
+    updatewcs("ua060502m_c0m.fits", use_db=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TranslationWarning)
+        photeq("ua060502m_c0m.fits", ref_phot_ext=3, readonly=False)
+        AstroDrizzle("ua060502m_c0m.fits", output="b", **{**FAST, "final_scale": 0.1, "skysub": True})
+    image = ablot.blot("b_drw_sci.fits", "ua060502m_c0m.fits[sci,3]", "b_blt.fits")
+    np.testing.assert_array_equal(fits.getdata("b_blt.fits"), image)
+    chip, quality = fits.getdata("ua060502m_c0m.fits", 3), fits.getdata("ua060502m_c1m.fits", 3)
+    good = (quality == 0) & (image != 0)
+    good[:60], good[:, :60] = False, False
+    assert np.median((chip - image)[good]) == pytest.approx(0.0, abs=0.1)
+    bright = good & (chip > 200)
+    assert np.corrcoef(chip[bright], image[bright])[0, 1] > 0.9
+    rate = ablot.blot("b_drw_sci.fits", "ua060502m_c0m.fits[sci,3]", "r.fits", out_units="cps", addsky=False)
+    sky = fits.getheader("ua060502m_c0m.fits", 3)["MDRIZSKY"]
+    np.testing.assert_allclose(500.0 * rate + sky, image, rtol=1e-5, atol=1e-3)
+    with pytest.raises(SettingsError, match="did you mean 'interpol'"):
+        ablot.blot("b_drw_sci.fits", "ua060502m_c0m.fits", "x.fits", interpl="poly3")
+
+
+@pytest.mark.parametrize(
+    ("group", "chips"), [("3", ["WF3"]), ("sci,1;sci,3", ["PC", "WF3"]), ("[sci,2]", ["WF2"]), (2, ["WF2"])]
+)
+def test_groups_are_chips_by_number(here, group, chips):
+    result = AstroDrizzle("ua060502m_c0m.fits", output="g", group=group, **FAST)
+    assert [item.chip for item in result.mosaics["F814W"].inputs] == chips
+
+
+def test_a_group_that_is_none_is_refused(here):
+    for group in ("all", "sci,WF3", "1,x"):
+        with pytest.raises(SettingsError, match="group"):
+            AstroDrizzle("ua060502m_c0m.fits", output="g", group=group, **FAST)
 
 
 def test_tweakback_moves_the_exposures_with_the_image(here):

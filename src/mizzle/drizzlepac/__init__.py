@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from mizzle._version import __version__ as __version__
+
 __all__ = [
     "ablot",
     "astrodrizzle",

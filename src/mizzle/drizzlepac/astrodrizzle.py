@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -160,8 +161,10 @@ def _chosen(exposures: Sequence[Exposure], values: Values) -> list[Exposure]:
             " final_refimage for one grid",
             filters=bands,
         )
-    words = values.text("group").replace("sci,", "").replace("SCI,", "").split(",")
-    numbers = {int(word) for word in words if word.strip().isdigit()}
+    group = values.text("group")
+    numbers = {int(word) for word in re.findall(r"\d+", group)}
+    if group and (not numbers or re.sub(r"sci|[\d,;\s\[\]()'\"]", "", group, flags=re.IGNORECASE)):
+        raise SettingsError(f"AstroDrizzle: group = {group!r}; needed numbers of chips, as '1,3' or 'sci,1;sci,3'")
     if not numbers:
         return list(exposures)
     return [

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.drizzlepac.positions import Positions, read_positions, write_positions
-from mizzle.stwcs.wcsutil import HSTWCS
+from mizzle.drizzlepac.positions import Positions, read_positions, wcs_of, write_positions
 
 __all__ = ["tran"]
 
@@ -43,7 +42,7 @@ def tran(
     x, y : list of float
         One number each where one position was asked for.
     """
-    source, target = (HSTWCS(name) for name in (inimage, outimage))
+    source, target = (wcs_of(name) for name in (inimage, outimage))
     if direction.lower().startswith("b"):
         source, target = target, source
     places = read_positions((x, y), coordfile, colnames, separator)

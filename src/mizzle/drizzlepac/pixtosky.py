@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mizzle.drizzlepac.positions import Positions, as_hms, read_positions, write_positions
-from mizzle.stwcs.wcsutil import HSTWCS
+from mizzle.drizzlepac.positions import Positions, as_hms, read_positions, wcs_of, write_positions
 
 __all__ = ["xy2rd"]
 
@@ -44,7 +43,7 @@ def xy2rd(
         Texts or degrees, one each where one was asked for.
     """
     places = read_positions((x, y), coordfile or coords, colnames, separator)
-    ra, dec = HSTWCS(input).all_pix2world(places.first, places.second, 1)
+    ra, dec = wcs_of(input).all_pix2world(places.first, places.second, 1)
     values: tuple[list[Any], list[Any]] = (ra.tolist(), dec.tolist())
     if hms:
         values = as_hms(ra, dec, precision)

@@ -10,6 +10,7 @@ import numpy as np
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.io.text import read_text
+from mizzle.stwcs.wcsutil import HSTWCS
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,20 @@ class Positions:
     def answer(self) -> tuple[Any, Any]:
         """Return lists, or one value each."""
         return (self.first[0], self.second[0]) if self.single else (self.first, self.second)
+
+
+def wcs_of(name: str) -> HSTWCS:
+    """Return the WCS of an image by its name, as ``name.fits[sci,3]``.
+
+    Raises
+    ------
+    InputError
+        It has no celestial WCS: every place would come back as it is.
+    """
+    wcs = HSTWCS(name)
+    if not wcs.has_celestial:
+        raise InputError(f"{name}: no celestial WCS there; name the extension, as name.fits[sci,1]", file=name)
+    return wcs
 
 
 def read_positions(

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.drizzlepac.positions import Positions, in_degrees, read_positions, write_positions
-from mizzle.stwcs.wcsutil import HSTWCS
+from mizzle.drizzlepac.positions import Positions, in_degrees, read_positions, wcs_of, write_positions
 
 __all__ = ["rd2xy"]
 
@@ -40,7 +39,7 @@ def rd2xy(
     """
     places = read_positions((ra, dec), coordfile, colnames, None, text=True)
     sky = in_degrees(places)
-    x, y = HSTWCS(input).all_world2pix(*sky, 1)
+    x, y = wcs_of(input).all_world2pix(*sky, 1)
     values = np.round(x, precision).tolist(), np.round(y, precision).tolist()
     write_positions(output, values, precision)
     return Positions(*values, places.single).answer()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.wcs import WCS
+from astropy.wcs import WCS, FITSFixedWarning
 
 from mizzle.errors import InputError
 from mizzle.instrument.tables import embedded_tables
@@ -25,7 +26,8 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
     fobj : str, Path, HDUList or None
         A file, its name with the extension in brackets (``name.fits[sci,3]``), or an open file; an empty WCS without.
     ext : int or (str, int), optional
-        Extension: its number, or name and version; 1 by default, 0 in a file that has only that one.
+        Extension: its number, or name and version; by default the first one, or PRIMARY where the first has no WCS (a
+        drizzled image in PRIMARY).
     minerr : float
         Smallest correction of a lookup table that is applied [pixel].
     wcskey : str
@@ -39,6 +41,10 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
         Pixel side [arcsec], position angle of y [deg].
     filename, extname : str
         Where it was read.
+    place : int or (str, int)
+        The extension, as `ext`.
+    idctab, offtab, dgeofile : str
+        Tables of the distortion that the header names; empty where it names none.
     instrument, chip, binned, parity, ltv1, ltv2, pav3, vafactor, date_obs, filter1, filter2, naxis1, naxis2
         Of the headers.
 
@@ -50,6 +56,7 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
 
     def __init__(self, fobj: Any = None, ext: Any = None, minerr: float = 0.0, wcskey: str = " ") -> None:
         self.filename, self.extname = "", ""
+        self.place: Any = None
         self.idcscale: float | None = None
         self.idcmodel = None
         if fobj is None:
@@ -63,13 +70,15 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
             self._read(fobj, ext, minerr, wcskey, str(fobj.filename() or ""))
 
     def _read(self, hdus: Any, ext: Any, minerr: float, wcskey: str, name: str) -> None:
-        where = ext if ext is not None else (1 if len(hdus) > 1 else 0)
+        where = ext if ext is not None else int(len(hdus) > 1 and "CRVAL1" in hdus[1].header)
         try:
             header, primary = hdus[where].header, hdus[0].header
         except (KeyError, IndexError):
             raise InputError(f"{name}: no extension {where!r}; it has {len(hdus) - 1}", file=name, ext=where) from None
-        super().__init__(header, fobj=hdus, minerr=minerr, key=wcskey)
-        self.filename, self.extname = name, f"{name}[{where}]"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)  # MJD-OBS follows from DATE-OBS
+            super().__init__(header, fobj=hdus, minerr=minerr, key=wcskey)
+        self.filename, self.extname, self.place = name, f"{name}[{where}]", where
         self._describe(header, primary)
 
     def _describe(self, header: Mapping[str, Any], primary: Mapping[str, Any]) -> None:
@@ -77,7 +86,10 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
         self.instrument = str(primary.get("INSTRUME", header.get("INSTRUME", "")))
         self.date_obs = str(primary.get("DATE-OBS", ""))
         self.filter1, self.filter2 = (str(primary.get(f"FILTNAM{i}", "")) for i in (1, 2))
-        self.chip = int(header.get("DETECTOR", header.get("CCDCHIP", 1))) if self.instrument == "WFPC2" else None
+        detector = str(header.get("DETECTOR", header.get("CCDCHIP", 1))).strip()  # MULTIPLE in a drizzled image
+        self.chip = int(detector) if self.instrument == "WFPC2" and detector.isdigit() else None
+        tables = ("IDCTAB", "OFFTAB", "DGEOFILE")
+        self.idctab, self.offtab, self.dgeofile = (str(primary.get(key, header.get(key, ""))) for key in tables)
         self.binned = 2 if str(primary.get("MODE", "")).strip() == "AREA" else 1
         self.parity = [[-1.0, 0.0], [0.0, 1.0]]
         self.ltv1, self.ltv2 = (float(header.get(f"LTV{i}", 0.0)) for i in (1, 2))
