@@ -123,7 +123,7 @@ def observed_electrons(
     electrons : array_like
         True counts of the star [electron].
     iterations : int
-        Fixed-point steps; 60 bring it to 1e-9 relative wherever a formula for single stars makes sense.
+        Fixed-point steps; 60 bring it to 1e-9 relative above 500 electrons, to 2e-4 at 100 on the darkest sky.
 
     Returns
     -------
