@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import mizzle
 from docs_pages import DOCS, PAGES, ROOT, agrees, blocks, commands, load_tool, run_examples, without_blocks
 from mizzle.settings import Settings, load_settings
 
@@ -99,6 +100,17 @@ def test_the_house_has_the_interfaces_that_its_plan_shows():
         assert wanted == names[: len(wanted)] or set(wanted) <= set(names), f"{name}: page {wanted}, code {names}"
         if "..." not in words:
             assert len(wanted) == len(names), f"{name}: page {wanted}, code {names}"
+
+
+def test_every_step_is_a_neighbor_and_on_the_plan():
+    folder = Path(mizzle.__file__).parent / "steps"
+    steps = {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"}
+    steps -= {"__init__", "__pycache__", "chip_view"}
+    linter = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split('name = "steps are neighbors')[1]
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for step in steps:
+        assert f'"mizzle.steps.{step}"' in linter.split("[[")[0], step
+        assert f"steps.{step}" in plan, step
 
 
 def test_the_floors_shown_are_those_of_the_linter():
