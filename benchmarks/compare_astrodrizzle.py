@@ -83,7 +83,7 @@ def _star(product: Product, x: float, y: float) -> tuple[float, float, float, fl
     for _ in range(15):
         near = np.exp(-((gx - cx) ** 2 + (gy - cy) ** 2) / 2.88) * (np.hypot(gx - cx, gy - cy) < 5)
         moments = [np.nansum(near * light * by) for by in (1.0, gx - cx, gy - cy)]
-        dx, dy = moments[1] / moments[0], moments[2] / moments[0]
+        dx, dy = (moment / (moments[0] or np.nan) for moment in moments[1:])
         cx, cy = cx + 2 * np.clip(dx, -0.2, 0.2), cy + 2 * np.clip(dy, -0.2, 0.2)
     around = max(float(np.nanmedian(weight[(far > 5) & (far < 10)])), 1e-9)
     return light[far < APERTURE].sum(), i + cx - x, j + cy - y, weight[far < 1.2].min() / around
@@ -120,7 +120,7 @@ def picture(path: Path, products: dict[str, Product], stars: list[tuple[float, f
             top = np.nanmax(next(iter(products.values())).image[part])
             axes[2 * row, column].imshow(product.image[part], origin="lower", vmin=-0.02 * top, vmax=top)
             axes[2 * row + 1, column].imshow(product.weight[part], origin="lower", vmin=0, cmap="gray")
-            axes[2 * row, column].set_title(words if row == 0 else name, fontsize=7)
+            axes[2 * row, column].set_title(words if row == 0 else name if column == 0 else "", fontsize=7)
     for one in axes.ravel():
         one.set_axis_off()
     figure.savefig(path, dpi=80)
@@ -216,10 +216,14 @@ def main() -> None:
     parser.add_argument("--camera", default="acs-wfc", choices=list(SCALES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--costs-only", action="store_true", help="time both, compare nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         folder = options.folder or Path(spare)
-        star_by_star(folder, options)
+        if options.costs_only:
+            simulate(folder / "in", options)
+        else:
+            star_by_star(folder, options)
         costs(folder, options)
 
 

@@ -265,3 +265,15 @@ def test_settings_want_three_colors_or_none():
     assert load_settings('[report]\ncolor = ["F814W", "mean", "F555W"]\n').report.color == ("F814W", "mean", "F555W")
     with pytest.raises(SettingsError, match="three names"):
         load_settings('[report]\ncolor = ["F814W", "F555W"]\n')
+
+
+@pytest.mark.parametrize("factor", [2, 3, 7])
+def test_blocks_are_averaged_alike_some_rows_at_a_time(factor, monkeypatch):
+    rng = np.random.default_rng(factor)
+    image = rng.normal(0, 1, (101, 64)).astype(np.float32)
+    image[rng.random(image.shape) < 0.2] = np.nan
+    whole, bright = block_mean(image, factor), block_mean(image, factor, positive=True)
+    np.testing.assert_array_equal(bright, block_mean(np.where(image > 0, image, np.nan), factor))
+    monkeypatch.setattr("mizzle.report.stretch._TOGETHER", 64 * factor * 2)
+    np.testing.assert_array_equal(block_mean(image, factor), whole)
+    np.testing.assert_array_equal(block_mean(image, factor, positive=True), bright)

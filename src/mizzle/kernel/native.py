@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 9
+ABI = 10
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
@@ -196,7 +196,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_predict": (_INT, (*[_PTR] * 4, _I64, _I64, _PTR, _F64, _PTR, _PTR, _INT)),
     # stars
     "mz_background": (None, (_PTR, _PTR, _I64, _I64, _I64, *[_PTR] * 5)),
-    "mz_excess": (_INT, (_PTR, _PTR, _I64, _I64, _PTR, _PTR, _I64, _I64, _PTR, _PTR)),
+    "mz_excess": (_INT, (_PTR, _PTR, *[_I64] * 4, _PTR, _PTR, _I64, _I64, _PTR, _PTR)),
     "mz_peaks": (_I64, (*[_PTR] * 3, *[_I64] * 4, _PTR, _F64, _F64, _F64, _I64, _PTR, _PTR)),
     "mz_fit_stars": (None, (*[_PTR] * 3, _I64, _PTR, _I64, ctypes.POINTER(StarStruct), _PTR)),
 }

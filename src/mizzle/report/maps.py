@@ -52,7 +52,7 @@ def science_layer(sci: FloatArray, budget: float) -> dict[str, Any]:
 def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
     """Return the weight map in 255 even steps up to its maximum."""
     factor = factor_for((wht.shape[0], wht.shape[1]), longest)
-    small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
+    small = block_mean(wht, factor, positive=True)
     top = float(np.nanmax(small)) if np.isfinite(small).any() else 1.0
     codes = np.where(np.isfinite(small), np.nan_to_num(small) / max(top, 1e-30) * 254 + 1.5, 0)
     ny, nx = small.shape

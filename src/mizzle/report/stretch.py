@@ -68,7 +68,11 @@ def sky_statistics(image: FloatArray, *, most: int = 100_000) -> tuple[float, fl
     return middle, sigma if sigma > 0 else max(abs(middle) * 1e-6, 1e-12)
 
 
-def block_mean(image: FloatArray, factor: int) -> NDArray[np.float32]:
+#: Pixels of an image that are averaged together.
+_TOGETHER = 2**21
+
+
+def block_mean(image: FloatArray, factor: int, *, positive: bool = False) -> NDArray[np.float32]:
     """Average blocks of ``factor x factor`` pixels, leaving NaN out.
 
     Parameters
@@ -77,6 +81,8 @@ def block_mean(image: FloatArray, factor: int) -> NDArray[np.float32]:
         NaN where nothing was observed.
     factor : int
         Side of a block; the last, partial blocks are averages of what there is.
+    positive : bool
+        Whether numbers that are not above 0 are left out as well.
 
     Returns
     -------
@@ -84,13 +90,21 @@ def block_mean(image: FloatArray, factor: int) -> NDArray[np.float32]:
         NaN for blocks without data.
     """
     if factor <= 1:
-        return np.asarray(image, dtype=np.float32)
-    good = np.isfinite(image)
-    total = _block_sum(np.where(good, image, np.float32(0)).astype(np.float32, copy=False), factor)
-    count = _block_sum(good.view(np.uint8), factor)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / count
-    return np.asarray(mean, dtype=np.float32)
+        return np.asarray(np.where(image > 0, image, np.nan) if positive else image, dtype=np.float32)
+    ny, nx = image.shape
+    mean = np.empty((-(-ny // factor), -(-nx // factor)), np.float32)
+    # Whole blocks at a time: an image without its holes would take as much memory as the image.
+    rows = max(1, _TOGETHER // (nx * factor))
+    for first in range(0, len(mean), rows):
+        part = image[first * factor : (first + rows) * factor]
+        good = np.isfinite(part)
+        if positive:
+            good &= part > 0
+        total = _block_sum(np.where(good, part, np.float32(0)).astype(np.float32, copy=False), factor)
+        count = _block_sum(good.view(np.uint8), factor)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean[first : first + rows] = total / count
+    return mean
 
 
 def _block_sum(values: NDArray[Any], factor: int) -> NDArray[np.float32]:

@@ -114,6 +114,7 @@ def aperture_sums(
     *,
     radius: float,
     variance: NDArray[Any] | None = None,
+    errors: NDArray[Any] | None = None,
     mask: NDArray[Any] | None = None,
     correlation: FloatArray | None = None,
 ) -> ApertureSums:
@@ -129,6 +130,8 @@ def aperture_sums(
         Of all circles [pixel].
     variance : (ny, nx) array, optional
         Of the pixels.
+    errors : (ny, nx) array, optional
+        1 sigma of the pixels, in place of `variance`: squared where apertures are, without an image of squares.
     mask : (ny, nx) array, optional
         Nonzero: leave out.
     correlation : (2 m + 1, 2 m + 1) array, optional
@@ -146,7 +149,8 @@ def aperture_sums(
     """
     if not 0 < radius < np.inf:
         raise ValueError(f"radius is {radius}, a positive number is needed")
-    _same_shape(image, variance, mask)
+    noise = variance if errors is None else errors
+    _same_shape(image, noise, mask)
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     half = int(np.ceil(radius + 0.5))
     flux, var, area, lost = (np.zeros(xs.size) for _ in range(4))
@@ -162,7 +166,7 @@ def aperture_sums(
         flux[part] = np.einsum("ij,ij->i", weight, values)
         area[part] = weight.sum(axis=1)
         lost[part] = overlap.sum(axis=1) - area[part]
-        if variance is None:
+        if noise is None:
             var[part] = np.nan
         else:
             of_variance = weight**2
@@ -170,7 +174,9 @@ def aperture_sums(
                 stamps = weight.reshape(-1, 2 * half + 1, 2 * half + 1)
                 weigh = small_sum_weights if radius < _SMALL else sum_weights
                 of_variance = weigh(correlation, stamps).reshape(weight.shape)
-            var[part] = np.einsum("ij,ij->i", of_variance, np.where(usable, variance.ravel()[index], 0.0))
+            near = noise.ravel()[index]
+            near = near if errors is None else np.square(near)
+            var[part] = np.einsum("ij,ij->i", of_variance, np.where(usable, near, 0.0))
     return ApertureSums(flux, var, area, lost)
 
 

@@ -5,6 +5,7 @@ Arrays in, arrays out. The work is done by src/detect.c or its NumPy twin, which
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,22 @@ from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
 from mizzle.kernel.detect import numpy_twin
 from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
-from mizzle.kernel.detect.types import SOURCE_DTYPE, Background, CellEdges, Detection, Excess, SampledProfile, StarPeaks
+from mizzle.kernel.detect.types import (
+    SOURCE_DTYPE,
+    Background,
+    CellEdges,
+    Detection,
+    Excess,
+    PeakFits,
+    SampledProfile,
+    StarPeaks,
+)
 from mizzle.kernel.pixels import all_finite
 
 #: Fits are made for this many times the sources wanted: what fails them is not a star.
 CANDIDATES = 3
+#: Pixels of an image that are looked at together: larger ones are taken in bands of rows.
+BAND_PIXELS = 2**23
 
 
 def _flags(image: Image, mask: NDArray[Any], saturated: NDArray[Any] | None) -> FlagArray:
@@ -84,16 +96,17 @@ def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> Background
     return Background(level, np.maximum(noise, max(floor, 1e-6)))
 
 
-def _excess(image: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> Excess:
-    """Return the image less its background, and the noise of every pixel."""
+def _excess(image: Image, flags: FlagArray, mesh: Background, rows: slice) -> Excess:
+    """Return some rows of the image less its background, and the noise of their pixels."""
     library = native.library()
     if library is None:
-        return numpy_twin.excess(image, flags, level, noise)
+        return numpy_twin.excess(image, flags, mesh, rows)
     ny, nx = image.shape
-    above, noise_image = np.empty_like(image), np.empty_like(image)
+    above, noise_image = (np.empty((rows.stop - rows.start, nx), np.float32) for _ in range(2))
     status = library.mz_excess(
-        native.pointer(image), native.pointer(flags), ny, nx, native.pointer(level), native.pointer(noise),
-        level.shape[0], level.shape[1], native.pointer(above), native.pointer(noise_image),
+        native.pointer(image), native.pointer(flags), ny, nx, rows.start, rows.stop, native.pointer(mesh.level),
+        native.pointer(mesh.noise), mesh.level.shape[0], mesh.level.shape[1], native.pointer(above),
+        native.pointer(noise_image),
     )  # fmt: skip
     native.raise_on_status(status)
     return Excess(above, noise_image)
@@ -173,36 +186,83 @@ def detect(
     if min(image.shape) <= 2 * max(detection.profile.radius, detection.edge) + 1:
         return np.zeros(0, dtype=SOURCE_DTYPE)
     flags = _flags(image, mask, saturated)
-    level, noise_mesh = _mesh(image, flags, detection.cell, detection.floor)
-    above, noise = _excess(image, flags, level, noise_mesh)
-    index, signal = _peaks(above, noise, flags, detection)
-    order = np.lexsort((index, -signal))[: CANDIDATES * detection.max_sources]
-    index = np.ascontiguousarray(index[order])
+    bands = _Bands(image, flags, _mesh(image, flags, detection.cell, detection.floor), detection)
+    found = [bands.peaks(number) for number in range(len(bands.rows))]
+    index = np.concatenate([one.pixel for one in found])
+    order = np.lexsort((index, -np.concatenate([one.signal for one in found])))
+    index = np.ascontiguousarray(index[order[: CANDIDATES * detection.max_sources]])
     core = flags.ravel()[index[:, None] + numpy_twin.core_offsets(image.shape[1])[None, :]]
     full = ((core & FULL) != 0).any(axis=1)
-    fit, passed = _fit_enough(above, noise, flags, index, full, detection)
+    fit, height, passed = _fit_enough(bands, index, full, detection)
     count = passed.size
-    return _select(fit, passed, index[:count], above.ravel()[index[:count]], full[:count], image.shape[1], detection)
+    return _select(fit, passed, index[:count], height, full[:count], image.shape[1], detection)
+
+
+class _Bands:
+    """An image less its background, some rows at a time where all of them take too much memory.
+
+    Parameters
+    ----------
+    image, flags, mesh, detection
+        Of the whole image.
+    """
+
+    def __init__(self, image: Image, flags: FlagArray, mesh: Background, detection: Detection) -> None:
+        self._image, self._flags, self._mesh, self._detection = image, flags, mesh, detection
+        # Peaks are looked for so many pixels inside the image, and need so many around them.
+        self._margin = max(detection.edge, detection.profile.radius)
+        first, last = self._margin, image.shape[0] - self._margin
+        count = max(1, -(-image.size // BAND_PIXELS))
+        edges = [first + (last - first) * i // count for i in range(count + 1)]
+        self.rows = list(pairwise(edges))
+        self._held: tuple[int, Excess] | None = None
+
+    def _rows(self, number: int) -> slice:
+        top, bottom = self.rows[number]
+        return slice(top - self._margin, bottom + self._margin)
+
+    def _excess(self, number: int) -> Excess:
+        if self._held is None or self._held[0] != number:
+            self._held = None  # before the next is made
+            self._held = number, _excess(self._image, self._flags, self._mesh, self._rows(number))
+        return self._held[1]
+
+    def peaks(self, number: int) -> StarPeaks:
+        """Return the peaks of a band, by their index in the whole image."""
+        rows, (above, noise) = self._rows(number), self._excess(number)
+        index, signal = _peaks(above, noise, self._flags[rows], self._detection)
+        return StarPeaks(index + rows.start * self._image.shape[1], signal)
+
+    def fits(self, index: NDArray[np.int64]) -> PeakFits:
+        """Return the fits of some peaks, and their heights."""
+        nx = self._image.shape[1]
+        fits, height = np.empty((index.size, len(FIT_COLUMNS))), np.empty(index.size)
+        for number, (top, bottom) in enumerate(self.rows):
+            mine = np.flatnonzero((index >= top * nx) & (index < bottom * nx))
+            if not mine.size:
+                continue
+            rows, (above, noise) = self._rows(number), self._excess(number)
+            local = np.ascontiguousarray(index[mine] - rows.start * nx)
+            fits[mine] = _fit(above, noise, self._flags[rows], local, self._detection)
+            height[mine] = above.ravel()[local]
+        return PeakFits(fits, height)
 
 
 def _fit_enough(
-    above: Image,
-    noise: Image,
-    flags: FlagArray,
-    index: NDArray[np.int64],
-    full: NDArray[np.bool_],
-    detection: Detection,
-) -> tuple[dict[str, FloatArray], NDArray[np.bool_]]:
-    """Fit peaks, the strongest first, until as many as are wanted pass; return the fits, and which passed."""
-    fits: list[FloatArray] = [np.empty((0, len(FIT_COLUMNS)))]
+    bands: _Bands, index: NDArray[np.int64], full: NDArray[np.bool_], detection: Detection
+) -> tuple[dict[str, FloatArray], FloatArray, NDArray[np.bool_]]:
+    """Fit peaks, the strongest first, until as many as are wanted pass; return fits, heights, and which passed."""
+    fits, heights = [np.empty((0, len(FIT_COLUMNS)))], [np.empty(0)]
     passed: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
     for start in range(0, index.size, detection.max_sources):
         some = slice(start, start + detection.max_sources)
-        fits.append(_fit(above, noise, flags, index[some], detection))
-        passed.append(_passes(_columns(fits[-1]), full[some], detection))
+        fit, height = bands.fits(index[some])
+        fits.append(fit)
+        heights.append(height)
+        passed.append(_passes(_columns(fit), full[some], detection))
         if sum(int(np.count_nonzero(one)) for one in passed) >= detection.max_sources:
             break
-    return _columns(np.concatenate(fits)), np.concatenate(passed)
+    return _columns(np.concatenate(fits)), np.concatenate(heights), np.concatenate(passed)
 
 
 def _columns(fit: FloatArray) -> dict[str, FloatArray]:
@@ -227,7 +287,7 @@ def _select(
     fit: dict[str, FloatArray],
     passed: NDArray[np.bool_],
     index: NDArray[np.int64],
-    peak: Image,
+    peak: FloatArray,
     full: NDArray[np.bool_],
     nx: int,
     detection: Detection,

@@ -63,10 +63,10 @@ def spread(mesh: FloatArray, shape: tuple[int, int]) -> Image:
     return image
 
 
-def excess(sci: Image, flags: FlagArray, level: FloatArray, noise: FloatArray) -> Excess:
-    """Return the image less its background, 0 where bad, and the noise of every pixel."""
-    above = np.where((flags & BAD) != 0, np.float32(0.0), sci - spread(level, sci.shape))
-    return Excess(above, spread(noise, sci.shape))
+def excess(sci: Image, flags: FlagArray, mesh: Background, rows: slice) -> Excess:
+    """Return some rows of the image less its background, 0 where bad, and the noise of their pixels."""
+    above = np.where((flags[rows] & BAD) != 0, np.float32(0.0), sci[rows] - spread(mesh.level, sci.shape)[rows])
+    return Excess(above, spread(mesh.noise, sci.shape)[rows])
 
 
 def cut_out(image: NDArray[Any], index: NDArray[np.int64], radius: int) -> FloatArray:

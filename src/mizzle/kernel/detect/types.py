@@ -119,6 +119,13 @@ class StarPeaks(NamedTuple):
     signal: FloatArray
 
 
+class PeakFits(NamedTuple):
+    """Fits of peaks, ``(n, columns)``, and their heights [DN]."""
+
+    columns: FloatArray
+    height: FloatArray
+
+
 @dataclass(frozen=True)
 class Detection:
     """How sources are found on one chip.

@@ -109,8 +109,9 @@ static void spread_row(const double *mesh, int64_t my, int64_t mx, int64_t y, in
 }
 
 /* Image less background (0 where bad), and the noise of every pixel. Returns 1 when memory is short. */
-MZ_EXPORT int mz_excess(const float *sci, const uint8_t *flags, int64_t ny, int64_t nx, const double *level,
-                        const double *noise, int64_t my, int64_t mx, float *excess, float *noise_image)
+MZ_EXPORT int mz_excess(const float *sci, const uint8_t *flags, int64_t ny, int64_t nx, int64_t top, int64_t bottom,
+                        const double *level, const double *noise, int64_t my, int64_t mx, float *excess,
+                        float *noise_image)
 {
     int64_t *first = malloc((size_t)(mx + 1) * sizeof *first);
     float *share = malloc((size_t)nx * sizeof *share);
@@ -124,11 +125,11 @@ MZ_EXPORT int mz_excess(const float *sci, const uint8_t *flags, int64_t ny, int6
     for (int64_t x = 0; x < nx; x++)
         for (int64_t low = between(x, nx, mx, share + x); cell < low;) first[++cell] = x;
     while (cell < mx) first[++cell] = nx;
-    for (int64_t y = 0; y < ny; y++) {
-        float *row = excess + y * nx;
+    for (int64_t y = top; y < bottom; y++) {
+        float *row = excess + (y - top) * nx;
         const float *image = sci + y * nx;
         const uint8_t *bad = flags + y * nx;
-        spread_row(noise, my, mx, y, ny, first, share, mixed, noise_image + y * nx);
+        spread_row(noise, my, mx, y, ny, first, share, mixed, noise_image + (y - top) * nx);
         spread_row(level, my, mx, y, ny, first, share, mixed, row);
         for (int64_t x = 0; x < nx; x++) row[x] = (bad[x] & BAD) ? 0.0f : image[x] - row[x];
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +84,11 @@ def photometry(
     scale = mosaic.grid.scale
     radius = radius_arcsec / scale
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
-    variance, empty = np.square(mosaic.err), ~(mosaic.wht > 0)  # with combine.fill, holes hold a number
-
+    empty = ~(mosaic.wht > 0)  # with combine.fill, holes hold a number
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = _sums(mosaic, _ErrorPlanes(variance, empty), Places(x[part], y[part]), radius=radius, chip=chip[part])
+        sums = _sums(mosaic, empty, Places(x[part], y[part]), radius=radius, chip=chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
@@ -172,16 +171,9 @@ def _ring_excess(
     return max(float(1.4826 * np.median(np.abs(pull - np.median(pull)))) ** 2, 1.0)
 
 
-class _ErrorPlanes(NamedTuple):
-    """Variance of a mosaic's pixels, and which of them hold nothing."""
-
-    variance: FloatArray
-    empty: NDArray[np.bool_]
-
-
 def _sums(
     mosaic: Mosaic,
-    planes: _ErrorPlanes,
+    empty: NDArray[np.bool_],
     position: Places,
     *,
     radius: float,
@@ -197,8 +189,8 @@ def _sums(
             x[mine],
             y[mine],
             radius=radius,
-            variance=planes.variance,
-            mask=planes.empty,
+            errors=mosaic.err,
+            mask=empty,
             correlation=mosaic.neighbor_correlation.get(name),
         )
         for key, values in sums.items():
