@@ -100,6 +100,31 @@ def test_stars_in_a_crowd_tell_nothing_of_their_shape():
     assert star_findings(made, crowded, scales(made), rate=rate) == ()
 
 
+@pytest.mark.parametrize(("crowd", "tells"), [(0.03, True), (0.1, False)])
+def test_a_little_light_around_a_star_changes_its_shape_little(crowd, tells):
+    """5 % of a star's light around it moves the share of its core by less than breathing does."""
+    made = exposures(3)
+    found, rate = measured(made, sharp=lambda k, name: 0.6)
+    crowded = [dataclasses.replace(one, crowd=np.full(STARS, crowd)) for one in found]
+    assert bool(star_findings(made, crowded, scales(made), rate=rate)) == tells
+
+
+@pytest.mark.parametrize(("size", "part"), [(0.15, "alignment"), (0.5, "zeropoint")])
+def test_half_of_a_star_is_a_star(size, part):
+    """A shutter that failed leaves faint stars where they belong; a displaced chip leaves none."""
+    made = exposures(4)
+    findings = said(made, flux=lambda k, name: size if (k, name) == (1, "WF3") else 1.0)
+    assert [f.part for f in findings] == [part]
+
+
+@pytest.mark.parametrize(("stars", "tells"), [(12, True), (6, False)])
+def test_six_stars_of_a_chip_tell_nothing(stars, tells):
+    made = exposures(4)
+    found, rate = measured(made, flux=lambda k, name: 0.9 if (k, name) == (1, "WF3") else 1.0, blends=0.0)
+    few = [_part(one, slice(0, stars)) if one.chip == "WF3" else one for one in found]
+    assert bool(star_findings(made, few, scales(made), rate=rate)) == tells
+
+
 def test_charge_lost_at_other_rows_is_no_fault():
     """Dithers move stars along the columns; what the formula explains is taken off, and known no better than it is."""
     made = exposures(4)

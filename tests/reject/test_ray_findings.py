@@ -13,18 +13,23 @@ SHAPE = (400, 400)
 SHARE = 0.01  # 500 s
 
 
-def sky_and_stars(number, stars=0, exptime=500.0):
+def sky_and_stars(number, stars=0, exptime=500.0, peak=600.0, **keywords):
     """A WF3 of noise, with stars on a lattice: a core and wings to half an arcsec."""
     rng = np.random.default_rng(number)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     light = np.full(SHAPE, 4.0)
-    places = [(40 + 40 * (k // 8), 40 + 40 * (k % 8)) for k in range(stars)]
+    step = 40 if stars <= 64 else 30
+    row = 360 // step
+    places = [(step + step * (k // row), step + step * (k % row)) for k in range(stars)]
     for row, column in places:
         r = np.hypot(x - column, y - row)
-        light += 600.0 * np.exp(-0.5 * (r / 0.7) ** 2) + 12.0 * np.exp(-0.5 * (r / 3.0) ** 2)
+        light += peak * np.exp(-0.5 * (r / 0.7) ** 2) + 0.02 * peak * np.exp(-0.5 * (r / 3.0) ** 2)
     sci = noisy(rng, SHAPE, light, "WF3")
     made = exposure(
-        number, {"WF3": (sci, np.zeros(SHAPE, int), frame("WF3", SHAPE))}, exptime=exptime, header={"TARGNAME": "FIELD"}
+        number,
+        {"WF3": (sci, np.zeros(SHAPE, int), frame("WF3", SHAPE))},
+        exptime=exptime,
+        header={"TARGNAME": "FIELD", **keywords},
     )
     return made, places
 
@@ -79,6 +84,57 @@ def test_star_centers_that_are_flagged_are_counted():
     sentences = found([made], [mask])
     assert len(sentences) == 1
     assert "15 of 40 stars" in sentences[0] or "16 of 40" in sentences[0]
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0045, True), (0.002, False)])
+def test_pixels_flagged_again_and_again_are_said(share, said):
+    """Half a per cent of a chip is a hot column or two; a fifth of one is what masks share by chance, and warm pixels."""
+    exposures = [sky_and_stars(k)[0] for k in range(3)]
+    sentences = found(exposures, [random_mask(k) | random_mask(9, share) for k in range(3)])
+    assert ["flagged in most exposures" in sentence for sentence in sentences] == [True] * said
+
+
+@pytest.mark.parametrize(("length", "said"), [(180, True), (80, False)])
+def test_a_third_of_a_side_is_a_trail(length, said):
+    """Long tracks of cosmic rays cross 50 pixels, bleeding of a bright star 80; what goes on is no ray."""
+    made, _ = sky_and_stars(1)
+    mask = random_mask(2)
+    mask[100 : 100 + length, 200:202] = True
+    assert ["a trail along" in sentence for sentence in found([made], [mask])] == [True] * said
+
+
+@pytest.mark.parametrize(("stars", "said"), [(16, True), (8, False)])
+def test_a_few_stars_prove_nothing(stars, said):
+    made, places = sky_and_stars(1, stars)
+    mask = random_mask(2)
+    mask[tuple(np.transpose(places))] = True
+    assert len(found([made], [mask])) == said
+
+
+@pytest.mark.parametrize(("flagged", "said"), [(9, True), (3, False)])
+def test_as_many_flagged_centers_as_chance_makes_are_nothing(flagged, said):
+    """Of 40 stars chance flags one, within four of its sigma: six or so."""
+    made, places = sky_and_stars(1, 40)
+    mask = random_mask(2)
+    mask[tuple(np.transpose(places))] = False
+    mask[tuple(np.transpose(places[:flagged]))] = True
+    assert len(found([made], [mask])) == said
+
+
+@pytest.mark.parametrize(("flagged", "said"), [(5, True), (2, False)])
+def test_a_small_share_of_the_stars_matters_where_chance_makes_none(flagged, said):
+    """An exposure without rays: five of a hundred stars are too many, two may be anything."""
+    made, places = sky_and_stars(1, 100, CRRATE=0.0)
+    mask = np.zeros(SHAPE, bool)
+    mask[tuple(np.transpose(places[:flagged]))] = True
+    assert len(found([made], [mask])) == said
+
+
+def test_faint_stars_count_too():
+    made, places = sky_and_stars(1, 40, peak=150.0)
+    mask = random_mask(2)
+    mask[tuple(np.transpose(places[:15]))] = True
+    assert len(found([made], [mask])) == 1
 
 
 def test_rays_without_wings_are_no_stars():

@@ -56,6 +56,31 @@ def test_stars_rays_and_columns_are_no_trails(seed):
     assert find_trails(image + glow.astype(np.float32), np.zeros(image.shape, np.bool_), 1.0) == []
 
 
+def line(degrees, height, sigma, offset=21.0):
+    angle = np.deg2rad(degrees)
+    distance = across(angle, SIDE / 2 * (np.cos(angle) + np.sin(angle)) + offset)
+    return (height * np.exp(-0.5 * (distance / sigma) ** 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("degrees", "seen"), [(86.5, True), (89.8, False)])
+def test_lines_along_rows_and_columns_are_the_detectors_own(degrees, seen):
+    image = sky(4) + line(degrees, 20.0, 1.5)
+    assert bool(find_trails(image, np.zeros(image.shape, np.bool_), 1.0)) == seen
+
+
+def test_a_chip_has_few_trails():
+    """More lines than four are a pattern, not satellites."""
+    image = sky(4) + sum(line(degrees, 20.0, 2.0, 8.0 * degrees / 10 - 60.0) for degrees in (15, 40, 65, 110, 135, 160))
+    assert len(find_trails(image, np.zeros(image.shape, np.bool_), 1.0)) == 4
+
+
+def test_a_trail_ends_where_its_light_is_a_quarter_of_the_noise():
+    """A Gaussian of three sigma falls to that at 2.2 of its widths; three pixels more for what a chip bends a line."""
+    image = sky(4) + line(33.0, 3.0, 3.0)
+    (trail,) = find_trails(image, np.zeros(image.shape, np.bool_), 1.0)
+    assert abs(trail.half_width - (3.0 * np.sqrt(2.0 * np.log(12.0)) + 3.0)) < 1.0
+
+
 def test_half_a_line_is_no_trail():
     """A jet, a spike or the edge of a galaxy ends on the chip."""
     angle = np.deg2rad(33.0)
