@@ -31,6 +31,33 @@ def test_ratios_are_found_within_their_errors(seed):
     assert found.ratio[0] == 1.0
 
 
+def errors_of(seeds, spoil):
+    """Return ratio less truth of exposure 1, over seeds; `spoil` changes the logarithms of some measurements."""
+    off = []
+    for seed in seeds:
+        good = seen(RATIO, [1.0], lambda s, e: 0, seed=seed, keep=1.0)
+        rng = np.random.default_rng([seed, 1])
+        value = good.value + np.where(good.exposure == 1, spoil(rng, good.value.size), 0.0)
+        found = compare_exposures(
+            Measurements(good.star, good.exposure, good.chip, value, good.error), 4, 1, reference=0
+        )
+        off.append(found.ratio[1] / RATIO[1] - 1.0)
+    return np.array(off)
+
+
+def test_stars_that_vary_do_not_move_the_ratio():
+    """A tenth of the stars off by eight sigma would move a mean by 0.8 %, seven times its error."""
+    spoiled = errors_of(range(12), lambda rng, n: np.where(rng.random(n) < 0.1, 0.08, 0.0))
+    assert abs(np.mean(spoiled)) < 0.001
+
+
+def test_good_stars_count_nearly_as_in_a_mean():
+    """Of Gaussian noise Tukey's weights keep 95 %; weights as narrow as two sigma keep 70."""
+    off = errors_of(range(40), lambda rng, n: np.zeros(n))
+    plain = 0.01 * np.sqrt(2.0 / 120.0)  # of 120 stars, on this exposure and on the reference
+    assert np.std(off) < 1.2 * plain
+
+
 def test_stars_that_change_chips_prove_the_exposures_and_not_the_chips():
     """After half a turn each star lies on the other chip: a chip that is 5 % off is no exposure's fault."""
     swapped = seen(RATIO, [1.0, 1.05], lambda s, e: (s + e // 2) % 2, noise=0.005)

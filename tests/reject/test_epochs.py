@@ -154,3 +154,11 @@ class TestComparisons:
         assert plain[0].slack == 0.0
         assert dataclasses.replace(plain[0], misplaced=0.02).slack == 0.0
         assert dataclasses.replace(plain[0], misplaced=0.3, moved=0.4).slack == pytest.approx(0.47)
+
+    @pytest.mark.parametrize(("misplaced", "kept"), [(0.2, True), (0.5, False)])
+    def test_an_exposure_whose_place_is_unknown_is_no_reference(self, plain, misplaced, kept):
+        """A third of a pixel off, a star's slope looks like a ray: the others are judged without it, it by all."""
+        chips = [dataclasses.replace(s, misplaced=misplaced if k == 3 else 0.0) for k, s in enumerate(plain)]
+        parts = comparisons(chips)
+        assert parts[0].members == ((0, 1, 2, 3) if kept else (0, 1, 2))
+        assert self.judged_once(parts, 4)

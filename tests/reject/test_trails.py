@@ -81,6 +81,20 @@ def test_a_trail_ends_where_its_light_is_a_quarter_of_the_noise():
     assert abs(trail.half_width - (3.0 * np.sqrt(2.0 * np.log(12.0)) + 3.0)) < 1.0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_faint_trail_is_found_by_its_length(seed):
+    """Half a sigma in a pixel: no pixel shows it."""
+    image = sky(seed) + line(33.0, 0.6, 3.0)
+    assert len(find_trails(image, np.zeros(image.shape, np.bool_), 1.0)) == 1
+
+
+def test_a_trail_out_of_focus_is_flagged_to_its_edge():
+    """A satellite near the telescope is as wide as the pupil looks."""
+    image = sky(4) + line(33.0, 5.0, 8.0)
+    (trail,) = find_trails(image, np.zeros(image.shape, np.bool_), 1.0)
+    assert trail.half_width > 2.0 * 8.0
+
+
 def test_half_a_line_is_no_trail():
     """A jet, a spike or the edge of a galaxy ends on the chip."""
     angle = np.deg2rad(33.0)
