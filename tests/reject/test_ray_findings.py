@@ -88,7 +88,7 @@ def test_star_centers_that_are_flagged_are_counted():
 
 @pytest.mark.parametrize(("share", "said"), [(0.0045, True), (0.002, False)])
 def test_pixels_flagged_again_and_again_are_said(share, said):
-    """Half a per cent of a chip is a hot column or two; a fifth of one is what masks share by chance, and warm pixels."""
+    """Half a per cent of a chip is a hot column or two; a fifth is chance and warm pixels."""
     exposures = [sky_and_stars(k)[0] for k in range(3)]
     sentences = found(exposures, [random_mask(k) | random_mask(9, share) for k in range(3)])
     assert ["flagged in most exposures" in sentence for sentence in sentences] == [True] * said
