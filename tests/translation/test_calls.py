@@ -346,6 +346,16 @@ def test_tweakback_moves_the_exposures_with_the_image(here):
     assert float(moved[0] - before[0]) * 3600 == pytest.approx(0.0, abs=1e-4)
 
 
+def test_limits_of_skymatch_keep_pixels_out(here):
+    """No pixel above a limit below the sky takes part; limits the wrong way around are refused."""
+    free = skymatch("ua060502m_c0m.fits", skymethod="localmin").brightness["ua060502m"]
+    middle = float(np.median(fits.getdata("ua060502m_c0m.fits", 3)))
+    low = skymatch("ua060502m_c0m.fits", skymethod="localmin", upper=middle).brightness["ua060502m"]
+    assert low["WF3"] < free["WF3"]
+    with pytest.raises(SettingsError, match="must lie above sky.lower"):
+        skymatch("ua060502m_c0m.fits", lower=5.0, upper=1.0)
+
+
 def test_skymatch_writes_the_sky_where_asked(here):
     sky = skymatch("ua*c0m.fits", skymethod="localmin", readonly=False)
     written = fits.getheader("ua060502m_c0m.fits", 3)["SKYUSER"]

@@ -27,11 +27,10 @@ SKYMATCH_TASK = Task(
     {
         **{"skymethod": "globalmin+match", "skystat": "mode", "skyuser_kwd": "SKYUSER", "readonly": True},
         **{"subtractsky": False, "dq_bits": None, "flog": "skymatch.log", "invsens_kwd": None},
+        **{"lower": None, "upper": None},
     },
     {
         "match_down": (True, "the faintest sky of a group that overlaps stays"),
-        "lower": (None, _STATISTIC),
-        "upper": (None, _STATISTIC),
         "nclip": (5, _STATISTIC),
         "lsigma": (4.0, _STATISTIC),
         "usigma": (4.0, _STATISTIC),
@@ -67,7 +66,8 @@ def skymatch(input: Any, **input_dict: Any) -> SkyLevels:
     """
     values = SKYMATCH_TASK.values(input_dict)
     paths = list_files(input, "skymatch").paths
-    part = {"method": values.text("skymethod"), "statistic": values.text("skystat")}
+    part: dict[str, Any] = {"method": values.text("skymethod"), "statistic": values.text("skystat")}
+    part |= {name: values.number(name) for name in ("lower", "upper") if values.number(name) is not None}
     settings = with_values(Settings(), geometry={"wcs": "header"}, sky=part)
     if not values.text("invsens_kwd"):
         settings = with_values(settings, equalize={"enabled": False})

@@ -307,6 +307,14 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
         MZ(centers)(&job->map, j, i0, d.xs[0], d.ys[0]);
     else
         MZ(along)(&job->map, &row->low, (double)i0, d.xs[0], d.ys[0], MZ_CHUNK);
+    int from = 0, to = MZ_CHUNK;
+    if (job->kernel == MZ_POINT) {
+        MZ(points)(&d);
+        if (near == 1)
+            MZ(trim)(job, &d, &from, &to);
+        MZ(scatter)(job, &d, &p, 1, from, to);
+        return;
+    }
     if (job->kernel == MZ_TURBO && span < MZ_MAX_SPAN) { /* squares that lie along the cells */
         const double half = 0.5 * job->pixfrac / job->ratio;
         for (int k = 0; k < MZ_CHUNK; k++) {
@@ -316,20 +324,14 @@ static void MZ(drop_chunk)(const mz_job *job, const double *table, int64_t j, in
             d.ys[0][k] = d.ys[1][k] = y - half;
             d.ys[2][k] = d.ys[3][k] = y + half;
         }
-        int from = 0, to = MZ_CHUNK;
         if (near == 1)
             MZ(trim)(job, &d, &from, &to);
-        MZ(square_chunk)(job, &d, &p, span, from, to);
+        MZ(box_chunk)(job, &d, &p, span, from, to);
         return;
     }
-    for (int k = 0; k < MZ_CHUNK; k++) {
-        if (p.weight[k] == 0.0)
-            continue;
-        if (job->kernel == MZ_POINT)
-            MZ(drop_point)(job, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
-        else
-            MZ(drop_center)(job, table, d.x[0][k], d.y[0][k], p.weight[k], p.value[k], p.variance[k]);
-    }
+    for (int k = 0; k < MZ_CHUNK; k++)
+        if (p.weight[k] != 0.0)
+            MZ(drop_center)(job, table, d.xs[0][k], d.ys[0][k], p.weight[k], p.value[k], p.variance[k]);
 }
 
 /* Drop the pixels of one chip into rows row0 .. row1 - 1 of the output. `span`: cells a usual drop can touch.

@@ -191,3 +191,18 @@ static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *
         MZ(scatter)(job, d, p, 5, from, to);
     }
 }
+
+/* Share and add upright boxes: part of a column times part of a row. */
+static void MZ(box_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
+{
+    if (span <= 2 || (span == 3 && MZ(narrow)(d, from, to))) {
+        MZ(boxes)(d, 2, from, to);
+        MZ(scatter)(job, d, p, 2, from, to);
+    } else if (span == 3) {
+        MZ(boxes)(d, 3, from, to);
+        MZ(scatter)(job, d, p, 3, from, to);
+    } else {
+        MZ(boxes)(d, 4, from, to);
+        MZ(scatter)(job, d, p, 4, from, to);
+    }
+}

@@ -139,6 +139,60 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
     }
 }
 
+/* Shares of upright boxes, whose corners 0 and 2 are the least and the greatest: the same for drops along the cells. */
+MZ_INLINE void MZ(boxes)(MZ(drops) *restrict d, const int n, int from, int to)
+{
+    const MZ_V zero = MZ_ALL(0.0);
+    for (int k = from; k < to; k += MZ_LANES) {
+        const MZ_V x0 = MZ_LOAD(&d->x[0][k]), y0 = MZ_LOAD(&d->y[0][k]), bx = MZ_VFLOOR(x0), by = MZ_VFLOOR(y0);
+        const MZ_V left = x0 - bx, low = y0 - by, wide = MZ_LOAD(&d->x[2][k]) - bx, high = MZ_LOAD(&d->y[2][k]) - by;
+        const MZ_V area = (wide - left) * (high - low), inverse = MZ_ALL(1.0) / area;
+        MZ_V across[MZ_MAX_SPAN], up[MZ_MAX_SPAN];
+#pragma GCC unroll 8
+        for (int c = 0; c < n; c++) {
+            const MZ_V begin = MZ_ALL((double)c), end = MZ_ALL((double)(c + 1));
+            across[c] = MZ_VMAX(MZ_VMIN(wide, end) - MZ_VMAX(left, begin), zero) * inverse;
+            up[c] = MZ_VMAX(MZ_VMIN(high, end) - MZ_VMAX(low, begin), zero);
+        }
+        MZ_V fits = MZ_IF_LESS(MZ_ALL(1e-12), area, MZ_ALL(1.0), zero);
+        fits = MZ_IF_LESS(MZ_ALL((double)n), MZ_VMAX(wide, high), zero, fits);
+        fits = MZ_IF_LESS(MZ_VMAX(MZ_VABS(bx), MZ_VABS(by)), MZ_ALL(MZ_FAR), fits, zero);
+        MZ_STORE(&d->left[k], bx);
+        MZ_STORE(&d->below[k], by);
+        MZ_STORE(&d->wide[k], wide);
+        MZ_STORE(&d->high[k], high);
+        MZ_STORE(&d->fits[k], fits);
+#pragma GCC unroll 8
+        for (int r = 0; r < n; r++)
+#pragma GCC unroll 8
+            for (int c = 0; c < n; c++) {
+                const MZ_V part = across[c] * up[r];
+                MZ_STORE(&d->share[r * n + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
+            }
+    }
+}
+
+/* The cells of points, which lie at corner 0. */
+static void MZ(points)(MZ(drops) *d)
+{
+    const MZ_V zero = MZ_ALL(0.0), one = MZ_ALL(1.0);
+    for (int e = 0; e < 4; e++) {
+        d->x[e] = d->xs[0];
+        d->y[e] = d->ys[0];
+    }
+    for (int k = 0; k < MZ_CHUNK; k += MZ_LANES) {
+        const MZ_V bx = MZ_VFLOOR(MZ_LOAD(&d->xs[0][k])), by = MZ_VFLOOR(MZ_LOAD(&d->ys[0][k]));
+        MZ_V fits = MZ_IF_LESS(MZ_VABS(bx), MZ_ALL(MZ_FAR), one, zero);
+        fits = MZ_IF_LESS(MZ_VABS(by), MZ_ALL(MZ_FAR), fits, zero);
+        MZ_STORE(&d->left[k], bx);
+        MZ_STORE(&d->below[k], by);
+        MZ_STORE(&d->wide[k], one);
+        MZ_STORE(&d->high[k], one);
+        MZ_STORE(&d->fits[k], fits);
+        MZ_STORE(&d->share[0][k], one);
+    }
+}
+
 /* Do all drops from .. to - 1 lie within 2 x 2 cells? On a grid that lies along the chip nearly all do; where they do not,
  * one of the first tells. */
 static int MZ(narrow)(const MZ(drops) *d, int from, int to)
