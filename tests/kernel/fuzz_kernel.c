@@ -27,6 +27,8 @@ int mz_fill_holes(const float *image, int64_t ny, int64_t nx, int64_t row0, int6
 
 int mz_finish(const double *cells, const int32_t *more, int64_t planes, int64_t stride, int64_t count, float fill,
               float *sci, float *err, float *wht, int32_t *ctx);
+int mz_images(const double *cells, const double *squares, int64_t lanes, int64_t count, float *mean, float *weight,
+              float *variance, int32_t *first, int32_t *second);
 int mz_fill_in(double *cells, int32_t *more, const double *spare, const int32_t *spare_more, const uint8_t *touched,
                int64_t planes, int64_t stride, int64_t first, int64_t stop, double enough);
 
@@ -261,6 +263,9 @@ static void use(const mz_job *job, int32_t *plane)
     memcpy(spare, job->cells, (size_t)(4 * count) * sizeof *spare);
     mz_fill_in(job->cells, plane, spare, plane, job->touched, plane ? 1 : 0, count, first, count, number(2.0, 0));
     mz_finish(job->cells, plane, planes, count, count, NAN, images, images + count, images + 2 * count, ctx);
+    memset(ctx, 0, (size_t)(planes * count) * sizeof *ctx);
+    mz_images(job->cells, spare, 4, count, images, below(2) ? images + count : NULL, below(2) ? images + 2 * count : NULL, ctx,
+              planes > 1 ? ctx + count : NULL);
     free(ctx), free(images), free(spare);
 }
 

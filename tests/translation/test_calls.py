@@ -352,7 +352,7 @@ def test_limits_of_skymatch_keep_pixels_out(here):
     middle = float(np.median(fits.getdata("ua060502m_c0m.fits", 3)))
     low = skymatch("ua060502m_c0m.fits", skymethod="localmin", upper=middle).brightness["ua060502m"]
     assert low["WF3"] < free["WF3"]
-    with pytest.raises(SettingsError, match="must lie above sky.lower"):
+    with pytest.raises(SettingsError, match=r"must lie above sky\.lower"):
         skymatch("ua060502m_c0m.fits", lower=5.0, upper=1.0)
 
 
