@@ -122,34 +122,34 @@ def match_stars(catalog: Catalog, truth: Truth, radius_arcsec: float = 0.15) -> 
     def plane(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
         return 3600 * np.stack([ra * np.cos(np.deg2rad(dec0)), dec], axis=1)
 
-    found = plane(np.asarray(catalog.columns["ra"]), np.asarray(catalog.columns["dec"]))
+    measured = plane(np.asarray(catalog.columns["ra"]), np.asarray(catalog.columns["dec"]))
     real = plane(truth.stars.ra, truth.stars.dec)
     # Pointing errors shift the whole frame: take out the median offset of first matches.
-    distance, index = KDTree(real).query(found, distance_upper_bound=4 * radius_arcsec)
+    distance, index = KDTree(real).query(measured, distance_upper_bound=4 * radius_arcsec)
     close = np.isfinite(distance)
-    offset = np.median(found[close] - real[index[close]], axis=0) if close.any() else np.zeros(2)
-    distance, index = KDTree(real).query(found - offset, distance_upper_bound=radius_arcsec)
-    mine = np.flatnonzero(np.isfinite(distance))
-    first = np.unique(index[mine], return_index=True)[1]
-    return mine[first], index[mine][first]
+    offset = np.median(measured[close] - real[index[close]], axis=0) if close.any() else np.zeros(2)
+    distance, index = KDTree(real).query(measured - offset, distance_upper_bound=radius_arcsec)
+    matched = np.flatnonzero(np.isfinite(distance))
+    first = np.unique(index[matched], return_index=True)[1]
+    return matched[first], index[matched][first]
 
 
 def score_fluxes(catalog: Catalog, truth: Truth, photflam: float) -> list[Score]:
     """Score star flux over truth, chip by chip: bright, isolated, unflagged stars."""
     from scipy.spatial import KDTree
 
-    mine, theirs = match_stars(catalog, truth)
-    flux, error = (np.asarray(catalog.columns[key], dtype=float)[mine] for key in ("flux", "flux_err"))
+    measured, true_star = match_stars(catalog, truth)
+    flux, error = (np.asarray(catalog.columns[key], dtype=float)[measured] for key in ("flux", "flux_err"))
     true = truth.rate(photflam)
     sky = np.stack([truth.stars.ra * np.cos(np.deg2rad(truth.stars.dec)), truth.stars.dec], axis=1) * 3600
-    near_stars = KDTree(sky).query_ball_point(sky[theirs], 1.5)
+    near_stars = KDTree(sky).query_ball_point(sky[true_star], 1.5)
     clean = np.array(
-        [true[group].sum() < 1.01 * true[index] for group, index in zip(near_stars, theirs, strict=True)],
+        [true[group].sum() < 1.01 * true[index] for group, index in zip(near_stars, true_star, strict=True)],
         dtype=bool,
     )
-    good = clean & (np.asarray(catalog.columns["flags"])[mine] == 0) & (flux > 50 * error)
-    chips = np.asarray(catalog.columns["chip"])[mine]
-    ratio = flux / true[theirs]
+    good = clean & (np.asarray(catalog.columns["flags"])[measured] == 0) & (flux > 50 * error)
+    chips = np.asarray(catalog.columns["chip"])[measured]
+    ratio = flux / true[true_star]
     scores: list[Score] = []
     means = {}
     for name in sorted({str(chip) for chip in chips} - {""}):

@@ -269,13 +269,13 @@ def usable_reference(
     settings: Settings, exposures: Sequence[Exposure], exclusions: Exclusions, *, progress: Progress
 ) -> Settings:
     """Let the mean be the reference where ``align.reference`` names an exposure that was dropped, and say so."""
-    asked = settings.align.reference.lower()
-    if asked in ("mean", "first") or asked in {exposure.root for exposure in exposures}:
+    root = settings.align.reference.lower()
+    if root in ("mean", "first") or root in {exposure.root for exposure in exposures}:
         return settings
     names = [Path(what).name.lower() for what in exclusions.reasons]
-    if not any(re.split(r"[_.]", name)[0] == asked for name in names):
+    if not any(re.split(r"[_.]", name)[0] == root for name in names):
         return settings
-    progress.warns(f"align.reference: {asked} was dropped; the mean of the others is the reference")
+    progress.warns(f"align.reference: {root} was dropped; the mean of the others is the reference")
     return settings.model_copy(update={"align": settings.align.model_copy(update={"reference": "mean"})})
 
 
@@ -311,13 +311,13 @@ def _each_once(failed: Sequence[ExposureAlignment]) -> str:
     reasons: dict[str, list[str]] = {}
     for entry in failed:
         reasons.setdefault(entry.note.removeprefix("not aligned: "), []).append(entry.root)
-    told = []
+    sentences = []
     for reason, roots in list(reasons.items())[:MOST_REASONS]:
         more = f" and {len(roots) - MOST_REASONS} more" if len(roots) > MOST_REASONS else ""
-        told.append(f"{', '.join(roots[:MOST_REASONS])}{more}: {reason}")
+        sentences.append(f"{', '.join(roots[:MOST_REASONS])}{more}: {reason}")
     if len(reasons) > MOST_REASONS:
-        told.append(f"and {len(reasons) - MOST_REASONS} more reasons")
-    return "; ".join(told)
+        sentences.append(f"and {len(reasons) - MOST_REASONS} more reasons")
+    return "; ".join(sentences)
 
 
 def default_name(exposures: Iterable[Exposure]) -> str:

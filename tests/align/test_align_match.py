@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.steps.align.match import Magnitudes, close_pairs, poisson_tail, rotation, vote
+from mizzle.steps.align.match import Magnitudes, pairs_between, poisson_tail, rotation, vote
 
 
 @given(radius=st.floats(0.2, 60.0), window=st.floats(0.1, 0.4))
@@ -109,7 +109,7 @@ def test_poisson_tail_bounds_the_truth(count, mean):
 def test_close_pairs_are_all_the_pairs(seed, radius):
     rng = np.random.default_rng(seed)
     a, b = rng.uniform(-20, 20, (rng.integers(0, 30), 2)), rng.uniform(-20, 20, (rng.integers(0, 30), 2))
-    first, second = close_pairs(a, b, radius)
+    first, second = pairs_between(a, b, radius)
     near = (np.abs(a[:, None] - b[None]) <= radius).all(axis=2)
     assert set(zip(first.tolist(), second.tolist(), strict=True)) == set(
         zip(*map(np.ndarray.tolist, np.nonzero(near)), strict=True)

@@ -11,7 +11,7 @@ from align_truth import frame_errors, relative_rms
 from mizzle.errors import DataError, SettingsError
 from mizzle.execution import make_runner
 from mizzle.model import Alignment, ArrayPixels, Serial, Verdict
-from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
+from mizzle.model.references import AlignmentImage, AlignReferences, KnownShift, SkyCatalog
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings, build_settings
 from mizzle.simulate import make_plan, visit
@@ -186,7 +186,7 @@ def test_absolute_on_an_image(dense, aligned):
     exposure = dense.exposures[2]
     chip, true = exposure.chips["WF3"], dense.truth.exposures[exposure.root].pointing.true["WF3"]
     sci = np.where((chip.dq & 0xFBFF) == 0, chip.sci, np.nan)
-    image = ReferenceImage(name="deep.fits", sci=sci, pixel_to_sky=true.pixel_to_sky, fwhm=1.0)
+    image = AlignmentImage(name="deep.fits", sci=sci, pixel_to_sky=true.pixel_to_sky, fwhm=1.0)
     a = align(dense.exposures[:2], Settings(), Serial(), references=AlignReferences(image=image))
     assert a.reference == "deep.fits"
     assert a.verdict is not Verdict.FAIL

@@ -35,7 +35,7 @@ from mizzle.model import (
 )
 from mizzle.model.astropy_frame import WcsPixelToSky
 from mizzle.model.lookup import LookupTable, LookupTables
-from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
+from mizzle.model.references import AlignmentImage, AlignReferences, KnownShift, SkyCatalog
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
 from mizzle.user_inputs import UserInputs
 from tiny_files import write_pair
@@ -64,7 +64,7 @@ RESULT = Result(
 )  # fmt: skip
 STARS = SkyCatalog("mine", np.array([1.0]), np.array([2.0]))
 REGION = SkyRegion((1.0, 2.0, 3.0), (1.0, 2.0, 1.0))
-IMAGE = ReferenceImage("deep", PLANE, WcsPixelToSky(GRID.wcs))
+IMAGE = AlignmentImage("deep", PLANE, WcsPixelToSky(GRID.wcs))
 SHIFT = KnownShift(0.1, 0.2)
 REFERENCES = AlignReferences(STARS, IMAGE, (REGION,), {"a": {"WF3": np.ones((2, 3))}}, {"a": SHIFT})
 

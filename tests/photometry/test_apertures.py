@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.stars.apertures import SkyStatistic, aperture_sums, circle_overlap, ring_sky
+from mizzle.stars.apertures import SkyRule, aperture_sums, circle_overlap, ring_sky
 
 fractions = st.floats(-0.5, 0.5)
 
@@ -104,13 +104,13 @@ def test_ring_level_of_noise_and_neighbors(statistic):
         image = rng.normal(10.0, 1.0, (61, 61))
         for _ in range(5):
             image[tuple(rng.integers(0, 60, 2))] += 500.0
-        levels.append(ring_sky(image, [30.0], [30.0], radii=(10.0, 16.0), rule=SkyStatistic(statistic)).level[0])
+        levels.append(ring_sky(image, [30.0], [30.0], radii=(10.0, 16.0), rule=SkyRule(statistic)).level[0])
     assert np.mean(levels) == pytest.approx(10.0, abs=0.05)
 
 
 def test_ring_sigma_and_count():
     image = np.random.default_rng(3).normal(0.0, 2.0, (200, 200))
-    sky = ring_sky(image, np.full(1, 100.0), np.full(1, 100.0), radii=(10.0, 60.0), rule=SkyStatistic(clip=5.0))
+    sky = ring_sky(image, np.full(1, 100.0), np.full(1, 100.0), radii=(10.0, 60.0), rule=SkyRule(clip=5.0))
     v, u = np.mgrid[:200, :200]
     r = np.hypot(u - 100, v - 100)
     assert sky.n_pixels[0] == pytest.approx(((r >= 10) & (r <= 60)).sum(), abs=2)

@@ -11,9 +11,9 @@ import pytest
 from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, SkyLevels, Verdict
 from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.equalize import equalize
-from mizzle.steps.verify import judge, verify
+from mizzle.steps.verify import judge_ratio, verify
 from mizzle.steps.verify.sightings import _enough_for_profiles
-from mizzle.steps.verify.solve import gather, pair_table, solve
+from mizzle.steps.verify.solve import gather_sightings, pair_table, solve
 from photometry_tools import make_chip, make_exposure
 
 CHIPS = ("PC", "WF2", "WF3", "WF4")
@@ -74,7 +74,7 @@ def prove(scene, *, fault=None, runner=None, **options):
     ],
 )
 def test_rules_of_the_verdict(ratio, error, pairs, verdict):
-    assert judge(ratio, error, pairs) is verdict
+    assert judge_ratio(ratio, error, pairs) is verdict
 
 
 def sightings(rng, n_pairs, *, ratios=(1, 1, 1, 1), sigma=0.02, outliers=0.03):
@@ -90,7 +90,7 @@ def sightings(rng, n_pairs, *, ratios=(1, 1, 1, 1), sigma=0.02, outliers=0.03):
                 chip.append(c)
                 value.append(brightness + np.log(ratios[c]) + rng.normal(0, s) + off)
                 error.append(s)
-    return gather(np.array(star), np.array(chip), np.array(value), error=np.array(error))
+    return gather_sightings(np.array(star), np.array(chip), np.array(value), error=np.array(error))
 
 
 def test_ratios_are_found_through_chains():
@@ -116,7 +116,7 @@ def test_clean_visits_are_not_accused(n_pairs):
     for _ in range(100):
         found = solve(sightings(rng, n_pairs), 4, 2)
         errors = np.hypot(found.error, 0.005)
-        fails += any(judge(found.ratio[c], errors[c], found.n_pairs[c]) is Verdict.FAIL for c in (0, 1, 3))
+        fails += any(judge_ratio(found.ratio[c], errors[c], found.n_pairs[c]) is Verdict.FAIL for c in (0, 1, 3))
     assert fails <= 1
 
 
@@ -131,13 +131,13 @@ def test_a_fault_of_three_percent_is_detected_where_the_error_allows(chip):
         error = float(np.hypot(found.error[chip], 0.005))
         if error <= 0.008:
             judged += 1
-            missed += judge(found.ratio[chip], error, found.n_pairs[chip]) is Verdict.PASS
+            missed += judge_ratio(found.ratio[chip], error, found.n_pairs[chip]) is Verdict.PASS
     assert judged > 50
     assert missed == 0
 
 
 def test_a_chip_no_chain_reaches_has_no_ratio():
-    seen = gather(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.zeros(4), error=np.full(4, 0.01))
+    seen = gather_sightings(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.zeros(4), error=np.full(4, 0.01))
     found = solve(seen, 4, 2)
     assert np.isnan(found.ratio[:2]).all()
     assert found.ratio[3] == pytest.approx(1.0)
@@ -149,22 +149,22 @@ def test_a_chain_is_as_good_as_its_thinnest_place():
     star = np.concatenate([np.repeat(np.arange(20), 2), [20, 20]])
     chip = np.concatenate([np.tile([0, 1], 20), [1, 2]])
     value = np.concatenate([np.zeros(41), [0.3]])
-    found = solve(gather(star, chip, value, error=np.full(42, 0.02)), 4, 2)
+    found = solve(gather_sightings(star, chip, value, error=np.full(42, 0.02)), 4, 2)
     assert found.ratio[1] < 0.8
     assert found.n_pairs.tolist() == [1, 1, 1, 0]
-    assert judge(found.ratio[1], found.error[1], int(found.n_pairs[1])) is Verdict.NONE
+    assert judge_ratio(found.ratio[1], found.error[1], int(found.n_pairs[1])) is Verdict.NONE
 
 
 def test_nothing_seen():
     empty = np.zeros(0)
-    seen = gather(empty.astype(int), empty.astype(int), empty, error=empty)
+    seen = gather_sightings(empty.astype(int), empty.astype(int), empty, error=empty)
     found = solve(seen, 4, 2)
     assert found.n_pairs.tolist() == [0, 0, 0, 0]
     assert pair_table(seen, CHIPS)["one"].size == 0
 
 
 def test_pairs_of_a_star_on_three_chips():
-    seen = gather(np.zeros(3, int), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.3]), error=np.full(3, 0.01))
+    seen = gather_sightings(np.zeros(3, int), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.3]), error=np.full(3, 0.01))
     table = pair_table(seen, CHIPS)
     pairs = {(a, b): r for a, b, r in zip(table["one"], table["two"], table["log_ratio"], strict=True)}
     assert pairs == pytest.approx({("PC", "WF2"): -0.1, ("WF2", "WF3"): -0.2, ("PC", "WF3"): -0.3})

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from mizzle.execution.cluster import Answer, WorkerFacts
-from mizzle.visits.records import Ledger, Record, Request
+from mizzle.execution.cluster import TaskAnswer, WorkerFacts
+from mizzle.visits.records import Ledger, Record, VisitRequest
 from tiny_files import write_pair
 
 #: Two exposures of noise have nothing to align on.
@@ -35,7 +35,7 @@ class ToldCluster:
 
     def __init__(
         self,
-        does: Callable[[Request, str], Answer | None],
+        does: Callable[[VisitRequest, str], TaskAnswer | None],
         hosts: dict[str, int],
         memory: float = 1e9,
     ) -> None:
@@ -46,10 +46,10 @@ class ToldCluster:
             for i in range(n)
         }
         self.started: list[tuple[str, str]] = []
-        self.now: dict[str, tuple[Request, WorkerFacts, float]] = {}
+        self.now: dict[str, tuple[VisitRequest, WorkerFacts, float]] = {}
         self.most: dict[str, float] = {}
         self.together: list[set[str]] = []
-        self._answers: list[Answer] = []
+        self._answers: list[TaskAnswer] = []
 
     def workers(self) -> dict[str, WorkerFacts] | None:
         return dict(self.facts)
@@ -58,7 +58,7 @@ class ToldCluster:
         return {worker.host: worker.memory for worker in workers.values()}
 
     def start(self, work: object, key: str, text: str, worker: WorkerFacts, memory: float) -> None:
-        request = Request.from_json(text)
+        request = VisitRequest.from_json(text)
         assert worker.address in self.facts
         assert all(other.address != worker.address for _, other, _ in self.now.values()), "one task on a worker"
         self.started.append((request.name, worker.identity))
@@ -67,26 +67,26 @@ class ToldCluster:
         used = sum(entry[2] for entry in self.now.values() if entry[1].host == worker.host)
         self.most[worker.host] = max(self.most.get(worker.host, 0.0), used)
 
-    def ended(self, seconds: float) -> list[Answer]:
+    def ended(self, seconds: float) -> list[TaskAnswer]:
         answers = []
         for key, (request, worker, _) in list(self.now.items()):
             answer = self._does(request, worker.identity)
             if answer is not None:
                 del self.now[key]
-                answers.append(Answer(key, answer.text, answer.error, answer.lost))
+                answers.append(TaskAnswer(key, answer.text, answer.error, answer.lost))
         return answers
 
     def forget(self, key: str) -> None:
         self.now.pop(key, None)
 
 
-def request(name: str, out: Path, **changes: float) -> Request:
-    return Request(name, (), (), str(out), "", **changes)
+def request(name: str, out: Path, **changes: float) -> VisitRequest:
+    return VisitRequest(name, (), (), str(out), "", **changes)
 
 
-def done(asked: Request) -> Answer:
+def done(asked: VisitRequest) -> TaskAnswer:
     record = Record(asked.name, "done", asked.wanted, products={"x": 1})
-    return Answer("", record.to_json())
+    return TaskAnswer("", record.to_json())
 
 
 def ledger_in(folder: Path) -> Ledger:

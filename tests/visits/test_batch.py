@@ -124,9 +124,9 @@ def test_poison_is_recorded_and_harms_nobody(tmp_path: Path, monkeypatch: pytest
 def poisoned(text: str) -> str:
     """Do a visit, or something terrible; runs on the workers."""
     from mizzle.visits import task
-    from mizzle.visits.records import Request
+    from mizzle.visits.records import VisitRequest
 
-    asked = Request.from_json(text)
+    asked = VisitRequest.from_json(text)
     fate = asked.name[-1]
     if fate == "0":
         os._exit(1)

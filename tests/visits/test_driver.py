@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mizzle.errors import SettingsError
-from mizzle.execution.cluster import Answer, WorkerFacts
+from mizzle.execution.cluster import TaskAnswer, WorkerFacts
 from mizzle.visits import driver
 from mizzle.visits.driver import Driver, Job, Ready
-from mizzle.visits.records import CIRCUMSTANCES, DATA, Record, Request
+from mizzle.visits.records import CIRCUMSTANCES, DATA, Record, VisitRequest
 from visits.batch_tools import ToldCluster, done, ledger_in, request
 
 
@@ -45,7 +45,9 @@ def test_every_visit_ends_once_and_no_host_is_asked_for_more_than_it_has(
 
 
 def test_a_visit_that_kills_its_worker_has_another_attempt_elsewhere_and_takes_nobody_along(tmp_path: Path) -> None:
-    cluster = ToldCluster(lambda asked, worker: Answer("", lost=True) if asked.name == "bad" else done(asked), {"a": 3})
+    cluster = ToldCluster(
+        lambda asked, worker: TaskAnswer("", lost=True) if asked.name == "bad" else done(asked), {"a": 3}
+    )
     records, said = drive(cluster, tmp_path, [Job(request(n, tmp_path), 1e8) for n in ("v1", "bad", "v2", "v3", "v4")])
     tried = [worker for name, worker in cluster.started if name == "bad"]
     assert len(tried) == len(set(tried)) == 2
@@ -57,7 +59,7 @@ def test_a_visit_that_kills_its_worker_has_another_attempt_elsewhere_and_takes_n
 
 
 def test_an_error_of_ours_is_kept_with_its_class_and_text(tmp_path: Path) -> None:
-    cluster = ToldCluster(lambda asked, worker: Answer("", error="ZeroDivisionError: division by zero"), {"a": 1})
+    cluster = ToldCluster(lambda asked, worker: TaskAnswer("", error="ZeroDivisionError: division by zero"), {"a": 1})
     records, _ = drive(cluster, tmp_path, [Job(request("v", tmp_path), 1e8)])
     assert records["v"].message == "ZeroDivisionError: division by zero"
     assert (records["v"].exit_code, len(cluster.started)) == (1, 2)
@@ -65,8 +67,8 @@ def test_an_error_of_ours_is_kept_with_its_class_and_text(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("cause", "attempts"), [(DATA, 1), (CIRCUMSTANCES, 2)])
 def test_data_fail_the_same_every_time_circumstances_may_change(cause: str, attempts: int, tmp_path: Path) -> None:
-    def fails(asked: Request, worker: str) -> Answer:
-        return Answer("", Record(asked.name, "failed", message="no", cause=cause).to_json())
+    def fails(asked: VisitRequest, worker: str) -> TaskAnswer:
+        return TaskAnswer("", Record(asked.name, "failed", message="no", cause=cause).to_json())
 
     cluster = ToldCluster(fails, {"a": 2})
     records, _ = drive(cluster, tmp_path, [Job(request("v", tmp_path), 1e8)])
@@ -77,10 +79,10 @@ def test_data_fail_the_same_every_time_circumstances_may_change(cause: str, atte
 def test_nothing_is_given_to_a_worker_that_has_just_died(tmp_path: Path) -> None:
     dead: set[str] = set()
 
-    def dies(asked: Request, worker: str) -> Answer:
+    def dies(asked: VisitRequest, worker: str) -> TaskAnswer:
         if asked.name == "bad":
             dead.add(worker)
-        return Answer("", lost=True) if worker in dead else done(asked)
+        return TaskAnswer("", lost=True) if worker in dead else done(asked)
 
     cluster = ToldCluster(dies, {"a": 3})  # the scheduler goes on naming the dead
     records, _ = drive(cluster, tmp_path, [Job(request(n, tmp_path), 1e8) for n in ("bad", *map(str, range(20)))])
@@ -106,11 +108,11 @@ def test_a_worker_started_again_at_the_same_address_is_another_worker(tmp_path: 
 def test_what_was_finished_before_its_worker_died_is_not_run_again(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
 
-    def finishes_and_dies(asked: Request, worker: str) -> Answer:
+    def finishes_and_dies(asked: VisitRequest, worker: str) -> TaskAnswer:
         (tmp_path / asked.name).mkdir()
         (tmp_path / asked.name / "x").write_text("1")
         ledger.write(Record(asked.name, "done", asked.wanted, products={"x": 1}))
-        return Answer("", lost=True)
+        return TaskAnswer("", lost=True)
 
     cluster = ToldCluster(finishes_and_dies, {"a": 2})
     records, _ = drive(cluster, tmp_path, [Job(request("v", tmp_path), 1e8)])
@@ -155,9 +157,9 @@ def test_two_large_visits_never_meet_and_the_large_one_is_not_passed_over_for_ev
 
 
 def test_a_full_disk_stops_everything_with_its_message(tmp_path: Path) -> None:
-    def full(asked: Request, worker: str) -> Answer:
+    def full(asked: VisitRequest, worker: str) -> TaskAnswer:
         message = "x: cannot be written: No space left on device"
-        return Answer("", Record(asked.name, "failed", message=message, cause=f"{CIRCUMSTANCES}: disk").to_json())
+        return TaskAnswer("", Record(asked.name, "failed", message=message, cause=f"{CIRCUMSTANCES}: disk").to_json())
 
     cluster = ToldCluster(full, {"a": 1})
     with pytest.raises(SettingsError, match=r"No space left.*make room"):

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 
 from mizzle.archive.locks import bears_name, open_locked
 from mizzle.archive.names import safe_name, shown
-from mizzle.archive.web import Answer, Patience, ServiceError, opened
+from mizzle.archive.web import HttpAnswer, Patience, ServiceError, opened
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.io.structure import check_fits
@@ -289,7 +289,7 @@ class _Transfer:
         # Without a validator only the size can tell that the server's file is still the same.
         return (there, validator) if same and (validator or self.wanted.size) else (0, "")
 
-    def _write(self, answer: Answer, start: int) -> None:
+    def _write(self, answer: HttpAnswer, start: int) -> None:
         """Write the body behind the first `start` bytes."""
         total = start + answer.length if answer.length is not None else self.wanted.size
         limit = self.wanted.size if self.wanted.size is not None else _LARGEST
@@ -318,7 +318,7 @@ class _Transfer:
                 expected=total,
             )
 
-    def _parts(self, answer: Answer, start: int) -> Iterator[bytes]:
+    def _parts(self, answer: HttpAnswer, start: int) -> Iterator[bytes]:
         """Yield the body; where it breaks off, say so and how much of the file is here."""
         done = start
         try:
@@ -353,7 +353,7 @@ class _Transfer:
             )
 
 
-def _start(answer: Answer, there: int, size: int | None) -> int | None:
+def _start(answer: HttpAnswer, there: int, size: int | None) -> int | None:
     """Return where the body of this answer belongs; None where the answer cannot be used."""
     if answer.status != 206:
         return 0
@@ -363,7 +363,7 @@ def _start(answer: Answer, there: int, size: int | None) -> int | None:
     return there
 
 
-def _validator(answer: Answer) -> str:
+def _validator(answer: HttpAnswer) -> str:
     """Return what identifies this version of a file: a strong ETag, or the time of its last change."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")

@@ -66,7 +66,7 @@ class Patience:
         return cls(settings.connect_timeout, settings.timeout)
 
 
-class Answer:
+class HttpAnswer:
     """An answer whose headers are read and whose body is still to come.
 
     Parameters
@@ -204,7 +204,7 @@ def _client(url: str, patience: Patience) -> httpx.Client:
 @contextlib.contextmanager
 def opened(
     url: str, patience: Patience, *, data: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> Iterator[Answer]:
+) -> Iterator[HttpAnswer]:
     """Ask for `url` and yield the answer, headers read, body not.
 
     Parameters
@@ -238,7 +238,7 @@ def opened(
         if response.status_code >= 400:
             raise _refused(url, response)
         try:
-            yield Answer(response)
+            yield HttpAnswer(response)
         except OSError as problem:
             _explain(url, problem, patience)
 
@@ -307,7 +307,7 @@ def _caused_by(problem: BaseException | None, kind: type[ssl.SSLError]) -> ssl.S
     return None
 
 
-def read_body(answer: Answer, patience: Patience, *, limit: int, url: str) -> bytes:
+def read_body(answer: HttpAnswer, patience: Patience, *, limit: int, url: str) -> bytes:
     """Read a small answer whole.
 
     Raises

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from mizzle.settings import Settings
-    from mizzle.visits.grouping import Grouped, Visit
+    from mizzle.visits.grouping import Grouped, GroupedVisit
     from mizzle.visits.records import Record
 
 
@@ -119,7 +119,7 @@ def visits_text(grouped: Grouped) -> str:
     return f"{table(rows, ('visit', 'camera', 'exposures', 'seconds', 'filters'))}\n\n{total}" if rows else total
 
 
-def _seconds(visit: Visit) -> float:
+def _seconds(visit: GroupedVisit) -> float:
     return sum(entry.exptime for entry in visit.exposures if entry.exptime == entry.exptime)
 
 

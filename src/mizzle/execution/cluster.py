@@ -56,7 +56,7 @@ class WorkerFacts:
 
 
 @dataclass(frozen=True)
-class Answer:
+class TaskAnswer:
     """How a task ended.
 
     Parameters
@@ -97,7 +97,7 @@ class Cluster:
         client = _dask()
         self._gone = _no_answer()
         self._local: Any = None
-        self._ended: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[TaskAnswer] = queue.SimpleQueue()
         self._futures: dict[str, Any] = {}
         try:
             if address is None:
@@ -173,9 +173,9 @@ class Cluster:
         self._futures[key] = future
         future.add_done_callback(lambda done: self._ended.put(_answer(key, done)))
 
-    def ended(self, seconds: float) -> list[Answer]:
+    def ended(self, seconds: float) -> list[TaskAnswer]:
         """Return the tasks that ended, waiting for the first one at most so long."""
-        answers: list[Answer] = []
+        answers: list[TaskAnswer] = []
         with contextlib.suppress(queue.Empty):
             answers.append(self._ended.get(timeout=seconds))
             while True:
@@ -267,22 +267,22 @@ def _facts(address: str, entry: dict[str, Any]) -> WorkerFacts:
     return WorkerFacts(address, identity, str(entry.get("host", "")), memory, declared)
 
 
-def _answer(key: str, future: Any) -> Answer:
+def _answer(key: str, future: Any) -> TaskAnswer:
     """Read a future that is done."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
 
     if future.status == "finished":
         try:
-            return Answer(key, str(future.result(timeout=PATIENCE)))
+            return TaskAnswer(key, str(future.result(timeout=PATIENCE)))
         except (OSError, TimeoutError, FutureCancelledError):
-            return Answer(key, lost=True)
+            return TaskAnswer(key, lost=True)
     if future.status == "error":
         problem = future.exception()
         if isinstance(problem, KilledWorker):
-            return Answer(key, lost=True)
-        return Answer(key, error=f"{type(problem).__name__}: {problem}{_place(future)}")
-    return Answer(key, lost=True)
+            return TaskAnswer(key, lost=True)
+        return TaskAnswer(key, error=f"{type(problem).__name__}: {problem}{_place(future)}")
+    return TaskAnswer(key, lost=True)
 
 
 def _place(future: Any) -> str:

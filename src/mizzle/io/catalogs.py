@@ -15,7 +15,7 @@ from mizzle.instrument.cameras import chip_named
 from mizzle.io.opened import opened_image, read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.astropy_frame import WcsPixelToSky
-from mizzle.model.references import AlignReferences, KnownShift, ReferenceImage, SkyCatalog
+from mizzle.model.references import AlignmentImage, AlignReferences, KnownShift, SkyCatalog
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings.align import AlignSettings
 
@@ -268,7 +268,7 @@ def read_sources(path: str | Path) -> dict[str, dict[str, FloatArray]]:
     }
 
 
-def read_reference_image(path: str | Path) -> ReferenceImage:
+def read_reference_image(path: str | Path) -> AlignmentImage:
     """Read an image to align to: the first two-dimensional image with a celestial WCS, SIP included.
 
     Raises
@@ -295,7 +295,7 @@ def read_reference_image(path: str | Path) -> ReferenceImage:
 
     # A diffraction core of 0.09 arcsec, widened by about a pixel of drizzling.
     fwhm = float(np.clip(np.hypot(0.09 / scale, 1.0), 1.0, 6.0))
-    return ReferenceImage(name=Path(path).name, sci=sci, pixel_to_sky=WcsPixelToSky(wcs), epoch=epoch, fwhm=fwhm)
+    return AlignmentImage(name=Path(path).name, sci=sci, pixel_to_sky=WcsPixelToSky(wcs), epoch=epoch, fwhm=fwhm)
 
 
 def _image_epoch(*headers: Any) -> float:

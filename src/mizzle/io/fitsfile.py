@@ -15,7 +15,7 @@ from mizzle.errors import InputError
 from mizzle.io.cards import split_cards
 from mizzle.io.headers import FrozenHeader
 from mizzle.io.image_unit import UNREADABLE, ImageUnit
-from mizzle.io.pixels import Plane
+from mizzle.io.pixels import StoredPlane
 from mizzle.io.regular import EXPOSURE_LIMIT, reason
 from mizzle.io.structure import FitsUnit, find_units, stated_sum
 from mizzle.io.waivered import split_groups
@@ -63,7 +63,7 @@ class FitsFile:
         if len(axes) < 2 or unit.cards.get("XTENSION", "IMAGE") != "IMAGE":
             return ImageUnit(header, where)
         # The first plane of a cube; the groups of a waivered file are told apart later.
-        plane = Plane(
+        plane = StoredPlane(
             self.path,
             unit.start,
             int(unit.cards["BITPIX"]),

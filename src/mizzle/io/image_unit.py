@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.io.headers import FrozenHeader
-from mizzle.io.pixels import Plane, load_plane
+from mizzle.io.pixels import StoredPlane, load_plane
 
 #: Whatever astropy raises for content that it cannot make sense of.
 UNREADABLE = (
@@ -29,7 +29,7 @@ class ImageUnit:
         Its keywords.
     where : str
         File and extension, for messages.
-    plane : Plane or None
+    plane : StoredPlane or None
         Where the pixels are, in a file or in the content of an unpacked one.
     content : bytes or None
         The unpacked file that `plane` points into.
@@ -39,7 +39,7 @@ class ImageUnit:
 
     header: FrozenHeader
     where: str
-    plane: Plane | None = None
+    plane: StoredPlane | None = None
     content: bytes | None = None
     packed: NDArray[Any] | None = None
 

@@ -19,7 +19,7 @@ from mizzle.model.exposure import PixelRows
 
 
 @dataclass(frozen=True)
-class Plane:
+class StoredPlane:
     """One image on disk.
 
     Parameters
@@ -46,7 +46,7 @@ class Plane:
     bzero: float = 0.0
     data_sum: int | None = None
 
-    def rows(self, first: int, last: int) -> Plane:
+    def rows(self, first: int, last: int) -> StoredPlane:
         """Return rows ``first .. last - 1`` as a plane of its own; nothing tells what their sum should be.
 
         Parameters
@@ -154,7 +154,7 @@ class FilePixels:
 
     Parameters
     ----------
-    sci, dq, err : Plane
+    sci, dq, err : StoredPlane
         Where they are; `dq` and `err` may be None.
     cache : PixelCache
         Where they may stay.
@@ -166,9 +166,9 @@ class FilePixels:
 
     def __init__(
         self,
-        sci: Plane,
-        dq: Plane | None,
-        err: Plane | None,
+        sci: StoredPlane,
+        dq: StoredPlane | None,
+        err: StoredPlane | None,
         *,
         cache: PixelCache,
         scale: float = 1.0,
@@ -197,7 +197,7 @@ class FilePixels:
             self._cache.put(self, kept)
         return kept
 
-    def _read(self, sci: Plane, dq: Plane | None) -> ChipPlanes:
+    def _read(self, sci: StoredPlane, dq: StoredPlane | None) -> ChipPlanes:
         scale, missing = self._meaning
         signal = load_plane(sci)
         if scale != 1.0:
@@ -251,12 +251,12 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> Chip
     return ChipPlanes(signal, bits)
 
 
-def load_plane(plane: Plane, content: bytes | None = None) -> NDArray[Any]:
+def load_plane(plane: StoredPlane, content: bytes | None = None) -> NDArray[Any]:
     """Read one plane from its file.
 
     Parameters
     ----------
-    plane : Plane
+    plane : StoredPlane
         Where it is.
     content : bytes, optional
         The unpacked file, where the file itself is packed.
@@ -284,7 +284,7 @@ def load_plane(plane: Plane, content: bytes | None = None) -> NDArray[Any]:
     return plane.decode(raw)
 
 
-def _check_sum(plane: Plane, raw: NDArray[Any]) -> None:
+def _check_sum(plane: StoredPlane, raw: NDArray[Any]) -> None:
     """Hold pixels as stored against DATASUM; the padding behind them is zero and adds nothing."""
     stored = raw.tobytes()
     total = data_sum(stored + bytes(-len(stored) % 4))

@@ -72,7 +72,7 @@ class SkyCatalog(Value):
 
 
 @dataclass(frozen=True, eq=False)
-class ReferenceImage(Value):
+class AlignmentImage(Value):
     """An image whose stars are to be aligned to.
 
     Parameters
@@ -124,7 +124,7 @@ class AlignReferences(Value):
     ----------
     catalog : SkyCatalog, optional
         Absolute reference.
-    image : ReferenceImage, optional
+    image : AlignmentImage, optional
         Absolute reference; `catalog` wins.
     regions : tuple of SkyRegion
         Where to look for stars, or not.
@@ -135,7 +135,7 @@ class AlignReferences(Value):
     """
 
     catalog: SkyCatalog | None = None
-    image: ReferenceImage | None = None
+    image: AlignmentImage | None = None
     regions: tuple[SkyRegion, ...] = ()
     sources: Mapping[str, Mapping[str, FloatArray]] = field(default_factory=dict)
     shifts: Mapping[str, KnownShift] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from mizzle.report.tables import Table
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A heading with what belongs under it."""
 
     key: str
@@ -31,7 +31,9 @@ class Section:
     stamps: bool = False
 
 
-def all_sections(report: Report, planes: Mapping[str, Any], stars: Mapping[str, Any], *, stamps: bool) -> list[Section]:
+def all_sections(
+    report: Report, planes: Mapping[str, Any], stars: Mapping[str, Any], *, stamps: bool
+) -> list[PageSection]:
     """Return every section that has something to show.
 
     Parameters
@@ -66,7 +68,7 @@ def _some(items: Iterable[Figure | None]) -> list[Figure]:
     return [item for item in items if item is not None]
 
 
-def _exposures(report: Report) -> Section:
+def _exposures(report: Report) -> PageSection:
     n = len(report["inputs"])
     files = (
         "One science file with its data-quality file"
@@ -76,7 +78,7 @@ def _exposures(report: Report) -> Section:
     tables = [tab.inputs(report)]
     if report["dropped"]:
         tables.append(tab.dropped(report))
-    return Section(
+    return PageSection(
         "exposures",
         "Exposures and pairs",
         f"{files}. The hashes are of the bytes that were read; the files were not changed.",
@@ -85,12 +87,12 @@ def _exposures(report: Report) -> Section:
     )
 
 
-def _alignment(report: Report) -> Section:
+def _alignment(report: Report) -> PageSection:
     alignment = report["alignment"]
     intro = next(s["text"] for s in report["sentences"] if s["part"] == "alignment")
     if len(alignment["exposures"]) > 1:
         intro += f" Frame: {alignment['reference']}; method: {alignment['method']}."
-    return Section(
+    return PageSection(
         "alignment",
         "Alignment",
         intro,
@@ -108,7 +110,7 @@ def _alignment(report: Report) -> Section:
     )
 
 
-def _zeropoint(report: Report) -> Section:
+def _zeropoint(report: Report) -> PageSection:
     zeropoints = report["zeropoints"]
     verdicts = [z["verdict"] for z in zeropoints.values()]
     order, counts = ("NONE", "PASS", "WARN", "FAIL"), unit(report)
@@ -118,7 +120,7 @@ def _zeropoint(report: Report) -> Section:
         f" ({z['origin']})."
         for band, z in zeropoints.items()
     )
-    return Section(
+    return PageSection(
         "zeropoint",
         "Zeropoint",
         intro + " Then the data are asked: do stars have the same flux on every chip, and on every exposure?",
@@ -129,14 +131,14 @@ def _zeropoint(report: Report) -> Section:
     )
 
 
-def _seams(report: Report, planes: Mapping[str, Any]) -> Section:
+def _seams(report: Report, planes: Mapping[str, Any]) -> PageSection:
     figures, tables = [], []
     for band, product in report["products"].items():
         figure, rows = sky.seam_map(product, planes[band], tab.mean_sky(report, band))
         figures.append(figure)
         if rows:
             tables.append(tab.seams(rows, band if len(planes) > 1 else ""))
-    return Section(
+    return PageSection(
         "seams",
         "Chip seams on the sky",
         "The background on both sides of each border between neighboring chips, on the product itself."
@@ -147,11 +149,11 @@ def _seams(report: Report, planes: Mapping[str, Any]) -> Section:
     )
 
 
-def _sky(report: Report) -> Section:
+def _sky(report: Report) -> PageSection:
     figure = fig.sky_levels(report)
     if figure is None:
-        return Section("sky", "Sky levels")
-    return Section(
+        return PageSection("sky", "Sky levels")
+    return PageSection(
         "sky",
         "Sky levels",
         f"Method: {report['sky']['method']}. What is subtracted is listed in {unit(report)} of each chip's pixels; the"
@@ -162,9 +164,9 @@ def _sky(report: Report) -> Section:
     )
 
 
-def _cosmic_rays(report: Report, stamps: bool) -> Section:
+def _cosmic_rays(report: Report, stamps: bool) -> PageSection:
     intro = next(s["text"] for s in report["sentences"] if s["part"] == "cosmic rays")
-    return Section(
+    return PageSection(
         "rays",
         "Cosmic rays",
         intro,
@@ -174,11 +176,11 @@ def _cosmic_rays(report: Report, stamps: bool) -> Section:
     )
 
 
-def _coverage(report: Report, planes: Mapping[str, Any]) -> Section:
+def _coverage(report: Report, planes: Mapping[str, Any]) -> PageSection:
     figures = []
     for band, product in report["products"].items():
         figures += maps_of_product(product, planes[band])
-    return Section("coverage", "Weight and exposures", figures=figures)
+    return PageSection("coverage", "Weight and exposures", figures=figures)
 
 
 def maps_of_product(product: Mapping[str, Any], plane: Mapping[str, Any]) -> list[Figure]:
@@ -186,30 +188,30 @@ def maps_of_product(product: Mapping[str, Any], plane: Mapping[str, Any]) -> lis
     return cached(plane, "maps", lambda: [sky.weight_map(product, plane), sky.exposure_map(product, plane)])
 
 
-def _widths(report: Report) -> Section:
-    return Section("stars-in-out", "Star widths", figures=_some([fig.star_widths(report)]))
+def _widths(report: Report) -> PageSection:
+    return PageSection("stars-in-out", "Star widths", figures=_some([fig.star_widths(report)]))
 
 
-def _catalog(report: Report, stars: Mapping[str, Any], planes: Mapping[str, Any]) -> Section:
+def _catalog(report: Report, stars: Mapping[str, Any], planes: Mapping[str, Any]) -> PageSection:
     pivots = {band: planes[band].get("pivot") or 0.0 for band in planes}
     figures = [sky.color_magnitude(stars, pivots)]
     for band, columns in stars.items():
         if len(columns.get("mag_st", ())):
             figures += [sky.magnitude_errors(band, columns), sky.star_counts(band, columns)]
     words = [f"{c['n_stars']} stars in {band}" for band, c in report["catalogs"].items()]
-    return Section("catalog", "Catalog", f"{'; '.join(words)}." if words else "", figures=_some(figures))
+    return PageSection("catalog", "Catalog", f"{'; '.join(words)}." if words else "", figures=_some(figures))
 
 
-def _settings(report: Report) -> Section:
+def _settings(report: Report) -> PageSection:
     if not report["settings_changed"]:
-        return Section("settings", "Settings", "Every setting is at its default.")
-    return Section("settings", "Settings that differ from default", tables=[tab.settings(report)])
+        return PageSection("settings", "Settings", "Every setting is at its default.")
+    return PageSection("settings", "Settings that differ from default", tables=[tab.settings(report)])
 
 
-def _provenance(report: Report) -> Section:
+def _provenance(report: Report) -> PageSection:
     tables = [tab.timing(report)] if report["timing"] else []
     facts = tab.facts(report)
-    return Section(
+    return PageSection(
         "provenance",
         "Provenance",
         "What made this, and the command that makes it again.",

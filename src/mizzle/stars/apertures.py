@@ -180,7 +180,7 @@ def aperture_sums(
     return ApertureSums(flux, var, area, lost)
 
 
-class SkyStatistic(NamedTuple):
+class SkyRule(NamedTuple):
     """What represents the pixels of a sky ring.
 
     Parameters
@@ -203,7 +203,7 @@ class SkyStatistic(NamedTuple):
 
 
 #: The clipped median.
-MEDIAN = SkyStatistic()
+MEDIAN = SkyRule()
 
 
 def ring_sky(
@@ -213,7 +213,7 @@ def ring_sky(
     *,
     radii: tuple[float, float],
     mask: NDArray[Any] | None = None,
-    rule: SkyStatistic = MEDIAN,
+    rule: SkyRule = MEDIAN,
     min_pixels: int = 20,
     max_pixels: int | None = None,
 ) -> RingSky:
@@ -232,7 +232,7 @@ def ring_sky(
         Inner and outer [pixel].
     mask : (ny, nx) array, optional
         Nonzero: leave out.
-    rule : SkyStatistic
+    rule : SkyRule
         What represents the pixels of a ring.
     min_pixels : int
         Fewest pixels that make a level.
@@ -276,7 +276,7 @@ def ring_sky(
 
 
 def _clipped(
-    ordered: NDArray[np.float32], count: NDArray[np.int64], rule: SkyStatistic
+    ordered: NDArray[np.float32], count: NDArray[np.int64], rule: SkyRule
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Clip sorted rows, of which the first `count` entries are pixels: level, sigma, pixels left."""
     rows = np.arange(len(ordered))

@@ -165,9 +165,9 @@ def _notes(
     for name, reference in references.items():
         group = [e for e in ordered if e.filter == name]
         first = group[0]
-        asked = chip_named(options.reference) or options.reference
-        if reference.chip != asked:
-            notes.append(f"{name}: no exposure has {asked}, the reference asked for; it is {reference.origin}")
+        chosen = chip_named(options.reference) or options.reference
+        if reference.chip != chosen:
+            notes.append(f"{name}: no exposure has {chosen}, the reference asked for; it is {reference.origin}")
         elif reference.chip not in first.chips and options.photflam is None and options.exposure is None:
             notes.append(f"{name}: {first.root} has no {reference.chip}; the reference is {reference.origin}")
         for chip in group[0].camera.chips:

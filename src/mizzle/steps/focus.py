@@ -50,7 +50,7 @@ LEAST_FOCUS = 0.01
 SHARPER = 0.1
 
 
-class Stamps(NamedTuple):
+class FocusStamps(NamedTuple):
     """Stars of one chip: their pixels, the variance of these, ``(n, 5, 5)`` each; whether wings told them from rays."""
 
     light: FloatArray
@@ -139,7 +139,7 @@ def best_focus(misfits: FloatArray) -> FloatArray:
     return np.asarray(np.where(inner, between, tried[least]))
 
 
-def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
+def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> FocusStamps:
     """Return bright stars of a chip: those with wings, or, where wings drown, what light explains best."""
     noise = noise_model(exposure, chip, settings.noise)
     bad = bad_mask(chip, settings.dq) | has_bits(chip.dq, exposure.camera.saturated) | ~np.isfinite(chip.sci)
@@ -161,7 +161,7 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> Stamps:
     return _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=False)
 
 
-def _stamps(electrons: Image, bad: Mask, where: PixelIndices, *, floor: float, winged: bool) -> Stamps:
+def _stamps(electrons: Image, bad: Mask, where: PixelIndices, *, floor: float, winged: bool) -> FocusStamps:
     """Cut stars out, the brightest of them, where every pixel is known and none is brighter than the middle."""
     steps = np.arange(-HALF, HALF + 1)
     row, column = where
@@ -171,4 +171,4 @@ def _stamps(electrons: Image, bad: Mask, where: PixelIndices, *, floor: float, w
     light = light[whole][:MOST]
     light -= light.min(axis=(1, 2), keepdims=True)
     peak = light[:, HALF, HALF][:, None, None]
-    return Stamps(light, floor + light + (MISMATCH * light) ** 2 + (STRAY * peak) ** 2, winged)
+    return FocusStamps(light, floor + light + (MISMATCH * light) ** 2 + (STRAY * peak) ** 2, winged)

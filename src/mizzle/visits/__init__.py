@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mizzle.visits.batching import BatchResult, batch
-    from mizzle.visits.grouping import Visit, find_visits
+    from mizzle.visits.grouping import GroupedVisit, find_visits
     from mizzle.visits.plan import BatchOptions
 
 _HOMES = {
     "BatchOptions": "plan",
     "BatchResult": "batching",
     "batch": "batching",
-    "Visit": "grouping",
+    "GroupedVisit": "grouping",
     "find_visits": "grouping",
 }
 
-__all__ = ["BatchOptions", "BatchResult", "Visit", "batch", "find_visits"]
+__all__ = ["BatchOptions", "BatchResult", "GroupedVisit", "batch", "find_visits"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from mizzle.visits.fetched import run_fetched
 from mizzle.visits.grouping import By, Grouped, find_visits
 from mizzle.visits.options import SettingsOfVisits
 from mizzle.visits.outcome import Outcome
-from mizzle.visits.plan import BatchOptions, Listener, Plan, Silent
+from mizzle.visits.plan import BatchListener, BatchOptions, BatchPlan, Silent
 from mizzle.visits.records import Ledger
 
 
@@ -45,7 +45,7 @@ class BatchResult:
 def batch(
     where: Sequence[str | Path] | str | Path, out: str | Path, *, settings: Settings | None = None, by: By = "visit",
     scheduler: str | None = None, workers: int | None = None, options: BatchOptions | None = None,
-    listener: Listener | None = None,
+    listener: BatchListener | None = None,
 ) -> BatchResult:  # fmt: skip
     """Run many visits, each as ``mizzle run`` would, and keep a page over all of them.
 
@@ -68,7 +68,7 @@ def batch(
         Processes on this machine; one per core by default.
     options : BatchOptions, optional
         Limits, filters, second attempts.
-    listener : Listener, optional
+    listener : BatchListener, optional
         Told how it goes.
 
     Returns
@@ -92,7 +92,7 @@ def batch(
     ledger = Ledger(Path(os.path.abspath(out)))
     ledger.prepare()
     with only_driver(ledger):
-        plan = Plan(ledger, settings, options, listener=listener)
+        plan = BatchPlan(ledger, settings, options, listener=listener)
         with plan.overview:
             if options.fetch:
                 run_fetched(plan, scheduler, workers)
@@ -144,7 +144,7 @@ def only_driver(ledger: Ledger) -> Iterator[None]:
         ) from problem
 
 
-def _run_found(plan: Plan, grouped: Grouped, scheduler: str | None, *, workers: int | None) -> None:
+def _run_found(plan: BatchPlan, grouped: Grouped, scheduler: str | None, *, workers: int | None) -> None:
     """Run visits whose files are here.
 
     Raises

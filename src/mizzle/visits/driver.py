@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mizzle.errors import InputError, SettingsError
-from mizzle.execution.cluster import Answer, Cluster, WorkerFacts
+from mizzle.execution.cluster import Cluster, TaskAnswer, WorkerFacts
 from mizzle.io.quick_headers import FileStamp
-from mizzle.visits.records import CIRCUMSTANCES, InputRecord, Ledger, Record, Request
+from mizzle.visits.records import CIRCUMSTANCES, InputRecord, Ledger, Record, VisitRequest
 
 #: Attempts at a visit.
 ATTEMPTS = 2
@@ -38,7 +38,7 @@ class Job:
 
     Parameters
     ----------
-    request : Request
+    request : VisitRequest
         What the worker is asked.
     memory : float
         Expected [byte].
@@ -50,7 +50,7 @@ class Job:
         How often others were started before it, for want of memory.
     """
 
-    request: Request
+    request: VisitRequest
     memory: float
     attempts: int = 0
     avoid: set[str] = field(default_factory=set)
@@ -268,7 +268,7 @@ class Driver:
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
-    def _settle(self, answer: Answer) -> list[Record]:
+    def _settle(self, answer: TaskAnswer) -> list[Record]:
         """Take in how a task ended."""
         running = self._running.get(answer.key)
         if running is None:

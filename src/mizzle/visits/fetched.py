@@ -7,20 +7,20 @@ from mizzle.execution.cluster import Cluster
 from mizzle.io.quick_headers import HeaderCache
 from mizzle.visits.driver import Job
 from mizzle.visits.fetching import Arrivals, Hooks, Parcel, parcels
-from mizzle.visits.grouping import Listed, Visit
-from mizzle.visits.plan import Plan
+from mizzle.visits.grouping import GroupedVisit, ListedExposure
+from mizzle.visits.plan import BatchPlan
 from mizzle.visits.records import CIRCUMSTANCES, Record
 
 #: Folder, in OUT, of fetched exposures.
 INPUTS = "inputs"
 
 
-def run_fetched(plan: Plan, scheduler: str | None, workers: int | None) -> None:
+def run_fetched(plan: BatchPlan, scheduler: str | None, workers: int | None) -> None:
     """Ask MAST what there is, and run it as it comes.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BatchPlan
         What the batch is to do.
     scheduler, workers
         As in `mizzle.batch`.
@@ -66,7 +66,7 @@ def run_fetched(plan: Plan, scheduler: str | None, workers: int | None) -> None:
         plan.drive(cluster, source)
 
 
-def _current(parcel: Parcel, plan: Plan, cache: HeaderCache) -> bool:
+def _current(parcel: Parcel, plan: BatchPlan, cache: HeaderCache) -> bool:
     """Tell whether all visits of a parcel are whole and current, and MAST's files those that they were made of."""
     grouped = parcel.grouped(cache, look=False)
     if grouped is None or not grouped.visits:
@@ -86,12 +86,12 @@ def _current(parcel: Parcel, plan: Plan, cache: HeaderCache) -> bool:
     return True
 
 
-def _unfetched(parcel: Parcel) -> Visit:
+def _unfetched(parcel: Parcel) -> GroupedVisit:
     """Return a visit that stands for files that could not be had: nothing but their names is known."""
     nan = float("nan")
     filters = {product.root: product.filters for product in parcel.products}
     listed = tuple(
-        Listed(entry, entry.stem, "", "", "", filters.get(entry.stem, ""), nan, nan, nan, nan, 0)
+        ListedExposure(entry, entry.stem, "", "", "", filters.get(entry.stem, ""), nan, nan, nan, nan, 0)
         for entry in parcel.inputs().values()
     )
-    return Visit(f"{parcel.name}-not-fetched", listed)
+    return GroupedVisit(f"{parcel.name}-not-fetched", listed)

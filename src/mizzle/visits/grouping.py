@@ -27,7 +27,7 @@ _ROOT = re.compile(r"[a-z][a-z0-9]{8}")
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedExposure:
     """One exposure, as its headers describe it.
 
     Parameters
@@ -62,19 +62,19 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Visit:
+class GroupedVisit:
     """Exposures that are run together.
 
     Parameters
     ----------
     name : str
         Safe name of its folder.
-    exposures : tuple of Listed
+    exposures : tuple of ListedExposure
         Sorted by start, then root.
     """
 
     name: str
-    exposures: tuple[Listed, ...]
+    exposures: tuple[ListedExposure, ...]
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -99,13 +99,13 @@ class Grouped:
 
     Parameters
     ----------
-    visits : tuple of Visit
+    visits : tuple of GroupedVisit
         Sorted by name.
     problems : mapping
         Why a file belongs to no visit, by file.
     """
 
-    visits: tuple[Visit, ...]
+    visits: tuple[GroupedVisit, ...]
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -161,7 +161,7 @@ def group(
     """Group exposures whose headers were read; see `find_visits`."""
     problems = dict(found.problems)
     wanted = {name.upper() for name in filters}
-    groups: dict[str, list[Listed]] = {}
+    groups: dict[str, list[ListedExposure]] = {}
     for name, entry in found.inputs.items():
         try:
             listed = describe(entry, headers[name])
@@ -171,17 +171,17 @@ def group(
             continue
         if not wanted or wanted & set(listed.filter.split("+")):
             groups.setdefault(key, []).append(listed)
-    visits: dict[str, Visit] = {}
+    visits: dict[str, GroupedVisit] = {}
     for key in sorted(groups):
         members = _each_once(groups[key], problems)
         for number, field_of_view in enumerate(_fields(members)):
             title = key if by != "visit" or _labelled(found, field_of_view) else _named(key, field_of_view[0])
             name = _free(title if number == 0 else f"{title}-{number + 1}", visits)
-            visits[name] = Visit(name, tuple(field_of_view))
+            visits[name] = GroupedVisit(name, tuple(field_of_view))
     return Grouped(tuple(visits[name] for name in sorted(visits)), problems)
 
 
-def describe(entry: InputFile, header: FileKeywords | MizzleError) -> Listed:
+def describe(entry: InputFile, header: FileKeywords | MizzleError) -> ListedExposure:
     """Return what the headers say of an exposure.
 
     Raises
@@ -200,7 +200,7 @@ def describe(entry: InputFile, header: FileKeywords | MizzleError) -> Listed:
         _number(extension.get(f"CRVAL{i}", primary.get(f"CRVAL{i}", primary.get(name))))
         for i, name in ((1, "RA_TARG"), (2, "DEC_TARG"))
     )
-    return Listed(
+    return ListedExposure(
         input=entry,
         root=root,
         camera=_camera(instrument, primary.get("DETECTOR")),
@@ -253,7 +253,7 @@ def _number(value: HeaderValue | None) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
 
 
-def _key(listed: Listed, by: By) -> str:
+def _key(listed: ListedExposure, by: By) -> str:
     """Return what the exposures of one group share, as a safe text.
 
     Raises
@@ -282,13 +282,13 @@ def _key(listed: Listed, by: By) -> str:
     return f"{_safe(listed.proposal or 'unknown')}_{listed.root[1:6]}{suffix}"
 
 
-def _named(key: str, first: Listed) -> str:
+def _named(key: str, first: ListedExposure) -> str:
     """Return a visit's name: its key, with the target before the camera."""
     suffix = "" if first.camera == "wfpc2" else f"_{first.camera}"
     return f"{key.removesuffix(suffix)}_{_safe(first.target or 'unnamed')}{suffix}"
 
 
-def _labelled(found: FoundFiles, members: Sequence[Listed]) -> bool:
+def _labelled(found: FoundFiles, members: Sequence[ListedExposure]) -> bool:
     return str(members[0].input.science) in found.labels
 
 
@@ -297,7 +297,7 @@ def _safe(text: str) -> str:
     return re.sub(r"[^a-z0-9+.-]+", "-", text.lower()).strip("-.")[:48] or "unnamed"
 
 
-def _free(name: str, taken: Mapping[str, Visit]) -> str:
+def _free(name: str, taken: Mapping[str, GroupedVisit]) -> str:
     """Return `name`, or one beside it where it is taken."""
     number, free = 2, name
     while free in taken:
@@ -305,9 +305,9 @@ def _free(name: str, taken: Mapping[str, Visit]) -> str:
     return free
 
 
-def _each_once(members: list[Listed], problems: dict[str, str]) -> list[Listed]:
+def _each_once(members: list[ListedExposure], problems: dict[str, str]) -> list[ListedExposure]:
     """Sort by start, then root; a second file of one exposure is left out, and named."""
-    known: dict[str, Listed] = {}
+    known: dict[str, ListedExposure] = {}
     for entry in sorted(members, key=lambda e: (np.nan_to_num(e.mjd_start), e.root, str(e.input.science))):
         if entry.root in known:
             other = known[entry.root].input.science
@@ -317,9 +317,9 @@ def _each_once(members: list[Listed], problems: dict[str, str]) -> list[Listed]:
     return list(known.values())
 
 
-def _fields(members: list[Listed]) -> list[list[Listed]]:
+def _fields(members: list[ListedExposure]) -> list[list[ListedExposure]]:
     """Split exposures into fields: within 20 arcmin of the exposure that has most of the others near it."""
-    fields: list[list[Listed]] = []
+    fields: list[list[ListedExposure]] = []
     rest = members
     while rest:
         apart = _apart(rest)
@@ -330,7 +330,7 @@ def _fields(members: list[Listed]) -> list[list[Listed]]:
     return sorted(fields, key=lambda entries: (np.nan_to_num(entries[0].mjd_start), entries[0].root))
 
 
-def _apart(members: Sequence[Listed]) -> NDArray[np.float64]:
+def _apart(members: Sequence[ListedExposure]) -> NDArray[np.float64]:
     """Return the separations [arcmin]; an unknown pointing is near to all: the run itself will judge it."""
     ra, dec = np.deg2rad([[entry.ra, entry.dec] for entry in members]).T
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from mizzle.errors import MizzleError
 from mizzle.io.grid_image import read_grid
 from mizzle.settings import Settings
-from mizzle.visits.grouping import Visit
+from mizzle.visits.grouping import GroupedVisit
 
 #: Measured on WFPC2 runs on one thread (docs/batch.md), rounded up: 2 exposures at the default scale 309 MB, 3 at
 #: 0.03 arcsec 1736 MB. Of the process itself, with its libraries [byte].
@@ -25,12 +25,12 @@ FIELDS = {"wfpc2": (190.0, 0.0996), "acs-wfc": (290.0, 0.05), "acs-hrc": (42.0, 
           "wfc3-ir": (200.0, 0.128)}  # fmt: skip
 
 
-def expected_memory(visit: Visit, settings: Settings) -> float:
+def expected_memory(visit: GroupedVisit, settings: Settings) -> float:
     """Return the resident memory that a run of a visit will take at most [byte].
 
     Parameters
     ----------
-    visit : Visit
+    visit : GroupedVisit
         Its headers give pixels and pointings.
     settings : Settings
         ``combine.scale``, or the image of ``combine.like``, decides how many pixels the product has.

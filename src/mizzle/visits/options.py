@@ -13,7 +13,7 @@ from mizzle.io.inputs import QualityFiles
 from mizzle.io.masks import named_files
 from mizzle.settings import Settings
 from mizzle.settings.describe import to_toml
-from mizzle.visits.grouping import Grouped, Visit
+from mizzle.visits.grouping import Grouped, GroupedVisit
 
 #: Settings that name a file; workers stand in folders of their own.
 FILES = (
@@ -87,7 +87,7 @@ class SettingsOfVisits:
         self._of_roots = bool(self.drop or any(named))
         self._toml = to_toml(self.settings)
 
-    def of(self, visit: Visit) -> VisitSettings:
+    def of(self, visit: GroupedVisit) -> VisitSettings:
         """Return the settings of one visit."""
         if not self._of_roots:
             return VisitSettings(self._toml, self._named)

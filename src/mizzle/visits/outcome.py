@@ -20,7 +20,7 @@ from mizzle.errors import SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.io.catalog_file import ecsv_text
 from mizzle.report.overview import build_overview
-from mizzle.visits.grouping import Visit
+from mizzle.visits.grouping import GroupedVisit
 from mizzle.visits.records import Record
 
 FORMAT = 1
@@ -41,13 +41,13 @@ class Outcome:
 
     Parameters
     ----------
-    visit : Visit
+    visit : GroupedVisit
         What was grouped.
     record : Record
         How it ended.
     """
 
-    visit: Visit
+    visit: GroupedVisit
     record: Record
 
     def public(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Overview:
         with contextlib.suppress(*([SettingsError] if kind is not None else [])):
             self.write()
 
-    def add(self, visit: Visit, record: Record) -> None:
+    def add(self, visit: GroupedVisit, record: Record) -> None:
         """Take in how a visit ended."""
         self._outcomes[visit.name] = Outcome(visit, record)
 

@@ -9,15 +9,15 @@ from typing import Protocol
 from mizzle.execution.cluster import Cluster
 from mizzle.settings import Settings
 from mizzle.visits.driver import Driver, Job, Source
-from mizzle.visits.grouping import Visit
+from mizzle.visits.grouping import GroupedVisit
 from mizzle.visits.memory import expected_memory
 from mizzle.visits.options import SettingsOfVisits
 from mizzle.visits.outcome import Overview
-from mizzle.visits.records import CIRCUMSTANCES, Ledger, Record, Request
+from mizzle.visits.records import CIRCUMSTANCES, Ledger, Record, VisitRequest
 from mizzle.visits.task import run_visit
 
 
-class Listener(Protocol):
+class BatchListener(Protocol):
     """Told how a batch goes."""
 
     def begin(self, total: int, current: int, dashboard: str) -> None:
@@ -75,7 +75,7 @@ class BatchOptions:
     disk: float = 20e9
 
 
-class Plan:
+class BatchPlan:
     """What a batch is to do, and what has become of it.
 
     Parameters
@@ -86,14 +86,14 @@ class Plan:
         Of every run.
     options : BatchOptions
         Limits, second attempts.
-    listener : Listener
+    listener : BatchListener
         Told how it goes.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, options: BatchOptions, *, listener: Listener) -> None:
+    def __init__(self, ledger: Ledger, settings: Settings, options: BatchOptions, *, listener: BatchListener) -> None:
         self.ledger, self.settings, self.options, self.listener = ledger, settings, options, listener
         self.overview = Overview(ledger.out)
-        self.visits: dict[str, Visit] = {}
+        self.visits: dict[str, GroupedVisit] = {}
         self.own = SettingsOfVisits(settings)
 
     def leave_out(self, problems: Mapping[str, str]) -> None:
@@ -102,23 +102,23 @@ class Plan:
         for name, problem in problems.items():
             self.listener.say(f"left out: {problem if name in problem else f'{name}: {problem}'}")
 
-    def request(self, visit: Visit) -> Request:
+    def request(self, visit: GroupedVisit) -> VisitRequest:
         """Return what a worker is asked."""
         options, own = self.options, self.own.of(visit)
         files = dict.fromkeys((*visit.all_files, *own.files))
-        return Request(
+        return VisitRequest(
             visit.name, visit.files, tuple(files), str(self.ledger.out), own.toml, options.keep_going,
             options.time_limit,
         )  # fmt: skip
 
-    def current(self, visit: Visit, *, kept_inputs: bool = True) -> Record | None:
+    def current(self, visit: GroupedVisit, *, kept_inputs: bool = True) -> Record | None:
         """Return the record of a visit that needs no work, else None."""
         record = self.ledger.read(visit.name)
         if record is None or _redo(record, self.options):
             return None
         return record if self.ledger.holds(self.request(visit), record, kept_inputs=kept_inputs) else None
 
-    def jobs(self, visits: Iterable[Visit]) -> list[Job]:
+    def jobs(self, visits: Iterable[GroupedVisit]) -> list[Job]:
         """Return what is to be done; what is whole and current goes to the overview at once."""
         jobs = []
         for visit in visits:

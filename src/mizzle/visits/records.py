@@ -45,7 +45,7 @@ class InputRecord:
 
 
 @dataclass(frozen=True)
-class Request:
+class VisitRequest:
     """What a worker is asked to do: plain values.
 
     Parameters
@@ -89,7 +89,7 @@ class Request:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Request:
+    def from_json(cls, text: str) -> VisitRequest:
         """Read `to_json`."""
         values = json.loads(text)
         return cls(**{**values, "files": tuple(values["files"]), "all_files": tuple(values["all_files"])})
@@ -106,7 +106,7 @@ class Record:
     state : str
         ``done``, ``failed`` or ``dropped``.
     wanted : str
-        Digest of version, settings and names of files (`Request.wanted`).
+        Digest of version, settings and names of files (`VisitRequest.wanted`).
     inputs : tuple of InputRecord
         Every file read.
     verdict, message : str
@@ -217,12 +217,12 @@ class Ledger:
             return text
         return ""
 
-    def holds(self, request: Request, record: Record | None, *, kept_inputs: bool = True) -> bool:
+    def holds(self, request: VisitRequest, record: Record | None, *, kept_inputs: bool = True) -> bool:
         """Tell whether a visit needs no work: the same was asked of the same files, and all its products are whole.
 
         Parameters
         ----------
-        request : Request
+        request : VisitRequest
             What is asked for.
         record : Record or None
             What is known.

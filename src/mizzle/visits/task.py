@@ -21,7 +21,7 @@ from mizzle.errors import MizzleError, SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.io.locking import lock
 from mizzle.io.quick_headers import FileStamp
-from mizzle.visits.records import CIRCUMSTANCES, DATA, InputRecord, Ledger, Record, Request
+from mizzle.visits.records import CIRCUMSTANCES, DATA, InputRecord, Ledger, Record, VisitRequest
 
 if TYPE_CHECKING:
     from mizzle.model import Result
@@ -42,14 +42,14 @@ def run_visit(text: str) -> str:
     Parameters
     ----------
     text : str
-        A `Request`.
+        A `VisitRequest`.
 
     Returns
     -------
     text : str
         A `Record`: done, or failed with the message of the `MizzleError`. Any other error is raised.
     """
-    request = Request.from_json(text)
+    request = VisitRequest.from_json(text)
     if request.version != __version__:
         raise SettingsError(
             f"worker on {socket.gethostname()} has mizzle {__version__}, the driver {request.version}; needed the same"
@@ -69,7 +69,7 @@ def run_visit(text: str) -> str:
     return record.to_json()
 
 
-def _attempt(request: Request) -> Record:
+def _attempt(request: VisitRequest) -> Record:
     """Run; turn what comes out, or a `MizzleError`, into a record."""
     _reset_peak()
     wall, cpu = time.perf_counter(), time.process_time()
@@ -84,7 +84,7 @@ def _attempt(request: Request) -> Record:
     return replace(done, seconds=wall, cpu_seconds=cpu, facts=facts)
 
 
-def _run(request: Request) -> Result:
+def _run(request: VisitRequest) -> Result:
     """Do what ``mizzle run`` does, on one thread."""
     from mizzle.pipeline import run
     from mizzle.settings import load_settings
@@ -101,7 +101,7 @@ def _run(request: Request) -> Result:
     )
 
 
-def _done(request: Request, result: Result, stamps: dict[str, FileStamp]) -> Record:
+def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -> Record:
     """Return the record of a finished visit."""
     from mizzle.visits.figures import figures
 
@@ -121,7 +121,7 @@ def _done(request: Request, result: Result, stamps: dict[str, FileStamp]) -> Rec
     )
 
 
-def _failed(request: Request, problem: MizzleError, stamps: dict[str, FileStamp]) -> Record:
+def _failed(request: VisitRequest, problem: MizzleError, stamps: dict[str, FileStamp]) -> Record:
     """Return the record of a failed visit."""
     return Record(
         name=request.name,

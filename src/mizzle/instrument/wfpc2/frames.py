@@ -32,7 +32,7 @@ from mizzle.instrument.wfpc2.distortion import (
     select_filter,
 )
 from mizzle.instrument.wfpc2.pointing import (
-    Plane,
+    TangentPlane,
     aberrate,
     aberration_of,
     original_pointing,
@@ -84,7 +84,7 @@ def rows_of_chip(tables: DistortionTables, chip: str, site: _Site, *, mode: str)
 
 
 def _frame(
-    plane: Plane,
+    plane: TangentPlane,
     model: ChipModel,
     site: _Site,
     *,

@@ -33,7 +33,7 @@ class LinearWcs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plane:
+class TangentPlane:
     """The tangent plane all chips are placed on; offsets are pixels of the reference chip's scale."""
 
     center: tuple[float, float]
@@ -69,15 +69,15 @@ def roll_at(pa_v3: float, dec: float, *, v2: float, v3: float) -> float:
     return math.degrees(math.pi - (gamma + b))
 
 
-def reference_plane(center: tuple[float, float], pa_v3: float, roll_dec: float, *, model: ChipModel) -> Plane:
+def reference_plane(center: tuple[float, float], pa_v3: float, roll_dec: float, *, model: ChipModel) -> TangentPlane:
     """Build the reference plane at `center` [deg], turned by the roll and the reference chip's own angle."""
     pv = math.radians(roll_at(pa_v3, roll_dec, v2=model.v2, v3=model.v3) + model.theta)
     cos, sin = math.cos(pv), math.sin(pv)
     cd = np.array([[-cos, sin], [sin, cos]]) * (model.scale / 3600.0)
-    return Plane(center, cd, model)
+    return TangentPlane(center, cd, model)
 
 
-def place_chip(plane: Plane, model: ChipModel) -> LinearWcs:
+def place_chip(plane: TangentPlane, model: ChipModel) -> LinearWcs:
     """Return CRVAL [deg] and CD [deg / pixel] of one chip on the plane."""
     ref = plane.model
     dv2, dv3 = model.v2 - ref.v2, model.v3 - ref.v3

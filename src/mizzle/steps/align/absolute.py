@@ -10,9 +10,9 @@ import numpy as np
 from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import project
 from mizzle.model.frame import FloatArray
-from mizzle.model.references import AlignReferences, ReferenceImage, SkyCatalog
+from mizzle.model.references import AlignmentImage, AlignReferences, SkyCatalog
 from mizzle.settings.align import AlignSettings
-from mizzle.steps.align.match import Vote, close_pairs, vote
+from mizzle.steps.align.match import Vote, pairs_between, vote
 from mizzle.steps.align.network import REACH, Group
 from mizzle.steps.align.solve import Problem, State
 from mizzle.steps.align.sources import MovingStars, SourceList
@@ -20,7 +20,7 @@ from mizzle.steps.align.sources import MovingStars, SourceList
 _FWHM = 2.354820045
 
 
-def image_catalog(image: ReferenceImage, settings: AlignSettings) -> SkyCatalog:
+def image_catalog(image: AlignmentImage, settings: AlignSettings) -> SkyCatalog:
     """Find the stars of a reference image.
 
     The noise is measured on the image itself; any unit will do.
@@ -168,7 +168,7 @@ def with_motions(
         years = lists[m].epoch - epoch
         rows = np.flatnonzero(d.exposure == k)
         there = stars.position + motion * years
-        first, second = close_pairs(position[rows], there, problem.settings.tolerance)
+        first, second = pairs_between(position[rows], there, problem.settings.tolerance)
         distance = np.hypot(*(position[rows][first] - there[second]).T)
         order = np.argsort(-distance, kind="stable")  # the nearest is written last
         shift[rows[first[order]]] = motion[second[order]] * years

@@ -22,9 +22,9 @@ from mizzle.steps.align.link import Detections
 from mizzle.steps.align.match import Vote, rotation
 from mizzle.steps.align.motions import epoch_note, motion_verdict, star_scatter
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
-from mizzle.steps.align.solve import Problem, Solution, State, adjust, counted
+from mizzle.steps.align.solve import AlignmentFit, Problem, State, adjust, counted
 from mizzle.steps.align.sources import MovingStars, SourceList, common_pivot, find_all
-from mizzle.steps.align.verdicts import explain_failure, judge
+from mizzle.steps.align.verdicts import explain_failure, judge_alignment
 from mizzle.steps.align.without_stars import alone, from_table, on_target
 
 #: Detections in one solution; of many exposures only the brightest of each take part.
@@ -104,12 +104,12 @@ def _with_moving(
     references: AlignReferences,
 ) -> Alignment:
     """Hold the target of some exposures still; align the others on stars."""
-    held = on_target(moving, references)
+    on_targets = on_target(moving, references)
     fixed = [e for e in exposures if not e.follows_target]
     if not fixed:
-        return held
+        return on_targets
     others = align(fixed, settings, runner, references=references)
-    entries = {**others.exposures, **held.exposures}
+    entries = {**others.exposures, **on_targets.exposures}
     return replace(others, exposures={e.root: entries[e.root] for e in exposures})
 
 
@@ -119,7 +119,7 @@ class _Part:
 
     group: Group
     problem: Problem
-    solution: Solution
+    solution: AlignmentFit
     gauge: Gauge
     vote: Vote | None
 
@@ -177,8 +177,8 @@ def _kept(lists: Sequence[SourceList], members: Sequence[int], settings: AlignSe
     """Return what keeps its place: the root asked for, or the earliest; the mean where that is not among `members`."""
     if settings.reference == "first":
         return min((lists[m] for m in members), key=lambda entry: (entry.epoch, entry.root)).root
-    asked = settings.reference.lower()
-    return asked if asked in [lists[m].root for m in members] else "mean"
+    root = settings.reference.lower()
+    return root if root in [lists[m].root for m in members] else "mean"
 
 
 def _failed(entry: SourceList, pivot: tuple[float, float], note: str, *, chance: float) -> ExposureAlignment:
@@ -276,7 +276,7 @@ def _entries(
         covariance = gauge.covariance[k] * (1.0 + 2.0 / max(int(rows.sum()), 1))
         error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
         chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
-        verdict, note = judge(int(rows.sum()), rms, error, chance=chance, settings=settings)
+        verdict, note = judge_alignment(int(rows.sum()), rms, error, chance=chance, settings=settings)
         scatter = star_scatter(part.problem, solution, rows)
         moved, motion = motion_verdict(scatter, epochs)
         verdict, note = worst((verdict, moved)), "; ".join(filter(None, (note, motion, unknown)))
@@ -308,7 +308,7 @@ def _chip_shifts(part: _Part, k: int, chips: Sequence[str]) -> dict[str, tuple[f
 
 
 def _table(
-    entry: SourceList, detections: Detections, solution: Solution, *, rows: NDArray[np.bool_]
+    entry: SourceList, detections: Detections, solution: AlignmentFit, *, rows: NDArray[np.bool_]
 ) -> dict[str, NDArray[Any]]:
     """Return the residuals of one exposure: pixel x, y (0-based), dx, dy [mas], magnitude, chip."""
     index = detections.index[rows]

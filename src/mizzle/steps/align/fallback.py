@@ -214,9 +214,9 @@ def _like(partners: Sequence[Exposure], alignment: Alignment) -> Place:
 
 def tell_reference(alignment: Alignment, choice: AlignSettings) -> Alignment:
     """Say of an exposure that was to keep its place, and has none by stars, that the mean took over."""
-    asked = choice.reference.lower()
-    if alignment.reference != "mean" or asked not in alignment.exposures:
+    root = choice.reference.lower()
+    if alignment.reference != "mean" or root not in alignment.exposures:
         return alignment
-    entry = alignment.exposures[asked]
-    told = f"{entry.note}; it was to be the reference (align.reference): the mean of the others is"
-    return replace(alignment, exposures={**alignment.exposures, asked: replace(entry, note=told)})
+    entry = alignment.exposures[root]
+    note = f"{entry.note}; it was to be the reference (align.reference): the mean of the others is"
+    return replace(alignment, exposures={**alignment.exposures, root: replace(entry, note=note)})

@@ -8,7 +8,7 @@ import numpy as np
 
 from mizzle.model.frame import FloatArray
 from mizzle.steps.align.match import rotation
-from mizzle.steps.align.solve import Problem, Solution, State, regauge
+from mizzle.steps.align.solve import AlignmentFit, Problem, State, regauge
 
 #: Corrections this far from the median are left out of the mean [arcsec]; more where the scatter is larger.
 LEAVE_OUT = 0.2
@@ -38,7 +38,7 @@ def _kept(shifts: FloatArray) -> FloatArray:
     return np.asarray(kept / kept.sum())
 
 
-def choose_gauge(problem: Problem, solution: Solution, fixed: int | None) -> Gauge:
+def choose_gauge(problem: Problem, solution: AlignmentFit, fixed: int | None) -> Gauge:
     """Move a solution to its frame.
 
     With a catalog the frame is the catalog's. Otherwise exposure `fixed` keeps its header's frame, or, when that
@@ -61,7 +61,7 @@ def choose_gauge(problem: Problem, solution: Solution, fixed: int | None) -> Gau
     return Gauge(state, _covariances(problem, solution, mix))
 
 
-def _covariances(problem: Problem, solution: Solution, mix: FloatArray) -> tuple[FloatArray, ...]:
+def _covariances(problem: Problem, solution: AlignmentFit, mix: FloatArray) -> tuple[FloatArray, ...]:
     """Return each exposure's covariance in the frame where the `mix` of corrections is zero."""
     n, p = problem.n_exposures, problem.n_columns
     change = np.kron(np.eye(n) - np.tile(mix, (n, 1)), np.eye(p))

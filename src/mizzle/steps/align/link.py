@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model.frame import FloatArray
-from mizzle.steps.align.match import close_pairs
+from mizzle.steps.align.match import pairs_between
 
 IntArray = NDArray[np.int64]
 
@@ -100,7 +100,7 @@ def link(detections: Detections, position: FloatArray, tolerance: float, *, mag_
         Number of the star, counted from 0; -1 for a detection that is alone.
     """
     n = len(position)
-    first, second = close_pairs(position, position, tolerance)
+    first, second = pairs_between(position, position, tolerance)
     ordered = first < second
     first, second = first[ordered], second[ordered]
     distance = np.hypot(*(position[first] - position[second]).T)

@@ -89,7 +89,7 @@ def poisson_tail(count: int, mean: float) -> float:
     return min(1.0, math.exp(max(log_term, -700.0)) / (1.0 - mean / (count + 1)))
 
 
-def close_pairs(a: FloatArray, b: FloatArray, radius: float) -> IndexPairs:
+def pairs_between(a: FloatArray, b: FloatArray, radius: float) -> IndexPairs:
     """Return the indices of all pairs with both coordinates within `radius`.
 
     Parameters
@@ -250,7 +250,7 @@ def _voters(
     a: FloatArray, b: FloatArray, radius: float, *, mags: Magnitudes | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
     """Return the pairs that may vote, and their offsets."""
-    first, second = close_pairs(a, b, radius)
+    first, second = pairs_between(a, b, radius)
     if mags is not None:
         # An unknown magnitude agrees with any.
         fits = ~(np.abs(mags.first[first] - mags.second[second]) > mags.tolerance)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model import Verdict
-from mizzle.steps.align.solve import FLOOR_PIXEL, Problem, Solution
+from mizzle.steps.align.solve import FLOOR_PIXEL, AlignmentFit, Problem
 
 #: Exposures further apart than this are told that stars move [year].
 LONG_YEARS = 1.0
@@ -18,14 +18,14 @@ MOVED_MAS = 5.0
 FEWEST = 5
 
 
-def star_scatter(problem: Problem, solution: Solution, rows: NDArray[np.bool_]) -> float:
+def star_scatter(problem: Problem, solution: AlignmentFit, rows: NDArray[np.bool_]) -> float:
     """Return how far the stars of one exposure lie from their mean places, beyond what centroids explain [mas].
 
     Motions that a catalog told were taken out of the residuals; the stars moved all the same, so they count.
 
     Parameters
     ----------
-    problem, solution : Problem, Solution
+    problem, solution : Problem, AlignmentFit
         What was solved, and how.
     rows : (n,) bool array
         Detections of the exposure that took part.

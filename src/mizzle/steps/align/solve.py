@@ -80,7 +80,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class AlignmentFit:
     """What the adjustment found.
 
     Parameters
@@ -296,7 +296,7 @@ def _robust(residual: FloatArray, share: FloatArray, sigma: FloatArray) -> Float
     return weight
 
 
-def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
+def adjust(problem: Problem, state: State, rounds: int = 5) -> AlignmentFit:
     """Refine the transformations: group detections into stars, solve, and again with what was learned.
 
     Parameters
@@ -310,7 +310,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
 
     Returns
     -------
-    solution : Solution
+    solution : AlignmentFit
         In the frame of the catalog, or in a frame of its own when there is none.
     """
     settings, d = problem.settings, problem.detections
@@ -341,7 +341,7 @@ def adjust(problem: Problem, state: State, rounds: int = 5) -> Solution:
     _priors(problem, state, normal, right=right)
     inverse = np.asarray(np.linalg.inv(normal), dtype=np.float64)
     size = problem.n_exposures * problem.n_columns
-    return Solution(
+    return AlignmentFit(
         state=state,
         covariance=inverse[:size, :size],
         star=star,

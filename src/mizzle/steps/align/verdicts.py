@@ -16,7 +16,7 @@ from mizzle.steps.align.sources import SourceList
 ANOTHER_FIELD = "another field"
 
 
-def judge(
+def judge_alignment(
     n_matched: int, rms_mas: float, error_mas: float, *, chance: float, settings: AlignSettings
 ) -> tuple[Verdict, str]:
     """Hold one exposure's numbers against the limits of the settings.

@@ -71,12 +71,12 @@ def on_target(exposures: Sequence[Exposure], references: AlignReferences) -> Ali
         ``sources``: where the user sees the target.
     """
     pivot = common_pivot(sorted(exposures, key=lambda e: e.root))
-    given = [_pointed_at(e, references) for e in exposures]
-    told = [_tracked(e) for e in exposures]
-    if all(place is not None for place in given):
-        places, words = given, "where align.sources points at it"
-    elif all(place is not None for place in told):
-        places, words = told, "by RA_TARG, DEC_TARG of the headers"
+    by_user = [_pointed_at(e, references) for e in exposures]
+    by_header = [_tracked(e) for e in exposures]
+    if all(place is not None for place in by_user):
+        places, words = by_user, "where align.sources points at it"
+    elif all(place is not None for place in by_header):
+        places, words = by_header, "by RA_TARG, DEC_TARG of the headers"
     else:
         places, words = [None] * len(exposures), "by the headers' pointings"
     first = min(range(len(exposures)), key=lambda k: (exposures[k].mjd_start, exposures[k].root))

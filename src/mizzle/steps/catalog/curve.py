@@ -58,13 +58,13 @@ class Growth:
         def share(name: str) -> float:
             return (1.0 - self.spread_loss.get(name, 0.0)) / self.ratio.get(name, (1.0, 0.0, 0))[0]
 
-        held = np.array([share(name) for name in names], dtype=np.float64)
+        within = np.array([share(name) for name in names], dtype=np.float64)
         if len(self.classes) > 1:
             first, rest = self.classes[0].chips, share(self.classes[1].chips[0])
-            coarse = np.where(np.isin(np.array(names), first), rest, held)
+            coarse = np.where(np.isin(np.array(names), first), rest, within)
             mixed = (fine > 0) & (fine < 1)
-            held = np.where(mixed, fine * share(first[0]) + (1.0 - fine) * coarse, held)
-        return np.asarray(self.to_infinity / held)
+            within = np.where(mixed, fine * share(first[0]) + (1.0 - fine) * coarse, within)
+        return np.asarray(self.to_infinity / within)
 
     def error(self, names: Sequence[str]) -> FloatArray:
         """Return the relative error of that factor."""

@@ -20,13 +20,13 @@ from mizzle.steps.catalog.lost_light import (
     CORE_ARCSEC,
     WIDE_ARCSEC,
     LostPixels,
-    Samples,
+    ProfileSamples,
     Window,
     lost_pixels,
     measure_profiles,
     sees_core,
 )
-from mizzle.steps.catalog.star_list import StarList
+from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.undetected_rays import RayStatistics, count_rays
 from mizzle.steps.chip_view import ChipView
 
@@ -101,17 +101,17 @@ def members(mosaic: Mosaic, x: FloatArray, y: FloatArray, *, reach: int = 0) -> 
 
 def main_chip(inputs: Sequence[InputChip], member: NDArray[np.bool_]) -> NDArray[np.str_]:
     """Return the chip that gives each star most of its weight."""
-    names = list(dict.fromkeys(one.chip for one in inputs))
+    names = list(dict.fromkeys(item.chip for item in inputs))
     weights = np.zeros((len(names), member.shape[1]))
-    for one, mine in zip(inputs, member, strict=True):
-        weights[names.index(one.chip)] += one.weight * mine
+    for item, touched in zip(inputs, member, strict=True):
+        weights[names.index(item.chip)] += item.weight * touched
     best = np.array([*names, ""], dtype="U8")[np.argmax(weights, axis=0)]
     return np.where(weights.sum(axis=0) > 0, best, "").astype("U8")
 
 
 def measure_per_exposure(
     mosaic: Mosaic,
-    stars: StarList,
+    stars: DetectedStars,
     member: NDArray[np.bool_],
     *,
     views: Sequence[ChipView],
@@ -125,7 +125,7 @@ def measure_per_exposure(
     ----------
     mosaic : Mosaic
         Its inputs.
-    stars : StarList
+    stars : DetectedStars
         The stars.
     member : (n_inputs, n) array
         From `members`.
@@ -198,7 +198,7 @@ class _ChipEvidence:
     core: NDArray[np.bool_]
     lost: tuple[LostPixels, ...] = ()
     rays: RayStatistics | None = None
-    samples: Samples | None = None
+    samples: ProfileSamples | None = None
 
 
 def _measure_on_chip(
@@ -207,7 +207,7 @@ def _measure_on_chip(
     one: InputChip,
     *,
     index: NDArray[np.intp],
-    stars: StarList,
+    stars: DetectedStars,
     rays: CosmicRays,
     settings: Settings,
 ) -> _ChipEvidence:
@@ -273,7 +273,7 @@ def _measure_on_chip(
             scale=frame.scale,
             prediction_error=rays.core_error.get(one.root, {}).get(one.chip, math.nan),
         ),
-        samples=Samples(
+        samples=ProfileSamples(
             one.chip,
             around.of(bright).distance.ravel() * frame.scale,
             (rate / flux).ravel(),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mizzle.model import InputChip, Mosaic
 from mizzle.model.camera import ChipClass
 from mizzle.stars.radial import RadialProfile, radial_profile
-from mizzle.steps.catalog.star_list import StarList
+from mizzle.steps.catalog.star_list import DetectedStars
 
 FloatArray = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class LostPixels:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class ProfileSamples:
     """Pixels of bright stars of one chip: distance [arcsec], light and its noise over the star's flux."""
 
     chip: str
@@ -140,7 +140,7 @@ def sees_core(around: Window, bad: NDArray[np.bool_], scale: float) -> NDArray[n
     return seen
 
 
-def measure_profiles(samples: Sequence[Samples], classes: Sequence[ChipClass]) -> dict[str, RadialProfile]:
+def measure_profiles(samples: Sequence[ProfileSamples], classes: Sequence[ChipClass]) -> dict[str, RadialProfile]:
     """Measure what share of a star's flux a pixel holds, per product pixel's area, for each class of chips by itself.
 
     Returns
@@ -182,7 +182,7 @@ def restore_lost_light(
     lost: Sequence[LostPixels],
     profiles: Mapping[str, RadialProfile],
     *,
-    stars: StarList,
+    stars: DetectedStars,
     weight: FloatArray,
     radius: float,
     relative: float,
@@ -201,7 +201,7 @@ def restore_lost_light(
         What was lost.
     profiles : mapping
         From `measure_profiles`; where a class has none nothing is added, and the error is the star's own light there.
-    stars : StarList
+    stars : DetectedStars
         Measured on the product.
     weight : (n,) array
         Summed weight of all inputs that touch a star's core.
@@ -211,20 +211,20 @@ def restore_lost_light(
         Error of what one pixel took, relative to that; where pixels gave and took their errors remain.
     """
     flux, sky = stars.flux, stars.sky
-    taken, variance, gone = (np.zeros(flux.size) for _ in range(3))
-    for one in lost:
-        profile = profiles.get(one.chip)
-        value, scatter = _expected(profile, one.distance)
-        cell_value, share = _on_cells(mosaic, one, stars, weight=weight, radius=radius)
-        star = one.star
-        held = np.where(share > 0, cell_value - sky[star] * share, 0.0)
-        missing = share * value * flux[star] - held
+    restored, variance, lost_share = (np.zeros(flux.size) for _ in range(3))
+    for pixels in lost:
+        profile = profiles.get(pixels.chip)
+        value, scatter = _expected(profile, pixels.distance)
+        cell_value, share = _on_cells(mosaic, pixels, stars, weight=weight, radius=radius)
+        star = pixels.star
+        present = np.where(share > 0, cell_value - sky[star] * share, 0.0)
+        missing = share * value * flux[star] - present
         if profile is None:
-            scatter, missing = held / np.maximum(share * np.abs(flux[star]), 1e-300), np.zeros(star.size)
-        np.add.at(taken, star, missing)
+            scatter, missing = present / np.maximum(share * np.abs(flux[star]), 1e-300), np.zeros(star.size)
+        np.add.at(restored, star, missing)
         np.add.at(variance, star, (share * scatter * flux[star]) ** 2 + (relative * missing) ** 2)
-        np.add.at(gone, star, share)
-    return LostLight(taken, variance, np.clip(gone / (np.pi * radius**2), 0.0, 0.9))
+        np.add.at(lost_share, star, share)
+    return LostLight(restored, variance, np.clip(lost_share / (np.pi * radius**2), 0.0, 0.9))
 
 
 def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -234,7 +234,7 @@ def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[Floa
 
 
 def _on_cells(
-    mosaic: Mosaic, one: LostPixels, stars: StarList, *, weight: FloatArray, radius: float
+    mosaic: Mosaic, one: LostPixels, stars: DetectedStars, *, weight: FloatArray, radius: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return, for each lost pixel, the sum of its shares in the aperture times SCI, and the sum of the shares."""
     step = ((np.arange(_POINTS) + 0.5) / _POINTS - 0.5) * max(mosaic.pixfrac, 0.1)

@@ -29,7 +29,7 @@ from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, 
 from mizzle.steps.catalog.flags import MEANINGS, Flag, blended
 from mizzle.steps.catalog.lost_light import restore_lost_light
 from mizzle.steps.catalog.photometry import Photometry, photometry, star_mask
-from mizzle.steps.catalog.star_list import StarList
+from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.undetected_rays import undetected_ray_bias
 from mizzle.steps.chip_view import view_chips
 
@@ -105,7 +105,7 @@ def measure_catalog(
     measured = apertures.measure(x, y, options.aperture, chip=chip)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
-    stars = StarList(ra, dec, x, y, measured.flux, snr, measured.sky)
+    stars = DetectedStars(ra, dec, x, y, measured.flux, snr, measured.sky)
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     known = measure_per_exposure(
         mosaic, stars, member, views=views, cosmic_rays=cosmic_rays, settings=settings, runner=runner
@@ -243,7 +243,7 @@ def _flags(
 def _growth(
     apertures: _Apertures,
     camera: Camera,
-    stars: StarList,
+    stars: DetectedStars,
     *,
     measured: Photometry,
     known: ExposureEvidence,
@@ -286,7 +286,9 @@ class _BrightStars(NamedTuple):
     chip: NDArray[np.str_]
 
 
-def _spread_loss(apertures: _Apertures, camera: Camera, stars: StarList, *, bright: _BrightStars) -> dict[str, float]:
+def _spread_loss(
+    apertures: _Apertures, camera: Camera, stars: DetectedStars, *, bright: _BrightStars
+) -> dict[str, float]:
     """Measure the light spread beyond 0.5 arcsec on the brightest of some stars."""
     mosaic, options = apertures.mosaic, apertures.options
     index, flux, snr, chip = bright

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import Places
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
-from mizzle.stars.apertures import SkyStatistic, aperture_sums, ring_sky
+from mizzle.stars.apertures import SkyRule, aperture_sums, ring_sky
 
 FloatArray = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def photometry(
             y[part],
             radii=ring,
             mask=off,
-            rule=SkyStatistic(options.sky_statistic),
+            rule=SkyRule(options.sky_statistic),
             max_pixels=_RING_PIXELS,
         )
         return sums, sky
@@ -116,7 +116,7 @@ def photometry(
             y[crowded],
             radii=ring,
             mask=empty | (stars == 2),
-            rule=SkyStatistic(options.sky_statistic),
+            rule=SkyRule(options.sky_statistic),
             max_pixels=_RING_PIXELS,
         )
         level[crowded], sigma[crowded], count[crowded] = again.level, again.sigma, again.n_pixels
@@ -159,7 +159,7 @@ def _ring_excess(
             y,
             radii=radii,
             mask=off,
-            rule=SkyStatistic(options.sky_statistic),
+            rule=SkyRule(options.sky_statistic),
             max_pixels=_RING_PIXELS // 2,
         ).level
         for radii in ((inner, middle), (middle, outer))

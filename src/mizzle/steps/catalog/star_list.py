@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class StarList:
+class DetectedStars:
     """Stars of a product, measured on it.
 
     Parameters

@@ -73,13 +73,13 @@ def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner
         Where stars are looked at.
     """
     searched = [e for e in exposures if rays.methods.get(e.root, "none") != "none"]
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for exposure in searched:
-        found += _against_time(exposure, rays)
-    found += [*_against_others(searched, rays), *_same_places(searched, rays), *_trails(searched, rays)]
+        findings += _against_time(exposure, rays)
+    findings += [*_against_others(searched, rays), *_same_places(searched, rays), *_trails(searched, rays)]
     jobs = [(e, name) for e in searched for name in e.chips]
     looks = runner.map(lambda job: _look(*job, rays), jobs)
-    return (*found, *_on_stars(jobs, looks, rays))
+    return (*findings, *_on_stars(jobs, looks, rays))
 
 
 def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
@@ -88,7 +88,7 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
     shares = rays.fractions[exposure.root]
     many = {name: share for name, share in shares.items() if share > MANY * expected + NOISE_SHARE}
     few = {name: share for name, share in shares.items() if share < FEW * expected and expected > FEW_EXPECTED}
-    told = []
+    findings = []
     for chips, words in (
         (many, "more than twice what the exposure time explains: trailed or misaligned, a trail of a satellite, stars"
                " flagged, or a part of the orbit with many rays"),
@@ -97,24 +97,24 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
         if chips:
             listed = ", ".join(f"{name} {100 * share:.2f} %" for name, share in chips.items())
             text = f"{exposure.root}: {listed} of the pixels flagged, {100 * expected:.2f} % expected: {words}"
-            told.append(Finding(PART, Verdict.WARN, text, tuple(chips)))
-    return told
+            findings.append(Finding(PART, Verdict.WARN, text, tuple(chips)))
+    return findings
 
 
 def _against_others(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
     """Say which chip has a share of rays unlike that in the other exposures, the times taken into account."""
-    found = []
+    findings = []
     for name in dict.fromkeys(name for exposure in exposures for name in exposure.chips):
-        mine = [e for e in exposures if name in rays.fractions[e.root]]
-        if len(mine) < 3:
+        with_chip = [e for e in exposures if name in rays.fractions[e.root]]
+        if len(with_chip) < 3:
             continue
-        rates = np.array([rays.fractions[e.root][name] / max(expected_rate(e).fraction, 1e-9) for e in mine])
+        rates = np.array([rays.fractions[e.root][name] / max(expected_rate(e).fraction, 1e-9) for e in with_chip])
         usual = float(np.median(rates))
-        for exposure, rate in zip(mine, rates.tolist(), strict=True):
+        for exposure, rate in zip(with_chip, rates.tolist(), strict=True):
             share = rays.fractions[exposure.root][name]
             known = share > MANY * expected_rate(exposure).fraction + NOISE_SHARE
             if share > APART * usual * expected_rate(exposure).fraction + NOISE_SHARE and not known:
-                found.append(
+                findings.append(
                     Finding(
                         PART,
                         Verdict.WARN,
@@ -123,27 +123,27 @@ def _against_others(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Fin
                         (name,),
                     )
                 )
-    return found
+    return findings
 
 
 def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
     """Say where the same pixels of a chip are flagged in several exposures: rays never strike twice."""
-    found = []
+    findings = []
     for name in dict.fromkeys(name for exposure in exposures for name in exposure.chips):
-        mine = [e for e in exposures if name in e.chips and rays.fractions[e.root].get(name, 0.0) > 0][:MOST_MASKS]
-        shapes = {e.chips[name].shape for e in mine}
-        if len(mine) < 3 or len(shapes) > 1:
+        with_chip = [e for e in exposures if name in e.chips and rays.fractions[e.root].get(name, 0.0) > 0][:MOST_MASKS]
+        shapes = {e.chips[name].shape for e in with_chip}
+        if len(with_chip) < 3 or len(shapes) > 1:
             continue
-        count = np.sum([rays.mask(e.root, name, shape) for shape in shapes for e in mine], axis=0)
-        needed = max(2, math.ceil(0.6 * len(mine)))
-        share = float(np.mean(count / len(mine)))
-        chance = math.comb(len(mine), needed) * share**needed
+        count = np.sum([rays.mask(e.root, name, shape) for shape in shapes for e in with_chip], axis=0)
+        needed = max(2, math.ceil(0.6 * len(with_chip)))
+        share = float(np.mean(count / len(with_chip)))
+        chance = math.comb(len(with_chip), needed) * share**needed
         often = count >= needed
         if float(np.mean(often)) <= 2.0 * chance + AGAIN:
             continue
         columns = np.flatnonzero(often.mean(axis=0) > 0.3)
         where = f", columns {', '.join(str(c + 1) for c in columns[:6])} of them" if columns.size else ""
-        found.append(
+        findings.append(
             Finding(
                 PART,
                 Verdict.WARN,
@@ -152,7 +152,7 @@ def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Findin
                 (name,),
             )
         )
-    return found
+    return findings
 
 
 def _trails(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
@@ -202,25 +202,29 @@ def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
 
 def _on_stars(jobs: Sequence[tuple[Exposure, str]], looks: Sequence[_Look], rays: CosmicRays) -> list[Finding]:
     """Say where flagged pixels sit on the centers of stars more often than chance puts them there."""
-    found = []
+    findings = []
     for name in dict.fromkeys(name for _, name in jobs):
-        mine = [(e, look) for (e, chip), look in zip(jobs, looks, strict=True) if chip == name and look.flagged.size]
-        flagged = np.concatenate([look.flagged for _, look in mine]) if mine else np.zeros(0, np.bool_)
+        looks_of_chip = [
+            (e, look) for (e, chip), look in zip(jobs, looks, strict=True) if chip == name and look.flagged.size
+        ]
+        flagged = (
+            np.concatenate([look.flagged for _, look in looks_of_chip]) if looks_of_chip else np.zeros(0, np.bool_)
+        )
         if flagged.size < STARS:
             continue
         # A ray inside a star's core has the star's wings around it: so many more pixels are exposed to chance.
-        core = max(1.0, math.pi * (WINGS[0] / mine[0][0].chips[name].frame.scale) ** 2 / PER_RAY)
-        shares = [min(rays.fractions[e.root][name], expected_rate(e).fraction) for e, _ in mine]
-        chance = core * float(np.average(shares, weights=[look.flagged.size for _, look in mine]))
+        core = max(1.0, math.pi * (WINGS[0] / looks_of_chip[0][0].chips[name].frame.scale) ** 2 / PER_RAY)
+        shares = [min(rays.fractions[e.root][name], expected_rate(e).fraction) for e, _ in looks_of_chip]
+        chance = core * float(np.average(shares, weights=[look.flagged.size for _, look in looks_of_chip]))
         n, hit, by_chance = flagged.size, int(flagged.sum()), chance * flagged.size
         if hit <= by_chance + SIGMAS * math.sqrt(by_chance + 1.0) or hit / n <= SHARE + 1.5 * chance:
             continue
-        phase = np.concatenate([look.phase for _, look in mine])
+        phase = np.concatenate([look.phase for _, look in looks_of_chip])
         centered = phase < 0.25
         text = f"{name}: {hit} of {n} stars have their center flagged as a cosmic ray, {by_chance:.0f} by chance"
         if centered.any() and (~centered).any():
             often = [100 * float(flagged[which].mean()) for which in (centered, ~centered)]
             text += f" ({often[0]:.0f} % of those centered on a pixel, {often[1]:.0f} % of the others)"
         text += ": stars are taken for rays; their fluxes are too low"
-        found.append(Finding(PART, Verdict.WARN, text, (name,)))
-    return found
+        findings.append(Finding(PART, Verdict.WARN, text, (name,)))
+    return findings

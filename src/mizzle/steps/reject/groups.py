@@ -23,14 +23,14 @@ ALONE = 0.15
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonGroup:
     """Chips compared with each other, and those of them that are judged by it: positions in a list of chips."""
 
     members: tuple[int, ...]
     judged: frozenset[int]
 
 
-def comparisons(chips: Sequence[ComparedChip]) -> list[Comparison]:
+def comparisons(chips: Sequence[ComparedChip]) -> list[ComparisonGroup]:
     """Divide the chips of one class.
 
     Parameters
@@ -40,22 +40,22 @@ def comparisons(chips: Sequence[ComparedChip]) -> list[Comparison]:
 
     Returns
     -------
-    comparisons : list of Comparison
+    comparisons : list of ComparisonGroup
         Each is judged by one of them.
     """
     every = tuple(range(len(chips)))
     epochs = _epochs(chips)
     left = set(every)
-    found: list[Comparison] = []
+    found: list[ComparisonGroup] = []
     for epoch in epochs:
         placed = tuple(n for n in epoch if chips[n].misplaced <= SPOILS)
         # Of two exposures of which one is misplaced neither is better off alone; of two epochs both are.
         far = len(epochs) > 1 and len(placed) == len(epoch) and max(chips[n].moved for n in epoch) > ALONE
         if len({chips[n].index for n in placed}) > 1 or far:
-            found.append(Comparison(placed, frozenset(placed)))
+            found.append(ComparisonGroup(placed, frozenset(placed)))
             left -= set(placed)
     if left:
-        found.append(Comparison(every, frozenset(left)))
+        found.append(ComparisonGroup(every, frozenset(left)))
     return found
 
 

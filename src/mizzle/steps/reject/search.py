@@ -15,7 +15,7 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
-from mizzle.steps.reject.groups import Comparison, comparisons
+from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import SinglePixels, find_single
@@ -104,33 +104,33 @@ def find_cosmic_rays(
     rays : CosmicRays
         Packed masks, flagged share of the good pixels, and the method of each exposure.
     """
-    own = settings.reject
+    options = settings.reject
     every = compared_chips(exposures, alignment, scales, sky=sky, settings=settings)
-    found: dict[tuple[str, str], ChipRays] = {}
-    if own.method != "none":
+    by_chip: dict[tuple[str, str], ChipRays] = {}
+    if options.method != "none":
         for kind in exposures[0].camera.classes:
-            found.update(_one_class([s for s in every if s.view.chip_class == kind], own, runner))
+            by_chip.update(_one_class([s for s in every if s.view.chip_class == kind], options, runner))
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     trails: dict[str, dict[str, float]] = {}
-    for (root, name), one in found.items():
-        packed[root][name] = one.packed
-        fractions[root][name] = one.fraction
-        if np.isfinite(one.prediction_error):
-            doubts[root][name] = one.prediction_error
-        if one.trails:
-            trails.setdefault(root, {})[name] = max(2.0 * trail.half_width for trail in one.trails)
-    methods = {e.root: _method([found.get((e.root, name)) for name in e.chips], own) for e in exposures}
+    for (root, name), rays in by_chip.items():
+        packed[root][name] = rays.packed
+        fractions[root][name] = rays.fraction
+        if np.isfinite(rays.prediction_error):
+            doubts[root][name] = rays.prediction_error
+        if rays.trails:
+            trails.setdefault(root, {})[name] = max(2.0 * trail.half_width for trail in rays.trails)
+    methods = {e.root: _method([by_chip.get((e.root, name)) for name in e.chips], options) for e in exposures}
     return CosmicRays(packed, fractions, methods, core_error=doubts, trails=trails)
 
 
 def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
     """Name the method that judged most of an exposure."""
-    known = [one for one in chips if one is not None]
-    if not known or settings.method == "none":
+    judged = [rays for rays in chips if rays is not None]
+    if not judged or settings.method == "none":
         return "none"
-    return "lacosmic" if np.mean([one.single_coverage for one in known]) > 0.5 else "median"
+    return "lacosmic" if np.mean([rays.single_coverage for rays in judged]) > 0.5 else "median"
 
 
 def _one_class(
@@ -140,13 +140,13 @@ def _one_class(
     if not chips:
         return {}
     every = tuple(range(len(chips)))
-    parts = comparisons(chips) if settings.by_epoch else [Comparison(every, frozenset(every))]
-    found: dict[tuple[str, str], ChipRays] = {}
+    parts = comparisons(chips) if settings.by_epoch else [ComparisonGroup(every, frozenset(every))]
+    by_chip: dict[tuple[str, str], ChipRays] = {}
     for part in parts:
         answers = _compared_together([chips[n] for n in part.members], settings, runner)
-        found.update({key: answers[key] for n in sorted(part.judged) if (key := _key(chips[n]))})
-    found = {_key(chip): found[_key(chip)] for chip in chips}
-    return _with_static(chips, found) if settings.static else found
+        by_chip.update({key: answers[key] for n in sorted(part.judged) if (key := _key(chips[n]))})
+    by_chip = {_key(chip): by_chip[_key(chip)] for chip in chips}
+    return _with_static(chips, by_chip) if settings.static else by_chip
 
 
 def _key(compared: ComparedChip) -> tuple[str, str]:

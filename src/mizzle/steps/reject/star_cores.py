@@ -285,22 +285,26 @@ def _predict(
     mean, variance = np.empty(joined.x.size), np.empty(joined.x.size)
     # Samples take much memory: of many exposures those that answer for a few at a time.
     for first in range(0, count, TOGETHER):
-        mine = np.flatnonzero((joined.exposure >= first) & (joined.exposure < first + TOGETHER))
-        if not mine.size:
+        batch = np.flatnonzero((joined.exposure >= first) & (joined.exposure < first + TOGETHER))
+        if not batch.size:
             continue
-        asked = {
-            (one + k) % count for one in range(first, min(first + TOGETHER, count)) for k in range(1, PARTNERS + 1)
+        partners = {
+            (exposure + k) % count
+            for exposure in range(first, min(first + TOGETHER, count))
+            for k in range(1, PARTNERS + 1)
         }
-        some = _JoinedCandidates._make(column[mine] for column in joined)
+        candidates = _JoinedCandidates._make(column[batch] for column in joined)
 
-        def sample_chip(number: int, some: _JoinedCandidates = some) -> NeighborSamples:
+        def sample_chip(number: int, candidates: _JoinedCandidates = candidates) -> NeighborSamples:
             compared = chips[number]
             pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
             sampler = _sampler(compared, maps[number], units[number], length=length)
-            return sample_neighbors(pixels, _of_other_exposures(some, compared, count), sampler)
+            return sample_neighbors(pixels, _of_other_exposures(candidates, compared, count), sampler)
 
-        parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in asked])
-        mean[mine], variance[mine] = _predict_from(parts, some.amplitude * some.unit, length, runner=runner)
+        parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in partners])
+        mean[batch], variance[batch] = _predict_from(
+            parts, candidates.amplitude * candidates.unit, length, runner=runner
+        )
     return PredictedLight(mean / joined.unit, variance / joined.unit**2)
 
 

@@ -183,9 +183,9 @@ def _all_along(x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, *, l
         for weight in (value, np.ones_like(value))
     )
     lit = np.bincount(part[on], weights=value[on] > 0.5, minlength=PARTS)
-    mine, theirs = (total / np.maximum(count, 1) for total, count in zip(sums, counts, strict=True))
+    on_line, beside_line = (total / np.maximum(count, 1) for total, count in zip(sums, counts, strict=True))
     known = counts[0] >= 3
-    stands = (lit >= SHARE * counts[0]) & (mine - theirs > STANDS)
+    stands = (lit >= SHARE * counts[0]) & (on_line - beside_line > STANDS)
     return bool(stands[known].all() and known.sum() >= PARTS - 1)
 
 

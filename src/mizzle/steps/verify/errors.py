@@ -98,18 +98,20 @@ def verify_errors(
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     pairs = [pair for name in names for pair in _pairs([view for view in views if view.name == name])]
 
-    def compare(pair: tuple[ChipView, ChipView]) -> Comparison:
+    def compare(pair: tuple[ChipView, ChipView]) -> SkyComparison:
         first, second = (_Side(view, cosmic_rays, sky.measured(view.root, view.name) / view.factor) for view in pair)
         return _compare(first, second, stars)
 
-    found = runner.map(compare, pairs)
+    by_chip = runner.map(compare, pairs)
     chips = {}
     for name in names:
-        mine = [answer for (view, _), answer in zip(pairs, found, strict=True) if view.name == name and answer.n_pixels]
+        mine = [
+            answer for (view, _), answer in zip(pairs, by_chip, strict=True) if view.name == name and answer.n_pixels
+        ]
         n = sum(answer.n_pixels for answer in mine)
         ratio = float(np.sqrt(sum(answer.mean_square * answer.n_pixels for answer in mine) / n)) if n else float("nan")
         chips[name] = ChipErrors(ratio, n, judge_errors(ratio, n))
-    return ErrorProof(chips, _own_light(pairs, found, sky))
+    return ErrorProof(chips, _own_light(pairs, by_chip, sky))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +167,7 @@ def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[ND
     return np.rint(between[1]).astype(np.intp), np.rint(between[0]).astype(np.intp)
 
 
-def _compare(first: _Side, second: _Side, stars: _Stars) -> Comparison:
+def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     """Compare two exposures of one chip, patch by patch."""
     one, two = first.view.chip, second.view.chip
     rows = np.arange(0, one.shape[0], _STEP)
@@ -188,7 +190,7 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class SkyComparison:
     """Two exposures of one chip of blank sky.
 
     Parameters
@@ -231,7 +233,7 @@ def _patch_levels(image: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
     return np.asarray(np.where(inner, ordered, 0.0).sum(axis=1, keepdims=True) / np.maximum(count - 2 * cut, 1))
 
 
-def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArray) -> Comparison:
+def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArray) -> SkyComparison:
     """Return the clipped mean square about the level of each patch, as a normal law without clip would have it.
 
     Parameters
@@ -251,7 +253,7 @@ def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArr
         full = kept.sum(axis=1) > 0.3 * values.shape[1]
         sample = left[full][kept[full]]
         if sample.size < FEWEST:
-            return Comparison(float("nan"), 0)
+            return SkyComparison(float("nan"), 0)
         width = float(np.sqrt(np.mean(sample**2) / (_SHOWN**2 if np.isfinite(width) else 1.0)))
         kept = used & (np.abs(left) < _CLIP * width)
     # A patch's own mean took one of its pixels' freedom.
@@ -260,7 +262,7 @@ def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArr
     noise = width * to_dn[full] / np.sqrt(count[full, 0])
     far = np.percentile(dn, (5.0, 50.0, 95.0))
     spread = float(np.mean((dn - far[1]) ** 2) - np.mean(noise**2))
-    return Comparison(
+    return SkyComparison(
         width**2 * n / max(n - int(np.count_nonzero(full)), 1),
         n,
         float(np.sqrt(max(spread, 0.0))),
@@ -269,7 +271,7 @@ def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArr
 
 
 def _own_light(
-    pairs: Sequence[tuple[ChipView, ChipView]], found: Sequence[Comparison], sky: SkyLevels
+    pairs: Sequence[tuple[ChipView, ChipView]], found: Sequence[SkyComparison], sky: SkyLevels
 ) -> tuple[Finding, ...]:
     """Say which exposures have smooth light that others, of the same sky, do not have."""
     uneven: dict[tuple[str, str, str], float] = {}

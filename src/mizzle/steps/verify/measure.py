@@ -44,7 +44,7 @@ from mizzle.steps.verify.sightings import (
     with_crowd,
 )
 from mizzle.steps.verify.skies import sky_ratios
-from mizzle.steps.verify.solve import Sightings, Solution, crowding, gather, pair_table, solve
+from mizzle.steps.verify.solve import RatioFit, Sightings, crowding, gather_sightings, pair_table, solve
 from mizzle.steps.verify.stars import Measured
 from mizzle.steps.verify.steadiness import ChargeLost, star_findings
 
@@ -59,7 +59,7 @@ WARN_RATIO, PASS_ERROR = 0.01, 0.01
 BLEND_ALIKE, BLEND_OTHER = 0.03, 0.15
 
 
-def judge(ratio: float, error: float, n_pairs: int) -> Verdict:
+def judge_ratio(ratio: float, error: float, n_pairs: int) -> Verdict:
     """Judge one chip's ratio to the reference.
 
     NONE: fewer than 5 pairs, or known to no better than 1 % and not off. FAIL: off by more than 3 errors and more than
@@ -125,8 +125,8 @@ def verify(
         return [with_crowd(one, views, sky) for one in found]
 
     table = tabulate(views, measured(on_two_chips), settings, names=names)
-    raw = gather(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
-    corrected = gather(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
+    raw = gather_sightings(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
+    corrected = gather_sightings(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
     if reference.chip in names:
         index = names.index(reference.chip)
         without, with_cte = (solve(one, len(names), index) for one in (raw, corrected))
@@ -206,15 +206,15 @@ def _second_axis(
         scale=[factor / factors[reference] for factor in factors],
         systematic=options.systematic,
         cte_error=options.cte_error,
-        judge=judge,
+        judge=judge_ratio,
     )
     return exposure_proofs(solved(table.value + table.cte), solved(table.value), by, reference=reference)
 
 
-def _nothing(n: int, seen: Sightings) -> Solution:
+def _nothing(n: int, seen: Sightings) -> RatioFit:
     """Return the answer when no exposure holds the reference chip."""
     nan = np.full(n, np.nan)
-    return Solution(nan, nan, np.zeros(n, np.int64), np.ones(seen.star.size), float("nan"))
+    return RatioFit(nan, nan, np.zeros(n, np.int64), np.ones(seen.star.size), float("nan"))
 
 
 def _blend_errors(seen: Sightings, names: Sequence[str], reference: str, *, camera: Camera) -> dict[str, float]:
@@ -231,9 +231,9 @@ def _blend_errors(seen: Sightings, names: Sequence[str], reference: str, *, came
 def _proofs(
     names: Sequence[str],
     reference: str,
-    solution: Solution,
+    solution: RatioFit,
     *,
-    without: Solution,
+    without: RatioFit,
     skies: dict[str, tuple[float, float]],
     settings: Settings,
     blends: Mapping[str, float],
@@ -249,7 +249,7 @@ def _proofs(
         pairs = int(solution.n_pairs[i])
         sky = skies.get(name, (float("nan"), float("nan")))
         proof[name] = ChipProof(
-            ratio, error, pairs, judge(ratio, error, pairs), plain, statistical, cte, sky[0], sky[1]
+            ratio, error, pairs, judge_ratio(ratio, error, pairs), plain, statistical, cte, sky[0], sky[1]
         )
     if reference in proof:
         own = proof[reference]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import Places
 from mizzle.model import Chip
-from mizzle.stars.apertures import RingSky, SkyStatistic, ring_sky
+from mizzle.stars.apertures import RingSky, SkyRule, ring_sky
 
 FloatArray = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def ring_levels(
     sky : RingSky
         Levels per pixel; sigma and number are those of the blocks.
     """
-    rule = SkyStatistic("mean", clip=3.0)
+    rule = SkyRule("mean", clip=3.0)
     x, y = where
     side = max(1, round(_GRAIN / scale))
     if side == 1:

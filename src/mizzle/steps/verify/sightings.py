@@ -100,8 +100,8 @@ def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings,
         return x, y, lit & (_expected_snr(view, rate) > options.snr)
 
     placed = runner.map(place, views)
-    held = np.array([lit for _, _, lit in placed])
-    return CatalogOnChips(views, fit, rate, [Places(x, y) for x, y, _ in placed], held)
+    usable = np.array([lit for _, _, lit in placed])
+    return CatalogOnChips(views, fit, rate, [Places(x, y) for x, y, _ in placed], usable)
 
 
 def measure_stars(

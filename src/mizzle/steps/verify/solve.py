@@ -38,7 +38,7 @@ class Sightings:
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class RatioFit:
     """Ratios of the chips to the reference.
 
     Parameters
@@ -61,7 +61,7 @@ class Solution:
     scatter: float
 
 
-def gather(
+def gather_sightings(
     star: NDArray[np.int64],
     chip: NDArray[np.int64],
     value: FloatArray,
@@ -100,7 +100,7 @@ def gather(
     return Sightings(who[shared], (unique % 64)[shared], mean[shared], error, crowded[shared])
 
 
-def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
+def solve(seen: Sightings, n_chips: int, reference: int) -> RatioFit:
     """Solve for all chips at once, robustly.
 
     ``ln flux(star, chip) = ln flux(star) + ln ratio(chip)``; the stars are eliminated, ratio(reference) is 1.
@@ -116,7 +116,7 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
 
     Returns
     -------
-    solution : Solution
+    solution : RatioFit
         Errors grow with the scatter where it exceeds expectation.
     """
     pairs = count_pairs(seen, n_chips, reference)
@@ -125,7 +125,7 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
     ratio[reference], error[reference] = 1.0, 0.0
     free = np.flatnonzero(reached & (np.arange(n_chips) != reference))
     if free.size == 0:
-        return Solution(ratio, error, pairs, np.ones(seen.star.size), float("nan"))
+        return RatioFit(ratio, error, pairs, np.ones(seen.star.size), float("nan"))
     use = reached[seen.chip]
     star = np.unique(seen.star, return_inverse=True)[1]
     base = np.where(use, 1.0 / seen.error**2, 0.0)
@@ -143,7 +143,7 @@ def solve(seen: Sightings, n_chips: int, reference: int) -> Solution:
             break
     ratio[free] = np.exp(logs[free])
     error[free] = ratio[free] * np.sqrt(np.diag(covariance)) * max(scatter, 1.0)
-    return Solution(ratio, error, pairs, trust, scatter)
+    return RatioFit(ratio, error, pairs, trust, scatter)
 
 
 def count_pairs(seen: Sightings, n_chips: int, reference: int) -> NDArray[np.int64]:
