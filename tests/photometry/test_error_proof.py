@@ -68,6 +68,12 @@ def test_whole_dn_of_a_low_sky_pass(level, gain):
     assert proof(made).chips["PC"].ratio == pytest.approx(1.0, abs=0.045)
 
 
+@pytest.mark.parametrize(("n", "verdict"), [(1500, Verdict.NONE), (2500, Verdict.PASS)])
+def test_the_scatter_of_few_pixels_proves_nothing(n, verdict):
+    """Of 2000 pixels it is known to 1.6 %, a third of what PASS allows."""
+    assert judge_errors(1.0, n) is verdict
+
+
 @pytest.mark.parametrize(("factor", "verdict"), [(1.25, Verdict.WARN), (2.0, Verdict.FAIL), (0.5, Verdict.FAIL)])
 def test_wrong_noise_is_measured_for_what_it_is(factor, verdict):
     found = proof(two(factor))
