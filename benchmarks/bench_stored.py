@@ -51,25 +51,24 @@ def scene(angle: float, ratio: float) -> tuple[list[np.ndarray], np.ndarray, tup
     return [image.astype(np.float32) for image in images], pixmap, (side, side)
 
 
-def work(name: str, case: list[Any], images: list[np.ndarray], pixmap: np.ndarray, shape: tuple[int, int]) -> float:
-    """Do one case; return the sum of what came out."""
+def work(name: str, case: list[Any], images: list[np.ndarray], pixmap: np.ndarray, shape: tuple[int, int]) -> Any:
+    """Do one case; return the images that came out, the mean first."""
     what, _, ratio, pixfrac, kernel = case
     data, weight, variance = images
     package = import_module("drizzle.resample") if name == "oracle" else import_module("mizzle.kernel")
     if what == "blot":
         if name == "oracle":
-            return float(np.nansum(package.blot_image(data, pixmap, 1.0, 1.0, interp=kernel), dtype=float))
-        return float(np.nansum(package.blot(data, pixmap, interp=kernel), dtype=float))
+            return [package.blot_image(data, pixmap, 1.0, 1.0, interp=kernel)]
+        return [package.blot(data, pixmap, interp=kernel)]
     options = {"pixfrac": pixfrac, "pixel_scale_ratio": ratio}
     if what == "drizzle" and name != "oracle":
-        return float(np.nansum(package.drizzle(data, weight, pixmap, shape, kernel=kernel, **options).mean))
+        return package.drizzle(data, weight, pixmap, shape, kernel=kernel, **options)
     whole = what != "drizzle"
     driz = package.Drizzle(kernel=kernel, out_shape=shape, disable_ctx=not whole)
     for _ in range(4 if what == "four" else 1):
         more = {"data2": variance} if whole else {}
         driz.add_image(data, exptime=1.0, pixmap=pixmap, weight_map=weight, **options, **more)
-    seen = [driz.out_img, driz.out_wht, driz.out_img2, driz.out_ctx]
-    return float(np.nansum(seen[0], dtype=float))
+    return [driz.out_img, driz.out_wht, driz.out_img2, driz.out_ctx]
 
 
 def serve(name: str) -> None:
@@ -82,8 +81,10 @@ def serve(name: str) -> None:
             made.clear()
             made[key] = scene(*key)
         before, wall = os.times(), time.perf_counter()
-        total = work(name, case, *made[key])
+        images = work(name, case, *made[key])
         wall, after = time.perf_counter() - wall, os.times()
+        total = float(np.nansum(images[0], dtype=float))
+        del images
         print(json.dumps([wall, sum(after[:2]) - sum(before[:2]), total]), flush=True)
 
 
