@@ -1,7 +1,8 @@
 """Stars of one exposure against the same stars in the others: as bright, as sharp, and there at all.
 
-The proof of the zeropoint compares chips; an exposure whose shutter, header or flat is wrong moves all of them a little
-and is seen by none. Here each chip of each exposure is held against the same chip of the others.
+The proof of the zeropoint compares chips, and its second axis (`exposures`) whole exposures, by one least-squares fit
+whose ratios and errors are part of the product. Here a fault is looked for: each chip of each exposure is held against
+the same chip of the others, by medians that no chip gone wrong can move, and what is unlike them is named.
 """
 
 from __future__ import annotations
