@@ -96,42 +96,48 @@ def measure_catalog(
         the aperture's, grown to 0.5 arcsec as measured on the data, times 1.096 (Holtzman et al. 1995).
     """
     options, camera = settings.catalog, exposures[0].camera
-    found = find_stars(mosaic, options)
-    x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
+    sources = find_stars(mosaic, options)
+    x, y = sources["x"].astype(np.float64), sources["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
-    covered = star_mask(mosaic.sci.shape, x, y, snr=_brightness(found), scale=mosaic.grid.scale)
+    covered = star_mask(mosaic.sci.shape, x, y, snr=_brightness(sources), scale=mosaic.grid.scale)
     apertures = _Apertures(mosaic, covered, options, runner)
     measured = apertures.measure(x, y, options.aperture, chip=chip)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
     stars = DetectedStars(ra, dec, x, y, measured.flux, snr, measured.sky)
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
-    known = measure_per_exposure(
+    evidence = measure_per_exposure(
         mosaic, stars, member, views=views, cosmic_rays=cosmic_rays, settings=settings, runner=runner
     )
-    flags = _flags(mosaic, found, measured, known=known, options=options)
-    grown = _growth(apertures, camera, stars, measured=measured, known=known, flags=flags)
-    factor = grown.factor(known.chip.tolist(), known.fine)
+    flags = _flags(mosaic, sources, measured, evidence=evidence, options=options)
+    grown = _growth(apertures, camera, stars, measured=measured, evidence=evidence, flags=flags)
+    factor = grown.factor(evidence.chip.tolist(), evidence.fine)
     if options.apply_cte:
-        factor = factor * 10.0 ** (0.4 * known.cte)
+        factor = factor * 10.0 ** (0.4 * evidence.cte)
     radius = options.aperture / mosaic.grid.scale
     lost = restore_lost_light(
-        mosaic, known.lost, known.profiles, stars=stars, weight=known.weight, radius=radius, relative=options.mend_error
+        mosaic,
+        evidence.lost,
+        evidence.profiles,
+        stars=stars,
+        weight=evidence.weight,
+        radius=radius,
+        relative=options.mend_error,
     )
     rays = undetected_ray_bias(
-        known.rays, known.profiles, measured.flux, radius=options.aperture, settings=settings.reject
+        evidence.rays, evidence.profiles, measured.flux, radius=options.aperture, settings=settings.reject
     )
     flux = measured.flux + lost.flux - rays.flux
     # Relative errors: centering and flat field, the curve of growth, how pixels sampled the star.
-    relative = options.floor**2 + grown.error(known.chip.tolist()) ** 2
+    relative = options.floor**2 + grown.error(evidence.chip.tolist()) ** 2
     # What is lost of a star's exposures samples it no more.
-    relative += _sampling(mosaic, camera, known, grown=grown, options=options) ** 2 / (1.0 - lost.share)
-    relative += np.where(known.limit, LIMIT_ERROR**2, 0.0)
+    relative += _sampling(mosaic, camera, evidence, grown=grown, options=options) ** 2 / (1.0 - lost.share)
+    relative += np.where(evidence.limit, LIMIT_ERROR**2, 0.0)
     variance = measured.variance + rays.variance + lost.variance + relative * flux**2
     columns = _columns(
         replace(measured, flux=flux, variance=variance),
-        known,
+        evidence,
         factor,
         reference=mosaic.reference,
         band=mosaic.filter,
@@ -167,11 +173,11 @@ class _Apertures:
         )
 
 
-def _brightness(found: NDArray[Any]) -> FloatArray:
+def _brightness(sources: NDArray[Any]) -> FloatArray:
     """Return fluxes over the noise of the faintest stars': a bright star's own noise holds its profile's mismatch."""
-    if found.size == 0:
+    if sources.size == 0:
         return np.zeros(0)
-    return np.asarray(found["flux"] / max(float(np.percentile(found["flux_err"], 10)), 1e-300))
+    return np.asarray(sources["flux"] / max(float(np.percentile(sources["flux_err"], 10)), 1e-300))
 
 
 def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> NDArray[np.bool_]:
@@ -186,15 +192,15 @@ def _credible(columns: Mapping[str, NDArray[Any]], options: CatalogSettings) -> 
 
 
 def _sampling(
-    mosaic: Mosaic, camera: Camera, known: ExposureEvidence, *, grown: Growth, options: CatalogSettings
+    mosaic: Mosaic, camera: Camera, evidence: ExposureEvidence, *, grown: Growth, options: CatalogSettings
 ) -> FloatArray:
     """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
     if options.aperture == camera.aperture:
-        return np.zeros(known.chip.size)
+        return np.zeros(evidence.chip.size)
     scales = {one.chip: one.frame_scale for one in mosaic.inputs}
-    pixel = np.array([scales.get(name, _PIXEL) for name in known.chip.tolist()], dtype=np.float64) / _PIXEL
+    pixel = np.array([scales.get(name, _PIXEL) for name in evidence.chip.tolist()], dtype=np.float64) / _PIXEL
     usual = options.sampling * pixel * (_SMALL_APERTURE / options.aperture) ** 3
-    return grown.sampling(known.chip.tolist(), known.n_exposures.tolist(), usual)
+    return grown.sampling(evidence.chip.tolist(), evidence.n_exposures.tolist(), usual)
 
 
 def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
@@ -217,7 +223,7 @@ def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
 
 
 def _flags(
-    mosaic: Mosaic, found: NDArray[Any], measured: Photometry, *, known: ExposureEvidence, options: CatalogSettings
+    mosaic: Mosaic, sources: NDArray[Any], measured: Photometry, *, evidence: ExposureEvidence, options: CatalogSettings
 ) -> NDArray[np.int32]:
     """Put the bits together."""
     scale = mosaic.grid.scale
@@ -225,16 +231,16 @@ def _flags(
     radii = (options.aperture / scale, 0.15 / scale, options.blend_radius / scale)
     share = options.blend_share
     conditions = {
-        Flag.SATURATED: known.saturated,
+        Flag.SATURATED: evidence.saturated,
         Flag.EDGE: measured.lost > 0.01,
-        Flag.BLENDED: blended(found["x"], found["y"], found["flux"], radii=radii, share=share),
-        Flag.FEW_EXPOSURES: known.n_exposures < min(options.few_exposures, n_exposures),
-        Flag.COSMIC_RAY: known.hit,
+        Flag.BLENDED: blended(sources["x"], sources["y"], sources["flux"], radii=radii, share=share),
+        Flag.FEW_EXPOSURES: evidence.n_exposures < min(options.few_exposures, n_exposures),
+        Flag.COSMIC_RAY: evidence.hit,
         Flag.BAD_SKY: measured.bad_sky,
         Flag.FAINT: ~(measured.flux > 0),
-        Flag.LIMIT: known.limit,
+        Flag.LIMIT: evidence.limit,
     }
-    flags = np.zeros(found.size, dtype=np.int32)
+    flags = np.zeros(sources.size, dtype=np.int32)
     for bit, condition in conditions.items():
         flags |= np.where(condition, np.int32(bit), np.int32(0))
     return flags
@@ -246,32 +252,32 @@ def _growth(
     stars: DetectedStars,
     *,
     measured: Photometry,
-    known: ExposureEvidence,
+    evidence: ExposureEvidence,
     flags: NDArray[np.int32],
 ) -> Growth:
     """Measure the curve of growth on bright, unflagged stars; any star when there is none."""
     mosaic, options = apertures.mosaic, apertures.options
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
-    pure = (known.fine == 0) | (known.fine == 1)
+    pure = (evidence.fine == 0) | (evidence.fine == 1)
     chosen = (flags == 0) & (snr > options.growth_snr) & pure
     if not chosen.any():
         chosen = (flags & ~np.int32(Flag.BLENDED)) == 0
     index = np.flatnonzero(chosen)
-    chip, inner = known.chip[index], measured.flux[index]
+    chip, inner = evidence.chip[index], measured.flux[index]
     standard, classes, beyond = camera.aperture, camera.classes, camera.to_infinity(mosaic.filter)
     if options.aperture == standard:
         spread = _spread_loss(apertures, camera, stars, bright=_BrightStars(index, inner, snr[index], chip))
         return Growth(spread_loss=spread, classes=classes, to_infinity=beyond)
     wide = apertures.measure(stars.x[index], stars.y[index], standard, chip=chip)
-    spoiled = np.zeros(known.chip.size, dtype=np.bool_)
-    for one in known.lost:
+    spoiled = np.zeros(evidence.chip.size, dtype=np.bool_)
+    for one in evidence.lost:
         spoiled[one.star] = True
     whole = ~spoiled[index] & (inner > 0)
     ratio = growth(inner, wide.flux, snr[index], chip=chip, whole=whole, classes=classes)
     expected = np.array([ratio[name][0] for name in chip.tolist()])
     deviation = (wide.flux / np.where(inner > 0, inner, np.inf) / np.maximum(expected, 1e-9) - 1.0)[whole]
     noise = np.abs(wide.variance - measured.variance[index])[whole] / np.square(wide.flux[whole])
-    count = known.n_exposures[index][whole]
+    count = evidence.n_exposures[index][whole]
     scatter = sampling_scatter(deviation, noise, chip[whole], n_exposures=count, classes=classes)
     spread = _spread_loss(apertures, camera, stars, bright=_BrightStars(index, wide.flux, snr[index], chip))
     return Growth(ratio, spread, scatter, classes, beyond)
@@ -316,7 +322,7 @@ def _spread_loss(
 
 def _columns(
     measured: Photometry,
-    known: ExposureEvidence,
+    evidence: ExposureEvidence,
     factor: FloatArray,
     *,
     reference: FluxReference,
@@ -335,10 +341,10 @@ def _columns(
         "mag_ab": st - 5.0 * np.log10(reference.photplam) + 18.692,
         "mag_vega": vega_zeropoint(reference, band, camera) - 2.5 * np.log10(light),
         "mag_err": 2.5 / np.log(10.0) * error / light,
-        "cte": known.cte,
+        "cte": evidence.cte,
         "sky": measured.sky,
-        "chip": known.chip,
-        "n_exp": known.n_exposures.astype(np.int32),
+        "chip": evidence.chip,
+        "n_exp": evidence.n_exposures.astype(np.int32),
     }
 
 
