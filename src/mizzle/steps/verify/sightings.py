@@ -41,16 +41,16 @@ _ENOUGH = 400
 Choice = Callable[[NDArray[np.bool_], Sequence[ChipView]], NDArray[np.bool_]]
 
 
-def on_two_chips(held: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
+def on_two_chips(measurable: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
     """Choose the stars that two chips or more see, in whichever exposures."""
     names = [view.name for view in views]
-    return np.asarray(sum(held[[n == one for n in names]].any(axis=0).astype(int) for one in set(names)) >= 2)
+    return np.asarray(sum(measurable[[n == one for n in names]].any(axis=0).astype(int) for one in set(names)) >= 2)
 
 
-def on_two_exposures(held: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
+def on_two_exposures(measurable: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
     """Choose the brightest stars that two exposures or more see; stars come in order of brightness."""
     roots = [view.root for view in views]
-    seen = sum(held[[root == one for root in roots]].any(axis=0).astype(int) for one in set(roots))
+    seen = sum(measurable[[root == one for root in roots]].any(axis=0).astype(int) for one in set(roots))
     several = np.asarray(seen >= 2)
     return np.asarray(several & (np.cumsum(several) <= _ENOUGH))
 
@@ -69,7 +69,7 @@ class CatalogOnChips:
         Their light [equalized count/s].
     places : list of Places
         On each chip, ``(n,)``.
-    held : (n_views, n) bool array
+    measurable : (n_views, n) bool array
         Which chip holds them in its light, bright enough to be measured.
     """
 
@@ -77,7 +77,7 @@ class CatalogOnChips:
     fit: NDArray[np.intp]
     rate: FloatArray
     places: Sequence[Places]
-    held: NDArray[np.bool_]
+    measurable: NDArray[np.bool_]
 
 
 def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings, *, runner: Runner) -> CatalogOnChips:
@@ -118,8 +118,8 @@ def measure_stars(
     choice : callable
         `on_two_chips` or `on_two_exposures`.
     """
-    views, shared = stars.views, choice(stars.held, stars.views)
-    chosen = [np.flatnonzero(lit & shared) for lit in stars.held]
+    views, shared = stars.views, choice(stars.measurable, stars.views)
+    chosen = [np.flatnonzero(lit & shared) for lit in stars.measurable]
 
     def cut(i: int) -> Stamps:
         (x, y), index = stars.places[i], chosen[i]
