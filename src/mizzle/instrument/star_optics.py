@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from mizzle.model import Chip
 from mizzle.model.camera import Camera
 from mizzle.psf import Optics, StarImage, star_image
@@ -82,12 +84,15 @@ def sharpest_star(camera: Camera, chip: Chip) -> StarImage:
     No light is asked of the diffraction spikes, which turn with the pupil and fade with the width of the band.
     """
     defocus = chip.focus.sharpest if chip.focus is not None else 0.0
-    return star_image(_optics(camera, chip, defocus=_rounded(defocus), vane=0.0))
+    # On pixels that are no squares (HRC: .0284 by .0248 arcsec) stars are sharpest along the longer side.
+    longest = max(chip.frame.scale, 3600.0 * float(np.hypot(*chip.frame.cd).max()))
+    return star_image(_optics(camera, chip, defocus=_rounded(defocus), vane=0.0, pixel=longest))
 
 
 def _optics(camera: Camera, chip: Chip, **changes: float) -> Optics:
     facts = {name: getattr(camera, name) for name in ("obscuration", "vane", "diffusion", "spread")}
-    return star_optics(chip.frame.scale, chip.photplam, chip.photbw, **{**facts, **changes})
+    pixel = changes.pop("pixel", chip.frame.scale)
+    return star_optics(pixel, chip.photplam, chip.photbw, **{**facts, **changes})
 
 
 def _rounded(defocus: float) -> float:

@@ -160,9 +160,20 @@ def dark_around(electrons: Image, y: NDArray[np.intp], x: NDArray[np.intp]) -> F
     return np.asarray(np.partition(around, around.shape[1] // 5, axis=1)[:, around.shape[1] // 5])
 
 
-def typical_sky(pixels: PeakPixels) -> float:
-    """Return the median sky of places all over a chip [electron]: a bright star's own wings are no sky of it."""
+def typical_sky(pixels: PeakPixels, share: float = 0.5) -> float:
+    """Return the sky of places all over a chip, their median [electron]: a bright star's own wings are no sky of it.
+
+    Parameters
+    ----------
+    pixels : PeakPixels
+        The chip.
+    share : float
+        Part of the places that are darker than the answer.
+    """
     ny, nx = pixels.electrons.shape
     y, x = (grid.ravel() for grid in np.mgrid[HALF + 1 : ny - HALF - 1 : LATTICE, HALF + 1 : nx - HALF - 1 : LATTICE])
     clear = ~windows(pixels.bad, Peaks(y, x, np.zeros(0)), outside=True).any(axis=1)
-    return float(np.median(dark_around(pixels.electrons, y[clear], x[clear]))) if clear.any() else math.inf
+    if not clear.any():
+        return math.inf
+    dark = dark_around(pixels.electrons, y[clear], x[clear])
+    return float(np.median(dark) if share == 0.5 else np.quantile(dark, share))

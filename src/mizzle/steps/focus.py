@@ -34,6 +34,8 @@ Mask = NDArray[np.bool_]
 
 #: Half-side of the fitted window [pixel].
 HALF = 2
+#: Where it reaches less far from a star than this [arcsec], the window holds nothing but its core, and tells no focus.
+NEAREST = 0.06
 #: Errors of the wavefront that are tried, rms [micrometer].
 TRIED = tuple(round(0.01 * step, 2) for step in range(10))
 #: Stars stand above the sky by so many sigma of its noise; the brightest so many are fitted; fewer tell nothing.
@@ -104,7 +106,7 @@ def chip_focus(exposure: Exposure, chip: Chip, settings: Settings) -> StarFocus 
     settings : Settings
         ``dq``, ``noise``.
     """
-    if chip_star(exposure.camera, chip, defocus=0.0).reach < HALF:
+    if chip_star(exposure.camera, chip, defocus=0.0).reach < HALF or HALF * chip.frame.reference_side < NEAREST:
         return None
     stars = _bright_stars(exposure, chip, settings)
     images = [chip_star(exposure.camera, chip, defocus=one) for one in TRIED]

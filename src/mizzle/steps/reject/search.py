@@ -18,7 +18,7 @@ from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
-from mizzle.steps.reject.single import SinglePixels, find_single
+from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
 from mizzle.steps.reject.trails import Trail
 
@@ -320,11 +320,12 @@ def _add_single(
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
     whole = no_partner and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
     star = sharpest_star(compared.view.camera, compared.view.chip)
+    fine = compared.view.chip.frame.reference_side < FINE_SIDE
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
         flagged = find_single(
-            SinglePixels(electrons, bad[wide], compared.view.noise.floor, star), settings, laplacian=bool(whole)
+            SinglePixels(electrons, bad[wide], compared.view.noise.floor, star, fine), settings, laplacian=bool(whole)
         )
         mask[wide] |= flagged & alone[wide]
 

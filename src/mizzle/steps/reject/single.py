@@ -36,6 +36,8 @@ ROUNDS, APART = 3, 3.5
 #: Where a centered star's pixel has no more than this share of its light, so much less of it is believed: finer pixels
 #: see more of what the optics do over the field, and leave more evidence of a ray.
 UNDERSAMPLED, FINER = 0.35, 0.05
+#: Pixels below this side [arcsec] are fine; the sky around a peak is then no brighter than at so many of places.
+FINE_SIDE, DARKEST_SHARE = 0.03, 0.01
 #: Light belongs to a star where its fit says more than this, and no more is seen than the fit and so much [sigma].
 OWN, ABOVE = 2.0, 3.0
 
@@ -54,9 +56,12 @@ class SinglePixels(PeakPixels):
         Variance without light [electron**2].
     star : StarImage
         The sharpest that is believed.
+    fine : bool
+        Whether the pixels are so fine that what is dark around a peak may still be its own star's wings.
     """
 
     star: StarImage
+    fine: bool = False
 
 
 def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
@@ -111,7 +116,11 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
     """
     light = settings.single_light - (0.0 if pixels.star.peak_share > UNDERSAMPLED else FINER)
     templates = light_templates(pixels.star, max(light, 0.0))
-    doubt, limit, darkest = settings.single_tolerance, settings.single_deficit**2, typical_sky(pixels)
+    doubt, limit, darkest = (
+        settings.single_tolerance,
+        settings.single_deficit**2,
+        typical_sky(pixels, DARKEST_SHARE if pixels.fine else 0.5),
+    )
     n = len(peaks.y)
     is_ray, hidden, open_ones = np.zeros(n, np.bool_), pixels.bad.copy(), np.arange(n)
     misfit, fitted, noise = np.zeros(n), np.zeros((n, templates.shape[1])), np.ones((n, templates.shape[1]))
