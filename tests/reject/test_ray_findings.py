@@ -13,16 +13,16 @@ SHAPE = (400, 400)
 SHARE = 0.01  # 500 s
 
 
-def sky_and_stars(number, stars=0, exptime=500.0, peak=600.0, **keywords):
-    """A WF3 of noise, with stars on a lattice: a core and wings to half an arcsec."""
+def sky_and_stars(number, stars=0, exptime=500.0, peak=600.0, aside=0.0, **keywords):
+    """A WF3 of noise, with stars on a lattice: a core and wings to half an arcsec; every other one lies `aside`."""
     rng = np.random.default_rng(number)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     light = np.full(SHAPE, 4.0)
     step = 40 if stars <= 64 else 30
     row = 360 // step
     places = [(step + step * (k // row), step + step * (k % row)) for k in range(stars)]
-    for row, column in places:
-        r = np.hypot(x - column, y - row)
+    for k, (row, column) in enumerate(places):
+        r = np.hypot(x - column - aside * (k % 2), y - row)
         light += peak * np.exp(-0.5 * (r / 0.7) ** 2) + 0.02 * peak * np.exp(-0.5 * (r / 3.0) ** 2)
     sci = noisy(rng, SHAPE, light, "WF3")
     made = exposure(
@@ -109,6 +109,18 @@ def test_a_few_stars_prove_nothing(stars, said):
     mask = random_mask(2)
     mask[tuple(np.transpose(places))] = True
     assert len(found([made], [mask])) == said
+
+
+@pytest.mark.parametrize(("centered", "others", "said"), [(20, 0, True), (0, 20, True), (8, 8, False), (7, 3, False)])
+def test_rays_strike_stars_wherever_they_lie_in_a_pixel(centered, others, said):
+    """In 4000 s chance flags a dozen of a hundred centers: as many of those centered on a pixel as of the others."""
+    made, places = sky_and_stars(1, 100, exptime=4000.0, aside=0.45)
+    mask = random_mask(2, 0.08)
+    mask[tuple(np.transpose(places))] = False
+    mask[tuple(np.transpose(places[0 : 2 * centered : 2] + places[1 : 2 * others + 1 : 2]))] = True
+    sentences = found([made], [mask])
+    assert len(sentences) == said
+    assert all("of those centered on a pixel" in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize(("flagged", "said"), [(9, True), (3, False)])

@@ -33,6 +33,8 @@ MOST_MASKS, AGAIN = 12, 0.002
 TRAIL = 0.3
 #: Star centers: so many stars at least, flagged beyond chance by so many sigma and in so large a share.
 STARS, SIGMAS, SHARE = 10, 4.0, 0.02
+#: Stars whose center is so near to a pixel's are centered on it [pixel].
+CENTERED = 0.25
 #: Peaks this bright [DN], so many of a chip at most.
 PEAK, MOST = 50.0, 500
 #: Pixels of a star's core for one ray that outshines what is there.
@@ -212,19 +214,31 @@ def _on_stars(jobs: Sequence[tuple[Exposure, str]], looks: Sequence[_Look], rays
         )
         if flagged.size < STARS:
             continue
+        phase = np.concatenate([look.phase for _, look in looks_of_chip])
         # A ray inside a star's core has the star's wings around it: so many more pixels are exposed to chance.
         core = max(1.0, math.pi * (WINGS[0] / looks_of_chip[0][0].chips[name].frame.scale) ** 2 / PER_RAY)
         shares = [min(rays.fractions[e.root][name], expected_rate(e).fraction) for e, _ in looks_of_chip]
         chance = core * float(np.average(shares, weights=[look.flagged.size for _, look in looks_of_chip]))
         n, hit, by_chance = flagged.size, int(flagged.sum()), chance * flagged.size
-        if hit <= by_chance + SIGMAS * math.sqrt(by_chance + 1.0) or hit / n <= SHARE + 1.5 * chance:
+        many = hit > by_chance + SIGMAS * math.sqrt(by_chance + 1.0) and hit / n > SHARE + 1.5 * chance
+        if not many and not _phase_matters(flagged, phase):
             continue
-        phase = np.concatenate([look.phase for _, look in looks_of_chip])
-        centered = phase < 0.25
         text = f"{name}: {hit} of {n} stars have their center flagged as a cosmic ray, {by_chance:.0f} by chance"
+        centered = phase < CENTERED
         if centered.any() and (~centered).any():
             often = [100 * float(flagged[which].mean()) for which in (centered, ~centered)]
             text += f" ({often[0]:.0f} % of those centered on a pixel, {often[1]:.0f} % of the others)"
         text += ": stars are taken for rays; their fluxes are too low"
         findings.append(Finding(PART, Verdict.WARN, text, (name,)))
     return findings
+
+
+def _phase_matters(flagged: Mask, phase: FloatArray) -> bool:
+    """Return whether stars centered on a pixel are flagged more often, or less, than others: rays strike both alike."""
+    centered = phase < CENTERED
+    counts = np.array([np.count_nonzero(centered), np.count_nonzero(~centered)])
+    if counts.min() < STARS:
+        return False
+    one, other = (float(flagged[which].mean()) for which in (centered, ~centered))
+    share = (float(np.count_nonzero(flagged)) + 1.0) / (flagged.size + 2.0)
+    return abs(one - other) > max(SIGMAS * math.sqrt(share * (1.0 - share) * float(np.sum(1.0 / counts))), SHARE)
