@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from mizzle.startup import give_back
+
 if TYPE_CHECKING:
     from mizzle.model import Exposure, Mosaic
 
@@ -32,6 +34,14 @@ class Listener:
         name : str
             Start of the products' names.
         """
+
+
+class MemoryKeeper(Listener):
+    """Between two steps, lets go of memory that lies idle; for programs whose process is their own."""
+
+    def begins(self, step: str) -> None:
+        """Look whether much lies idle."""
+        give_back()
 
 
 class Progress(Listener):

@@ -13,6 +13,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Freed arrays up to this size stay with the process [byte].
 LARGEST_KEPT = 8 * 2**20
 
+#: Freed memory up to this stays with the process between two steps [byte].
+MUCH_IDLE = 100 * 2**20
+#: What mallinfo2(3) answers; `fordblks` are the bytes that are free.
+_MALLINFO = (
+    "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+)  # fmt: skip
+
 #: How long a thread may keep the interpreter while another waits for it [s].
 TURN = 3e-4
 
@@ -45,6 +52,28 @@ def tune_process() -> None:
     mallopt(_M_ARENA_MAX, 1)
     mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
     mallopt(_M_TRIM_THRESHOLD, 4 * LARGEST_KEPT)
+
+
+def give_back() -> None:
+    """Give memory back that was freed and lies idle, where that is much and the C library can be told so (glibc).
+
+    What one step of many exposures needed would else be held through the next ones, which need other sizes.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    class Mallinfo(ctypes.Structure):
+        _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO)
+
+    library = ctypes.CDLL(None)
+    try:
+        look, trim = library.mallinfo2, library.malloc_trim
+    except AttributeError:  # another C library
+        return
+    look.restype = Mallinfo
+    if look().fordblks > MUCH_IDLE:
+        trim(0)
 
 
 def _fill_streams() -> None:

@@ -8,9 +8,11 @@ import pytest
 from mizzle.execution import make_runner
 from mizzle.geometry.grid import common_grid
 from mizzle.instrument.wfpc2 import GAINS
-from mizzle.model import CosmicRays, Serial
+from mizzle.kernel.drop import finish
+from mizzle.model import Context, CosmicRays, Serial
 from mizzle.settings import load_settings
 from mizzle.steps.combine import combine
+from mizzle.steps.combine import mosaic as steps_mosaic
 from tiny_visit import FACTORS, SCALES, exposure, frame, no_rays, noisy, solutions
 
 SHAPE = (40, 36)
@@ -243,3 +245,32 @@ def test_a_large_product_is_made_in_bands_of_rows_and_is_the_same():
     again = drizzled(exposures, [*fine, "combine.memory_mb=16"], runner=make_runner(3))
     for name in ("sci", "err", "wht", "ctx"):
         np.testing.assert_array_equal(getattr(again, name), getattr(little, name))
+
+
+@pytest.mark.parametrize("room", [32, 64])
+def test_bits_of_many_inputs_are_those_of_few_side_by_side(room, monkeypatch):
+    """More inputs than the sums have room for: each bit is where it is without the others; saturated ones too."""
+    made, rays = noisy_visit(35)
+    for one in made[3:60:7]:
+        chip = one.chips["WF3"]
+        dq = chip.dq.copy()
+        dq[15:22, 9:17] = 8
+        object.__setattr__(chip, "pixels", type(chip.pixels)(chip.sci, dq, None))
+    whole = drizzled(made, rays=rays)
+    assert len(whole.inputs) == 70
+    monkeypatch.setattr(steps_mosaic, "ROOM", room)
+    again = drizzled(made, rays=rays, runner=make_runner(2))
+    for name in ("sci", "err", "wht"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    assert again.context == whole.context
+    monkeypatch.setattr(steps_mosaic, "ROOM", 10**6)
+    monkeypatch.setattr(steps_mosaic.RowContext, "planes", lambda self, last, covered: list(last))
+    monkeypatch.setattr(steps_mosaic, "_finish", _all_planes)
+    assert drizzled(made, rays=rays).context == whole.context
+
+
+def _all_planes(sums, images, *, bands, runner):
+    """Finish sums that have room for every input beside the cells."""
+    context = np.empty((sums.planes, *sums.shape), np.int32)
+    finish(sums, (0, sums.shape[0]), images, context)
+    return list(Context.of(context).planes)

@@ -33,3 +33,28 @@ def test_the_door_opens_on_every_name() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux keeps freed memory")
+def test_memory_that_lies_idle_is_given_back() -> None:
+    """The last array stays, so the store cannot shrink from its end."""
+    code = """
+from pathlib import Path
+from mizzle.progress import MemoryKeeper, Progress
+from mizzle.startup import tune_process
+tune_process()
+import numpy as np
+def resident():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) // 1024
+arrays = [np.ones(2**18) for _ in range(100)]
+held = resident()
+del arrays[:-1]
+with Progress(MemoryKeeper()).step("sky"):
+    left = resident()
+assert (arrays[0] == 1).all()
+print(held, left)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    held, left = map(int, done.stdout.split())
+    assert left < held - 150

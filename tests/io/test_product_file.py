@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from combine_tools import blank_stack, drizzled
 from mizzle.io import products
-from mizzle.model import Zeropoint
+from mizzle.model import Context, Zeropoint
 
 
 class Watching(io.BytesIO):
@@ -33,9 +33,10 @@ def test_the_image_is_not_touched_while_it_is_written(monkeypatch):
     """A page is drawn from the same arrays at the same time: their bytes may not be turned around for a moment."""
     exposures = blank_stack("WF3", (40, 44))
     mosaic = drizzled(exposures)
-    for array in (mosaic.sci, mosaic.err, mosaic.wht, mosaic.ctx):
+    arrays = [mosaic.sci, mosaic.err, mosaic.wht, *(plane.values for plane in mosaic.context.planes)]
+    for array in arrays:
         array.flags.writeable = True
-    stream = Watching([mosaic.sci, mosaic.err, mosaic.wht, mosaic.ctx])
+    stream = Watching(arrays)
     monkeypatch.setattr(products, "whole_file", lambda path: contextlib.nullcontext(stream))
     proof = Zeropoint(mosaic.reference, {})
     products.write_mosaic("unused.fits", mosaic, exposures, zeropoint=proof)
@@ -50,7 +51,7 @@ def test_pieces_make_the_file_that_astropy_makes(planes, monkeypatch):
     exposures = blank_stack("WF3", (40, 44))
     mosaic = drizzled(exposures)
     if planes > 1:
-        mosaic = dataclasses.replace(mosaic, ctx=np.stack([mosaic.ctx] * planes))
+        mosaic = dataclasses.replace(mosaic, context=Context.of(np.stack([mosaic.ctx] * planes)))
     monkeypatch.setattr(products, "_PIECE", 100)
     stream = io.BytesIO()
     monkeypatch.setattr(products, "whole_file", lambda path: contextlib.nullcontext(stream))

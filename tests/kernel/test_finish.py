@@ -8,7 +8,7 @@ import pytest
 from kernel.twins import TWINS, bent_chip, frame_of_chip, using
 from mizzle.errors import SettingsError
 from mizzle.kernel import Accumulator, accumulate
-from mizzle.kernel.drop import fill_in, finish, take_means
+from mizzle.kernel.drop import fill_in, finish, lacking_cells, take_context, take_means
 
 BITS = (3, 40, 64, 99)
 twin = pytest.mark.parametrize("twin", TWINS)
@@ -92,3 +92,46 @@ def test_no_image_without_all_sums():
     blank = np.zeros((3, 4), np.float32)
     with pytest.raises(SettingsError, match="lacks variance or context"):
         finish(acc, (0, 3), (blank, blank, blank), np.zeros((1, 3, 4), np.int32))
+
+
+@twin
+@pytest.mark.parametrize("sparse", [False, True])
+def test_context_that_is_taken_leaves_room_for_more_inputs(twin, sparse):
+    """Bits of all rows, band by band; sums stay, and what falls afterwards is there alone."""
+    chip_map = bent_chip((40, 70), 0.4, 0.9, 5)
+    shape = frame_of_chip(chip_map)
+    ny = shape[0]
+    sci, mask = np.ones(chip_map.shape, np.float32), np.ones(chip_map.shape, bool)
+    mask[10:14, 20:33] = False
+    with using(twin):
+        acc, usual = (Accumulator(shape, variance=True, context=True, sparse=sparse) for _ in range(2))
+        for one in (acc, usual):
+            one.reserve_context(64)
+        accumulate(usual, sci, chip_map, mask=mask, context_bit=0)
+        accumulate(usual, sci, chip_map, mask=~mask, context_bit=40)
+        accumulate(acc, sci, chip_map, mask=mask, context_bit=0)
+        accumulate(acc, sci, chip_map, mask=~mask, context_bit=40)
+        taken = np.concatenate([take_context(acc, rows) for rows in ((0, ny // 3), (ny // 3, ny))], axis=1)
+        np.testing.assert_array_equal(taken, usual.context)
+        assert taken[0].any()
+        assert taken[1].any()
+        np.testing.assert_array_equal(acc.cells[..., :3], usual.cells[..., :3])
+        assert not take_context(acc, (0, ny)).any()
+        accumulate(acc, sci, chip_map, mask=mask, context_bit=33)
+        np.testing.assert_array_equal(take_context(acc, (0, ny))[1], np.where(usual.plane(0), 2, 0))
+        usual.reserve_context(65)
+        with pytest.raises(ValueError, match="in its cells"):
+            take_context(usual, (0, ny))
+
+
+@twin
+@pytest.mark.parametrize("sparse", [False, True])
+def test_cells_that_will_be_filled_in_are_known_before(twin, sparse):
+    with using(twin):
+        acc, spare, before = dropped(few=False), dropped(few=True, sparse=sparse), dropped(few=False)
+        enough = float(np.median(acc.weight[acc.weight > 0]))
+        lacking = lacking_cells(acc, spare, enough)
+        fill_in(acc, spare, enough, (0, acc.shape[0]))
+    changed = np.flatnonzero(acc.weight != before.weight)
+    np.testing.assert_array_equal(lacking, changed)
+    assert 0 < lacking.size < np.count_nonzero(spare.weight)

@@ -19,6 +19,7 @@ from mizzle.model import (
     ArrayPixels,
     Catalog,
     ChipProof,
+    Context,
     CosmicRays,
     ExposureAlignment,
     Finding,
@@ -56,7 +57,8 @@ ZEROPOINT = Zeropoint(REFERENCE, {"WF3": PROOF}, tables={"pairs": {"x": np.arang
 GRID = Grid(np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.eye(2), (20, 24))
 INPUT_CHIP = InputChip("a", "WF3", 500.0, 1.0, 2.0, 500.0, 0.0996)
 IMAGES = [np.full((20, 24), 1.0, np.float32), np.full((20, 24), np.nan, np.float32), np.ones((20, 24), np.float32)]
-MOSAIC = Mosaic("F814W", *IMAGES, np.ones((20, 24), np.int32), GRID, REFERENCE, (INPUT_CHIP,), 500.0, 1.0, "square")
+CONTEXT = Context.of(np.ones((20, 24), np.int32))
+MOSAIC = Mosaic("F814W", *IMAGES, CONTEXT, GRID, REFERENCE, (INPUT_CHIP,), 500.0, 1.0, "square")
 CATALOG = Catalog({"ra": np.array([1.0, np.nan]), "chip": np.array(["PC", "WF3"])}, {"ra": "deg", "chip": ""})
 RESULT = Result(
     "m2", (EXPOSURE,), {"F814W": MOSAIC}, {"F814W": CATALOG}, ALIGNMENT, SCALES, SKY, RAYS, {"F814W": ZEROPOINT},
@@ -87,6 +89,8 @@ VALUES = {
     "chip proof": PROOF,
     "zeropoint": ZEROPOINT,
     "input chip": INPUT_CHIP,
+    "context": CONTEXT,
+    "context of single pixels": Context.of(np.arange(2 * 20 * 24).reshape(2, 20, 24)),
     "mosaic": MOSAIC,
     "catalog": CATALOG,
     "result": RESULT,

@@ -256,7 +256,7 @@ def test_a_click_tells_which_exposures_made_the_pixel(page, message):
     told = page.run("[...document.querySelectorAll('#history .list div')].map(d => d.textContent)")
     # A click is good to a pixel of the screen: any of the pixels under it will do.
     context = message["report"]["products"]["F814W"]["context"]
-    ctx = message["planes"]["F814W"]["ctx"]
+    ctx = message["planes"]["F814W"]["context"].array
     truths = [
         [f"{c['root']} {c['chip']} 500 s" for b, c in enumerate(context) if ctx[y, x] >> b & 1]
         for y in range(iy - 1, iy + 2)
@@ -408,7 +408,7 @@ def test_many_exposures_tell_a_pixels_makers_exactly(browser, tmp_path):
     message = make_payload(tmp_path, Scene(n_exposures=100, side=60, n_stars=120))
     tab = browser.page()
     tab.open(Path(draw(message)[-1]))
-    ctx = message["planes"]["F814W"]["ctx"]
+    ctx = message["planes"]["F814W"]["context"].array
     ny, nx = ctx.shape[-2:]
     x, y = place(tab, message, nx // 2, ny // 2)
     tab.click(x, y)

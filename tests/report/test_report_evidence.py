@@ -7,6 +7,7 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
+from mizzle.model import Context
 from mizzle.report import maps, psf
 from mizzle.report.charts import Axis, Chart, log_ticks, round_ticks
 from mizzle.report.evidence import gather
@@ -127,7 +128,7 @@ def test_a_seam_is_measured(step):
         "filter": "F814W", "scale_arcsec": 0.1, "shape": sci.shape, "n_exposures": 1,
         "context": [{"root": "a", "chip": "WF2", "exptime": 1}, {"root": "a", "chip": "WF3", "exptime": 1}],
     }  # fmt: skip
-    _, rows = seam_map(product, {"sci": sci, "ctx": ctx}, sky=10.0)
+    _, rows = seam_map(product, {"sci": sci, "context": Context.of(ctx)}, sky=10.0)
     (row,) = rows
     assert row["chips"] == ["WF2", "WF3"]
     assert abs(row["step"] - step / 0.01) < 4 * row["error"]
@@ -140,10 +141,10 @@ def test_a_seam_is_measured(step):
 def test_exposures_are_counted_once_whatever_their_chips():
     ctx = np.array([[0b0001, 0b0011, 0b0101, 0b1111]], dtype=np.int32)
     context = [{"root": r, "chip": c} for r in "ab" for c in ("WF2", "WF3")]
-    np.testing.assert_array_equal(maps.exposure_count(ctx, context, 1), [[1, 1, 2, 2]])
+    np.testing.assert_array_equal(maps.exposure_count(Context.of(ctx), context, 1), [[1, 1, 2, 2]])
     planes = np.stack([ctx, np.full_like(ctx, -(2**31))])
     context = [{"root": f"r{i // 2}", "chip": "WF2"} for i in range(64)]
-    np.testing.assert_array_equal(maps.exposure_count(planes, context, 1), [[2, 2, 3, 3]])
+    np.testing.assert_array_equal(maps.exposure_count(Context.of(planes), context, 1), [[2, 2, 3, 3]])
 
 
 def test_background_is_blind_to_stars():

@@ -79,7 +79,7 @@ def test_the_image_in_the_page_is_the_image(page, message):
     octets = [np.frombuffer(zlib.decompress(b64decode(p)), np.uint8).reshape(sci.shape) for p in ctx["planes"]]
     assert len(octets) == 2  # 12 chips
     words = sum(octets[k].astype(np.uint32) << np.uint32(8 * k) for k in range(2))
-    np.testing.assert_array_equal(words, message["planes"]["F814W"]["ctx"].view(np.uint32))
+    np.testing.assert_array_equal(words, message["planes"]["F814W"]["context"].array.view(np.uint32))
     assert ctx["inputs"][1] == ["ua060500m", "WF2", 500.0]
 
 

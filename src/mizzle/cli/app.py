@@ -76,7 +76,7 @@ def run_command(
     from mizzle.cli.console import out as show
     from mizzle.cli.summary import summary
     from mizzle.pipeline import rehearse, run
-    from mizzle.progress import Progress
+    from mizzle.progress import MemoryKeeper, Progress
 
     options = chosen(like=like, drop=drop, quality=quality, masks=masks, until=until)
     settings = read_settings(config, assignments, options)
@@ -85,7 +85,7 @@ def run_command(
         show("\n".join(rehearse(files, settings=settings, keep_going=keep_going, progress=warn)))
         return 0
     with Console(quiet=quiet, verbose=verbose) as console:
-        progress = Progress(console)
+        progress = Progress(console, MemoryKeeper())
         result = run(
             files, out, name=name, settings=settings, workers=workers, keep_going=keep_going, progress=progress,
             command=typed(config),
@@ -114,11 +114,11 @@ def demo_command(
     from mizzle.cli.console import out as show
     from mizzle.cli.summary import demo_summary
     from mizzle.demo import demo
-    from mizzle.progress import Progress
+    from mizzle.progress import MemoryKeeper, Progress
 
     settings = read_settings(config, assignments)
     with Console(quiet=quiet, verbose=verbose) as console:
-        progress = Progress(console)
+        progress = Progress(console, MemoryKeeper())
         result, scores = demo(
             out,
             camera=camera.lower(),

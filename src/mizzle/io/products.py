@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from mizzle.io.atomic import whole_file
 from mizzle.io.inherited_cards import inherited_cards
 from mizzle.io.input_table import header_table, printable, whole_table
 from mizzle.io.product_names import SEPARATE
-from mizzle.model import ErrorProof, Exposure, Grid, Mosaic, Zeropoint, worst
+from mizzle.model import Context, ErrorProof, Exposure, Grid, Mosaic, Zeropoint, worst
 from mizzle.model.camera import Camera
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ def write_mosaic(
     primary.header.set("EXTEND", True, after="NAXIS")
     with whole_file(path) as stream:
         stream.write(_as_bytes(primary))
-        for name, array, cards in _planes(mosaic, scale):
+        for name, image, cards in _planes(mosaic, scale):
             if compress == "all" or (compress == "context" and name == "CTX"):
-                stream.write(_as_bytes(_packed(_untouchable(array), make_header(cards), name)))
+                stream.write(_as_bytes(_packed(_array_of(image), make_header(cards), name)))
             else:
-                write_image(stream, array, make_header(cards), name=name)
+                write_image(stream, image, make_header(cards), name=name)
         stream.write(whole_table(mosaic, inputs) if all_keywords else _as_bytes(header_table(mosaic, inputs)))
     return Path(path)
 
@@ -114,10 +114,10 @@ def write_separate(
         card for card in _primary_cards(mosaic, inputs, zeropoint, scale=scale) if card[0] not in ("BUNIT", "UNITSCAL")
     ]
     paths = []
-    for name, array, cards in _planes(mosaic, scale):
+    for name, image, cards in _planes(mosaic, scale):
         path = Path(folder) / f"{stem}{SEPARATE[name]}"
         with whole_file(path) as stream:
-            fits.PrimaryHDU(_untouchable(array), header=make_header([*extra, *shared, *cards])).writeto(stream)
+            fits.PrimaryHDU(_array_of(image), header=make_header([*extra, *shared, *cards])).writeto(stream)
         paths.append(path)
     return paths
 
@@ -141,7 +141,7 @@ def unit_scale(mosaic: Mosaic, rate: str, units: Units) -> UnitScale:
     return UnitScale(1.0, rate, gain * seconds, photflam)
 
 
-def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any], list[Card]]]:
+def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any] | Context, list[Card]]]:
     """Return the images of a product, each with its cards."""
     grid, unit, scaled = grid_cards(mosaic.grid), scale.unit, _scale_cards(scale)
     sci, err = (_filled(mosaic, image, scale.factor) for image in (mosaic.sci, mosaic.err))
@@ -149,7 +149,7 @@ def _planes(mosaic: Mosaic, scale: UnitScale) -> list[tuple[str, NDArray[Any], l
         ("SCI", sci, [*_photometry_cards(mosaic, scale), *scaled, *grid]),
         ("ERR", err, [("BUNIT", unit, "1 sigma per pixel"), *scaled, *grid]),
         ("WHT", mosaic.wht, [("WHTTYPE", mosaic.weight_type, "what the weight is"), *grid]),
-        ("CTX", mosaic.ctx, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid]),
+        ("CTX", mosaic.context, [("BUNIT", "UNITLESS", "one bit per input chip"), *grid]),
     ]
 
 
@@ -163,14 +163,14 @@ def product_image(mosaic: Mosaic, units: Units) -> NDArray[np.float32]:
     return _filled(mosaic, mosaic.sci, unit_scale(mosaic, "", units).factor)
 
 
-def write_image(stream: BinaryIO, array: NDArray[Any], header: fits.Header, *, name: str) -> None:
+def write_image(stream: BinaryIO, image: NDArray[Any] | Context, header: fits.Header, *, name: str) -> None:
     """Write an image extension piece by piece: astropy would turn the bytes of a second copy of it around.
 
     Parameters
     ----------
     stream : binary file
         Written to, at its end.
-    array : array
+    image : array or Context
         Pixels.
     header : Header
         Cards beside those that describe the array.
@@ -179,13 +179,30 @@ def write_image(stream: BinaryIO, array: NDArray[Any], header: fits.Header, *, n
     """
     from astropy.io import fits
 
-    hdu = fits.ImageHDU(_untouchable(array), header=header, name=name, ver=1)
+    # A context is never there as a whole: one number stands for all, as to size and kind.
+    like = np.broadcast_to(np.int32(0), image.shape) if isinstance(image, Context) else _untouchable(image)
+    hdu = fits.ImageHDU(like, header=header, name=name, ver=1)
     stream.write(hdu.header.tostring().encode("ascii"))
-    flat = array.reshape(-1)
-    for first in range(0, flat.size, _PIECE):
-        piece = flat[first : first + _PIECE]
+    for piece in _pieces(image):
         stream.write(piece.astype(piece.dtype.newbyteorder(">")).data)
-    stream.write(bytes(-array.nbytes % _BLOCK))
+    stream.write(bytes(-like.nbytes % _BLOCK))
+
+
+def _pieces(image: NDArray[Any] | Context) -> Iterator[NDArray[Any]]:
+    """Return the pixels of an image in order, some at a time."""
+    if isinstance(image, Context):
+        for plane in image.planes:
+            ny, nx = plane.shape
+            step = max(1, _PIECE // max(1, nx))
+            yield from (plane.rows(first, min(first + step, ny)) for first in range(0, ny, step))
+        return
+    flat = image.reshape(-1)
+    yield from (flat[first : first + _PIECE] for first in range(0, flat.size, _PIECE))
+
+
+def _array_of(image: NDArray[Any] | Context) -> NDArray[Any]:
+    """Return an image as astropy may have it."""
+    return image.array if isinstance(image, Context) else _untouchable(image)
 
 
 def _as_bytes(hdu: Any) -> bytes:

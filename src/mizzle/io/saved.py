@@ -15,6 +15,7 @@ from mizzle.errors import InputError
 from mizzle.io.grid_image import grid_of
 from mizzle.io.regular import TABLE_LIMIT
 from mizzle.io.text import read_text
+from mizzle.model import Context
 
 
 def read_planes(path: str | Path) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read_planes(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     planes : dict
-        ``sci wht`` float32 ``(ny, nx)``; ``ctx`` int32, 2-D or 3-D; native byte order; and ``grid``, the frame of SCI.
+        ``sci wht`` float32 ``(ny, nx)``, native byte order; ``context``; and ``grid``, the frame of SCI.
 
     Raises
     ------
@@ -40,12 +41,12 @@ def read_planes(path: str | Path) -> dict[str, Any]:
             planes: dict[str, Any] = {
                 "sci": np.array(hdus["SCI"].data, dtype=np.float32),
                 "wht": np.array(hdus["WHT"].data, dtype=np.float32),
-                "ctx": np.array(hdus["CTX"].data, dtype=np.int32),
+                "context": Context.of(hdus["CTX"].data),
             }
             factor = float(hdus["SCI"].header.get("UNITSCAL", 1.0))
             planes["sci"] /= np.float32(factor)  # figures and tables show rates
             shape = planes["sci"].shape
-            if len(shape) != 2 or planes["wht"].shape != shape or planes["ctx"].shape[-2:] != shape:
+            if len(shape) != 2 or planes["wht"].shape != shape or planes["context"].shape[-2:] != shape:
                 raise ValueError(f"planes of shapes {[plane.shape for plane in planes.values()]}")
             return {**planes, "grid": grid_of(hdus["SCI"], path)}
     except (OSError, KeyError, TypeError, ValueError, IndexError, VerifyError) as problem:

@@ -1,5 +1,6 @@
 """Frozen value types: exposures, frames, solutions, mosaics."""
 
+from mizzle.model.context import Context, PackedPlane
 from mizzle.model.exposure import (
     ArrayPixels,
     Chip,
@@ -37,6 +38,7 @@ __all__ = [
     "ChipErrors",
     "ChipFrame",
     "ChipProof",
+    "Context",
     "CosmicRays",
     "ErrorProof",
     "Exposure",
@@ -50,6 +52,7 @@ __all__ = [
     "HeaderValue",
     "InputChip",
     "Mosaic",
+    "PackedPlane",
     "Pixels",
     "Result",
     "Runner",

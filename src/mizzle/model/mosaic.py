@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.model.context import Context
 from mizzle.model.exposure import Exposure
 from mizzle.model.frame import Grid
 from mizzle.model.solutions import (
@@ -53,8 +54,8 @@ class Mosaic(Value):
         Rate and 1 sigma per product pixel [DN/s at `photflam`]; NaN where `wht` is 0.
     wht : (ny, nx) float32 array
         Weight, of type `weight_type`.
-    ctx : (ny, nx) or (planes, ny, nx) int32 array
-        One bit per input chip.
+    context : Context
+        One bit per input chip, packed; `ctx` has it as an image.
     grid : Grid
         Its pixels on the sky.
     reference : FluxReference
@@ -75,7 +76,7 @@ class Mosaic(Value):
     sci: NDArray[np.float32]
     err: NDArray[np.float32]
     wht: NDArray[np.float32]
-    ctx: NDArray[np.int32]
+    context: Context
     grid: Grid
     reference: FluxReference
     inputs: tuple[InputChip, ...]
@@ -86,6 +87,11 @@ class Mosaic(Value):
     noise_correlation: Mapping[str, float] = field(default_factory=dict)
     neighbor_correlation: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fill: float = float("nan")
+
+    @property
+    def ctx(self) -> NDArray[np.int32]:
+        """One bit per input chip, ``(ny, nx)``, or ``(planes, ny, nx)`` for more than 32; unpacked at every look."""
+        return self.context.array
 
     @property
     def photflam(self) -> float:

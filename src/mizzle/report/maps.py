@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.model import Context
 from mizzle.report.chips import BORDERS
 from mizzle.report.stretch import block_mean, encode, factor_for, sky_statistics
 
@@ -59,7 +60,7 @@ def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
     return {"factor": factor, "nx": nx, "ny": ny, "top": top, "data": pack(codes.astype(np.uint8))}
 
 
-def context_layer(ctx: NDArray[np.int32], bits: int, room: int = 400_000_000) -> dict[str, Any]:
+def context_layer(context: Context, bits: int, room: int = 400_000_000) -> dict[str, Any]:
     """Return the context image, every k-th pixel of it where it is enormous, byte by byte.
 
     Eight chips make a plane of bytes: such planes have long runs, and take a tenth of the room of whole words. Each is
@@ -67,19 +68,23 @@ def context_layer(ctx: NDArray[np.int32], bits: int, room: int = 400_000_000) ->
 
     Parameters
     ----------
-    ctx : (ny, nx) or (planes, ny, nx) int32 array
+    context : Context
         One bit per input chip.
     bits : int
         Input chips; bytes without any are left out.
     room : int
         Most bytes before deflating.
     """
-    planes = ctx[None] if ctx.ndim == 2 else ctx
     used = -(-bits // 8)
-    step = max(1, int(np.ceil(np.sqrt(planes[0].size * used / room))))
-    sample = planes[:, step // 2 :: step, step // 2 :: step]
-    _, ny, nx = sample.shape
-    packed = [pack((sample[k // 4] >> (8 * (k % 4)) & 255).astype(np.uint8)) for k in range(used)]
+    size = context.planes[0].shape[0] * context.planes[0].shape[1]
+    step = max(1, int(np.ceil(np.sqrt(size * used / room))))
+    ny, nx = (len(range(step // 2, side, step)) for side in context.planes[0].shape)
+    packed: list[Any] = []
+    for plane in context.planes:
+        sample = plane.sampled(step)
+        packed += [
+            pack((sample >> shift & 255).astype(np.uint8)) for shift in range(0, 8 * min(4, used - len(packed)), 8)
+        ]
     return {"step": step, "ny": ny, "nx": nx, "planes": packed}
 
 
@@ -99,12 +104,11 @@ def chip_classes(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]]) -
     return classes
 
 
-def exposure_count(ctx: NDArray[np.int32], context: Sequence[Mapping[str, Any]], step: int) -> NDArray[np.uint16]:
+def exposure_count(context: Context, inputs: Sequence[Mapping[str, Any]], step: int) -> NDArray[np.uint16]:
     """Return how many exposures made each `step`-th pixel (two chips of one exposure count once)."""
-    planes = ctx[None] if ctx.ndim == 2 else ctx
-    sample = np.ascontiguousarray(planes[:, step // 2 :: step, step // 2 :: step]).view(np.uint32)
+    sample = context.sampled(step).view(np.uint32)
     roots: dict[str, list[int]] = {}
-    for bit, entry in enumerate(context):
+    for bit, entry in enumerate(inputs):
         roots.setdefault(str(entry["root"]), []).append(bit)
     count = np.zeros(sample.shape[1:], dtype=np.uint16)
     for bits in roots.values():

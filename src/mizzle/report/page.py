@@ -224,7 +224,7 @@ def _weight(plane: Mapping[str, Any]) -> dict[str, Any]:
 
 def _context(plane: Mapping[str, Any], inputs: int) -> dict[str, Any]:
     """Return the context of so many input chips as the viewer has it."""
-    return cached(plane, "context", lambda: maps.context_layer(plane["ctx"], inputs))
+    return cached(plane, "context", lambda: maps.context_layer(plane["context"], inputs))
 
 
 def _still(plane: Mapping[str, Any], options: Mapping[str, Any]) -> Any:

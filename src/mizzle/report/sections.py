@@ -41,7 +41,7 @@ def all_sections(
     report : mapping
         From `metrics.build_report`.
     planes : mapping
-        ``sci wht ctx`` by filter.
+        ``sci wht context`` by filter.
     stars : mapping
         Catalog columns by filter.
     stamps : bool

@@ -87,7 +87,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     product : mapping
         The report's ``products[filter]``.
     planes : mapping
-        ``sci``, ``ctx`` arrays.
+        ``sci``, an array, and ``context``.
     sky : float or None
         Sky that was subtracted [DN/s/arcsec²].
 
@@ -101,9 +101,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     scale = product["scale_arcsec"]
     level, block = background_of(product, planes)
     ny, nx = level.shape
-    ctx = planes["ctx"]
-    half = block // 2
-    cells = ctx[..., half : ny * block : block, half : nx * block : block]
+    cells = planes["context"].sampled(block, (ny * block, nx * block))
     rows = maps.seams(level, maps.chip_classes(cells, product["context"]))
     for row in rows:
         row["percent"] = 100 * row["step"] / sky if sky else None
@@ -149,7 +147,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
 def exposure_map(product: Product, planes: Mapping[str, Any]) -> Figure:
     """Draw how many exposures made each pixel."""
     step = max(1, -(-max(product["shape"]) // 480))
-    count = maps.exposure_count(planes["ctx"], product["context"], step).astype(float)
+    count = maps.exposure_count(planes["context"], product["context"], step).astype(float)
     count[count == 0] = np.nan
     top = max(1.0, float(np.nanmax(count)) if np.isfinite(count).any() else 1.0)
     return Figure(

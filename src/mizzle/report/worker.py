@@ -70,7 +70,7 @@ def plane_of(mosaic: Mosaic) -> dict[str, Any]:
     return {
         "sci": mosaic.sci,
         "wht": mosaic.wht,
-        "ctx": mosaic.ctx,
+        "context": mosaic.context,
         "pivot": mosaic.reference.photplam,
         "photflam": mosaic.photflam,
     }

@@ -61,7 +61,7 @@ class CombineSettings(Section):
     memory_mb: int = setting(
         512,
         "Memory for sums and exposures while pixels are dropped; a larger product is made in bands of rows. Beside it"
-        " the product itself takes 16 bytes a pixel.",
+        " the product itself takes 12 bytes a pixel and a packed context.",
         unit="MB",
         ge=16,
         le=1_000_000,

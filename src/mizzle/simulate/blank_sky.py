@@ -206,8 +206,8 @@ def chip_levels(mosaic: Mosaic) -> dict[str, Level]:
 
 def owners(mosaic: Mosaic) -> NDArray[np.uint8]:
     """Return which chips made each product pixel: bit 0 PC, to bit 3 WF4."""
-    planes = mosaic.ctx[None] if mosaic.ctx.ndim == 2 else mosaic.ctx
     owner = np.zeros(mosaic.sci.shape, dtype=np.uint8)
+    planes = [plane.image for plane in mosaic.context.planes]
     for i, item in enumerate(mosaic.inputs):
         bit = (planes[i // 32] >> (i % 32)) & 1
         owner |= (bit << (CHIP_NUMBERS[item.chip] - 1)).astype(np.uint8)

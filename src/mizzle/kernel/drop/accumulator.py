@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
+from mizzle.kernel import native
 from mizzle.kernel.arguments import sides
 
 #: Planes of context that fit into a cell.
@@ -84,6 +85,23 @@ class Accumulator:
         """Return a plane of context (ny, nx), a view; bit ``k % 32`` of plane ``k // 32`` belongs to input ``k``."""
         words: NDArray[np.int32] = self.cells.view(np.int32)[..., 6:] if number < IN_CELL else self.more
         return words[..., number] if number < IN_CELL else words[number - IN_CELL]
+
+    def written_cells(self, rows: tuple[int, int]) -> slice | NDArray[np.int64]:
+        """Return the cells of some rows, counted from their first, that anything may have fallen into.
+
+        Of a sparse accumulator the others are not to be looked at: that would take the memory which they do without.
+
+        Parameters
+        ----------
+        rows : (int, int)
+            First, and one past the last.
+        """
+        if self.touched is None or native.library() is None:
+            return slice(None)
+        first, last = (row * self.shape[1] for row in rows)
+        groups = np.flatnonzero(self.touched[first // TOGETHER : -(-last // TOGETHER)]) + first // TOGETHER
+        cells = (groups[:, None] * TOGETHER + np.arange(TOGETHER)).reshape(-1)
+        return np.asarray(cells[(cells >= first) & (cells < last)] - first)
 
     @property
     def context(self) -> NDArray[np.int32] | None:

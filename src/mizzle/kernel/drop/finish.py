@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import FloatArray, Image
 from mizzle.errors import SettingsError
 from mizzle.kernel import native
-from mizzle.kernel.drop.accumulator import Accumulator
+from mizzle.kernel.drop.accumulator import IN_CELL, Accumulator
 
 Context = NDArray[np.int32]
 
@@ -99,6 +99,52 @@ def fill_in(acc: Accumulator, spare: Accumulator, enough: float, rows: tuple[int
         *(native.pointer(array) for array in arrays), spare.more.shape[0], ny * nx, rows[0] * nx, rows[1] * nx, enough
     )
     native.raise_on_status(status)
+
+
+def lacking_cells(acc: Accumulator, spare: Accumulator, enough: float) -> NDArray[np.int64]:
+    """Return the flat indices of the cells that `fill_in` adds to; ask before it does.
+
+    Parameters
+    ----------
+    acc, spare, enough
+        As in `fill_in`.
+    """
+    own, other = (one.cells.reshape(-1, one.cells.shape[2])[:, 1] for one in (acc, spare))
+    some = spare.written_cells((0, spare.shape[0]))
+    lacking = (other[some] > 0) & (own[some] < enough)
+    return np.flatnonzero(lacking) if isinstance(some, slice) else np.asarray(some[lacking])
+
+
+def take_context(acc: Accumulator, rows: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the planes of context that are in the cells of some rows, and empty them: more inputs have room then.
+
+    Parameters
+    ----------
+    acc : Accumulator
+        With context; none beyond the cells.
+    rows : (int, int)
+        First, and one past the last; workers may share the accumulator row by row.
+
+    Returns
+    -------
+    context : (planes, rows, nx) int32 array
+    """
+    if not acc.planes or acc.more.size:
+        raise ValueError("context is taken of an accumulator that has all of it in its cells")
+    library = native.library()
+    context = np.zeros((acc.planes, rows[1] - rows[0], acc.shape[1]), np.int32)
+    cells, size = acc.cells[slice(*rows)], context[0].size
+    if library is None or acc.touched is not None:
+        some = acc.written_cells(rows)
+        for number, plane in enumerate(context.reshape(acc.planes, size)):
+            plane[some] = cells.view(np.int32).reshape(size, -1)[some, 6 + number]
+        cells.reshape(size, -1)[some, 3] = 0.0
+        return context
+    planes = [native.pointer(plane) for plane in context] + [None] * (IN_CELL - acc.planes)
+    status = library.mz_images(native.pointer(cells), None, cells.shape[2], size, None, None, None, *planes)
+    native.raise_on_status(status)
+    cells[..., 3] = 0.0
+    return context
 
 
 def take_means(acc: Accumulator, least: float, out: Image) -> None:

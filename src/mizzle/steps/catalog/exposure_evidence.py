@@ -89,12 +89,13 @@ def members(mosaic: Mosaic, x: FloatArray, y: FloatArray, *, reach: int = 0) -> 
     reach : int
         Pixels this far along both axes count as well.
     """
-    planes = mosaic.ctx if mosaic.ctx.ndim == 3 else mosaic.ctx[None]
+    context = mosaic.context
     column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
-    bits = planes[:, row, column].view(np.uint32)
-    ny, nx = planes.shape[1:]
+    bits = context.at(row, column).view(np.uint32)
+    ny, nx = mosaic.grid.shape
     for dy, dx in ((-reach, -reach), (-reach, reach), (reach, -reach), (reach, reach)) if reach else ():
-        bits = bits | planes[:, np.clip(row + dy, 0, ny - 1), np.clip(column + dx, 0, nx - 1)].view(np.uint32)
+        corner = context.at(np.clip(row + dy, 0, ny - 1), np.clip(column + dx, 0, nx - 1))
+        bits = bits | corner.view(np.uint32)
     rows = [(bits[i // 32] >> np.uint32(i % 32)) & np.uint32(1) for i in range(len(mosaic.inputs))]
     return np.array(rows, dtype=np.bool_).reshape(len(mosaic.inputs), x.size)
 

@@ -10,21 +10,23 @@ from numpy.typing import NDArray
 
 from mizzle import kernel
 from mizzle.kernel.drop import fill_in, finish
-from mizzle.kernel.drop.accumulator import IN_CELL
 from mizzle.kernel.drop.correlation import drop_correlation, large_area_factor
 from mizzle.kernel.drop.finish import FinishedImages
 from mizzle.model import (
     Alignment,
+    Context,
     CosmicRays,
     Exposure,
     FluxScales,
     Grid,
     Mosaic,
+    PackedPlane,
     Runner,
     SkyLevels,
 )
 from mizzle.settings import Settings
 from mizzle.steps.combine.chip_inputs import ChipInput, chip_inputs, even_bands, relative_weight
+from mizzle.steps.combine.row_context import ROOM, ProductSums, RowContext, pack_bands
 
 #: Least height of a band of rows handed to a worker.
 LEAST_BAND = 64
@@ -35,8 +37,6 @@ TOGETHER = 12
 #: Bytes of a cell of the sums, and of a chip's pixel while it is dropped: float32, two masks.
 _CELL, _LOADED = 32, 6
 _NO_PIXELS = np.zeros((0, 0), np.float32)
-
-Planes = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
 #: Share of a full exposure's weight that counts as cover: drops and distortion leave no cell at exactly 1.
 ALMOST = 0.9
@@ -80,18 +80,18 @@ def combine(
     in the weights, never in a value.
     """
     inputs = chip_inputs(exposures, alignment, scales, sky=sky, grid=grid, settings=settings, runner=runner)
-    sci, err, wht, ctx = _drizzled(inputs, grid.shape, cosmic_rays, settings=settings, runner=runner)
+    images, context = _drizzled(inputs, grid.shape, cosmic_rays, settings=settings, runner=runner)
     area = grid.relative_area()
     if area is not None:
-        sci, err, wht = _per_pixel((sci, err, wht), area, settings.combine.weight)
+        images = _per_pixel(images, area, settings.combine.weight)
     filter_name = exposures[0].filter
     correlation = neighbor_correlation(inputs, settings)
     return Mosaic(
         filter=filter_name,
-        sci=sci,
-        err=err,
-        wht=wht,
-        ctx=ctx,
+        sci=images.sci,
+        err=images.err,
+        wht=images.wht,
+        context=context,
         grid=grid,
         reference=scales.references.get(filter_name, scales.reference),
         inputs=tuple(source.entry for source in inputs),
@@ -107,48 +107,40 @@ def combine(
 
 def _drizzled(
     inputs: Sequence[ChipInput], shape: tuple[int, int], rays: CosmicRays, *, settings: Settings, runner: Runner
-) -> Planes:
+) -> tuple[FinishedImages, Context]:
     """Drop all chips, some rows of the product at a time where their sums would take too much memory."""
     ny, nx = shape
-    count = -(-len(inputs) // 32)
-    sci, err, wht = (np.empty(shape, np.float32) for _ in range(3))
-    context = np.empty(shape if count == 1 else (count, *shape), np.int32)
-    by_plane = context.reshape(count, ny, nx)
+    images = FinishedImages(*(np.empty(shape, np.float32) for _ in range(3)))
     memory = settings.combine.memory_mb * 2**20
-    loads = _Loads(
-        rays,
-        settings,
-        memory // 4,
-        keep=sum(source.chip.shape[0] * source.chip.shape[1] for source in inputs) * 2 < memory // 3,
-    )
-    # Planes of context beyond those in a cell, of both sums.
-    cell = _CELL + 8 * max(0, count - IN_CELL)
-    height = max(LEAST_BAND, int(0.45 * memory) // (nx * cell))
+    height = max(LEAST_BAND, int(0.45 * memory) // (nx * _CELL))
     windows = -(-ny // height)
-    edges = [ny * i // windows for i in range(windows + 1)]
-    for top, bottom in pairwise(edges):
+    pixels = sum(source.chip.shape[0] * source.chip.shape[1] for source in inputs)
+    loads = _Loads(rays, settings, memory // 4, keep=windows > 1 and pixels * 2 < memory // 3)
+    planes: list[list[PackedPlane]] = []
+    for top, bottom in pairwise(ny * i // windows for i in range(windows + 1)):
         part = slice(top, bottom)
-        sums = _window(inputs, (top, bottom), nx, loads=loads, settings=settings, runner=runner, whole=windows == 1)
-        kept = by_plane if windows == 1 else np.empty((count, bottom - top, nx), np.int32)
-        bands = _even(bottom - top, runner.workers)
-        _finish(sums, FinishedImages(sci[part], err[part], wht[part]), kept, bands=bands, runner=runner)
-        if windows > 1:
-            by_plane[:, part] = kept
-    for image in (sci, err, wht, context):
+        sums, context = _window(
+            inputs, (top, bottom), nx, loads=loads, settings=settings, runner=runner, whole=windows == 1
+        )
+        made = FinishedImages(*(image[part] for image in images))
+        last = _finish(sums, made, bands=_even(bottom - top, runner.workers), runner=runner)
+        planes.append(context.planes(last, made.wht > 0)[: -(-len(inputs) // 32)])
+    for image in images:
         image.flags.writeable = False  # locked here, so that the mosaic need not copy them
-    return sci, err, wht, context
+    return images, Context(tuple(PackedPlane.joined(bands) for bands in zip(*planes, strict=True)))
 
 
 def _finish(
-    sums: kernel.Accumulator,
-    images: FinishedImages,
-    context: NDArray[np.int32],
-    *,
-    bands: Sequence[tuple[int, int]],
-    runner: Runner,
-) -> None:
-    """Turn sums into SCI, ERR, WHT and CTX."""
-    runner.map(lambda rows: finish(sums, rows, images, context), bands)
+    sums: kernel.Accumulator, images: FinishedImages, *, bands: Sequence[tuple[int, int]], runner: Runner
+) -> list[PackedPlane]:
+    """Turn sums into SCI, ERR and WHT; return the context that was in the cells."""
+    context = np.empty((sums.planes, *sums.shape), np.int32)
+
+    def finished(rows: tuple[int, int]) -> NDArray[np.int32]:
+        finish(sums, rows, images, context)
+        return context[:, slice(*rows)]
+
+    return pack_bands(finished, bands, runner)
 
 
 def _even(rows: int, workers: int) -> list[tuple[int, int]]:
@@ -166,27 +158,34 @@ def _window(
     settings: Settings,
     runner: Runner,
     whole: bool,
-) -> kernel.Accumulator:
-    """Return the sums of some rows of the product, saturated pixels filled in."""
+) -> tuple[kernel.Accumulator, RowContext]:
+    """Return the sums of some rows of the product, saturated pixels filled in, and the context of most inputs."""
     top, ny = window[0], window[1] - window[0]
-    sums = kernel.Accumulator((ny, nx), variance=True, context=True)
-    spare = kernel.Accumulator((ny, nx), variance=True, context=True, sparse=True)
-    for one in (sums, spare):
-        one.reserve_context(len(inputs))
+    sums = ProductSums(
+        kernel.Accumulator((ny, nx), variance=True, context=True),
+        kernel.Accumulator((ny, nx), variance=True, context=True, sparse=True),
+    )
+    for one in sums:
+        one.reserve_context(min(len(inputs), ROOM))
     # One band for each worker: what lies across a border is worked out twice.
     bands = (
         even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND))) if whole else _even(ny, runner.workers)
     )
+    context = RowContext(bands, runner)
     most = max((source.multiply / source.area for source in inputs), default=1.0)
     near = [source for source in inputs if whole or _reaches(source, window)]
-    for group in loads.groups(near):
-        _accumulate(loads.of(group, runner), (sums, spare), bands, top=top, most=most, settings=settings, runner=runner)
-        loads.drop_pixels(group)
+    for first in range(0, len(inputs), ROOM):
+        if first:
+            context.take(sums)
+        for group in loads.groups([source for source in near if first <= source.bit < first + ROOM]):
+            _accumulate(loads.of(group, runner), sums, bands, top=top, most=most, settings=settings, runner=runner)
+            loads.drop_pixels(group)
     # Saturated pixels serve where the others weigh less than one exposure that covers a cell: a cell that unsaturated
     # pixels reach with a corner only would else show a bright star's rim in place of its core.
     enough = ALMOST * min(source.weight for source in inputs)
-    runner.map(lambda rows: fill_in(sums, spare, enough, rows), bands)
-    return sums
+    context.note_lacking(sums, enough)
+    runner.map(lambda rows: fill_in(*sums, enough, rows), bands)
+    return sums.most, context
 
 
 def _reaches(source: ChipInput, window: tuple[int, int]) -> bool:
@@ -290,14 +289,14 @@ class _Load:
             pixfrac=settings.combine.pixfrac,
             kernel=settings.combine.kernel,
             pixel_scale_ratio=source.ratio,
-            context_bit=source.bit,
+            context_bit=source.bit % ROOM,
             rows=rows,
         )
 
 
 def _accumulate(
     loads: Sequence[_Load],
-    into: tuple[kernel.Accumulator, kernel.Accumulator],
+    into: ProductSums,
     bands: Sequence[tuple[int, int]],
     *,
     top: int,
@@ -313,20 +312,18 @@ def _accumulate(
 
     def band(rows: tuple[int, int]) -> None:
         for load in loads:
-            load.fall(into[0], load.mask, rows, settings=settings, top=top)
+            load.fall(into.most, load.mask, rows, settings=settings, top=top)
             if load.saturated is not None:
                 share = (load.source.multiply / load.source.area / most) ** 2
-                load.fall(into[1], load.saturated, rows, settings=settings, top=top, share=share)
+                load.fall(into.spare, load.saturated, rows, settings=settings, top=top, share=share)
 
     runner.map(band, bands)
 
 
-def _per_pixel(
-    planes: tuple[NDArray[np.float32], ...], area: NDArray[np.float32], weight: str
-) -> tuple[NDArray[np.float32], ...]:
+def _per_pixel(images: FinishedImages, area: NDArray[np.float32], weight: str) -> FinishedImages:
     """Turn rates per middle pixel into rates per pixel, where pixels differ: the sum over a star is its flux."""
-    sci, err, wht = planes
-    made = (sci * area, err * area, wht if weight == "EXP" else wht / (area * area))
+    sci, err, wht = images
+    made = FinishedImages(sci * area, err * area, wht if weight == "EXP" else wht / (area * area))
     for image in made:
         image.flags.writeable = False
     return made
