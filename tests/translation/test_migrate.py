@@ -73,12 +73,17 @@ def test_what_is_no_notebook_is_refused():
 def test_every_parameter_is_on_the_page():
     from pathlib import Path
 
+    from mizzle.drizzlepac.ablot import BLOT_TASK
+    from mizzle.drizzlepac.catalogs import CATALOG_TASK
     from mizzle.drizzlepac.photeq import PHOTEQ_TASK
+    from mizzle.drizzlepac.updatehdr import SHIFT_TASK
     from mizzle.skypac.skymatch import SKYMATCH_TASK
     from mizzle.stwcs.updatewcs import UPDATEWCS_TASK
+    from mizzle.stwcs.wcsutil.headerlet import APPLY_TASK, WRITE_TASK
 
     page = (Path(__file__).parents[2] / "docs" / "from_drizzlepac.md").read_text(encoding="utf-8")
-    for task in (TASK, TWEAK_TASK, PHOTEQ_TASK, SKYMATCH_TASK, UPDATEWCS_TASK):
+    main = (TASK, TWEAK_TASK, PHOTEQ_TASK, SKYMATCH_TASK, UPDATEWCS_TASK)
+    for task in (*main, BLOT_TASK, CATALOG_TASK, SHIFT_TASK, APPLY_TASK, WRITE_TASK):
         missing = [name for name in (*task.used, *task.void) if f"`{name}`" not in page]
         assert not missing, (task.name, missing)
 
@@ -87,8 +92,8 @@ IMPORTS = """import os, drizzlepac, stwcs.wcsutil as w  # all
 import drizzlepac.mapreg
 from stsci import skypac
 from stsci.tools import teal
-from drizzlepac import updatehdr, tweakback
-from stwcs.wcsutil import HSTWCS, altwcs
+from drizzlepac import findobj, tweakback
+from stwcs.wcsutil import HSTWCS, wcsdiff
 if os:
     import drizzlepac.astrodrizzle as ad
 """
@@ -101,14 +106,14 @@ def test_every_form_of_import_is_rewritten_and_what_is_not_there_is_said():
         "import mizzle.drizzlepac.mapreg; import mizzle.drizzlepac as drizzlepac",
         "from mizzle import skypac",
         "from stsci.tools import teal",
-        "from mizzle.drizzlepac import updatehdr, tweakback",
-        "from mizzle.stwcs.wcsutil import HSTWCS, altwcs",
+        "from mizzle.drizzlepac import findobj, tweakback",
+        "from mizzle.stwcs.wcsutil import HSTWCS, wcsdiff",
         "if os:",
         "    import mizzle.drizzlepac.astrodrizzle as ad",
     ]
     missing = {(r.place, r.text.split()[0]) for r in made.remarks if "no counterpart" in r.text}
     assert missing == {
-        ("line 2", "drizzlepac.mapreg"), ("line 5", "drizzlepac.updatehdr"), ("line 6", "stwcs.wcsutil.altwcs")
+        ("line 2", "drizzlepac.mapreg"), ("line 5", "drizzlepac.findobj"), ("line 6", "stwcs.wcsutil.wcsdiff")
     }  # fmt: skip
 
 
@@ -142,3 +147,42 @@ def test_the_rewritten_notebook_says_only_what_is_there(tmp_path):
     names: dict = {}
     exec(made.text, names)
     assert names["WFPC2_GAINS"][3][7][0] == 6.9
+
+
+NAMES = """import drizzlepac, stwcs
+from drizzlepac import updatehdr as uh, astrodrizzle
+from stwcs.wcsutil import HSTWCS, altwcs
+import stwcs.wcsutil.headerlet as hl
+drizzlepac.findobj.findstars(image)
+uh.linearize(1), uh.updatewcs_with_shift('a', 'b', xsh=1.0, fitgeom='general', xshift=2)
+astrodrizzle.adrizzle.do_driz(*arguments)
+stwcs.wcsutil.altwcs.wcsnames('a'), altwcs.wcsnames('a')
+stwcs.wcsutil.wcsdiff.is_wcs_identical('a')
+HSTWCS('a').wcs.crval, HSTWCS.copy(w), numpy.findobj.x
+hl.create_headerlet('a'), hl.write_headerlet('a', 'b', attach=False)
+uh.linearize(2)
+astrodrizzle.AstroDrizzle('a', combine_type='sum', skyclip=3)
+"""
+
+
+def test_names_behind_a_dot_are_looked_up():
+    remarks = migrate(NAMES, TASKS, notebook=False).remarks
+    missing = [(r.place, r.text.split()[0]) for r in remarks if "no counterpart" in r.text]
+    assert missing == [
+        ("line 5", "drizzlepac.findobj"), ("line 6", "drizzlepac.updatehdr.linearize"),
+        ("line 9", "stwcs.wcsutil.wcsdiff"), ("line 11", "stwcs.wcsutil.headerlet.create_headerlet"),
+    ]  # fmt: skip
+
+
+def test_the_newer_calls_are_known_to_the_command(tmp_path, capsys):
+    (tmp_path / "a.py").write_text(NAMES)
+    with pytest.raises(SystemExit) as code:
+        main(["migrate", str(tmp_path / "a.py")])
+    assert code.value.code == 0
+    text = capsys.readouterr().out.replace("\n", " ")
+    assert "line 6: updatewcs_with_shift: fitgeom changes nothing here" in text
+    assert "line 6: updatewcs_with_shift: xshift is no parameter of it" in text
+    assert "line 7: do_driz: the mapping is exact" in text
+    assert "line 11: write_headerlet: headerlets are files" in text
+    assert "combine_type = 'sum': exposures are compared with the mean" in text
+    assert "skyclip" not in text

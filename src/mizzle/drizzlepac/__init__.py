@@ -15,15 +15,21 @@ from mizzle._version import __version__ as __version__
 
 __all__ = [
     "ablot",
+    "adrizzle",
     "astrodrizzle",
+    "catalogs",
+    "imagefindpars",
     "photeq",
     "pixtopix",
     "pixtosky",
+    "refimagefindpars",
     "resetbits",
     "skytopix",
     "tweakback",
     "tweakreg",
+    "updatehdr",
     "util",
+    "wcs_functions",
     "wfpc2Data",
 ]
 

@@ -8,11 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mizzle.drizzlepac import drizzle_files
-from mizzle.drizzlepac.drizzle_parameters import TASK
+import numpy as np
+
+from mizzle.drizzlepac import ablot, adrizzle, drizzle_files, separate_files
+from mizzle.drizzlepac.drizzle_parameters import TASK, TOTALS
 from mizzle.drizzlepac.drizzle_settings import grid_of, settings_of
 from mizzle.errors import SettingsError
 from mizzle.execution import make_runner
+from mizzle.io.incumbent_files import write_image
+from mizzle.io.products import grid_cards
 from mizzle.io.rewriting import restore_original
 from mizzle.model import Alignment, Exposure, Result, Runner
 from mizzle.pipeline import process
@@ -26,7 +30,7 @@ from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import TranslationWarning, Values
 from mizzle.user_inputs import read_user_inputs
 
-__all__ = ["AstroDrizzle"]
+__all__ = ["AstroDrizzle", "ablot", "adrizzle"]  # scripts say astrodrizzle.adrizzle.do_driz
 
 
 @dataclass(frozen=True)
@@ -121,25 +125,40 @@ def _write_others(request: Request, result: Result, settings: Settings, runner: 
     """Write single images and masks, and mark the inputs."""
     values = request.values
     keep = not values.flag("clean")
-    singles = values.flag("driz_separate") and keep
-    if singles:
-        with _step(log, "Separate Drizzle"):
-            frames = frames_of(result.exposures, result.alignment)
-            drizzle_files.write_singles(
-                result, grid_of(values, "driz_sep", frames), _separate(settings, values), runner
-            )
-    asked: set[str] = {name for name in ("median", "blot") if name in values.asked and values.flag(name)}
-    if settings.reject.method != "none":
-        if keep and asked:
-            with _step(log, "Create Median, Blot"):
-                frames = frames_of(result.exposures, result.alignment)
-                grid = grid_of(values, "driz_sep", frames)
-                drizzle_files.write_reference(result, grid, _separate(settings, values), runner, (request.names, asked))
-        if keep:
-            drizzle_files.write_ray_masks(result)
-        if values.flag("driz_cr_corr"):
-            drizzle_files.write_cleaned(result, settings)
-    drizzle_files.mark_inputs(result, int(values.number("crbit") or 0), rays=settings.reject.method != "none")
+    rejects = settings.reject.method != "none"
+    if keep:
+        _write_separate(request, result, settings, runner, log)
+    if rejects and keep:
+        drizzle_files.write_ray_masks(result)
+    if rejects and values.flag("driz_cr_corr"):
+        drizzle_files.write_cleaned(result, settings)
+    drizzle_files.mark_inputs(result, int(values.number("crbit") or 0), rays=rejects)
+
+
+def _write_separate(request: Request, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
+    """Write what is made of each exposure by itself; the exposures are drizzled once for all of it."""
+    values = request.values
+    alone = values.flag("driz_separate")
+    asked = {name for name in ("median", "blot") if name in values.asked and values.flag(name)}
+    if settings.reject.method == "none":
+        asked = set()
+    if not alone and not asked:
+        return
+    own = _separate(settings, values)
+    with _step(log, "Separate Drizzle"):
+        grid = grid_of(values, "driz_sep", frames_of(result.exposures, result.alignment))
+        singles = separate_files.drizzle_singles(result, grid, own, runner)
+        if alone:
+            separate_files.write_singles(singles, own)
+    if not asked:
+        return
+    with _step(log, "Create Median, Blot"):
+        image = separate_files.combined(singles, own)
+        if "median" in asked:
+            times = singles.number if values.text("combine_type") in TOTALS else np.float32(1.0)
+            write_image(request.names.of("med"), image * times, grid_cards(grid))
+        if "blot" in asked:
+            separate_files.write_blots(result, image, grid)
 
 
 def _separate(settings: Settings, values: Values) -> Settings:

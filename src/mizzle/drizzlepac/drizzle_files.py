@@ -8,23 +8,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mizzle.drizzlepac.product_keywords import call_cards
+from mizzle.drizzlepac.separate_files import expected_chips, stem
 from mizzle.geometry.keywords import Card
-from mizzle.geometry.mapping import chip_map
 from mizzle.io.incumbent_files import second_name, write_image
 from mizzle.io.input_table import whole_table
-from mizzle.io.products import grid_cards, product_cards, product_image, write_mosaic
+from mizzle.io.products import product_cards, product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
-from mizzle.kernel import blot_chip
-from mizzle.kernel.stack import StackRule, reduce_stack
-from mizzle.model import CosmicRays, Exposure, Grid, Mosaic, Result, Runner
+from mizzle.model import Exposure, Result
 from mizzle.settings import Settings
-from mizzle.steps.combine import combine
 from mizzle.translation.parameters import Values
-
-Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -92,75 +86,6 @@ def _joined(cards: list[Card], more: list[Card]) -> list[Card]:
     return [latter.pop(card[0], card) for card in cards] + list(latter.values())
 
 
-def stem(exposure: Exposure) -> str:
-    """Return a file's name without ``.fits``."""
-    return Path(exposure.path).name.removesuffix(".gz").removesuffix(".fits")
-
-
-def _single(exposure: Exposure, result: Result, grid: Grid, settings: Settings, runner: Runner) -> Mosaic:
-    """Return one exposure by itself on a grid, its rays left in."""
-    nothing = CosmicRays({}, {}, {})
-    return combine(
-        [exposure],
-        result.alignment,
-        result.flux_scales,
-        sky=result.sky,
-        cosmic_rays=nothing,
-        grid=grid,
-        settings=settings,
-        runner=runner,
-    )
-
-
-def write_singles(result: Result, grid: Grid, settings: Settings, runner: Runner) -> None:
-    """Write each exposure by itself: ``STEM_single_sci.fits`` and ``_wht``."""
-    for exposure in result.exposures:
-        one = _single(exposure, result, grid, settings, runner)
-        cards: list[tuple[str, Any, str]] = [
-            ("ROOTNAME", exposure.root, "exposure"),
-            ("EXPTIME", exposure.exptime, "[s]"),
-        ]
-        cards += [("PHOTFLAM", one.photflam, "inverse sensitivity"), *grid_cards(grid)]
-        fill = settings.combine.fill
-        sci = one.sci if fill is None else np.where(one.wht > 0, one.sci, np.float32(fill))
-        start = stem(exposure).removesuffix("_flt").removesuffix("_flc")
-        write_image(f"{start}_single_sci.fits", sci, [("BUNIT", "COUNTS/S", "rate"), *cards])
-        write_image(f"{start}_single_wht.fits", one.wht, cards)
-
-
-def write_reference(
-    result: Result, grid: Grid, settings: Settings, runner: Runner, wanted: tuple[Names, set[str]]
-) -> None:
-    """Write the combined singles, ``PREFIX_med.fits``, and what each chip should see, ``STEM_scin_blt.fits``."""
-    names, asked = wanted
-    stack = np.stack([_single(e, result, grid, settings, runner).sci for e in result.exposures])
-    median = np.empty(grid.shape, np.float32)
-    own = settings.reject
-    flat = np.ones(len(stack), np.float32)
-    rule = StackRule("median", flat, 0 * flat, own.combine_sigma, own.combine_structure, own.nlow, own.nhigh)
-    reduce_stack(stack, slice(0, grid.shape[0]), rule, median)
-    if "median" in asked:
-        write_image(names.of("med"), median, grid_cards(grid))
-    if "blot" not in asked:
-        return
-    for exposure in result.exposures:
-        for number, (chip, image) in enumerate(_expected(exposure, result, grid, median).items(), 1):
-            header = [("EXPNAME", exposure.root, "exposure"), ("CHIP", chip, "chip"), ("BUNIT", "COUNTS", "sky added")]
-            write_image(f"{stem(exposure)}_sci{number}_blt.fits", image, header)
-
-
-def _expected(exposure: Exposure, result: Result, grid: Grid, image: Image) -> dict[str, Image]:
-    """Return what the chips of an exposure should hold [DN], sky included, where `image` [DN/s] is the sky's light."""
-    found = {}
-    for name in exposure.chips:
-        frame = result.alignment.frame(exposure, name)
-        unit = exposure.exptime * (frame.side / grid.scale) ** 2
-        light = blot_chip(np.nan_to_num(image), chip_map(frame, grid), interp="poly5") * np.float32(unit)
-        level = result.sky.levels[exposure.root][name]
-        found[name] = (light + np.float32(level)) / np.float32(result.flux_scales.factors[exposure.root][name])
-    return found
-
-
 def write_ray_masks(result: Result) -> None:
     """Write the cosmic rays of each chip: ``STEM_scin_crmask.fits``, 1 for a good pixel, 0 for a ray."""
     for exposure in result.exposures:
@@ -173,7 +98,7 @@ def write_cleaned(result: Result, settings: Settings) -> None:
     """Write a copy of each input with the light of the product in place of cosmic rays: ``STEM_crclean.fits``."""
     (mosaic,) = result.mosaics.values()
     for exposure in result.exposures:
-        expected = _expected(exposure, result, mosaic.grid, mosaic.sci)
+        expected = expected_chips(exposure, result, mosaic.grid, mosaic.sci)
         start = stem(exposure)
         with rewriting(exposure.path, to=Path(exposure.path).with_name(f"{start}_crclean.fits")) as hdus:
             for name, unit in chip_units(hdus).items():

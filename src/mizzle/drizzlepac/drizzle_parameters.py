@@ -13,7 +13,6 @@ _OWN = "the search for cosmic rays chooses its own grids, weights and masks"
 _MEMORY = "nothing is buffered"
 _HEADER = "read from the headers"
 _NOISE = "the noise model is mizzle's: section noise of the settings"
-_STATISTIC = "sky.clip and sky.iterations choose the sky pixels"
 
 TASK = Task(
     "AstroDrizzle",
@@ -24,6 +23,7 @@ TASK = Task(
         **{"static": True, "static_sig": 4.0},
         **{"skysub": True, "skymethod": "localmin", "skystat": "median", "skyuser": "", "skyfile": ""},
         **{"skymask_cat": "", "skylower": None, "skyupper": None},
+        **{"skyclip": 5, "skylsigma": 4.0, "skyusigma": 4.0},
         **{"driz_separate": True, "driz_sep_bits": "0", "driz_sep_fillval": None, "driz_sep_wcs": False},
         **{f"driz_sep_{key}": None for key in ("rot", "scale", "outnx", "outny", "ra", "dec", "crpix1", "crpix2")},
         **{"driz_sep_refimage": "", "driz_sep_pixfrac": 1.0, "driz_sep_kernel": "turbo"},
@@ -44,11 +44,8 @@ TASK = Task(
         "rules_file": ("", "headers follow mizzle's own rules"),
         "preserve": (True, _KEPT),
         "overwrite": (False, _KEPT),
-        "skywidth": (0.1, _STATISTIC),
-        "skyclip": (5, _STATISTIC),
-        "skylsigma": (4.0, _STATISTIC),
-        "skyusigma": (4.0, _STATISTIC),
-        "use_static": (True, _STATISTIC),
+        "skywidth": (0.1, "the mode needs no bin width"),
+        "use_static": (True, "what is far off is clipped, on both sides"),
         "sky_bits": ("0", "final_bits chooses the good pixels of every step"),
         "driz_sep_wt_scl": ("exptime", _OWN),
         "driz_sep_compress": (False, "single images are written plain"),
@@ -82,6 +79,11 @@ COMBINE: dict[str, Any] = {
     "imedian": "median",
     "mean": "mean",
     "imean": "mean",
+    "sum": "mean",
+    "isum": "mean",
 }
+
+#: Those that are a sum: every exposure over the mean of all is compared with it, and ``_med`` is the sum itself.
+TOTALS = ("sum", "isum")
 
 INTERPOLATION = {"nearest": "nearest", "linear": "linear", "poly3": "poly3", "poly5": "poly5", "lan3": "lanczos3"}

@@ -12,6 +12,7 @@ from mizzle.io.saved_grid import read_grid
 from mizzle.model import ChipFrame, Grid
 from mizzle.settings import Settings
 from mizzle.translation.bits import parse_bits
+from mizzle.translation.clipping import clipping
 from mizzle.translation.exposures import with_values
 from mizzle.translation.grid import incumbent_grid
 from mizzle.translation.parameters import TranslationWarning, Values
@@ -62,6 +63,7 @@ def _sky(values: Values) -> dict[str, Any]:
     for theirs, ours in (("skylower", "lower"), ("skyupper", "upper")):
         if values.number(theirs) is not None:
             part[ours] = values.number(theirs)
+    part |= clipping(values, ("skyclip", "skylsigma", "skyusigma"))
     if values.text("skymask_cat"):
         part["exclude"] = values.text("skymask_cat")
     if values.text("skyfile"):

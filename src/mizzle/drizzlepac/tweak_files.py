@@ -16,16 +16,24 @@ from mizzle.model import Alignment, Exposure, Grid, Runner, Verdict
 from mizzle.model.references import AlignReferences
 from mizzle.settings import Settings
 from mizzle.steps.align.sources import SourceList, common_pivot, find_all
-from mizzle.translation.grid import frames_of, incumbent_grid
+from mizzle.translation.grid import corners, frames_of, incumbent_grid
 from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import Values
 
 
 def shift_of(exposure: Exposure, alignment: Alignment, grid: Grid) -> tuple[float, float, float, float]:
-    """Return an exposure's correction as the incumbents' shift files have it: dx, dy [pixel of `grid`], roll, scale."""
-    entry = alignment.exposures[exposure.root]
-    dx, dy = -np.linalg.inv(grid.cd) @ (np.asarray(entry.shift) / 3600.0)
-    return float(dx), float(dy), float(entry.roll_deg % 360.0), entry.scale
+    """Return an exposure's correction as the incumbents' shift files have it: dx, dy [pixel of `grid`], roll, scale.
+
+    They take places on the grid, about its reference pixel, to where the exposure's own WCS saw them: the correction is
+    the inverse.
+    """
+    own = corners([chip.frame for chip in exposure.chips.values()])
+    true = corners([alignment.frame(exposure, name) for name in exposure.chips])
+    before, after = (np.array(grid.sky_to_pixel(*places)).T + 1.0 - grid.crpix for places in (own, true))
+    solution, *_ = np.linalg.lstsq(np.column_stack([after, np.ones(len(after))]), before, rcond=None)
+    matrix, shift = solution[:2].T, solution[2]
+    roll = np.rad2deg(np.arctan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1]))
+    return float(shift[0]), float(shift[1]), float(roll % 360.0), float(np.sqrt(abs(np.linalg.det(matrix))))
 
 
 def describe(log: Journal, exposures: Sequence[Exposure], alignment: Alignment) -> None:

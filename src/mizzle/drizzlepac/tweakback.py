@@ -17,7 +17,7 @@ from mizzle.settings import Settings
 from mizzle.translation.exposures import read_exposures, with_values
 from mizzle.translation.inputs import list_files
 
-__all__ = ["tweakback"]
+__all__ = ["apply_tweak", "extract_input_filenames", "tweakback"]
 
 
 def tweakback(
@@ -69,7 +69,7 @@ def tweakback(
     letters = [key[-1] for key in header if key.startswith("CRVAL1") and len(key) == 7]
     if not origwcs and not letters:
         raise InputError(f"{drzfile}: has no second WCS, so it was not corrected; name it with origwcs", file=drzfile)
-    old = frame_from_header(header, shape, chip="drizzled image", name=origwcs or max(letters))
+    old = frame_from_header(header, shape, chip="drizzled image", name=origwcs or max(letters, key=_age))
     new = frame_from_header(header, shape, chip="drizzled image", name=wcsname or "")
     if input is None and not sources:
         raise SettingsError(f"{drzfile}: names no exposure (DnnnDATA); give input", file=drzfile)
@@ -85,6 +85,32 @@ def tweakback(
         with rewriting(exposure.path) as hdus:
             write_frames(hdus, frames)
     return [str(path) for path in paths]
+
+
+def apply_tweak(
+    drz_file: str,
+    orig_wcs_name: str,
+    output_wcs_name: str | None = None,
+    input_files: Any = None,
+    default_extname: str = "SCI",
+) -> list[str]:
+    """Do what `tweakback` does, under the newer names of its parameters.
+
+    Parameters
+    ----------
+    drz_file, orig_wcs_name, output_wcs_name, input_files, default_extname
+        As ``drzfile``, ``origwcs``, ``newname``, ``input``, ``extname``.
+    """
+    return tweakback(
+        drz_file, input=input_files, origwcs=orig_wcs_name, newname=output_wcs_name, extname=default_extname
+    )
+
+
+def extract_input_filenames(drzfile: str) -> list[str]:
+    """Return the files of the exposures that a drizzled image's ``DnnnDATA`` keywords name, each once."""
+    with opened(drzfile) as hdus:
+        cards = [item for hdu in hdus if "CRVAL1" in hdu.header or hdu is hdus[0] for item in hdu.header.items()]
+    return list(dict.fromkeys(str(value).split("[")[0] for key, value in cards if _is_data(key)))
 
 
 def _correction(old: ChipFrame, new: ChipFrame) -> tuple[Any, Any]:
@@ -103,6 +129,11 @@ def _correction(old: ChipFrame, new: ChipFrame) -> tuple[Any, Any]:
     design = np.vstack([before, np.ones(x.size)]).T
     solution, *_ = np.linalg.lstsq(design, after.T, rcond=None)
     return solution[:2].T, solution[2] * 3600.0
+
+
+def _age(letter: str) -> tuple[bool, str]:
+    """Sort letters of alternates by when they were given: O first, then A to Z."""
+    return letter != "O", letter
 
 
 def _is_data(key: str) -> bool:

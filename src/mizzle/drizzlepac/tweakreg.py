@@ -46,7 +46,7 @@ _FINDER_PARAMETERS: dict[str, tuple[Any, str]] = {
     "roundlo": (-1.0, _FINDER),
     "roundhi": (1.0, _FINDER),
 }
-_FIND = Task("imagefindcfg", {"dqbits": ""}, _FINDER_PARAMETERS)
+FIND_TASK = Task("imagefindcfg", {"dqbits": ""}, _FINDER_PARAMETERS)
 TWEAK_TASK = Task(
     "TweakReg",
     {
@@ -137,7 +137,7 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
     if editpars:
         raise SettingsError("TweakReg: editpars: nothing here is interactive; give the parameters in the call")
     for config in (imagefindcfg, refimagefindcfg):
-        _FIND.values(dict(config or {}))
+        FIND_TASK.values(dict(config or {}))
     values = TWEAK_TASK.values(input_dict, configobj)
     request = _understand(files, values, dict(imagefindcfg or {}))
     with Journal("TweakReg", values.text("runfile")) as log:

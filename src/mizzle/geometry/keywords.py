@@ -296,13 +296,23 @@ def alternate_cards(
 
 
 def _copy(header: Header, key: str, letter: str) -> list[Card]:
-    """Copy the linear WCS `key` to `letter`."""
+    """Copy the linear WCS `key` to `letter`; its CTYPE says plain TAN."""
+    return [
+        (keyword, str(value).strip().removesuffix("-SIP") if keyword.startswith("CTYPE") else value, comment)
+        for keyword, value, comment in lettered_cards(header, key, letter)
+    ]
+
+
+def lettered_cards(header: Header, key: str, letter: str) -> list[Card]:
+    """Return the linear WCS of one letter under another, name and fit statistics too; ``""`` is the primary one."""
     cards: list[Card] = []
     for word in _SUFFIXED:
         value = header.get(word + key)
-        if value is None or len(word) + 1 > 8:
-            continue
-        if word.startswith("CTYPE"):
-            value = str(value).strip().removesuffix("-SIP")
-        cards.append((word + letter, value, "WCS of the input"))
+        if value is not None and len(word) + 1 <= 8:
+            cards.append((word + letter, value, "WCS of the input"))
     return cards
+
+
+def lettered_keywords(letter: str) -> list[str]:
+    """Return the keywords that the WCS of a letter may have."""
+    return [word + letter for word in _SUFFIXED if len(word) + len(letter) <= 8]

@@ -63,6 +63,23 @@ def write_frames(
     hdus[0].header["NEXTEND"] = len(hdus) - 1
 
 
+def write_image_frame(hdu: Any, frame: ChipFrame, more: Iterable[Card] = (), *, archive: bool = True) -> None:
+    """Give one image without distortion (a drizzled one) a new primary WCS; the old one is kept as an alternate.
+
+    Parameters
+    ----------
+    hdu : HDU
+        In memory.
+    frame : ChipFrame
+        Its linear part is written.
+    more : iterable of (keyword, value, comment)
+        More cards: how the WCS was found.
+    archive : bool
+        Keep the old primary WCS, as `write_frames` does.
+    """
+    _replace(hdu, [*_linear(frame_cards(frame)), *more], archive=archive)
+
+
 def _replace(hdu: Any, cards: list[Card], *, archive: bool) -> None:
     """Put `cards` in place of the primary WCS of one header."""
     from astropy.io import fits

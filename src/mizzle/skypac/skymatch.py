@@ -13,6 +13,7 @@ from mizzle.settings import Settings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.sky import measure_sky
 from mizzle.translation.bits import parse_bits
+from mizzle.translation.clipping import clipping
 from mizzle.translation.exposures import read_exposures, with_values
 from mizzle.translation.inputs import list_files
 from mizzle.translation.journal import Journal
@@ -20,21 +21,17 @@ from mizzle.translation.parameters import Task
 
 __all__ = ["skymatch"]
 
-_STATISTIC = "sky.clip and sky.iterations choose the sky pixels"
 _UNITS = "counts, made rates at one PHOTFLAM"
 SKYMATCH_TASK = Task(
     "skymatch",
     {
         **{"skymethod": "globalmin+match", "skystat": "mode", "skyuser_kwd": "SKYUSER", "readonly": True},
         **{"subtractsky": False, "dq_bits": None, "flog": "skymatch.log", "invsens_kwd": None},
-        **{"lower": None, "upper": None},
+        **{"lower": None, "upper": None, "nclip": 5, "lsigma": 4.0, "usigma": 4.0},
     },
     {
         "match_down": (True, "the faintest sky of a group that overlaps stays"),
-        "nclip": (5, _STATISTIC),
-        "lsigma": (4.0, _STATISTIC),
-        "usigma": (4.0, _STATISTIC),
-        "binwidth": (0.1, _STATISTIC),
+        "binwidth": (0.1, "the mode needs no bin width"),
         "units_kwd": ("BUNIT", _UNITS),
         "optimize": ("balanced", "memory looks after itself"),
         "clobber": (False, "files of other forms are not converted"),
@@ -68,6 +65,7 @@ def skymatch(input: Any, **input_dict: Any) -> SkyLevels:
     paths = list_files(input, "skymatch").paths
     part: dict[str, Any] = {"method": values.text("skymethod"), "statistic": values.text("skystat")}
     part |= {name: values.number(name) for name in ("lower", "upper") if values.number(name) is not None}
+    part |= clipping(values, ("nclip", "lsigma", "usigma"))
     settings = with_values(Settings(), geometry={"wcs": "header"}, sky=part)
     if not values.text("invsens_kwd"):
         settings = with_values(settings, equalize={"enabled": False})

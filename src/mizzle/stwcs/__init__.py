@@ -1,4 +1,4 @@
-"""The calls of stwcs that WFPC2 scripts make, on mizzle: ``updatewcs.updatewcs`` and ``wcsutil.HSTWCS``."""
+"""The calls of stwcs that WFPC2 scripts make, on mizzle: ``updatewcs``, ``wcsutil`` and ``distortion``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from mizzle._version import __version__ as __version__
 
-__all__ = ["updatewcs", "wcsutil"]
+__all__ = ["distortion", "updatewcs", "wcsutil"]
 
 
 def __getattr__(name: str) -> Any:

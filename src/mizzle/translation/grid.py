@@ -7,7 +7,7 @@ rounded up. Another side rescales that frame about its first pixel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,30 @@ def middle(ra: FloatArray, dec: FloatArray) -> tuple[float, float]:
 
 def plane_cd(frame: ChipFrame) -> FloatArray:
     """Return the CD matrix of a chip's undistorted pixels: square, of the table's side, y where the table has it."""
-    angle = np.deg2rad(frame.orientation())
-    side = frame.scale / 3600.0
-    return np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * side
+    return square_cd(frame.cd, frame.facts, frame.scale)
+
+
+def square_cd(cd: FloatArray, facts: Mapping[str, Any], side: float) -> FloatArray:
+    """Return the CD matrix of square pixels whose y axis is the distortion table's.
+
+    Parameters
+    ----------
+    cd : (2, 2) array
+        Of the distorted chip [deg].
+    facts : mapping
+        ``OCX10 OCX11 OCY10 OCY11``: linear terms of the table [arcsec]; without them, the chip's own y axis counts.
+    side : float
+        Of the pixels [arcsec].
+    """
+    terms = [facts.get(key) for key in ("OCX11", "OCX10", "OCY11", "OCY10")]
+    if all(isinstance(term, int | float) for term in terms):
+        cd = cd @ np.linalg.inv(np.array(terms, np.float64).reshape(2, 2))
+    return turned_cd(float(np.arctan2(cd[0, 1], cd[1, 1])), side)
+
+
+def turned_cd(angle: float, side: float) -> FloatArray:
+    """Return the CD matrix [deg] of square pixels of some side [arcsec], y at a position angle [rad]."""
+    return np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * side / 3600.0
 
 
 def incumbent_grid(frames: Sequence[ChipFrame], *, scale: float | None = None, rotation: float | None = None) -> Grid:
@@ -57,16 +78,19 @@ def incumbent_grid(frames: Sequence[ChipFrame], *, scale: float | None = None, r
     rotation : float, optional
         Position angle of y [deg]; the first chip's without it.
     """
-    ra, dec = corners(frames)
-    center = middle(ra, dec)
     first = frames[0]
-    grid = Grid(np.array(center), np.zeros(2), plane_cd(first), (1, 1), str(first.facts.get("RADESYS", "FK5")))
-    grid = _around(grid, ra, dec)
+    grid = grid_around(corners(frames), plane_cd(first), str(first.facts.get("RADESYS", "FK5")))
     if rotation is not None:
-        angle, side = np.deg2rad(rotation), grid.scale / 3600.0
-        cd = np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * side
-        grid = _around(Grid(grid.crval, np.zeros(2), cd, (1, 1), grid.radesys), ra, dec)
+        cd = turned_cd(float(np.deg2rad(rotation)), grid.scale)
+        grid = grid_around(corners(frames), cd, grid.radesys)
     return grid if scale is None else _rescaled(grid, scale)
+
+
+def grid_around(places: SkyPlaces, cd: FloatArray, radesys: str, *, center: tuple[float, float] | None = None) -> Grid:
+    """Return the grid of a CD matrix that holds some places [deg], tangent in their middle or at `center`."""
+    ra, dec = places
+    tangent = middle(ra, dec) if center is None else center
+    return _around(Grid(np.array(tangent), np.zeros(2), cd, (1, 1), radesys), ra, dec)
 
 
 def _around(grid: Grid, ra: FloatArray, dec: FloatArray) -> Grid:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mizzle.errors import InputError
+from mizzle.translation.attributes import missing_names
 from mizzle.translation.imports import is_there, rewritten_import
 from mizzle.translation.parameters import Task
 
@@ -22,7 +23,19 @@ DIFFERENCES = {
     "skymatch": "sky pixels are clipped on both sides; sky.* settings",
     "wfpc2_to_flt": "ERR is the true noise, not the root of the DN",
     "do_blot": "the mapping is exact; spline3 and sinc are not offered",
+    "do_driz": "the mapping is exact; the image is left as it is; lanczos kernels weigh as in the drizzle package",
+    "updatewcs_with_shift": "the same WCS to 1e-6 pixel; a name that is taken is an error without reusename or force",
+    "update_from_shiftfile": "a line with nan raises DataError before any header is changed",
+    "write_headerlet": "headerlets are files: none is attached",
+    "apply_headerlet_as_primary": "headerlets are files: none is attached",
+    "generateCatalog": "stars are found by their signal-to-noise ratio: other numbers of them, whatever the threshold",
+    "restoreWCS": "a WCS that is not there raises InputError",
+    "deleteWCS": "a WCS that is not there raises InputError",
 }
+
+_SUM = "exposures are compared with the mean, which is their sum over their number; _med.fits holds the sum"
+#: Values that mean something else, by call and parameter.
+_VALUES = {("AstroDrizzle", "combine_type", word): _SUM for word in ("sum", "isum")}
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,7 @@ def migrate_code(code: str, tasks: Mapping[str, Task], where: str) -> tuple[str,
         found.append((problem.lineno or 1, "not Python: calls were not looked at"))
     else:
         found += _tree_remarks(tree, tasks)
+        found += missing_names(tree)
     remarks = [Remark(f"{where}line {number}", text) for number, text in sorted(found, key=lambda one: one[0])]
     return "".join(lines), remarks
 
@@ -181,6 +195,8 @@ def _call_remarks(node: ast.Call, tasks: Mapping[str, Task]) -> Iterator[str]:
         if not task.knows(key):
             if key not in _OTHER:
                 yield f"{name}: {key} is no parameter of it: the call will raise"
+        elif isinstance(value, ast.Constant) and (name, key, str(value.value)) in _VALUES:
+            yield f"{name}: {key} = {value.value!r}: {_VALUES[name, key, str(value.value)]}"
         elif key in task.void:
             default, reason = task.void[key]
             if not isinstance(value, ast.Constant) or value.value != default:
@@ -204,4 +220,9 @@ def _given(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
 _NOT_WRITTEN = (
     *("staticMask.fits", "_single_mask.fits", "_final_mask.fits", "_dqmask.fits", "skymatch_mask", "_d2im.fits"),
 )
-_OTHER = frozenset({"input", "files", "editpars", "configobj", "imagefindcfg", "refimagefindcfg", "wcsmap"})
+_OTHER = frozenset(
+    {
+        *("input", "files", "editpars", "configobj", "imagefindcfg", "refimagefindcfg", "wcsmap"),
+        *("image", "reference", "filename", "hdrname", "hdrlet", "wcs", "mode", "catalog", "src_find_filters"),
+    }
+)

@@ -14,6 +14,7 @@ from mizzle.errors import InputError
 from mizzle.instrument.tables import embedded_tables
 from mizzle.instrument.wfpc2 import chip_name
 from mizzle.io.rewriting import opened
+from mizzle.model import Grid
 
 __all__ = ["HSTWCS"]
 
@@ -39,6 +40,8 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
         Pixel side of the distortion table [arcsec]: IDCSCALE of the header, else of mizzle's table.
     pscale, orientat : float
         Pixel side [arcsec], position angle of y [deg].
+    linear_terms : dict
+        ``OCX10 OCX11 OCY10 OCY11`` of the distortion table [arcsec], where the header has them.
     filename, extname : str
         Where it was read.
     place : int or (str, int)
@@ -59,8 +62,10 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
         self.place: Any = None
         self.idcscale: float | None = None
         self.idcmodel = None
+        self.linear_terms: dict[str, float] = {}
         if fobj is None:
             super().__init__(naxis=2)
+            self.pscale, self.orientat = float("nan"), float("nan")
             return
         if isinstance(fobj, str | Path):
             name, _, inside = str(fobj).partition("[")
@@ -99,7 +104,22 @@ class HSTWCS(WCS):  # type: ignore[misc]  # astropy has no types
         self.naxis1, self.naxis2 = shape
         self.setPscale()
         self.setOrient()
+        self.linear_terms = {key: header[key] for key in ("OCX10", "OCX11", "OCY10", "OCY11") if key in header}
         self.idcscale = header.get("IDCSCALE") or _table_scale(header, primary)
+
+    @classmethod
+    def of_grid(cls, grid: Grid) -> HSTWCS:
+        """Return the WCS of a frame without distortion, which is in no file."""
+        made = cls()
+        made.wcs.ctype, made.wcs.cunit = ["RA---TAN", "DEC--TAN"], ["deg", "deg"]
+        made.wcs.crval, made.wcs.crpix, made.wcs.cd = grid.crval, grid.crpix, grid.cd
+        made.wcs.radesys = grid.radesys
+        made.wcs.set()
+        ny, nx = grid.shape
+        made.pixel_shape, made.naxis1, made.naxis2 = (nx, ny), nx, ny
+        made.setPscale()
+        made.setOrient()
+        return made
 
     def setPscale(self) -> None:  # noqa: N802  (the incumbent's name)
         """Work out `pscale` [arcsec] from the CD matrix."""
