@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.drizzlepac import ablot, adrizzle, drizzle_files, separate_files
+from mizzle.drizzlepac import drizzle_files, separate_files
 from mizzle.drizzlepac.drizzle_parameters import TASK, TOTALS
 from mizzle.drizzlepac.drizzle_settings import grid_of, settings_of
 from mizzle.errors import SettingsError
@@ -30,7 +31,14 @@ from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import TranslationWarning, Values
 from mizzle.user_inputs import read_user_inputs
 
-__all__ = ["AstroDrizzle", "ablot", "adrizzle"]  # scripts say astrodrizzle.adrizzle.do_driz
+__all__ = ["AstroDrizzle"]
+
+
+def __getattr__(name: str) -> Any:
+    """Find what scripts reach through this module, as ``astrodrizzle.adrizzle.do_driz``, when they do."""
+    if name in ("ablot", "adrizzle"):
+        return importlib.import_module(f"mizzle.drizzlepac.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True)
