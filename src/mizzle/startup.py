@@ -14,7 +14,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 LARGEST_KEPT = 8 * 2**20
 
 #: Freed memory up to this stays with the process between two steps [byte].
-MUCH_IDLE = 100 * 2**20
+MUCH_IDLE = 48 * 2**20
 #: What mallinfo2(3) answers; `fordblks` are the bytes that are free.
 _MALLINFO = (
     "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",

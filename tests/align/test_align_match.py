@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mizzle.steps.align.match import Magnitudes, pairs_between, poisson_tail, rotation, vote
+from mizzle.steps.align import link, match
+from mizzle.steps.align.match import Magnitudes, pair_blocks, pairs_between, poisson_tail, rotation, vote
 
 
 @given(radius=st.floats(0.2, 60.0), window=st.floats(0.1, 0.4))
@@ -114,3 +115,40 @@ def test_close_pairs_are_all_the_pairs(seed, radius):
     assert set(zip(first.tolist(), second.tolist(), strict=True)) == set(
         zip(*map(np.ndarray.tolist, np.nonzero(near)), strict=True)
     )
+
+
+@pytest.mark.parametrize("together", [1, 7, 1000])
+def test_pairs_come_in_blocks_of_any_size(together, monkeypatch):
+    """Few candidates at a time or all at once: the same pairs, in the same order."""
+    rng = np.random.default_rng(3)
+    a, b = rng.uniform(-5, 5, (40, 2)), rng.uniform(-5, 5, (30, 2))
+    whole = pairs_between(a, b, 2.0)
+    monkeypatch.setattr(match, "PAIRS_TOGETHER", together)
+    blocks = list(pair_blocks(a, b, 2.0))
+    assert (len(blocks) > 5) == (together < 10)
+    for number in (0, 1):
+        np.testing.assert_array_equal(np.concatenate([block[number] for block in blocks]), whole[number])
+    assert not list(pair_blocks(np.zeros((0, 2)), b, 2.0))
+    assert pairs_between(np.zeros((0, 2)), b, 2.0).first.size == 0
+
+
+@pytest.mark.parametrize("together", [1, 50])
+def test_stars_do_not_depend_on_how_many_pairs_are_looked_at_together(together, monkeypatch):
+    """Crowded: chains of detections that hold an exposure twice are among them."""
+    rng = np.random.default_rng(4)
+    stars = rng.uniform(0, 3, (60, 2))
+    position = (stars[None] + rng.normal(0, 0.03, (5, 60, 2))).reshape(-1, 2)
+    n = len(position)
+    detections = link.Detections(
+        position, np.repeat(np.arange(5), 60), np.ones(n), np.ones(n), rng.normal(20, 0.3, n),
+        np.zeros(n, np.int64), np.ones(n, np.int64), np.zeros((n, 2)), np.arange(n),
+    )  # fmt: skip
+    whole = link.link(detections, position, 0.15, mag_tolerance=0.5)
+    monkeypatch.setattr(match, "PAIRS_TOGETHER", together)
+    np.testing.assert_array_equal(link.link(detections, position, 0.15, mag_tolerance=0.5), whole)
+    exposures = [set() for _ in range(whole.max() + 1)]
+    for star, exposure in zip(whole.tolist(), detections.exposure.tolist(), strict=True):
+        if star >= 0:
+            assert exposure not in exposures[star]
+            exposures[star].add(exposure)
+    assert max(map(len, exposures)) == 5

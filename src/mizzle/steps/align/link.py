@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model.frame import FloatArray
-from mizzle.steps.align.match import pairs_between
+from mizzle.steps.align.match import pair_blocks
 
 IntArray = NDArray[np.int64]
 
@@ -51,6 +53,21 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.position)
+
+
+class LinkRule(NamedTuple):
+    """Largest distance [arcsec], and largest magnitude difference within a filter, of detections of one star."""
+
+    tolerance: float
+    mag_tolerance: float
+
+
+class Edges(NamedTuple):
+    """Pairs of detections that may be one star, by their numbers, and their distance [arcsec]."""
+
+    first: IntArray
+    second: IntArray
+    distance: FloatArray
 
 
 def _components(n: int, first: IntArray, second: IntArray) -> IntArray:
@@ -99,29 +116,38 @@ def link(detections: Detections, position: FloatArray, tolerance: float, *, mag_
     star : (n,) int array
         Number of the star, counted from 0; -1 for a detection that is alone.
     """
-    n = len(position)
-    first, second = pairs_between(position, position, tolerance)
-    ordered = first < second
-    first, second = first[ordered], second[ordered]
-    distance = np.hypot(*(position[first] - position[second]).T)
-    unlike = np.abs(detections.mag[first] - detections.mag[second]) > mag_tolerance
-    same_band = detections.band[first] == detections.band[second]
-    keep = (distance <= tolerance) & (detections.exposure[first] != detections.exposure[second])
-    keep &= ~(same_band & unlike)
-    first, second, distance = first[keep], second[keep], distance[keep]
-    label = _components(n, first, second)
-    label = _split_conflicts(label, detections.exposure, first=first, second=second, distance=distance)
+    rule = LinkRule(tolerance, mag_tolerance)
+    label = np.arange(len(position))
+    for edges in _edges(detections, position, rule):
+        ends = label[edges.first], label[edges.second]
+        open_ends = ends[0] != ends[1]
+        if open_ends.any():
+            # Labels are smallest members already: joined ones have the smallest of these.
+            label = _components(len(position), *(end[open_ends] for end in ends))[label]
+    label = _split_conflicts(label, detections, position, rule=rule)
     _, inverse, count = np.unique(label, return_inverse=True, return_counts=True)
     alone = count[inverse] < 2
-    star = np.full(n, -1, dtype=np.int64)
+    star = np.full(label.size, -1, dtype=np.int64)
     star[~alone] = np.unique(label[~alone], return_inverse=True)[1]
     return star
 
 
-def _split_conflicts(
-    label: IntArray, exposure: IntArray, *, first: IntArray, second: IntArray, distance: FloatArray
-) -> IntArray:
+def _edges(detections: Detections, position: FloatArray, rule: LinkRule) -> Iterator[Edges]:
+    """Yield the pairs of detections that may be one star, some at a time."""
+    for first, second in pair_blocks(position, position, rule.tolerance):
+        ordered = first < second
+        first, second = first[ordered], second[ordered]
+        distance = np.hypot(*(position[first] - position[second]).T)
+        unlike = np.abs(detections.mag[first] - detections.mag[second]) > rule.mag_tolerance
+        same_band = detections.band[first] == detections.band[second]
+        keep = (distance <= rule.tolerance) & (detections.exposure[first] != detections.exposure[second])
+        keep &= ~(same_band & unlike)
+        yield Edges(first[keep], second[keep], distance[keep])
+
+
+def _split_conflicts(label: IntArray, detections: Detections, position: FloatArray, *, rule: LinkRule) -> IntArray:
     """Untangle the components that hold some exposure twice; the others stay."""
+    exposure = detections.exposure
     key = label * (int(exposure.max(initial=0)) + 1) + exposure
     _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
     tangled = np.unique(label[count[inverse] > 1])
@@ -129,9 +155,10 @@ def _split_conflicts(
         return label
     fixed = label.copy()
     edges: dict[int, list[tuple[float, int, int]]] = {int(t): [] for t in tangled}
-    chosen = np.isin(label[first], tangled)
-    for a, b, d in zip(first[chosen], second[chosen], distance[chosen], strict=True):
-        edges[int(label[a])].append((float(d), int(a), int(b)))
+    for first, second, distance in _edges(detections, position, rule):
+        chosen = np.isin(label[first], tangled)
+        for a, b, d in zip(first[chosen], second[chosen], distance[chosen], strict=True):
+            edges[int(label[a])].append((float(d), int(a), int(b)))
     members: dict[int, list[int]] = {int(t): [] for t in tangled}
     for m in np.flatnonzero(np.isin(label, tangled)):
         members[int(label[m])].append(int(m))

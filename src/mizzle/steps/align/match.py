@@ -8,7 +8,9 @@ with one radius and read with another shifts everything by up to a cell).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,9 @@ MAX_PAIRS = 5_000_000
 
 #: A fine mesh is tried up to this many cells from the center.
 FINE_CELLS = 400
+
+#: Candidates for pairs that are looked at together.
+PAIRS_TOGETHER = 2**18
 
 
 class Transform(NamedTuple):
@@ -99,16 +104,37 @@ def pairs_between(a: FloatArray, b: FloatArray, radius: float) -> IndexPairs:
     radius : float
         Half-side of the box.
     """
+    blocks = list(pair_blocks(a, b, radius))
+    none = np.zeros(0, np.int64)
+    return (
+        IndexPairs(*(np.concatenate([none, *column]) for column in zip(*blocks, strict=True)))
+        if blocks
+        else IndexPairs(none, none)
+    )
+
+
+def pair_blocks(a: FloatArray, b: FloatArray, radius: float) -> Iterator[IndexPairs]:
+    """Yield the pairs of `pairs_between`, in its order, some at a time: of many lists all would take much memory.
+
+    Parameters
+    ----------
+    a, b, radius
+        As in `pairs_between`.
+    """
     order = np.argsort(b[:, 1], kind="stable")
     sorted_y = b[order, 1]
     low = np.searchsorted(sorted_y, a[:, 1] - radius, side="left")
-    high = np.searchsorted(sorted_y, a[:, 1] + radius, side="right")
-    count = high - low
-    first = np.repeat(np.arange(len(a)), count)
-    start = np.repeat(low - np.concatenate([[0], np.cumsum(count)[:-1]]) if len(a) else low, count)
-    second = order[np.arange(first.size) + start]
-    near = np.abs(b[second, 0] - a[first, 0]) <= radius
-    return IndexPairs(first[near].astype(np.int64), second[near].astype(np.int64))
+    count = np.searchsorted(sorted_y, a[:, 1] + radius, side="right") - low
+    # Blocks end where so many candidates are full.
+    block = np.cumsum(count) // PAIRS_TOGETHER
+    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
+    for begin, end in pairwise(edges.tolist()):
+        some = count[begin:end]
+        first = np.repeat(np.arange(begin, end), some)
+        start = np.repeat(low[begin:end] - (np.cumsum(some) - some), some)
+        second = order[np.arange(first.size) + start]
+        near = np.abs(b[second, 0] - a[first, 0]) <= radius
+        yield IndexPairs(first[near].astype(np.int64), second[near].astype(np.int64))
 
 
 def _unique_count(first: NDArray[np.int64], second: NDArray[np.int64]) -> int:

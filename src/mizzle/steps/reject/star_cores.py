@@ -46,8 +46,8 @@ Number = TypeVar("Number", bound=np.generic)
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
 #: these may be [lengths of the covariance].
 PARTNERS, NEAREST, REACH = 8, 16, 2.0
-#: Exposures whose candidates are predicted at a time.
-TOGETHER = 24
+#: Exposures whose candidates are predicted at a time: their samples take 3 MB each.
+TOGETHER = 12
 #: Candidates whose samples are sorted and weighed at a time: memory does not grow with their number.
 BATCH = 2048
 #: A candidate beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import Places
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
+from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
@@ -128,30 +129,45 @@ def measure_stars(
             views[i], PlacedStars(index, x[index], y[index]), hidden, cosmic_rays=cosmic_rays, settings=settings
         )
 
-    seen = [i for i, index in enumerate(chosen) if index.size]
-    # Stamps are large, and a mean profile needs a few: all are never held at once.
-    shown = _enough_for_profiles(seen, [index.size for index in chosen], views)
+    # Stamps are large, and a mean profile needs a few: all are never held at once, nor those of two classes.
+    found: dict[int, Measured] = {}
+    sizes = [index.size for index in chosen]
+    for kind in views[0].camera.classes:
+        seen = [i for i, size in enumerate(sizes) if size and views[i].name in kind.chips]
+        answers = _measured_alike(seen, cut, kind, sizes=sizes, views=views, settings=settings, runner=runner)
+        found.update(zip(seen, answers, strict=True))
+    return [replace(found[i], star=stars.fit[found[i].star]) for i in sorted(found)]
+
+
+def _measured_alike(
+    seen: Sequence[int],
+    cut: Callable[[int], Stamps],
+    kind: ChipClass,
+    *,
+    sizes: Sequence[int],
+    views: Sequence[ChipView],
+    settings: Settings,
+    runner: Runner,
+) -> list[Measured]:
+    """Photometer the stars of one class of chips, on the views `seen`."""
+    shown = _enough_for_profiles(seen, sizes, views)
     kept = dict(zip(shown, runner.map(cut, shown), strict=True))
-    profiles = class_profiles(list(kept.values()), views[0].camera.classes)
+    profiles = class_profiles(list(kept.values()), [kind])
 
     def measure(i: int) -> Measured:
         one = kept[i] if i in kept else cut(i)
         return measure_stamps(one, profiles[one.chip], settings)
 
-    return [replace(m, star=stars.fit[m.star]) for m in runner.map(measure, seen)]
+    return runner.map(measure, seen)
 
 
-def _enough_for_profiles(seen: Sequence[int], n_stars: Sequence[int], views: Sequence[ChipView]) -> list[int]:
-    """Return views of each class of chips, of every so many exposures, with as many stars as a mean profile needs."""
-    shown: list[int] = []
-    for kind in views[0].camera.classes:
-        mine = [i for i in seen if views[i].name in kind.chips]
-        pixels = sum(n_stars[i] * (2.0 * APERTURE_ARCSEC / views[i].frame.scale) ** 2 for i in mine)
-        # Whole exposures: every third view would always be the same chip.
-        roots = list(dict.fromkeys(views[i].root for i in mine))
-        some = set(roots[:: max(1, int(pixels / PROFILE_PIXELS))])
-        shown += [i for i in mine if views[i].root in some]
-    return sorted(shown)
+def _enough_for_profiles(seen: Sequence[int], sizes: Sequence[int], views: Sequence[ChipView]) -> list[int]:
+    """Return views, of every so many exposures, with as many stars as a mean profile needs."""
+    pixels = sum(sizes[i] * (2.0 * APERTURE_ARCSEC / views[i].frame.scale) ** 2 for i in seen)
+    # Whole exposures: every third view would always be the same chip.
+    roots = list(dict.fromkeys(views[i].root for i in seen))
+    some = set(roots[:: max(1, int(pixels / PROFILE_PIXELS))])
+    return [i for i in seen if views[i].root in some]
 
 
 def with_crowd(one: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:

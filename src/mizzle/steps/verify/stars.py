@@ -341,24 +341,26 @@ def _share(one: Stamps, profile: FloatArray) -> FloatArray:
 def _profile(stamps: Sequence[Stamps], guess: FloatArray) -> FloatArray:
     """Measure the mean profile: median of light over flux in narrow rings, over all stars."""
     profile = guess
-    r = _radii()
+    r, most = _radii(), sum(one.distance.size for one in stamps)
     for _ in range(2):
-        distances, values = [], []
+        cell, value, size = np.empty(most, np.int16), np.empty(most), 0
         for one in stamps:
             share = _share(one, profile)
             kept = (share * one.usable).sum(axis=1)
             flux = (one.light * one.overlap).sum(axis=1) / np.maximum(kept, 1e-3)
             good = one.usable & (kept > 0.7)[:, None] & (flux > 0)[:, None]
             ratio = one.light / np.maximum(flux, 1e-300)[:, None] / one.pixel
-            distances.append(one.distance[good])
-            values.append(ratio[good])
-        distance, value = np.concatenate(distances), np.concatenate(values)
-        if distance.size < 500:
+            more = slice(size, size + int(np.count_nonzero(good)))
+            cell[more] = np.rint(one.distance[good] / (2 * _PROFILE_STEP))
+            value[more] = ratio[good]
+            size = more.stop
+        if size < 500:
             return guess
-        cell = np.rint(distance / (2 * _PROFILE_STEP)).astype(np.int64)
-        order = np.argsort(cell, kind="stable")
-        edges = np.searchsorted(cell[order], np.arange(r.size // 2 + 2))
-        middles = [float(np.median(value[order[a:b]])) if b - a >= 5 else np.nan for a, b in pairwise(edges.tolist())]
+        order = np.argsort(cell[:size], kind="stable")
+        edges = np.searchsorted(cell[order], np.arange(r.size // 2 + 2, dtype=np.int16))
+        value = value[order]
+        del order  # as large as an image of all stamps
+        middles = [float(np.median(value[a:b])) if b - a >= 5 else np.nan for a, b in pairwise(edges.tolist())]
         found = np.array(middles)
         known = np.isfinite(found)
         centers = np.arange(found.size) * 2 * _PROFILE_STEP
