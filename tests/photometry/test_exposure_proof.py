@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -135,3 +137,24 @@ def test_what_the_two_axes_say_together():
     unconnected = {"one": NONE, "two": NONE}
     assert zeropoint({"A": PASS, "B": PASS}, unconnected) is PASS
     assert zeropoint({"A": PASS, "B": PASS}, unconnected, scale=1.02) is NONE
+
+
+def test_many_exposures_take_no_table_of_measurements_by_exposures():
+    """100 exposures: one such table alone would be 16 MB, and its products several; the ratios are the true ones."""
+    n, stars = 100, 200
+    rng = np.random.default_rng(6)
+    star, exposure = np.repeat(np.arange(stars), n), np.tile(np.arange(n), stars)
+    truth = rng.normal(0.0, 0.02, n)
+    truth -= truth[7]
+    value = rng.normal(0.0, 1.0, stars)[star] + truth[exposure] + rng.normal(0.0, 0.01, star.size)
+    seen_by_all = Measurements(star, exposure, star % 4, value, np.full(star.size, 0.01))
+    tracemalloc.start()
+    found = compare_exposures(seen_by_all, n, 4, reference=7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6
+    off = (np.log(found.ratio) - truth) / np.maximum(found.error, 1e-12)
+    assert np.delete(np.abs(off), 7).max() < 5.0
+    assert 0.5 < np.delete(off, 7).std() < 1.5
+    assert (found.n_pairs == stars).all()
+    assert len(found.cells) == 4 * n

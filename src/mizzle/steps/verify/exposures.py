@@ -15,8 +15,6 @@ FloatArray = NDArray[np.float64]
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
 #: What share of an unknown may lie outside of what the stars determine.
 _LOOSE = 1e-6
-#: Less than this of an unknown's weight is what rounding leaves of none.
-_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,21 +82,30 @@ def compare_exposures(seen: Measurements, n: int, n_chips: int, *, reference: in
     ratio[reference], sigma[reference] = 1.0, 0.0
     if star.size == 0:
         return ExposureRatios(ratio, sigma, pairs, {})
-    unknown = [*(exposure == i for i in range(n) if i != reference), *(chip == c for c in range(1, n_chips))]
-    design = np.array(unknown, np.float64).reshape(len(unknown), star.size).T
-    solution = _robust(star, design, value, error=error)
+    # Unknowns: the exposures but the reference, then the chips but the first; the last number stands for none.
+    of_exposure = np.delete(np.arange(n + 1), reference).searchsorted(exposure)
+    terms = np.stack(
+        [
+            np.where(exposure == reference, n + n_chips - 2, of_exposure),
+            np.where(chip == 0, n + n_chips - 2, n + chip - 2),
+        ]
+    )
+    solution = _robust(star, terms, value, error=error, unknowns=n + n_chips - 2)
     places = [i for i in range(n) if i != reference]
     known = solution.known[: n - 1]
     ratio[places] = np.where(known, np.exp(solution.logs[: n - 1]), np.nan)
     sigma[places] = np.where(known, ratio[places] * solution.errors[: n - 1], np.nan)
     logs = np.log(ratio)
     cells = {}
-    for i, c in sorted(set(zip(exposure.tolist(), chip.tolist(), strict=True))):
-        mine = (exposure == i) & (chip == c)
+    key = exposure * n_chips + chip
+    order = np.argsort(key, kind="stable")
+    numbers, first = np.unique(key[order], return_index=True)
+    for number, mine in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
+        i, c = divmod(number, n_chips)
         total = float((solution.weight * solution.freedom)[mine].sum())
         if total > 0 and np.isfinite(logs[i]):
             mean = float((solution.weight * solution.left)[mine].sum() / total)
-            cells[i, c] = (float(np.exp(logs[i] + mean)), solution.scatter / total**0.5, int(mine.sum()))
+            cells[i, c] = (float(np.exp(logs[i] + mean)), solution.scatter / total**0.5, mine.size)
     return ExposureRatios(ratio, sigma, pairs, cells)
 
 
@@ -115,9 +122,16 @@ class _Solution:
     scatter: float
 
 
-def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, *, error: FloatArray) -> _Solution:
-    """Solve by least squares with Tukey's weights; the errors grow with the scatter where it exceeds expectation."""
+def _robust(
+    star: NDArray[np.intp], terms: NDArray[np.intp], value: FloatArray, *, error: FloatArray, unknowns: int
+) -> _Solution:
+    """Solve by least squares with Tukey's weights; the errors grow with the scatter where it exceeds expectation.
+
+    Each measurement is the sum of its star and of two unknowns, `terms` (2, m); number `unknowns` stands for none. Only
+    sums by star and unknown are made: a table of measurements by unknowns would grow with the square of the exposures.
+    """
     base, trust, scatter = 1.0 / error**2, np.ones(star.size), 1.0
+    stars, telling = int(star.max()) + 1, _told_apart(star, terms, unknowns)
 
     def centered(column: FloatArray, weight: FloatArray) -> FloatArray:
         total = np.maximum(np.bincount(star, weight), 1e-300)
@@ -125,14 +139,17 @@ def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, *, er
 
     for _ in range(15):
         weight = base * trust
-        rows = np.stack([centered(column, weight) for column in design.T], axis=1)
-        # What is the same for all of a star's measurements is not determined: only rounding is left of it.
-        rows[:, weight @ rows**2 <= _ROUNDING * (weight @ design**2)] = 0.0
-        matrix = rows.T @ (weight[:, None] * rows)
+        shared = _sums(star, terms, weight, stars=stars, unknowns=unknowns)
+        matrix = _sums(terms[0], terms[1:], weight, stars=unknowns + 1, unknowns=unknowns)[:unknowns]
+        matrix = matrix + matrix.T + np.diag(shared.sum(axis=0))
+        matrix -= shared.T @ (shared / np.maximum(np.bincount(star, weight), 1e-300)[:, None])
+        matrix *= np.outer(telling, telling)
         size = np.sqrt(np.where(np.diag(matrix) > 0, np.diag(matrix), 1.0))
         inverse = np.linalg.pinv(matrix / np.outer(size, size), rcond=1e-9, hermitian=True) / np.outer(size, size)
-        logs = inverse @ (rows.T @ (weight * centered(value, weight)))
-        left = centered(value - design @ logs, weight)
+        pulled = weight * centered(value, weight)
+        right = sum(np.bincount(term, pulled, minlength=unknowns + 1)[:unknowns] for term in terms) * telling
+        logs = np.asarray(inverse @ right)
+        left = centered(value - np.append(logs, 0.0)[terms].sum(axis=0), weight)
         freedom = np.maximum(1.0 - weight / np.bincount(star, weight)[star], 0.02)
         pull = left / (error * np.sqrt(freedom))
         scatter = max(1.4826 * float(np.median(np.abs(pull))), 0.5)
@@ -145,6 +162,22 @@ def _robust(star: NDArray[np.intp], design: FloatArray, value: FloatArray, *, er
     lost = np.abs(inverse @ matrix - np.eye(len(logs))).max(axis=1, initial=0.0)
     errors = np.sqrt(np.maximum(np.diag(inverse), 0.0)) * max(scatter, 1.0)
     return _Solution(logs, errors, lost < _LOOSE, weight, left, freedom, max(scatter, 1.0))
+
+
+def _sums(
+    row: NDArray[np.intp], terms: NDArray[np.intp], weight: FloatArray, *, stars: int, unknowns: int
+) -> FloatArray:
+    """Add the weights of measurements by their row and unknown: (stars, unknowns)."""
+    wide = unknowns + 1
+    table = sum(np.bincount(row * wide + term, weight, minlength=stars * wide) for term in terms)
+    return np.asarray(table).reshape(stars, wide)[:, :unknowns]
+
+
+def _told_apart(star: NDArray[np.intp], terms: NDArray[np.intp], unknowns: int) -> NDArray[np.bool_]:
+    """Return the unknowns that some star has in part of its measurements; what all or none have is not determined."""
+    count = np.bincount(star)
+    some = _sums(star, terms, np.ones(star.size), stars=count.size, unknowns=unknowns)
+    return np.asarray(((some > 0) & (some < count[:, None])).any(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
