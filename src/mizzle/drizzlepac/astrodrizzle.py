@@ -155,10 +155,8 @@ def _write_separate(request: Request, result: Result, settings: Settings, runner
     own = _separate(settings, values)
     with _step(log, "Separate Drizzle"):
         grid = grid_of(values, "driz_sep", frames_of(result.exposures, result.alignment))
-        singles = separate_files.drizzle_singles(result, grid, own, runner)
-        if alone:
-            separate_files.write_singles(singles, own)
-    if not asked:
+        singles = separate_files.drizzle_singles(result, grid, own, runner=runner, write=alone, keep=bool(asked))
+    if singles is None:
         return
     with _step(log, "Create Median, Blot"):
         image = separate_files.combined(singles, own)

@@ -21,30 +21,28 @@ from mizzle.steps.combine import combine
 Image = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Singles:
-    """Each exposure of a result by itself, its cosmic rays left in.
+    """Images of single exposures on one grid, their cosmic rays left in.
 
     Parameters
     ----------
-    exposures : tuple of Exposure
-        In the order of the result.
-    mosaics : tuple of Mosaic
-        One for each.
-    grid : Grid
-        Of all of them.
+    images : (n, ny, nx) float32 array
+        Rates [DN/s], NaN where unknown.
+    floor, slope : (n,) float32 array
+        Variance of each: that of its sky, and of its light, ``slope`` times the rate.
     """
 
-    exposures: tuple[Exposure, ...]
-    mosaics: tuple[Mosaic, ...]
-    grid: Grid
+    images: Image
+    floor: Image
+    slope: Image
 
     @property
     def number(self) -> Image:
         """How many exposures have a value at each pixel."""
-        number = np.zeros(self.grid.shape, np.float32)
-        for mosaic in self.mosaics:
-            number += np.isfinite(mosaic.sci)
+        number = np.zeros(self.images.shape[1:], np.float32)
+        for image in self.images:
+            number += np.isfinite(image)
         return number
 
 
@@ -53,12 +51,32 @@ def stem(exposure: Exposure) -> str:
     return Path(exposure.path).name.removesuffix(".gz").removesuffix(".fits")
 
 
-def drizzle_singles(result: Result, grid: Grid, settings: Settings, runner: Runner) -> Singles:
-    """Drizzle each exposure by itself on a grid, once for all files that are made of it."""
-    nothing = CosmicRays({}, {}, {})
+def drizzle_singles(
+    result: Result, grid: Grid, settings: Settings, *, runner: Runner, write: bool, keep: bool
+) -> Singles | None:
+    """Drizzle each exposure by itself on a grid, one after the other.
 
-    def single(exposure: Exposure) -> Mosaic:
-        return combine(
+    Parameters
+    ----------
+    result : Result
+        Exposures, and what is known of them.
+    grid : Grid
+        Pixels of the single images.
+    settings : Settings
+        Kernel, weights, good pixels.
+    runner : Runner
+        Threads.
+    write : bool
+        Write each exposure: ``STEM_single_sci.fits`` and ``_wht``.
+    keep : bool
+        Return the images: they are held in memory together.
+    """
+    nothing = CosmicRays({}, {}, {})
+    count = len(result.exposures) if keep else 0
+    images = np.empty((count, *grid.shape), np.float32)
+    floor = np.ones(count, np.float32)
+    for number, exposure in enumerate(result.exposures):
+        mosaic = combine(
             [exposure],
             result.alignment,
             result.flux_scales,
@@ -68,43 +86,39 @@ def drizzle_singles(result: Result, grid: Grid, settings: Settings, runner: Runn
             settings=settings,
             runner=runner,
         )
+        if write:
+            _write_single(exposure, mosaic, settings.combine.fill)
+        if keep:
+            images[number] = mosaic.sci
+            known = mosaic.err[np.isfinite(mosaic.err)]
+            floor[number] = np.median(known) ** 2 if known.size else 1.0
+    slope = [1.0 / (min(c.gain for c in e.chips.values()) * e.exptime) for e in result.exposures]
+    return Singles(images, floor, np.array(slope, np.float32)) if keep else None
 
-    return Singles(tuple(result.exposures), tuple(single(exposure) for exposure in result.exposures), grid)
 
-
-def write_singles(singles: Singles, settings: Settings) -> None:
-    """Write each exposure by itself: ``STEM_single_sci.fits`` and ``_wht``."""
-    for exposure, mosaic in zip(singles.exposures, singles.mosaics, strict=True):
-        cards: list[tuple[str, Any, str]] = [
-            ("ROOTNAME", exposure.root, "exposure"),
-            ("EXPTIME", exposure.exptime, "[s]"),
-        ]
-        cards += [("PHOTFLAM", mosaic.photflam, "inverse sensitivity"), *grid_cards(singles.grid)]
-        fill = settings.combine.fill
-        sci = mosaic.sci if fill is None else np.where(mosaic.wht > 0, mosaic.sci, np.float32(fill))
-        start = stem(exposure).removesuffix("_flt").removesuffix("_flc")
-        write_image(f"{start}_single_sci.fits", sci, [("BUNIT", "COUNTS/S", "rate"), *cards])
-        write_image(f"{start}_single_wht.fits", mosaic.wht, cards)
+def _write_single(exposure: Exposure, mosaic: Mosaic, fill: float | None) -> None:
+    """Write one exposure by itself."""
+    cards: list[tuple[str, Any, str]] = [
+        ("ROOTNAME", exposure.root, "exposure"),
+        ("EXPTIME", exposure.exptime, "[s]"),
+    ]
+    cards += [("PHOTFLAM", mosaic.photflam, "inverse sensitivity"), *grid_cards(mosaic.grid)]
+    sci = mosaic.sci if fill is None else np.where(mosaic.wht > 0, mosaic.sci, np.float32(fill))
+    start = stem(exposure).removesuffix("_flt").removesuffix("_flc")
+    write_image(f"{start}_single_sci.fits", sci, [("BUNIT", "COUNTS/S", "rate"), *cards])
+    write_image(f"{start}_single_wht.fits", mosaic.wht, cards)
 
 
 def combined(singles: Singles, settings: Settings) -> Image:
     """Return one image of the singles [DN/s], by the rule of ``reject.combine``; NaN where none has a value."""
-    stack = np.stack([mosaic.sci for mosaic in singles.mosaics])
-    image = np.full(singles.grid.shape, np.nan, np.float32)
+    own, stack = settings.reject, singles.images
+    image = np.full(stack.shape[1:], np.nan, np.float32)
     if len(stack) > 1:
-        reduce_stack(stack, slice(0, singles.grid.shape[0]), _rule(singles, settings), image)
+        noise = singles.floor, singles.slope
+        rule = StackRule(own.combine, *noise, own.combine_sigma, own.combine_structure, own.nlow, own.nhigh)
+        reduce_stack(stack, slice(0, stack.shape[1]), rule, image)
     # What a single exposure alone saw is the best there is.
     return np.where(singles.number == 1, np.nansum(stack, axis=0), image).astype(np.float32)
-
-
-def _rule(singles: Singles, settings: Settings) -> StackRule:
-    """Return how a stack is combined, with the noise of each image: that of its sky, and the light's own."""
-    own = settings.reject
-    known = [mosaic.err[np.isfinite(mosaic.err)] for mosaic in singles.mosaics]
-    floor = [np.median(err) ** 2 if err.size else 1.0 for err in known]
-    slope = [1.0 / (min(c.gain for c in e.chips.values()) * e.exptime) for e in singles.exposures]
-    noise = np.array(floor, np.float32), np.array(slope, np.float32)
-    return StackRule(own.combine, *noise, own.combine_sigma, own.combine_structure, own.nlow, own.nhigh)
 
 
 def write_blots(result: Result, image: Image, grid: Grid) -> None:
