@@ -14,7 +14,7 @@ from mizzle.drizzlepac import ablot, pixtopix, pixtosky, resetbits, skytopix, tw
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
 from mizzle.drizzlepac.photeq import photeq
 from mizzle.drizzlepac.tweakreg import TweakReg
-from mizzle.drizzlepac.wfpc2Data import WFPC2_GAINS, wfpc2_to_flt
+from mizzle.drizzlepac.wfpc2Data import WFPC2_GAINS, apply_bestrefs, wfpc2_to_flt
 from mizzle.skypac.skymatch import skymatch
 from mizzle.stwcs.updatewcs import updatewcs
 from mizzle.stwcs.wcsutil import HSTWCS
@@ -368,6 +368,13 @@ def test_science_images_are_counted_as_scripts_expect(here):
     fits.writeto("plain.fits", np.zeros((3, 3)))
     assert util.count_sci_extensions("plain.fits") == (1, "PRIMARY")
     assert [util.is_blank(v) for v in (None, "", " ", "None", "INDEF", 0, "x")] == [True] * 5 + [False] * 2
+
+
+def test_reference_files_are_not_changed_and_that_is_said(here):
+    before = (here / "ua060502m_c0m.fits").read_bytes()
+    with pytest.warns(TranslationWarning, match="mizzle references"):
+        apply_bestrefs("ua060502m_c0m.fits")
+    assert (here / "ua060502m_c0m.fits").read_bytes() == before
 
 
 def test_gains():

@@ -258,6 +258,19 @@ def test_the_frame_of_a_mosaic_is_the_one_that_is_drizzled(one):
     assert wcs_functions.get_hstwcs(one, ("SCI", 3)).chip == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("", "user-defined"), ("TWEAK", "user-defined"), ("OPUS", "pipeline default not aligned"),
+        ("IDC_sad1946fu", "undistorted not aligned"), ("IDC_x-GSC240", "a priori solution based on GSC240"),
+        ("IDC_x-FIT_IMG_2MASS", "a posteriori solution aligned image-by-image to 2MASS"),
+        ("IDC_x-FIT_SVM_GAIAeDR3", "a posteriori solution aligned by visit to GAIAEDR3"),
+    ],
+)  # fmt: skip
+def test_names_of_wcss_say_how_they_were_made(name, kind):
+    assert updatehdr.interpret_wcsname_type(name).endswith(kind)
+
+
 def test_names_are_reached_by_dots_too():
     assert mizzle.stwcs.wcsutil.altwcs is altwcs
     assert mizzle.stwcs.wcsutil.hstwcs.HSTWCS is HSTWCS

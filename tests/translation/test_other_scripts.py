@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from mizzle.drizzlepac import astrodrizzle, tweakback, updatehdr, wcs_functions, wfpc2Data
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
 from mizzle.drizzlepac.photeq import photeq
 from mizzle.drizzlepac.tweakreg import TweakReg
 from mizzle.drizzlepac.wfpc2Data import wfpc2_to_flt
+from mizzle.stwcs.distortion import utils
 from mizzle.stwcs.updatewcs import updatewcs
+from mizzle.stwcs.wcsutil import HSTWCS, altwcs, headerlet
 from mizzle.translation.parameters import TranslationWarning
 
 
@@ -102,3 +105,47 @@ def test_mtpipeline_configuration_and_single_images(here):
     AstroDrizzle(configobj="z.cfg")
     assert (here / "ua060502m_c0m_single_sci.fits").is_file()
     assert not glob.glob("*drw_sci.fits")
+
+
+def test_runastrodriz_equalizes_each_file_and_keeps_its_wcs_as_a_headerlet(here):
+    """The archive's own pipeline: best references, photeq by file, AstroDrizzle, a headerlet for each exposure."""
+    for name in ("ua060502m_c0m.fits", "ua060504m_c0m.fits"):
+        wfpc2Data.apply_bestrefs(name)
+        photeq(files=name, ref_phot_ext=3, readonly=False)
+    updatewcs("ua*c0m.fits", use_db=False, checkfiles=False)
+    AstroDrizzle(input="ua060502m_c0m.fits,ua060504m_c0m.fits", output="u_drw.fits", mdriztab=False, clean=True,
+                 final_wcs=True, final_scale=0.2, skysub=False, driz_cr=False)  # fmt: skip
+    assert (here / "u_drw_sci.fits").is_file()
+    name = fits.getval("ua060502m_c0m.fits", "WCSNAME", ext=1)
+    written = headerlet.write_headerlet(
+        "ua060502m_c0m.fits", f"ua060502m_{name}-hlet", output="flt", wcskey="PRIMARY", author="OPUS",
+        descrip=updatehdr.interpret_wcsname_type(name), attach=False, clobber=True, logging=False,
+    )  # fmt: skip
+    assert fits.getval(written[0], "WCSNAME", extname="SIPWCS", extver=1) == name
+
+
+def test_a_mosaic_moved_onto_another_and_its_exposures_with_it(here):
+    """As grizli and threedhst do: a shift found between images, tweakback, stars dropped on a cutout."""
+    updatewcs("ua*c0m.fits", use_db=False)
+    AstroDrizzle("ua060502m_c0m.fits", output="one", final_wcs=True, final_scale=0.2, final_rot=0, skysub=False,
+                 driz_cr=False, driz_separate=False, final_bits="8,1024")  # fmt: skip
+    updatehdr.updatewcs_with_shift(
+        "one_drw_sci.fits", "one_drw_sci.fits", wcsname="DRZWCS", xsh=1.5, ysh=-0.5, rot=0.0, scale=1.0, force=True
+    )
+    tweakback.tweakback("one_drw_sci.fits", input="ua060502m_c0m.fits", wcsname="DRZWCS", verbose=True)
+    with fits.open("ua060502m_c0m.fits") as hdus:
+        assert altwcs.wcsnames(hdus, ext=1)[" "] == "DRZWCS"
+        chips = [HSTWCS(hdus, ext=number) for number in range(1, 5)]
+        image = hdus[3].data.astype(np.float32)
+    field = utils.output_wcs(chips, undistort=True)
+    field.wcs.cd = wcs_functions.make_perfect_cd(field)
+    sci, wht, ctx = (np.zeros((200, 200), kind) for kind in (np.float32, np.float32, np.int32))
+    ra, dec = chips[2].all_pix2world(400.0, 400.0, 1)
+    cutout = wcs_functions.build_hstwcs(float(ra), float(dec), 100.5, 100.5, 200, 200, chips[2].idcscale, 0.0)
+    astrodrizzle.adrizzle.do_driz(
+        image, chips[2], np.ones_like(image), cutout, sci, wht, ctx, 1.0, "cps", 1, wcslin_pscale=chips[2].idcscale,
+        uniqid=1, pixfrac=0.8, kernel="point", fillval=0, stepsize=10, wcsmap=None,
+    )  # fmt: skip
+    inner = image[300:500, 300:500]
+    assert sci[wht > 0].mean() == pytest.approx(inner.mean(), rel=0.15)
+    assert (wht > 0).mean() > 0.6

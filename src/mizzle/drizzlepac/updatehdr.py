@@ -22,7 +22,7 @@ from mizzle.stwcs.wcsutil import HSTWCS
 from mizzle.translation.exposures import read_exposures, with_values
 from mizzle.translation.parameters import Task, Values
 
-__all__ = ["update_from_shiftfile", "updatewcs_with_shift"]
+__all__ = ["interpret_wcsname_type", "update_from_shiftfile", "updatewcs_with_shift"]
 
 SHIFT_TASK = Task(
     "updatewcs_with_shift",
@@ -36,6 +36,9 @@ SHIFT_TASK = Task(
         "sciext": ("SCI", "chips are found by what they are"),
     },
 )
+
+#: How exposures were aligned, by the archive's word for it.
+_ALIGNED = {"REL": "relatively aligned", "IMG": "aligned image-by-image", "SVM": "aligned by visit"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,30 @@ def update_from_shiftfile(shiftfile: str, wcsname: str | None = None, force: boo
         updatewcs_with_shift(
             name, reference, xsh=dx, ysh=dy, rot=roll, scale=scale, wcsname=wcsname or "TWEAK", force=force
         )
+
+
+def interpret_wcsname_type(wcsname: str) -> str:
+    """Return the WCSTYPE that the archive gives to the WCS of a name.
+
+    Parameters
+    ----------
+    wcsname : str
+        As ``IDC_0461802ej-FIT_REL_GAIADR2``.
+
+    Examples
+    --------
+    >>> interpret_wcsname_type("IDC_x-FIT_REL_GAIADR2"), interpret_wcsname_type("A")
+    ('undistorted a posteriori solution relatively aligned to GAIADR2', 'user-defined')
+    """
+    base, _, solution = wcsname.strip().partition("-")
+    if not base.startswith("IDC_"):
+        return "pipeline default not aligned" if base == "OPUS" else "user-defined"
+    if not solution:
+        return "undistorted not aligned"
+    words = solution.split("_", 2)
+    if words[0] != "FIT" or len(words) < 3:
+        return f"undistorted a priori solution based on {solution}"
+    return f"undistorted a posteriori solution {_ALIGNED.get(words[1], 'aligned')} to {words[2].upper()}"
 
 
 def _correction(values: Values, reference: Any) -> Correction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from mizzle.instrument.noise import noise_model
@@ -9,8 +11,9 @@ from mizzle.instrument.wfpc2 import CHIP_NUMBERS, GAINS, READ_NOISES
 from mizzle.io.incumbent_files import write_planes
 from mizzle.settings import Settings
 from mizzle.translation.exposures import read_exposures
+from mizzle.translation.parameters import TranslationWarning
 
-__all__ = ["WFPC2_GAINS", "wfpc2_to_flt"]
+__all__ = ["WFPC2_GAINS", "apply_bestrefs", "wfpc2_to_flt"]
 
 #: ``WFPC2_GAINS[chip][ATODGAIN]``: electrons per DN, and read noise in electrons.
 WFPC2_GAINS: dict[int, dict[int, list[float]]] = {
@@ -40,3 +43,31 @@ def wfpc2_to_flt(imgname: str) -> str:
     }
     write_planes(name, path, exposure, errors=errors)
     return str(name)
+
+
+def apply_bestrefs(
+    filename: str | None = None,
+    dirname: str | None = None,
+    uref_path: str | None = None,
+    crds_path: str | None = None,
+    reftypes: Iterable[str] = ("idctab", "dgeofile", "offtab"),
+) -> None:
+    """Change nothing: the distortion tables of all dates are mizzle's own.
+
+    Parameters
+    ----------
+    filename, dirname, uref_path, crds_path, reftypes
+        Accepted; without effect. Tables that a header names as ``uref$name`` count where that folder holds them, as
+        ever; ``mizzle references`` fetches and compares the newest.
+
+    Warns
+    -----
+    TranslationWarning
+        Always.
+    """
+    warnings.warn(
+        "apply_bestrefs: headers stay as they are: the distortion tables are mizzle's own (mizzle references fetches"
+        " the newest)",
+        TranslationWarning,
+        stacklevel=2,
+    )

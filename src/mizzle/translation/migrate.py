@@ -22,6 +22,7 @@ DIFFERENCES = {
     "photeq": "the same pixels, to rounding",
     "skymatch": "sky pixels are clipped on both sides; sky.* settings",
     "wfpc2_to_flt": "ERR is the true noise, not the root of the DN",
+    "apply_bestrefs": "headers stay as they are: the distortion tables are mizzle's own",
     "do_blot": "the mapping is exact; spline3 and sinc are not offered",
     "do_driz": "the mapping is exact; the image is left as it is; lanczos kernels weigh as in the drizzle package",
     "updatewcs_with_shift": "the same WCS to 1e-6 pixel; a name that is taken is an error without reusename or force",
