@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import glob
+import shutil
 import warnings
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from mizzle.drizzlepac import astrodrizzle, tweakback, updatehdr, wcs_functions, wfpc2Data
+from mizzle.drizzlepac import astrodrizzle, catalogs, tweakback, updatehdr, wcs_functions, wfpc2Data
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
+from mizzle.drizzlepac.drizzle_parameters import TASK
 from mizzle.drizzlepac.photeq import photeq
 from mizzle.drizzlepac.tweakreg import TweakReg
 from mizzle.drizzlepac.wfpc2Data import wfpc2_to_flt
@@ -149,3 +151,60 @@ def test_a_mosaic_moved_onto_another_and_its_exposures_with_it(here):
     inner = image[300:500, 300:500]
     assert sci[wht > 0].mean() == pytest.approx(inner.mean(), rel=0.15)
     assert (wht > 0).mean() > 0.6
+
+
+#: As hst123 hands it to generateCatalog and TweakReg: TEAL's own entries among the parameters.
+CATALOG = {
+    "skysigma": 0.0, "computesig": True, "conv_width": 3.5, "sharplo": 0.2, "sharphi": 1.0, "roundlo": -1.0,
+    "roundhi": 1.0, "peakmin": None, "peakmax": None, "fluxmin": None, "fluxmax": None, "nsigma": 1.5, "ratio": 1.0,
+    "theta": 0.0, "use_sharp_round": True, "expand_refcat": False, "enforce_user_order": True, "clean": True,
+    "interactive": False, "verbose": False, "updatewcs": False, "xyunits": "pixels",
+    "_RULES_": {"_rule_1": "True", "_rule2_": "False"},
+}  # fmt: skip
+
+
+def test_hst123_counts_stars_and_aligns_on_a_copy_of_an_exposure(here):
+    """The reference image is an exposure under another name: it keeps its place as the exposure it is."""
+    updatewcs("ua*c0m.fits", use_db=False)
+    shutil.copy("ua060504m_c0m.fits", "dummy.fits")
+    source = "ua060502m_c0m.fits[3]"
+    catalog = catalogs.generateCatalog(HSTWCS(source), mode="automatic", catalog=source, threshold=10.0, **CATALOG)
+    catalog.buildCatalogs()
+    assert catalog.num_objects > 100
+    finder = {
+        "threshold": 5.0,
+        "conv_width": 2.5,
+        "use_sharp_round": True,
+        "dqbits": None,
+        "_task_name_": "imagefindpars",
+    }
+    alignment = TweakReg(
+        files=["ua060502m_c0m.fits", "ua060504m_c0m.fits"], refimage="dummy.fits", verbose=False, interactive=False,
+        clean=True, writecat=True, updatehdr=True, reusename=True, rfluxunits="counts", minobj=10, wcsname="TWEAK",
+        searchrad=1.0, searchunits="arcseconds", runfile="", tolerance=0.5, refnbright=4000, nbright=4000,
+        separation=0.5, residplot="No plot", see2dplot=False, fitgeometry="shift", imagefindcfg=finder,
+        refimagefindcfg={"PARAMETERS": finder}, shiftfile=True, outshifts="drizzle_shifts.txt",
+    )  # fmt: skip
+    assert alignment.reference == "ua060504m"
+    assert np.abs(alignment.exposures["ua060504m"].shift).max() == 0.0
+    assert "nan" not in (here / "drizzle_shifts.txt").read_text()
+
+
+def test_mtpipelines_whole_configuration_is_read(here):
+    """Every parameter of the task, as TEAL writes it, with a list of files: single images of a given size only."""
+    parts: dict = {}
+    for name, default in TASK.used.items():
+        value = {"input": "@files", "driz_combine": False, "driz_sep_wcs": True, "driz_sep_scale": 0.2}.get(
+            name, default
+        )
+        value = {"driz_sep_outnx": 430, "driz_sep_outny": 320, "driz_sep_rot": 0.0, "static": False}.get(name, value)
+        value = {"median": False, "blot": False, "driz_cr": False, "skysub": False, "clean": False}.get(name, value)
+        parts[name] = '""' if value == "" else value
+    parts |= {name: '""' if default == "" else default for name, (default, _) in TASK.void.items()}
+    lines = [f'{name} = {value}# "what it is: a {name}"' for name, value in parts.items()]
+    text = "_task_name_ = astrodrizzle# \n" + "\n".join([*lines[:9], '\n["STEP 6: REMOVE COSMIC RAYS"]', *lines[9:]])
+    (here / "wide.cfg").write_text(text + "\n")
+    (here / "files").write_text("ua060502m_c0m.fits\n")
+    AstroDrizzle(input="ua060502m_c0m.fits", configobj="wide.cfg")
+    assert fits.getdata("ua060502m_c0m_single_sci.fits").shape == (320, 430)
+    assert not glob.glob("*drw*")

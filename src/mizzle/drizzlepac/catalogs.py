@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mizzle.drizzlepac.tweakreg import FIND_TASK
+from mizzle.drizzlepac.tweakreg import FIND_TASK, TWEAK_TASK
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.atomic import write_text
 from mizzle.settings import Settings
@@ -17,7 +17,17 @@ from mizzle.translation.parameters import Task
 
 __all__ = ["ImageCatalog", "generateCatalog"]
 
-CATALOG_TASK = Task("generateCatalog", FIND_TASK.used, FIND_TASK.void)
+_TWEAK = "a parameter of TweakReg"
+CATALOG_TASK = Task(
+    "generateCatalog",
+    {},
+    {
+        **{name: (default, _TWEAK) for name, default in TWEAK_TASK.used.items()},
+        **TWEAK_TASK.void,
+        **FIND_TASK.void,
+        "dqbits": ("", "dq.good chooses the good pixels"),
+    },
+)
 
 
 class ImageCatalog:
@@ -91,7 +101,7 @@ def generateCatalog(  # noqa: N802  (the incumbent's name)
     src_find_filters
         Accepted; without effect.
     **parameters
-        Of the finder: accepted with one warning, without effect.
+        Of the finder, or of TweakReg: accepted with one warning, without effect.
 
     Raises
     ------

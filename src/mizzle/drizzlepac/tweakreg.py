@@ -17,6 +17,7 @@ from mizzle.io.wcs_in_place import write_frames
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict
 from mizzle.settings import Settings
 from mizzle.steps.align import align
+from mizzle.translation.config import flatten
 from mizzle.translation.exposures import read_exposures, with_values
 from mizzle.translation.inputs import list_files
 from mizzle.translation.journal import Journal
@@ -136,10 +137,9 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
     """
     if editpars:
         raise SettingsError("TweakReg: editpars: nothing here is interactive; give the parameters in the call")
-    for config in (imagefindcfg, refimagefindcfg):
-        FIND_TASK.values(dict(config or {}))
+    finder, _ = (FIND_TASK.values(flatten(config or {})) for config in (imagefindcfg, refimagefindcfg))
     values = TWEAK_TASK.values(input_dict, configobj)
-    request = _understand(files, values, dict(imagefindcfg or {}))
+    request = _understand(files, values, finder)
     with Journal("TweakReg", values.text("runfile")) as log:
         exposures = read_exposures(request.paths, request.settings)
         references, more, settings = references_of(values, exposures, request.settings)
@@ -163,7 +163,7 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
     return alignment
 
 
-def _understand(files: Any, values: Values, finder: Mapping[str, Any]) -> Request:
+def _understand(files: Any, values: Values, finder: Values) -> Request:
     """Turn a call into files and settings."""
     listed = list_files(files if files is not None else values["input"], "TweakReg")
     name = values.text("wcsname") or "TWEAK"
@@ -183,7 +183,7 @@ def _understand(files: Any, values: Values, finder: Mapping[str, Any]) -> Reques
     if "nbright" in values.asked and values.whole("nbright"):
         part["max_sources"] = max(3, values.whole("nbright") or 3)
     settings = with_values(Settings(), geometry={"wcs": "header"}, align=part)
-    bits = str(finder.get("dqbits", "")) or values.text("dqbits")
+    bits = finder.text("dqbits") or values.text("dqbits")
     if bits:
         settings = with_values(settings, dq={"good": (bits,)})
     return Request(values, listed.paths, settings, name)

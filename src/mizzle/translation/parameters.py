@@ -62,10 +62,12 @@ class Task:
         if config is not None and str(config).strip().lower() not in {"", "defaults"}:
             settings = config if isinstance(config, Mapping) else read_config(Path(str(config)))
             asked.update({key: value for key, value in flatten(settings).items() if self.knows(key)})
-        for key in given:
+        # Dictionaries that TEAL loaded carry its own entries, as _task_name_ and _RULES_.
+        own = {key: value for key, value in given.items() if not key.startswith("_")}
+        for key in own:
             if not self.knows(key):
                 raise self._unknown(key)
-        asked.update(given)
+        asked.update(own)
         self._warn(asked)
         defaults = {**self.used, **{key: default for key, (default, _) in self.void.items()}}
         return Values(self.name, {**defaults, **asked}, frozenset(asked))
