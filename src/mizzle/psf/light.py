@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from mizzle.psf.image import StarImage
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Value = TypeVar("Value", bound=np.generic)
 
 #: Half of the window's side, and how far light is placed from its middle, in steps of [pixel].
 HALF, REACH, STEP = 2, 3, 0.5
@@ -81,8 +83,7 @@ def light_templates(star: StarImage, light: float = 1.0) -> FloatArray:
     return np.asarray(np.vstack([templates, np.ones((1, templates.shape[1]))]))
 
 
-@dataclass(frozen=True, eq=False)
-class Explained:
+class Explained(NamedTuple):
     """What light explains of the windows around some peaks.
 
     Parameters
@@ -130,9 +131,31 @@ def explain_peaks(
     darkest : float
         No sky is brighter than this [electron].
     """
+    off = windows(hidden, peaks, outside=True)
+    return explain_windows(pixels, off, peaks, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+
+
+def explain_windows(
+    pixels: PeakPixels,
+    off: Mask,
+    peaks: Peaks,
+    *,
+    templates: FloatArray,
+    doubt: float,
+    limit: float,
+    darkest: float = math.inf,
+) -> Explained:
+    """Fit light to the windows around peaks, each with pixels of its own that say nothing.
+
+    Parameters
+    ----------
+    off : (n, 25) bool array
+        Those pixels.
+    pixels, peaks, templates, doubt, limit, darkest
+        As in `explain_peaks`.
+    """
     sky = np.minimum(peaks.sky, darkest)
     sky = sky - LOWER * np.sqrt(np.maximum(sky, 0.0) + pixels.floor)
-    off = windows(hidden, peaks, outside=True)
     seen = np.where(off, 0.0, windows(pixels.electrons, peaks, outside=0.0) - sky[:, None])
     floor = (pixels.floor + np.maximum(sky, 0.0) + (STRAY * seen[:, seen.shape[1] // 2]) ** 2)[:, None]
     light, rest = np.maximum(seen, 0.0), seen
@@ -145,7 +168,7 @@ def explain_peaks(
     return Explained(misfit, seen - rest, np.sqrt(variance), sky)
 
 
-def windows(image: NDArray[np.generic], peaks: Peaks, *, outside: float) -> FloatArray:
+def windows(image: NDArray[Value], peaks: Peaks, *, outside: float) -> NDArray[Value]:
     """Return the pixels around peaks, ``(n, 25)``; `outside` is what lies beyond the chip."""
     wide = np.pad(image, HALF, constant_values=outside)
     side = 2 * HALF + 1

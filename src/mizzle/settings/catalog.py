@@ -15,7 +15,9 @@ class CatalogSettings(Section):
         3.0, "Least signal-to-noise ratio of a source's flux in the aperture.", unit="sigma", ge=0, le=1000
     )
     drop_hit: bool = setting(
-        True, "Leave out sources whose center cosmic rays hit in more than half of the exposures: crumbs of those rays."
+        True,
+        "Leave out sources whose center cosmic rays hit in more than half of the exposures, and which have no wings:"
+        " crumbs of those rays.",
     )
     fwhm: float = setting(0.11, "Width of a star on the product, its pixel not counted.", unit="arcsec", ge=0.01, le=5)
     max_sources: int = setting(50_000, "Keep the brightest.", ge=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ WINGS, AROUND = (0.22, 0.5), (0.8, 1.2)
 #: On each side wings should stand out by so many sigma, and do lie between these times the usual share of the peak:
 #: rays are narrower, or lie on other light.
 WING_SIGMA, USUAL = 4.0, (0.4, 1.6)
+#: Around a star that is too faint for that, all sides together should stand out so, and each by this.
+FAINTEST_SIGMA = 1.0
 #: The faintest of a star's four nearest pixels holds more than this share of its peak.
 DARK = 0.05
 
@@ -55,8 +58,35 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
     return PixelIndices(row[top][order], column[top][order])
 
 
-def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale: float) -> Mask:
-    """Return which peaks have the wings of stars, on all sides: rays have none, and a star nearby gives one side.
+class Wings(NamedTuple):
+    """What surrounds some peaks.
+
+    Parameters
+    ----------
+    peak : (n,) array
+        Of each, above its surroundings [count].
+    least, mean : (n,) arrays
+        Light of the wings on the faintest side, and over all sides, per pixel [count]; 0 where too little is seen.
+    noise : (n,) array
+        Of a side [count].
+    level : (n,) array
+        Of the surroundings [count].
+    """
+
+    peak: NDArray[np.float64]
+    least: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    level: NDArray[np.float64]
+
+    @property
+    def clear(self) -> Mask:
+        """Where light stands out, and on each side by itself does not look like none."""
+        return np.asarray((self.least > FAINTEST_SIGMA * self.noise) & (self.mean > 0.5 * WING_SIGMA * self.noise))
+
+
+def measure_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale: float, sigma: float = 0.5) -> Wings:
+    """Measure the light around peaks, side by side: a star's wings lie on all sides, a neighbor's on one.
 
     Parameters
     ----------
@@ -65,12 +95,12 @@ def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale:
     off : (ny, nx) bool array
         Pixels that say nothing: bad, or hit.
     row, column : (n,) int arrays
-        The peaks (`bright_peaks`).
+        The peaks, anywhere on the image.
     scale : float
         Side of a pixel [arcsec].
+    sigma : float
+        Least noise of a pixel that is believed, whatever pixels of whole counts show [count].
     """
-    if not row.size:
-        return np.zeros(0, np.bool_)
     half = math.ceil(AROUND[1] / scale)
     v, u = np.mgrid[-half : half + 1, -half : half + 1]
     distance = np.hypot(u, v) * scale
@@ -78,26 +108,44 @@ def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale:
     sides = (2 * (u + v > 0) + (u - v > 0))[wing]
 
     def around(where: Mask) -> tuple[Image, Mask]:
-        flat = (row * image.shape[1] + column)[:, None] + (v[where] * image.shape[1] + u[where])
-        return image.ravel()[flat], ~off.ravel()[flat]
+        y, x = row[:, None] + v[where], column[:, None] + u[where]
+        inside = (y >= 0) & (y < image.shape[0]) & (x >= 0) & (x < image.shape[1])
+        flat = np.where(inside, y * image.shape[1] + x, 0)
+        return image.ravel()[flat], inside & ~off.ravel()[flat]
 
     (far, far_good), (near, near_good) = around(ring), around(wing)
     enough = (far_good.sum(axis=1) >= 10) & (near_good.sum(axis=1) >= 5)
     low, middle = _percentiles(far, far_good | ~enough[:, None], (16.0, 50.0))
-    width = np.maximum(middle - low, 0.5)
+    width = np.maximum(middle - low, sigma)
     # A median of whole DN jumps; the mean of what is near it does not.
     sky = far_good & (np.abs(far - middle[:, None]) <= 3.0 * width[:, None])
     level = np.where(sky, far, 0.0).sum(axis=1) / np.maximum(sky.sum(axis=1), 1)
-    peak = image[row, column] - level
     least, light = np.full(row.size, np.inf), near - level[:, None]
-    noise = np.zeros(row.size)
+    noise, total, sides_seen = np.zeros((3, row.size))
     for side in range(4):
         here = near_good & (sides == side)
         count = here.sum(axis=1)
         mean = np.where(here, light, 0.0).sum(axis=1) / np.maximum(count, 1)
         least = np.where(count > 0, np.minimum(least, mean), least)
         noise = np.maximum(noise, width / np.sqrt(np.maximum(count, 1)))
-    share = np.where(enough & np.isfinite(least), least / np.maximum(peak, 1e-9), 0.0)
+        total, sides_seen = total + mean * (count > 0), sides_seen + (count > 0)
+    seen = enough & np.isfinite(least)
+    mean = np.where(seen, total / np.maximum(sides_seen, 1), 0.0)
+    return Wings(image[row, column] - level, np.where(seen, least, 0.0), mean, noise, level)
+
+
+def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale: float) -> Mask:
+    """Return which peaks have the wings of stars, on all sides: rays have none, and a star nearby gives one side.
+
+    Parameters
+    ----------
+    image, off, row, column, scale
+        As in `measure_wings`; peaks not at the image's border.
+    """
+    if not row.size:
+        return np.zeros(0, np.bool_)
+    peak, least, _, noise, level = measure_wings(image, off, row=row, column=column, scale=scale)
+    share = least / np.maximum(peak, 1e-9)
     seen = least > WING_SIGMA * noise
     usual = float(np.median(share[seen])) if seen.any() else 0.0
     # Faint peaks say nothing: their wings would not be seen if they were stars.

@@ -16,6 +16,7 @@ from mizzle.kernel.pixels import grow, has_bits
 from mizzle.model import CosmicRays, InputChip, Mosaic, Runner
 from mizzle.settings import Settings
 from mizzle.stars.radial import RadialProfile
+from mizzle.stars.wings import measure_wings
 from mizzle.steps.catalog.lost_light import (
     CORE_ARCSEC,
     WIDE_ARCSEC,
@@ -52,6 +53,8 @@ class ExposureEvidence:
         Share of the weight that is the PC's.
     saturated, hit, limit : (n,) bool array
         In any exposure; in more than half of them; saturated in all.
+    winged : (n,) bool array
+        Of those hit, which have wings in an exposure that hit them: stars, and no crumbs of rays.
     cte : (n,) array
         Magnitudes to subtract.
     weight : (n,) array
@@ -69,6 +72,7 @@ class ExposureEvidence:
     fine: FloatArray
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
+    winged: NDArray[np.bool_]
     limit: NDArray[np.bool_]
     cte: FloatArray
     weight: FloatArray
@@ -157,13 +161,15 @@ def measure_per_exposure(
     n = stars.ra.size
     roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
-    hits, clipped, saturated = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.bool_)
+    hits, clipped = np.zeros(n), np.zeros(n)
+    saturated, winged = np.zeros((2, n), dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
     classes = views[0].camera.classes
     finest = classes[0].chips if len(classes) > 1 else ()
     for (one, index), mine, answer in zip(items, member, answers, strict=True):
         on = mine[index]
         saturated[index] |= answer.saturated
+        winged[index] |= answer.winged
         whole[index] += one.weight * answer.core
         star = index[on]
         seen[roots.index(one.root), star] = True
@@ -179,6 +185,7 @@ def measure_per_exposure(
         fine=np.divide(fine, weight, out=np.zeros(n), where=weight > 0),
         saturated=saturated,
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
+        winged=winged,
         limit=clipped >= np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
         weight=np.where(whole > 0, whole, 1.0),  # where nobody sees a core, nothing of it is lost either
@@ -195,6 +202,7 @@ class _ChipEvidence:
     saturated: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
     hit: NDArray[np.bool_]
+    winged: NDArray[np.bool_]
     cte: FloatArray
     core: NDArray[np.bool_]
     lost: tuple[LostPixels, ...] = ()
@@ -215,7 +223,7 @@ def _measure_on_chip(
     """Measure the stars `index` on one chip of one exposure."""
     if index.size == 0:
         nothing = np.zeros(0, np.bool_)
-        return _ChipEvidence(nothing, nothing, nothing, np.zeros(0), nothing)
+        return _ChipEvidence(nothing, nothing, nothing, nothing, np.zeros(0), nothing)
     exposure, chip, frame, noise = view.exposure, view.chip, view.frame, view.noise
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
@@ -239,6 +247,7 @@ def _measure_on_chip(
     level = view.level
     electrons = exposure.exptime / one.factor * noise.gain
     background = level / one.factor * noise.gain + stars.sky[index] * pixel * electrons
+    hit: NDArray[np.bool_] = np.any(rayed[:, core, core], axis=(1, 2))
     saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(full), axis=(1, 2))
     unspoiled = ~bad.any(axis=(1, 2)) & ~saturated & (stars.snr[index] > _SAMPLE_SNR)
     bright = np.flatnonzero(unspoiled)[np.argsort(-stars.flux[index[unspoiled]], kind="stable")[:_SAMPLES]]
@@ -250,7 +259,8 @@ def _measure_on_chip(
     return _ChipEvidence(
         saturated=saturated,
         clipped=clipped,
-        hit=np.any(rayed[:, core, core], axis=(1, 2)),
+        hit=hit,
+        winged=_winged(view, unusable, hit, x=x, y=y),
         cte=charge_loss(exposure, chip, x=x, y=y, electrons=stars.flux[index] * electrons, background=background)
         if corrects_cte(exposure, settings.catalog.cte)
         else np.zeros(x.size),
@@ -281,6 +291,23 @@ def _measure_on_chip(
             (noise.variance(dn) * (unit / flux) ** 2).ravel(),
         ),
     )
+
+
+def _winged(
+    view: ChipView, unusable: _Unusable, hit: NDArray[np.bool_], *, x: FloatArray, y: FloatArray
+) -> NDArray[np.bool_]:
+    """Return which of the stars that were hit have wings on all sides."""
+    result = np.zeros(hit.size, np.bool_)
+    sci, noise = view.chip.sci, view.noise
+    ny, nx = sci.shape
+    column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+    some = np.flatnonzero(hit & (column >= 0) & (column < nx) & (row >= 0) & (row < ny))
+    if some.size:
+        off = unusable.rays | ((unusable.dq & unusable.refused) != 0)
+        sigma = math.sqrt(noise.floor) / noise.gain
+        wings = measure_wings(sci, off, row=row[some], column=column[some], scale=view.frame.scale, sigma=sigma)
+        result[some] = wings.clear
+    return result
 
 
 class _StarsOnChip(NamedTuple):

@@ -23,6 +23,7 @@ class Flag(IntFlag):
     BAD_SKY = 32  # too few pixels in the sky ring; the nearest stars' sky was taken
     FAINT = 64  # the aperture's flux is not positive: no magnitude
     LIMIT = 128  # every exposure is saturated near the center: the flux is a lower limit
+    UNLIKE = 256  # the aperture's light is not spread as a star's: a ray, a neighbor, a galaxy
 
 
 #: One line per bit, for headers and documents.
@@ -35,6 +36,7 @@ MEANINGS = {
     Flag.BAD_SKY: "too few pixels in the sky ring",
     Flag.FAINT: "no positive flux in the aperture",
     Flag.LIMIT: "saturated near the center in every exposure: the flux is a lower limit",
+    Flag.UNLIKE: "light in the aperture not spread as a star's: cosmic ray, neighbor or galaxy",
 }
 
 

@@ -17,7 +17,7 @@ from mizzle.stars.apertures import SkyRule, aperture_sums, ring_sky
 FloatArray = NDArray[np.float64]
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
-_FEWEST_RINGS, _MOST_RINGS = 20, 250  # that tell how much more than their noise rings scatter
+_FEWEST_RINGS, _MOST_RINGS = 20, 4000
 #: What stars cover, by their brightness over the noise of the faintest: radius [arcsec] above each. Halos left in the
 #: rings would make their neighbors too faint.
 _COVER = ((0.0, 0.4), (30.0, 0.8), (100.0, 1.2), (400.0, 1.6))
@@ -88,7 +88,7 @@ def photometry(
     off = empty if stars is None else empty | (stars != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
-        sums = _sums(mosaic, empty, Places(x[part], y[part]), radius=radius, chip=chip[part])
+        sums = circle_sums(mosaic, empty, Places(x[part], y[part]), radius=radius, chip=chip[part])
         sky = ring_sky(
             mosaic.sci,
             x[part],
@@ -171,7 +171,7 @@ def _ring_excess(
     return max(float(1.4826 * np.median(np.abs(pull - np.median(pull)))) ** 2, 1.0)
 
 
-def _sums(
+def circle_sums(
     mosaic: Mosaic,
     empty: NDArray[np.bool_],
     position: Places,

@@ -324,9 +324,10 @@ def _add_single(
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
-        flagged = find_single(
-            SinglePixels(electrons, bad[wide], compared.view.noise.floor, star, fine), settings, laplacian=bool(whole)
+        judged = SinglePixels(
+            electrons, bad[wide], compared.view.noise.floor, star, fine, compared.view.chip.frame.scale
         )
+        flagged = find_single(judged, settings, laplacian=bool(whole))
         mask[wide] |= flagged & alone[wide]
 
 

@@ -25,6 +25,7 @@ from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_
 from mizzle.psf import StarImage
 from mizzle.psf.light import HALF, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.hit_stars import find_hit_stars
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -58,10 +59,13 @@ class SinglePixels(PeakPixels):
         The sharpest that is believed.
     fine : bool
         Whether the pixels are so fine that what is dark around a peak may still be its own star's wings.
+    scale : float
+        Side of a pixel [arcsec].
     """
 
     star: StarImage
     fine: bool = False
+    scale: float = 0.1
 
 
 def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
@@ -91,17 +95,18 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
         grow=settings.single_grow,
     )
     peaks = find_peaks(pixels.electrons, pixels.bad, rule)
-    is_ray, spared = judge_peaks(pixels, peaks, settings)
+    is_ray, spared, hit = judge_peaks(pixels, peaks, settings)
     sharp = SharpRule(rule.floor, rule.sigma, rule.neighbor_sigma, settings.single_contrast)
     track = find_sharp(pixels.electrons, pixels.bad, sharp) if laplacian else None
-    return follow_rays(pixels.electrons, pixels.bad, _some(peaks, is_ray), spared, rule, track=track)
+    return follow_rays(pixels.electrons, pixels.bad, _with(_some(peaks, is_ray), hit), spared, rule, track=track)
 
 
 class JudgedPeaks(NamedTuple):
-    """Which peaks are cosmic rays ``(n,)``, and the pixels of the others ``(ny, nx)``."""
+    """Which peaks are cosmic rays ``(n,)``; of the others their own pixels, and what rays took ``(ny, nx)``."""
 
     is_ray: Mask
     spared: Mask
+    hit: Mask
 
 
 def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) -> JudgedPeaks:
@@ -113,6 +118,8 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         For each peak.
     spared : (ny, nx) bool array
         Pixels of the others: the 3 x 3 around, and what their fitted light explains.
+    hit : (ny, nx) bool array
+        Of the others: pixels that rays took.
     """
     light = settings.single_light - (0.0 if pixels.star.peak_share > UNDERSAMPLED else FINER)
     templates = light_templates(pixels.star, max(light, 0.0))
@@ -138,14 +145,30 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         is_ray[guilty] = True
         _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
-    stars = ~is_ray
-    return JudgedPeaks(
-        is_ray, _spared(pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars]))
+    hit = find_hit_stars(
+        pixels,
+        hidden,
+        _some(peaks, is_ray),
+        scale=pixels.scale,
+        templates=templates,
+        doubt=doubt,
+        limit=limit,
+        darkest=darkest,
     )
+    stars = ~is_ray
+    is_ray[np.flatnonzero(is_ray)[hit.peak]] = False
+    spared = _spared(pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars]))
+    return JudgedPeaks(is_ray, (spared | _spared(pixels, hit.place, hit.light)) & ~hit.pixels, hit.pixels)
 
 
 def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
     return Peaks(peaks.y[which], peaks.x[which], peaks.sky[which])
+
+
+def _with(peaks: Peaks, pixels: Mask) -> Peaks:
+    """Return peaks and more pixels."""
+    y, x = np.nonzero(pixels)
+    return Peaks(np.concatenate([peaks.y, y]), np.concatenate([peaks.x, x]), np.append(peaks.sky, np.zeros(y.size)))
 
 
 def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:

@@ -1,0 +1,186 @@
+"""Stars hit by a cosmic ray in a single exposure: what the ray took is flagged, the rest of the star is kept.
+
+A star under a ray fails the test of `mizzle.steps.reject.single` as a ray alone does. What tells them apart lies
+outside the pixels that were judged: a star has wings on all sides. So does a star whose core the optics distort, at the
+edge of a field, more than the star image knows. Of these the pixels are given up one by one, at every step that
+without which light explains the others best, until it explains what is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mizzle.kernel.single import Peaks
+from mizzle.psf.light import HALF, Explained, PeakPixels, explain_windows, windows
+from mizzle.stars.wings import measure_wings
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: Pixels of a star that a ray may take; a star that lost more is lost.
+MOST_HIT = 9
+#: What a ray took is among so many of the brightest pixels.
+CANDIDATES = 6
+#: On each side the border of the judged window should stand out by so many sigma, for wings to be looked for.
+BORDER_SIGMA = 1.5
+#: So many sigma do the wings stand out on their faintest side.
+WINGS_SIGMA = 3.0
+#: What a ray left of a star is as bright as this somewhere, in sigma of a pixel's own noise, and is more than what the
+#: ray added: less may be the ray's rim.
+LEAST = 10.0
+
+
+class HitStars(NamedTuple):
+    """Stars among the peaks that light does not explain.
+
+    Parameters
+    ----------
+    peak : (k,) int array
+        Which of the peaks.
+    place : Peaks
+        The stars' own brightest pixels: a ray beside may be brighter.
+    light : Explained
+        What light explains of their windows without the pixels that were given up.
+    pixels : (ny, nx) bool array
+        Those pixels.
+    """
+
+    peak: NDArray[np.intp]
+    place: Peaks
+    light: Explained
+    pixels: Mask
+
+
+def find_hit_stars(
+    pixels: PeakPixels,
+    hidden: Mask,
+    peaks: Peaks,
+    *,
+    scale: float,
+    templates: FloatArray,
+    doubt: float,
+    limit: float,
+    darkest: float,
+) -> HitStars:
+    """Find stars among peaks that light alone did not make, and their pixels that it did not fill.
+
+    Parameters
+    ----------
+    pixels : PeakPixels
+        The chip.
+    hidden : (ny, nx) bool array
+        Pixels that say nothing: bad ones, and the rays.
+    peaks : Peaks
+        Which light does not explain.
+    scale : float
+        Side of a pixel [arcsec].
+    templates, doubt, limit, darkest
+        As in `mizzle.psf.light.explain_peaks`.
+
+    Returns
+    -------
+    stars : HitStars
+        In the order of the peaks.
+    """
+    star, near = _with_wings(pixels, hidden, peaks, scale=scale, darkest=darkest)
+    fit = partial(explain_windows, pixels, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+    bad = windows(pixels.bad, near, outside=True)
+    off, answer = _give_up(pixels, bad, near, fit=fit, limit=limit)
+    kept = (answer.misfit <= limit) & _outshine_rays(pixels, off, near, answer=answer)
+    gone = off & ~bad & (answer.misfit <= limit)[:, None]
+    light = Explained(*(part[kept] for part in answer))
+    return HitStars(star[kept], _some(near, kept), light, _marked(pixels, near, gone))
+
+
+def _give_up(
+    pixels: PeakPixels, bad: Mask, peaks: Peaks, *, fit: Callable[[Mask, Peaks], Explained], limit: float
+) -> tuple[Mask, Explained]:
+    """Give up pixels of each window, at every step that without which light explains the others best."""
+    off, answer = bad.copy(), fit(bad, peaks)
+    seen = windows(pixels.electrons, peaks, outside=-np.inf)
+    for _ in range(MOST_HIT):
+        some = np.flatnonzero(answer.misfit > limit)
+        if not some.size:
+            break
+        order = np.argsort(np.where(off[some], -np.inf, seen[some]), axis=1)[:, : -CANDIDATES - 1 : -1]
+        tried = np.repeat(off[some], CANDIDATES, axis=0)
+        tried[np.arange(order.size), order.ravel()] = True
+        every = fit(tried, _some(peaks, np.repeat(some, CANDIDATES)))
+        best = every.misfit.reshape(order.shape).argmin(axis=1) + CANDIDATES * np.arange(some.size)
+        off[some] = tried[best]
+        for part, better in zip(answer, every, strict=True):
+            part[some] = better[best]
+    return off, answer
+
+
+def _marked(pixels: PeakPixels, peaks: Peaks, gone: Mask) -> Mask:
+    """Return the pixels of windows on their chip."""
+    mask = np.zeros(pixels.electrons.shape, np.bool_)
+    star, pixel = np.nonzero(gone)
+    dy, dx = np.divmod(pixel, 2 * HALF + 1)
+    mask[peaks.y[star] + dy - HALF, peaks.x[star] + dx - HALF] = True
+    return mask
+
+
+def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
+    return Peaks(peaks.y[which], peaks.x[which], peaks.sky[which])
+
+
+def _outshine_rays(pixels: PeakPixels, off: Mask, peaks: Peaks, *, answer: Explained) -> Mask:
+    """Return where the light that is left exceeds noise, and what was given up holds beside light."""
+    left = np.where(off, 0.0, np.maximum(answer.light, 0.0))
+    noise = np.sqrt(pixels.floor + np.maximum(answer.sky, 0.0)[:, None] + left)
+    seen = windows(pixels.electrons, peaks, outside=0.0) - answer.sky[:, None]
+    taken = np.where(off, seen - answer.light, 0.0)
+    bright = (left / noise).max(axis=1, initial=0.0) > LEAST
+    return np.asarray(bright & (left.sum(axis=1) > taken.sum(axis=1)))
+
+
+def _with_wings(
+    pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, scale: float, darkest: float
+) -> tuple[NDArray[np.intp], Peaks]:
+    """Return which peaks have wings around them, or around their brightest neighbor, and which pixel that is."""
+    beside = _brightest_neighbor(pixels, peaks)
+    both = Peaks(*(np.concatenate(pair) for pair in zip(peaks, beside, strict=True)))
+    some = np.flatnonzero(_stand_on_light(pixels, hidden, both, darkest=darkest))
+    wings = measure_wings(
+        pixels.electrons, hidden, row=both.y[some], column=both.x[some], scale=scale, sigma=math.sqrt(pixels.floor)
+    )
+    clear = np.zeros(both.y.size)
+    clear[some] = wings.least / np.maximum(wings.noise, 1e-9)
+    own, other = clear.reshape(2, -1)
+    star = np.flatnonzero(np.maximum(own, other) > WINGS_SIGMA)
+    return star, _some(both, star + np.where(other > own, peaks.y.size, 0)[star])
+
+
+def _brightest_neighbor(pixels: PeakPixels, peaks: Peaks) -> Peaks:
+    """Return the brightest of the eight pixels around each peak."""
+    seen = windows(np.where(pixels.bad, np.float32(-np.inf), pixels.electrons), peaks, outside=-np.inf)
+    side = 2 * HALF + 1
+    around = seen.reshape(-1, side, side)[:, HALF - 1 : HALF + 2, HALF - 1 : HALF + 2].reshape(-1, 9).copy()
+    around[:, 4] = -np.inf
+    dy, dx = np.divmod(around.argmax(axis=1), 3)
+    ny, nx = pixels.electrons.shape
+    return Peaks(np.clip(peaks.y + dy - 1, 0, ny - 1), np.clip(peaks.x + dx - 1, 0, nx - 1), peaks.sky)
+
+
+def _stand_on_light(pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, darkest: float) -> Mask:
+    """Return the peaks whose windows are bright along all four sides: most rays need no closer look."""
+    seen = windows(pixels.electrons, peaks, outside=np.nan)
+    seen[windows(hidden, peaks, outside=True)] = np.nan
+    steps = np.arange(-HALF, HALF + 1)
+    row, column = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
+    bright, sky = np.ones(peaks.y.size, np.bool_), np.minimum(peaks.sky, darkest)
+    for side in (row == -HALF, row == HALF, column == -HALF, column == HALF):
+        light = seen[:, side] - sky[:, None]
+        count = np.isfinite(light).sum(axis=1)
+        mean = np.nansum(light, axis=1) / np.maximum(count, 1)
+        noise = np.sqrt((np.maximum(sky, 0.0) + pixels.floor) / np.maximum(count, 1))
+        bright &= (count == 0) | (mean > BORDER_SIGMA * noise)
+    return bright

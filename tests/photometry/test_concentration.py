@@ -1,0 +1,85 @@
+"""Light that is not spread over the aperture as a star's is seen, and told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mizzle.instrument.cameras import WFPC2
+from mizzle.steps.catalog.concentration import SHARE, CircleFlux, compare_spread
+from mizzle.steps.catalog.flags import Flag
+
+COUNT, NOISE = 400, 6.0
+
+
+def apertures(rng, more=0.0):
+    """Fluxes of stars within a small circle and an aperture, a third of the light between; `more` is in the latter."""
+    light = 10.0 ** rng.uniform(2.0, 4.5, COUNT)
+    inner, shell = light * rng.normal(0.67, 0.004, COUNT), light * 0.33
+    small = NOISE**2 + inner
+    large = small + 5.0 * NOISE**2 + shell
+    inner = inner + rng.normal(0, np.sqrt(small))
+    outer = inner + shell + rng.normal(0, np.sqrt(large - small)) + more
+    return light, CircleFlux(inner, small), CircleFlux(outer, large)
+
+
+def compared(inner, outer, bright):
+    chips, ones = np.full(COUNT, "WF3"), np.ones(COUNT, np.int64)
+    return compare_spread(
+        inner, outer, bright, chip=chips, n_exposures=ones, whole=np.ones(COUNT, bool), classes=WFPC2.classes
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stars_alone_are_not_told(seed):
+    light, inner, outer = apertures(np.random.default_rng(seed))
+    spread = compared(inner, outer, light > 3000)
+    assert np.count_nonzero(spread.unlike) <= 0.01 * COUNT
+    assert not spread.excess[~spread.unlike].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_an_aperture_holds_beside_its_star_is_measured(seed):
+    rng = np.random.default_rng(seed)
+    more = np.where(rng.random(COUNT) < 0.1, 2000.0, 0.0)
+    light, inner, outer = apertures(rng, more)
+    spread = compared(inner, outer, light > 3000)
+    # Of the brightest stars' light it is too small a part.
+    seen = (more > 0) & (more > 2.0 * SHARE * light)
+    assert spread.unlike[seen].mean() > 0.95
+    assert np.median(spread.excess[seen & spread.unlike]) == pytest.approx(2000.0, rel=0.1)
+    assert spread.unlike[more == 0].mean() < 0.02
+
+
+def test_a_few_stars_tell_nothing():
+    _, inner, outer = apertures(np.random.default_rng(1), 5000.0)
+    bright = np.zeros(COUNT, bool)
+    bright[:5] = True
+    assert not compared(inner, outer, bright).unlike.any()
+
+
+@pytest.mark.slow
+def test_fluxes_that_a_missed_ray_spoiled_are_told_more_often_than_good_ones():
+    """Single exposures of 1000 s: of stars that are 15 % too bright a third is told at least, of good ones none."""
+    from mizzle.pipeline import process
+    from mizzle.scores import match_stars
+    from mizzle.simulate import visit
+    from mizzle.simulate.plan import make_plan
+
+    spoiled = told = good = false = 0
+    for seed in (31, 32, 33, 34):
+        made = visit(make_plan(n=1, filter="F555W", exptime=1000.0, seed=seed, density=300.0, min_separation=1.5))
+        result = process(made.exposures)
+        (catalog,), (mosaic,) = result.catalogs.values(), result.mosaics.values()
+        row, star = match_stars(catalog, made.truth)
+        flux, error, flags = (np.asarray(catalog.columns[key])[row] for key in ("flux", "flux_err", "flags"))
+        truth = made.truth.rate(mosaic.photflam)[star]
+        bright = (truth > 0.3) & ((flags & ~np.int32(Flag.UNLIKE)) == 0)
+        off, near = bright & (flux / truth > 1.15), bright & (np.abs(flux / truth - 1.0) < 0.02)
+        unlike = flags != 0
+        spoiled, told = spoiled + np.count_nonzero(off), told + np.count_nonzero(off & unlike)
+        good, false = good + np.count_nonzero(near), false + np.count_nonzero(near & unlike)
+        assert np.median(error[off & unlike] / (flux - truth)[off & unlike]) > 0.5
+    assert spoiled > 40
+    assert told > 0.33 * spoiled
+    assert false < 0.005 * good
