@@ -1,6 +1,7 @@
 """Runs in the oracle's interpreter: the smaller calls on a file that mizzle's updatewcs made.
 
-Usage: ``python oracle_names.py FOLDER``; FOLDER holds ``a_c0m.fits``, ``frame.fits`` and ``image.npz``, and gets
+Usage: ``python oracle_names.py FOLDER``; FOLDER holds ``a_c0m.fits``, ``frame.fits``, ``image.npz``, ``shifts.json``
+(parameters of updatewcs_with_shift by name) and ``grids.json`` (those of AstroDrizzle's grids), and gets
 ``names.json``, ``dropped.npz`` and moved copies of the file.
 """
 
@@ -18,7 +19,7 @@ from astropy.wcs import WCS
 
 def main(folder: str) -> None:
     os.chdir(folder)
-    from drizzlepac import adrizzle, updatehdr, wcs_functions
+    from drizzlepac import adrizzle, astrodrizzle, updatehdr, wcs_functions
     from stwcs.distortion import utils
     from stwcs.wcsutil import HSTWCS, altwcs
 
@@ -38,6 +39,15 @@ def main(folder: str) -> None:
         shutil.copy("a_c0m.fits", f"{name}_c0m.fits")
         given = {key: np.array(value) if key == "fit" else value for key, value in more.items()}
         updatehdr.updatewcs_with_shift(f"{name}_c0m.fits", "frame.fits", wcsname="X", reusename=True, **given)
+    with open("grids.json") as stream:
+        grids = json.load(stream)
+    for name, more in grids.items():
+        astrodrizzle.AstroDrizzle(
+            "a_c0m.fits", output=name, preserve=False, skysub=False, static=False, median=False, blot=False,
+            driz_cr=False, driz_separate=False, final_wcs=True, context=False, **more,
+        )  # fmt: skip
+        header = fits.getheader(f"{name}_drw_sci.fits")
+        told[name] = [header[key] for key in ("NAXIS1", "NAXIS2", "CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "ORIENTAT")]
     with open("names.json", "w") as stream:
         json.dump(told, stream)
     images, header = np.load("image.npz"), fits.getheader("frame.fits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,16 @@ import mizzle.stwcs
 from mizzle import DataError, InputError, SettingsError
 from mizzle.drizzlepac import tweakback, updatehdr, wcs_functions
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
+from mizzle.drizzlepac.drizzle_parameters import TASK
+from mizzle.drizzlepac.drizzle_settings import grid_of
 from mizzle.drizzlepac.tweakreg import TweakReg
+from mizzle.model import Alignment
+from mizzle.settings import Settings
 from mizzle.stwcs.distortion.utils import output_wcs
 from mizzle.stwcs.updatewcs import updatewcs
 from mizzle.stwcs.wcsutil import HSTWCS, altwcs, headerlet
+from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.grid import frames_of
 from mizzle.translation.parameters import TranslationWarning
 
 FILE = "ua060502m_c0m.fits"
@@ -256,6 +263,42 @@ def test_the_frame_of_a_mosaic_is_the_one_that_is_drizzled(one):
     np.testing.assert_allclose(drizzled.wcs.crpix, planned.wcs.crpix, rtol=1e-12)
     np.testing.assert_allclose(wcs_functions.make_perfect_cd(drizzled), planned.wcs.cd, rtol=1e-9)
     assert wcs_functions.get_hstwcs(one, ("SCI", 3)).chip == 3
+
+
+def test_a_frame_that_is_turned_holds_the_one_that_is_not(one):
+    """The box around the unturned frame's outer edges, its first pixel where that box begins; sizes are rounded up."""
+    plain = wcs_functions.make_mosaic_wcs(one)
+    nx, ny = plain.pixel_shape
+    np.testing.assert_array_equal(plain.wcs.crpix, [nx / 2, ny / 2])
+    edges = plain.all_pix2world([0.5, nx + 0.5, 0.5, nx + 0.5], [0.5, 0.5, ny + 0.5, ny + 0.5], 1)
+    turned = wcs_functions.make_mosaic_wcs(one, rot=10.0)
+    places = np.array(turned.all_world2pix(*edges, 1))
+    np.testing.assert_allclose(places.min(axis=1), 0.5, atol=1e-3)
+    np.testing.assert_array_equal(np.ceil(np.ptp(places, axis=1) - 1e-3), turned.pixel_shape)
+    small = wcs_functions.make_mosaic_wcs(one, rot=10.0, scale=0.3)
+    np.testing.assert_allclose(np.array(small.all_world2pix(*edges, 1)).min(axis=1), 0.5, atol=1e-3)
+    assert abs(small.pixel_shape[0] - np.ptp(places[0]) * turned.pscale / 0.3) < 1.0
+
+
+def test_what_is_given_of_a_grid_and_what_is_not(one):
+    """A size has the tangent point in its middle; a tangent point alone stays at the pixel where it was."""
+    frames = frames_of(*aligned(one))
+    given = {"final_wcs": True, "final_scale": 0.3, "final_rot": 5.0}
+    plain = grid_of(TASK.values(given), "final", frames)
+    sized = grid_of(TASK.values({**given, "final_outnx": 200, "final_outny": 301}), "final", frames)
+    assert (sized.shape, tuple(sized.crpix), tuple(sized.crval)) == ((301, 200), (100.5, 151.0), tuple(plain.crval))
+    placed = grid_of(TASK.values({**given, "final_ra": 323.36, "final_dec": -0.83}), "final", frames)
+    assert (placed.shape, tuple(placed.crpix), tuple(placed.crval)) == (
+        plain.shape,
+        tuple(plain.crpix),
+        (323.36, -0.83),
+    )
+
+
+def aligned(name):
+    """Return an exposure and the alignment that leaves it where it is."""
+    exposures = read_exposures([Path(name)], with_values(Settings(), geometry={"wcs": "header"}))
+    return exposures, Alignment.identity(exposures)
 
 
 @pytest.mark.parametrize(

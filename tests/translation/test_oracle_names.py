@@ -15,15 +15,29 @@ from astropy.io import fits
 import oracle_names
 from mizzle.drizzlepac import adrizzle, updatehdr, wcs_functions
 from mizzle.drizzlepac.astrodrizzle import AstroDrizzle
+from mizzle.drizzlepac.drizzle_parameters import TASK
+from mizzle.drizzlepac.drizzle_settings import grid_of
+from mizzle.model import Alignment
+from mizzle.settings import Settings
 from mizzle.stwcs.distortion.utils import output_wcs
 from mizzle.stwcs.updatewcs import updatewcs
 from mizzle.stwcs.wcsutil import HSTWCS, altwcs
+from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.grid import frames_of
 
 pytestmark = pytest.mark.oracle
 
 SHIFTS = {
     "turned": {"xsh": 5.0, "ysh": 3.0, "rot": 0.1, "scale": 1.001},
     "fitted": {"xsh": 5.0, "ysh": 3.0, "fit": [[1.001, 0.002], [-0.003, 0.999]]},
+}
+#: The incumbent's ways to a grid, by the parameters that are given.
+GRIDS = {
+    "scale": {"final_scale": 0.3},
+    "turned": {"final_rot": 30.0, "final_scale": 0.3},
+    "odd": {"final_rot": 0.0, "final_scale": 0.0881589},
+    "sized": {"final_rot": 0.0, "final_scale": 0.2, "final_outnx": 500, "final_outny": 451},
+    "placed": {"final_rot": 12.0, "final_scale": 0.2, "final_ra": 323.36, "final_dec": -0.83},
 }
 
 
@@ -46,6 +60,7 @@ def folder(archive, oracle_python, tmp_path_factory):
         images = {"sci": rng.normal(10, 1, (50, 50)), "wht": rng.uniform(0.5, 1.5, (50, 50))}
         np.savez("image.npz", **{name: image.astype(np.float32) for name, image in images.items()})
         (folder / "shifts.json").write_text(json.dumps(SHIFTS))
+        (folder / "grids.json").write_text(json.dumps(GRIDS))
         script = Path(oracle_names.__file__)
         subprocess.run(
             [oracle_python, "-W", "ignore", str(script), str(folder)], check=True, capture_output=True, timeout=600
@@ -71,6 +86,18 @@ def test_frames_have_the_same_size_and_corners(folder, monkeypatch):
         apart = (np.array(oracle_names.corners(wcs)) - told[name][2:]) * 3600.0 / wcs.pscale
         assert np.abs(apart).max() < 5e-4, name
     assert told["alternates"] == [altwcs.wcsnames("a_c0m.fits", ext=1), altwcs.next_wcskey("a_c0m.fits", 1)]
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_grids_are_the_same_by_name_and_place(folder, name):
+    told = json.loads((folder / "names.json").read_text())[name]
+    exposures = read_exposures([folder / "a_c0m.fits"], with_values(Settings(), geometry={"wcs": "header"}))
+    frames = frames_of(exposures, Alignment.identity(exposures))
+    grid = grid_of(TASK.values({"final_wcs": True, **GRIDS[name]}), "final", frames)
+    assert told[:2] == [grid.shape[1], grid.shape[0]]
+    np.testing.assert_allclose(told[2:4], grid.crpix, atol=3e-4)
+    np.testing.assert_allclose(told[4:6], grid.crval, atol=2e-8)
+    assert told[6] == pytest.approx(grid.orientation(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", SHIFTS)

@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mizzle.drizzlepac.drizzle_parameters import COMBINE, INTERPOLATION, RECOMMENDED_SCALE, RECOMMENDED_SNR
 from mizzle.errors import SettingsError
 from mizzle.io.saved_grid import read_grid
@@ -156,13 +158,10 @@ def grid_of(values: Values, stage: str, frames: list[ChipFrame]) -> Grid:
 
 
 def _changed(grid: Grid, sky: tuple[Any, Any], size: tuple[Any, Any], crpix: list[Any]) -> Grid:
-    """Return the grid with another center, size, reference pixel, each where it is given whole."""
-    import numpy as np
-
-    shape = (size[1], size[0]) if None not in size else grid.shape
-    shift = (np.array([shape[1], shape[0]]) - np.array([grid.shape[1], grid.shape[0]])) / 2
-    place = grid.crpix + shift
-    if None not in sky:
+    """Return the grid with another tangent point, size, reference pixel, each where it is given whole."""
+    shape, place = grid.shape, grid.crpix
+    if None not in size:  # the tangent point is in the middle of a size of one's own
+        shape = (size[1], size[0])
         place = np.array([(shape[1] + 1) / 2, (shape[0] + 1) / 2])
     if None not in crpix:
         place = np.array([float(v) for v in crpix])

@@ -1,8 +1,9 @@
 """The product's pixels as the incumbents choose them: by the first chip of the first exposure.
 
-Rules (known from their documentation and outputs): the tangent point is the middle of all chips' corners on the sphere;
-side and direction are those of the first chip's undistorted pixels; the size is the extent of the corners' centers,
-rounded up. Another side rescales that frame about its first pixel.
+Rules (known from their documentation and outputs): side and direction are those of the first chip's undistorted pixels;
+the size is the extent of the corners' centers, rounded up; the tangent point is its middle. Another direction takes the
+box around that frame, turned; another side rescales the frame about its first pixel, or about the corner of it where it
+was turned.
 """
 
 from __future__ import annotations
@@ -79,11 +80,11 @@ def incumbent_grid(frames: Sequence[ChipFrame], *, scale: float | None = None, r
         Position angle of y [deg]; the first chip's without it.
     """
     first = frames[0]
-    grid = grid_around(corners(frames), plane_cd(first), str(first.facts.get("RADESYS", "FK5")))
-    if rotation is not None:
-        cd = turned_cd(float(np.deg2rad(rotation)), grid.scale)
-        grid = grid_around(corners(frames), cd, grid.radesys)
-    return grid if scale is None else _rescaled(grid, scale)
+    grid = centered(grid_around(corners(frames), plane_cd(first), str(first.facts.get("RADESYS", "FK5"))))
+    if rotation is None:
+        return grid if scale is None else _rescaled(grid, scale, grid.shape, fixed=1.0)
+    turned, extent = _turned(grid, turned_cd(float(np.deg2rad(rotation)), grid.scale))
+    return turned if scale is None else _rescaled(turned, scale, extent, fixed=0.5)
 
 
 def grid_around(places: SkyPlaces, cd: FloatArray, radesys: str, *, center: tuple[float, float] | None = None) -> Grid:
@@ -101,12 +102,28 @@ def _around(grid: Grid, ra: FloatArray, dec: FloatArray) -> Grid:
     return Grid(grid.crval, grid.crpix - low, grid.cd, (ny, nx), grid.radesys)
 
 
-def _rescaled(grid: Grid, scale: float) -> Grid:
-    """Return the grid with pixels of another side."""
+def centered(grid: Grid) -> Grid:
+    """Return the same pixels with the tangent point in their middle, as the incumbents name them."""
+    ny, nx = grid.shape
+    crval = np.array(grid.pixel_to_sky(nx / 2 - 1.0, ny / 2 - 1.0))
+    return Grid(crval, np.array([nx / 2, ny / 2]), grid.cd, grid.shape, grid.radesys)
+
+
+def _turned(grid: Grid, cd: FloatArray) -> tuple[Grid, tuple[float, float]]:
+    """Return the grid of another direction that holds all of this one, and its size before rounding (y, x)."""
+    ny, nx = grid.shape
+    edges = np.array([[0.5, nx + 0.5, 0.5, nx + 0.5], [0.5, 0.5, ny + 0.5, ny + 0.5]]) - grid.crpix[:, None]
+    places = np.linalg.inv(cd) @ grid.cd @ edges
+    low, extent = places.min(axis=1), np.ptp(places, axis=1)
+    size = tuple(int(np.ceil(n)) for n in extent[::-1])
+    return Grid(grid.crval, 0.5 - low, cd, (size[0], size[1]), grid.radesys), (float(extent[1]), float(extent[0]))
+
+
+def _rescaled(grid: Grid, scale: float, extent: tuple[float, float], *, fixed: float) -> Grid:
+    """Return the grid with pixels of another side; the place `fixed` on both axes stays (1-based)."""
     ratio = grid.scale / scale
-    ny, nx = (int(np.ceil(n * ratio)) for n in grid.shape)
-    crpix = 1.0 + ratio * (grid.crpix - 1.0)
-    return Grid(grid.crval, crpix, grid.cd / ratio, (ny, nx), grid.radesys)
+    ny, nx = (int(np.ceil(n * ratio)) for n in extent)
+    return Grid(grid.crval, fixed + ratio * (grid.crpix - fixed), grid.cd / ratio, (ny, nx), grid.radesys)
 
 
 def frames_of(exposures: Sequence[Exposure], alignment: Any) -> list[ChipFrame]:

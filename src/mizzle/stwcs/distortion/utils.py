@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import SkyPlaces
 from mizzle.errors import SettingsError
-from mizzle.model import Grid
 from mizzle.stwcs.wcsutil.hstwcs import HSTWCS
-from mizzle.translation.grid import grid_around, square_cd
+from mizzle.translation.grid import centered, grid_around, square_cd
 
 __all__ = ["output_wcs"]
 
@@ -50,7 +49,7 @@ def output_wcs(list_of_wcsobj: Sequence[Any], ref_wcs: Any = None, owcs: Any = N
         center = (float(owcs.wcs.crval[0]), float(owcs.wcs.crval[1]))
         return HSTWCS.of_grid(grid_around(_corners(chips), owcs.pixel_scale_matrix, frame, center=center))
     cd = undistorted_cd(model) if undistort else model.pixel_scale_matrix
-    return HSTWCS.of_grid(_centered(grid_around(_corners(chips), cd, frame)))
+    return HSTWCS.of_grid(centered(grid_around(_corners(chips), cd, frame)))
 
 
 def undistorted_cd(wcs: Any) -> NDArray[np.float64]:
@@ -58,13 +57,6 @@ def undistorted_cd(wcs: Any) -> NDArray[np.float64]:
     cd = wcs.pixel_scale_matrix
     side = getattr(wcs, "idcscale", None) or 3600.0 * float(np.hypot(cd[0, 0], cd[1, 0]))
     return square_cd(cd, getattr(wcs, "linear_terms", {}), side)
-
-
-def _centered(grid: Grid) -> Grid:
-    """Return the grid tangent at its own middle, as the incumbents name it."""
-    ny, nx = grid.shape
-    crval = np.array(grid.pixel_to_sky(nx / 2 - 1.0, ny / 2 - 1.0))
-    return Grid(crval, np.array([nx / 2, ny / 2]), grid.cd, grid.shape, grid.radesys)
 
 
 def _corners(chips: Sequence[Any]) -> SkyPlaces:
