@@ -140,6 +140,15 @@ def test_corrections_of_a_drizzled_image_reach_its_exposures_one_after_the_other
     assert altwcs.wcsnames(FILE, ext=1)[" "] == "ALL"
 
 
+def test_a_product_in_one_file_is_an_image_though_it_has_one_chip(one):
+    """Its extension says which detector it is of, as an exposure's does."""
+    AstroDrizzle(one, output="b", build=True, group="3", **FAST)
+    frame = HSTWCS("b_drw.fits", ext=("SCI", 1))
+    updatehdr.updatewcs_with_shift("b_drw.fits", frame, xsh=2.0)
+    moved = HSTWCS("b_drw.fits", ext=("SCI", 1))
+    np.testing.assert_allclose(frame.all_world2pix(*moved.all_pix2world(50.0, 60.0, 1), 1), [48.0, 60.0], atol=1e-5)
+
+
 def test_alternates_are_listed_kept_restored_and_deleted(one):
     assert altwcs.wcskeys(one, ext=1) == [" ", "O"]
     assert altwcs.wcsnames(one, ext=("SCI", 1)) == {" ": "IDC_sad1946fu", "O": "OPUS"}

@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from mizzle.errors import InputError, SettingsError
 from mizzle.io.catalogs import catalog_from_columns, read_align_references, read_sky_catalog
 from mizzle.io.regions import read_regions
-from mizzle.io.rewriting import chip_units, opened
 from mizzle.io.text import read_text
 from mizzle.model import Exposure
 from mizzle.model.references import AlignReferences, SkyCatalog
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
-from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.exposures import is_exposure, read_exposures, with_values
 from mizzle.translation.parameters import Values
-
-_EXPOSURES = ("_c0m.fits", "_flt.fits", "_flc.fits", "_c0m.fits.gz", "_flt.fits.gz", "_flc.fits.gz")
 
 
 def references_of(
@@ -51,7 +48,7 @@ def references_of(
     references, more = AlignReferences(), list[Exposure]()
     image = values.text("refimage").split("[")[0]
     if image:
-        if _is_exposure(image):
+        if is_exposure(image):
             more, settings = _reference_exposure(image, exposures, settings)
         else:
             settings = with_values(settings, align={"image": image})
@@ -63,17 +60,6 @@ def references_of(
     if values.text("exclusions"):
         references = replace(references, regions=_regions(values.text("exclusions"), exposures))
     return references, more, settings
-
-
-def _is_exposure(name: str) -> bool:
-    """Tell an exposure, whatever it is called, from a drizzled image."""
-    if name.lower().endswith(_EXPOSURES):
-        return True
-    with opened(name) as hdus:
-        headers = [hdu.header for hdu in hdus]
-        chips = [str(unit.header.get("DETECTOR", "")).strip() for unit in chip_units(hdus).values()]
-    drizzled = any("NDRIZIM" in header or "D001DATA" in header for header in headers)
-    return not drizzled and any(chip.isdigit() for chip in chips)
 
 
 def _reference_exposure(

@@ -14,12 +14,12 @@ from mizzle.errors import DataError, InputError, SettingsError
 from mizzle.geometry.header import frame_from_header
 from mizzle.geometry.keywords import Card
 from mizzle.io.headers import FrozenHeader
-from mizzle.io.rewriting import chip_units, opened, rewriting
+from mizzle.io.rewriting import opened, rewriting
 from mizzle.io.text import read_text
 from mizzle.io.wcs_in_place import write_frames, write_image_frame
 from mizzle.settings import Settings
 from mizzle.stwcs.wcsutil import HSTWCS
-from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.exposures import is_exposure, read_exposures, with_values
 from mizzle.translation.parameters import Task, Values
 
 __all__ = ["interpret_wcsname_type", "update_from_shiftfile", "updatewcs_with_shift"]
@@ -86,7 +86,6 @@ def updatewcs_with_shift(image: Any, reference: Any, **parameters: Any) -> None:
     correction = _correction(values, _reference(reference))
     path, name = Path(str(image).split("[")[0]), values.text("wcsname") or "TWEAK"
     with opened(path) as hdus:
-        chips = chip_units(hdus)
         unit = next((hdu for hdu in hdus if "CRVAL1" in hdu.header), None)
         if unit is None:
             raise InputError(f"{path}: no WCS to correct", file=str(path))
@@ -94,7 +93,7 @@ def updatewcs_with_shift(image: Any, reference: Any, **parameters: Any) -> None:
     again = str(header.get("WCSNAME", "")).strip() == name
     if not (values.flag("reusename") or values.flag("force")) and name in _names(header):
         raise SettingsError(f"{path}: has a WCS called {name!r}; give another wcsname, or reusename=True", wcsname=name)
-    if chips and "DETECTOR" in next(iter(chips.values())).header:
+    if is_exposure(path):
         _move_exposure(path, name, correction, _fit_cards(values, name), archive=not again)
         return
     shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))

@@ -10,12 +10,13 @@ from typing import Any
 from mizzle.io.exposures import read_exposure
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.pixels import PixelCache
-from mizzle.io.rewriting import chip_units
+from mizzle.io.rewriting import chip_units, opened
 from mizzle.io.weight_maps import with_weight_map
 from mizzle.model import Exposure
 from mizzle.settings import Settings, build_settings
 from mizzle.translation.inputs import with_quality
 
+_EXPOSURES = ("_c0m.fits", "_flt.fits", "_flc.fits", "_c0m.fits.gz", "_flt.fits.gz", "_flc.fits.gz")
 _TABLES = {"IDCTAB": "idctab", "OFFTAB": "offtab", "DGEOFILE": "dgeofile"}
 
 
@@ -47,6 +48,23 @@ def read_exposures(
         named = {str(path): str(weight) for path, weight in weights.items()}
         exposures = [with_weight_map(e, named[e.path]) if e.path in named else e for e in exposures]
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def is_exposure(path: str | Path) -> bool:
+    """Tell an exposure, whatever it is called, from a drizzled image.
+
+    Raises
+    ------
+    InputError
+        It is no FITS file.
+    """
+    if str(path).lower().endswith(_EXPOSURES):
+        return True
+    with opened(path) as hdus:
+        headers = [hdu.header for hdu in hdus]
+        chips = [str(unit.header.get("DETECTOR", "")).strip() for unit in chip_units(hdus).values()]
+    drizzled = any("NDRIZIM" in header or "D001DATA" in header for header in headers)
+    return not drizzled and any(chip.isdigit() for chip in chips)
 
 
 def settings_for(path: Path, settings: Settings) -> Settings:

@@ -158,7 +158,10 @@ def _import_remarks(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
     for module, name in names:
         whole = f"{module}.{name}" if name else module
         if module.startswith("stsci.tools") or (module == "stsci" and name == "tools"):
-            yield f"{whole} stays what it is: a .cfg file, or what teal.load returns, may be given as configobj"
+            yield (
+                f"{whole} stays what it is: a .cfg file, or what teal.load returns, may be given as configobj;"
+                " teal.load and teal.unlearn of a task need drizzlepac itself, and are not needed here"
+            )
         elif not is_there(module, name):
             yield f"{whole} has no counterpart in mizzle: the import will fail"
 
