@@ -143,7 +143,13 @@ class Delivery(Listener):
         if self._job is None or not self._helper:
             return
         from mizzle.report.metrics import sketch
-        from mizzle.report.worker import early_payload
+        from mizzle.report.worker import ReportJob, early_payload
+
+        if mosaic.sci.nbytes + mosaic.wht.nbytes > self._settings.combine.memory_mb * 2**20:
+            # The worker would hold them a second time: the run draws by itself, when it has nothing else to hold.
+            self._leave_worker()
+            self._job, self._helper = ReportJob(), False
+            return
 
         bands = len({exposure.filter for exposure in exposures})
         first = {KEYWORD: self._run_id, **sketch(mosaic, exposures, name)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -274,3 +276,19 @@ def _all_planes(sums, images, *, bands, runner):
     context = np.empty((sums.planes, *sums.shape), np.int32)
     finish(sums, (0, sums.shape[0]), images, context)
     return list(Context.of(context).planes)
+
+
+def test_only_the_sums_of_one_band_of_rows_are_there_at_a_time(monkeypatch):
+    """Those of the rows before are gone when the next are made: two at once would be twice what the setting grants."""
+    alive, most = weakref.WeakSet(), []
+
+    class Watched(steps_mosaic.kernel.Accumulator):
+        def __init__(self, *shape, **options):
+            super().__init__(*shape, **options)
+            alive.add(self)
+            most.append(len(alive))
+
+    monkeypatch.setattr(steps_mosaic.kernel, "Accumulator", Watched)
+    drizzled(flats(0.02), ["combine.scale=0.006", "combine.memory_mb=16"])
+    assert len(most) >= 6
+    assert max(most) == 2  # of most pixels, and of saturated ones

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from mizzle.errors import SettingsError
+from mizzle.products import Delivery
+from mizzle.progress import Progress
 from mizzle.report import ReportJob, start_worker
 from mizzle.report.metrics import sketch
 from mizzle.report.worker import early_payload, payload
@@ -210,3 +212,24 @@ def test_a_system_that_grants_no_larger_pipes_gets_a_worker_all_the_same(monkeyp
     job = start_worker()
     assert job._process is not None
     job.close()
+
+
+@pytest.mark.parametrize(("megabytes", "helped"), [(1, False), (100, True)])
+def test_a_large_product_is_drawn_without_a_second_copy_of_it(megabytes, helped, tmp_path):
+    """Where image and weights take more than `combine.memory_mb`, the helper ends, and the run draws by itself."""
+    scene = Scene(n_exposures=2, side=500, n_stars=50)  # some megabytes
+    result, settings = reported(scene), Settings()
+    settings = settings.model_copy(
+        update={
+            "combine": settings.combine.model_construct(**{**settings.combine.model_dump(), "memory_mb": megabytes})
+        }
+    )
+    (mosaic,) = result.mosaics.values()
+    with Delivery(tmp_path, settings, Progress()) as delivery:
+        process = delivery._job._process
+        delivery.drizzled(mosaic, result.exposures, "m2")
+        assert (process.poll() is None) == helped
+        folder = tmp_path / "drawn"
+        folder.mkdir()
+        assert delivery._submit(result, folder)()
+    assert sorted(path.name for path in folder.iterdir()) == ["m2.png", "m2_report.html"]

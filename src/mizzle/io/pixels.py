@@ -245,7 +245,7 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> Chip
         # Some archive files store -1 or other negative junk; the low 16 bits are the flags.
         bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
     if not all_finite(signal):
-        bits |= np.where(np.isfinite(signal), 0, missing).astype(np.uint16)
+        np.bitwise_or(bits, np.uint16(missing), out=bits, where=~np.isfinite(signal))
     signal.flags.writeable = False
     bits.flags.writeable = False
     return ChipPlanes(signal, bits)

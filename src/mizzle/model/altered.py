@@ -55,7 +55,7 @@ class AlteredPixels:
     def _altered(self, dq: NDArray[np.uint16], bad: NDArray[np.bool_] | None) -> NDArray[np.uint16]:
         bits = dq & np.uint16(0xFFFF & ~self._clear)
         if bad is not None:
-            bits |= np.where(bad, USER_BIT, 0).astype(np.uint16)
+            np.bitwise_or(bits, np.uint16(USER_BIT), out=bits, where=bad)
         bits.flags.writeable = False
         return bits
 

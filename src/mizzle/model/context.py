@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,11 +137,20 @@ class PackedPlane(Value):
         shape : (int, int), optional
             Of the corner that is looked at; the whole image by default.
         """
+        every = list(self.samples(step, shape))
+        return every[0] if len(every) == 1 else np.concatenate(every)
+
+    def samples(self, step: int, shape: tuple[int, int] | None = None) -> Iterator[Words]:
+        """Yield what `sampled` returns, some rows at a time; once at least."""
         ny, nx = shape or self.shape
-        if step == 1:
-            return self.rows(0, ny)[:, :nx]
         y, x = (np.arange(step // 2, side, step) for side in (ny, nx))
-        return self.at(y[:, None] * self.shape[1] + x)
+        together = max(1, _PIECE // max(1, x.size))
+        for first in range(0, max(1, y.size), together):
+            some = y[first : first + together]
+            if step == 1:
+                yield self.rows(first, first + some.size)[:, :nx]
+            else:
+                yield self.at(some[:, None] * self.shape[1] + x)
 
 
 @dataclass(frozen=True, eq=False)

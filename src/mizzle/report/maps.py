@@ -19,6 +19,8 @@ FloatArray = NDArray[np.floating[Any]]
 
 #: Bytes an observed pixel takes in the page: 6 bits of noise entropy, in base64.
 BYTES_PER_PIXEL = 1.05
+#: Pixels whose background is measured together.
+_TOGETHER = 2**22
 
 
 def pack(array: NDArray[Any]) -> str:
@@ -26,9 +28,25 @@ def pack(array: NDArray[Any]) -> str:
 
     Run-length matching with Huffman codes: camera noise has no longer matches, and the search for them is the cost.
     """
-    squeezer = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    data = squeezer.compress(np.ascontiguousarray(array).data) + squeezer.flush()
-    return base64.b64encode(data).decode("ascii")
+    squeezer = _Squeezer()
+    squeezer.add(array)
+    return squeezer.text()
+
+
+class _Squeezer:
+    """What `pack` does, for an array that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._squeezer = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+        self._parts: list[bytes] = []
+
+    def add(self, array: NDArray[Any]) -> None:
+        """Take the next piece."""
+        self._parts.append(self._squeezer.compress(np.ascontiguousarray(array).data))
+
+    def text(self) -> str:
+        """End, and return what all pieces make."""
+        return base64.b64encode(b"".join([*self._parts, self._squeezer.flush()])).decode("ascii")
 
 
 def science_layer(sci: FloatArray, budget: float) -> dict[str, Any]:
@@ -81,10 +99,12 @@ def context_layer(context: Context, bits: int, room: int = 400_000_000) -> dict[
     ny, nx = (len(range(step // 2, side, step)) for side in context.planes[0].shape)
     packed: list[Any] = []
     for plane in context.planes:
-        sample = plane.sampled(step)
-        packed += [
-            pack((sample >> shift & 255).astype(np.uint8)) for shift in range(0, 8 * min(4, used - len(packed)), 8)
-        ]
+        shifts = range(0, 8 * min(4, used - len(packed)), 8)
+        squeezers = [_Squeezer() for _ in shifts]
+        for words in plane.samples(step):
+            for shift, squeezer in zip(shifts, squeezers, strict=True):
+                squeezer.add((words >> shift).astype(np.uint8))
+        packed += [squeezer.text() for squeezer in squeezers]
     return {"step": step, "ny": ny, "nx": nx, "planes": packed}
 
 
@@ -126,8 +146,19 @@ def background(sci: FloatArray, block: int) -> FloatArray:
     Cells with fewer than half their pixels observed are NaN.
     """
     ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
+    together = max(1, _TOGETHER // max(1, nx * block * block))
+    parts = [
+        _cell_medians(sci[first * block : min(first + together, ny) * block, : nx * block], block)
+        for first in range(0, max(1, ny), together)
+    ]
+    return np.concatenate(parts)
+
+
+def _cell_medians(sci: FloatArray, block: int) -> FloatArray:
+    """Return `background` of whole cells."""
+    ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
     step = 2 if block >= 6 else 1
-    cut = sci[: ny * block, : nx * block].reshape(ny, block, nx, block)[:, ::step, :, ::step]
+    cut = sci.reshape(ny, block, nx, block)[:, ::step, :, ::step]
     cells = cut.transpose(0, 2, 1, 3).reshape(ny, nx, -1)
     cells = np.sort(cells, axis=2)  # NaN last
     count = np.isfinite(cells).sum(axis=2)

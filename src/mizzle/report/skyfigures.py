@@ -127,7 +127,7 @@ def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
     """Draw the weight map."""
     wht = planes["wht"]
     factor = max(1, -(-max(wht.shape) // 480))
-    small = block_mean(np.where(wht > 0, wht, np.float32(np.nan)), factor)
+    small = block_mean(wht, factor, positive=True)
     good = small[np.isfinite(small)]
     top = percentile(good, 99.8) if good.size else 1.0
     kind = product["weight_type"]

@@ -124,6 +124,7 @@ def _drizzled(
         )
         made = FinishedImages(*(image[part] for image in images))
         last = _finish(sums, made, bands=_even(bottom - top, runner.workers), runner=runner)
+        del sums  # before the next rows have theirs
         planes.append(context.planes(last, made.wht > 0)[: -(-len(inputs) // 32)])
     for image in images:
         image.flags.writeable = False  # locked here, so that the mosaic need not copy them

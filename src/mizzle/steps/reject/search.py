@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
+from mizzle.steps.reject.packed import pack, unpack, with_pixels
 from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
@@ -53,8 +56,8 @@ class ChipRays:
         The same over the good pixels.
     single_coverage : float
         Share of the good pixels that no second exposure covers.
-    too_low : (n,) uint8 array, optional
-        Pixels far below the sky, packed.
+    too_low : bytes, optional
+        Pixels far below the sky, packed and deflated: there are hardly any.
     candidates : CoreCandidates, optional
         In star cores: not flagged yet.
     prediction_error : float
@@ -67,7 +70,7 @@ class ChipRays:
     hits: int
     fraction: float
     single_coverage: float
-    too_low: NDArray[np.uint8] | None = None
+    too_low: bytes | None = None
     candidates: CoreCandidates | None = None
     prediction_error: float = float("nan")
     trails: tuple[Trail, ...] = ()
@@ -198,7 +201,7 @@ def _judge(
     low = _too_low(compared, sci, bad, settings=settings) if settings.static else None
     hits = int(np.count_nonzero(mask))
     return ChipRays(
-        np.packbits(mask),
+        pack(mask),
         hits,
         hits / max(good, 1),
         float(np.count_nonzero(alone)) / max(good, 1),
@@ -226,32 +229,18 @@ def _with_rechecked_cores(
     result = []
     for compared, one, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
         pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
-        packed, added = _with_pixels(one.packed, pixels)
+        packed, added = with_pixels(one.packed, pixels)
         fraction = one.fraction * (one.hits + added) / max(one.hits, 1)
         result.append(replace(one, packed=packed, fraction=fraction, candidates=None, prediction_error=float(error)))
     return result
 
 
-def _with_pixels(packed: NDArray[np.uint8], where: NDArray[np.intp]) -> tuple[NDArray[np.uint8], int]:
-    """Return a packed mask with more pixels (flat indices), and how many of them it did not hold."""
-    where = np.unique(where)
-    bits = (128 >> (where & 7)).astype(np.uint8)
-    result = packed.copy()
-    np.bitwise_or.at(result, where >> 3, bits)
-    return result, int(np.count_nonzero(packed[where >> 3] & bits == 0))
-
-
 def _grown(compared: ComparedChip, one: ChipRays, settings: RejectSettings) -> ChipRays:
     """Widen a chip's mask."""
     _, bad = compared.pixels()
-    mask = _trailed(grow(_unpacked(compared, one.packed), settings.grow), settings.cte_grow) & ~bad
+    mask = _trailed(grow(unpack(one.packed, compared.view.chip.shape), settings.grow), settings.cte_grow) & ~bad
     share = float(np.count_nonzero(mask)) / max(int(bad.size - np.count_nonzero(bad)), 1)
-    return replace(one, packed=np.packbits(mask), fraction=share)
-
-
-def _unpacked(compared: ComparedChip, packed: NDArray[np.uint8]) -> Mask:
-    ny, nx = compared.view.chip.shape
-    return np.unpackbits(packed, count=ny * nx).reshape(ny, nx).view(np.bool_)
+    return replace(one, packed=pack(mask), fraction=share)
 
 
 def _compared(
@@ -363,16 +352,14 @@ def _span(mask: Mask, part: Box) -> list[Box]:
     return [(y, x)]
 
 
-def _too_low(
-    compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, settings: RejectSettings
-) -> NDArray[np.uint8]:
-    """Return, packed, the pixels far below the sky, or below what is around them where that is fainter."""
+def _too_low(compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, settings: RejectSettings) -> bytes:
+    """Return, packed and deflated, the pixels far below the sky, or below what is around them where that is fainter."""
     sigma = float(np.sqrt(compared.view.noise.background(compared.sky)))
     ny, nx = sci.shape
     around = np.minimum(patch_medians(sci, bad, compared.sky), np.float32(compared.sky))
     around -= np.float32(settings.static_sigma * sigma)
     limit = np.repeat(np.repeat(around, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
-    return np.packbits((sci < limit) & ~bad)
+    return zlib.compress(np.packbits((sci < limit) & ~bad).tobytes(), 1)
 
 
 def _with_static(
@@ -381,12 +368,11 @@ def _with_static(
     """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
     result = dict(found)
     for name in dict.fromkeys(compared.view.name for compared in chips):
-        keys = [(s.view.root, name) for s in chips if s.view.name == name]
-        maps = [low for key in keys if (low := found[key].too_low) is not None]
-        if len(maps) < 3 or len({m.size for m in maps}) > 1:
+        mine = [s for s in chips if s.view.name == name]
+        maps = [low for s in mine if (low := found[_key(s)].too_low) is not None]
+        if len(maps) < 3 or len({s.view.chip.shape for s in mine}) > 1:
             continue
-        static = np.bitwise_and.reduce(maps)
-        for key in keys if static.any() else []:
-            one = result[key]
-            result[key] = replace(one, packed=one.packed | static)
+        static = reduce(np.bitwise_and, (np.frombuffer(zlib.decompress(low), np.uint8) for low in maps))
+        for key in map(_key, mine) if static.any() else []:
+            result[key] = replace(result[key], packed=result[key].packed | static)
     return result

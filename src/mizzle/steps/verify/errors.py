@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Image
 from mizzle.kernel.pixels import grow
 from mizzle.model import (
     Alignment,
@@ -178,14 +179,15 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     if stars.rate.size:
         hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
     use = inside & ~hidden[rows] & ~second.off()[y, x]
-    light = [np.where(use, sci, 0.0).astype(np.float64) for sci in (one.sci[rows], two.sci[y, x])]
+    light = [np.where(use, sci, np.float32(0.0)) for sci in (one.sci[rows], two.sci[y, x])]
+    del x, y, inside, hidden  # as large as the images
     units = [side.view.rate for side in (first, second)]
     levels = [_patch_levels(image, use) for image in light]
     predicted = sum(
         unit**2 * side.variance(level) for unit, side, level in zip(units, (first, second), levels, strict=True)
     )
     width = np.sqrt(predicted)
-    pull = _patches(light[0] * units[0] - light[1] * units[1]) / width
+    pull = _patches(light[0].astype(np.float64) * units[0] - light[1].astype(np.float64) * units[1]) / width
     return compare_patches(pull, _patches(use), width[:, 0] / units[0])
 
 
@@ -219,18 +221,19 @@ def _patches(image: NDArray[Any]) -> NDArray[Any]:
     return parts.reshape(-1, tall * wide)
 
 
-def _patch_levels(image: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
+def _patch_levels(image: Image, use: NDArray[np.bool_]) -> FloatArray:
     """Return the mean of each patch's used pixels without the outer tenths, ``(n_patches, 1)``; 0 where none is used.
 
     Not the median: where noise is less than a step of the converter, that is the value of one step, half a DN off.
     """
     used = _patches(use)
-    ordered = np.sort(np.where(used, _patches(image), np.inf), axis=1)
+    ordered = np.sort(np.where(used, _patches(image), np.float32(np.inf)), axis=1)
     count = used.sum(axis=1, keepdims=True)
     cut = (_OUTER * count).astype(np.intp)
     rank = np.arange(ordered.shape[1])
     inner = (rank >= cut) & (rank < count - cut)
-    return np.asarray(np.where(inner, ordered, 0.0).sum(axis=1, keepdims=True) / np.maximum(count - 2 * cut, 1))
+    total = np.where(inner, ordered, np.float32(0.0)).astype(np.float64).sum(axis=1, keepdims=True)
+    return np.asarray(total / np.maximum(count - 2 * cut, 1))
 
 
 def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArray) -> SkyComparison:
