@@ -22,7 +22,7 @@ def clipping(values: Values, names: tuple[str, str, str]) -> dict[str, Any]:
     -------
     part : dict
         One round at least. The limit is the same on both sides, that above where two differ: stars and cosmic rays lie
-        there. Sigma is the scatter of the sky's own pile, where the incumbents take that of all pixels left.
+        there. Sigma is that of the sky's own pile.
 
     Warns
     -----
