@@ -70,8 +70,8 @@ def level_amplifiers(exposures: Sequence[Exposure], settings: Settings, runner: 
     if settings.sky.amplifiers == "as one":
         return tuple(exposures)
     jobs = [(exposure, chip) for exposure in exposures for chip in exposure.chips.values()]
-    found = iter(runner.map(lambda job: amplifier_step(*job, settings), jobs))
-    return tuple(_leveled(one, {name: next(found) for name in one.chips}) for one in exposures)
+    measured = iter(runner.map(lambda job: amplifier_step(*job, settings), jobs))
+    return tuple(_leveled(exposure, {name: next(measured) for name in exposure.chips}) for exposure in exposures)
 
 
 def amplifier_step(exposure: Exposure, chip: Chip, settings: Settings) -> AmplifierStep | None:
@@ -120,11 +120,11 @@ def amplifier_step(exposure: Exposure, chip: Chip, settings: Settings) -> Amplif
 def _leveled(exposure: Exposure, steps: dict[str, AmplifierStep | None]) -> Exposure:
     """Return an exposure without the steps that are not noise."""
     chips, words = dict(exposure.chips), []
-    for name, one in steps.items():
-        if one is not None and one.significant:
-            pixels: Any = SteppedPixels(chips[name].pixels, one.border, one.step)
+    for name, measured in steps.items():
+        if measured is not None and measured.significant:
+            pixels: Any = SteppedPixels(chips[name].pixels, measured.border, measured.step)
             chips[name] = replace(chips[name], pixels=pixels)
-            words.append(f"{name} {one.step:+.2f} ± {one.error:.2f}")
+            words.append(f"{name} {measured.step:+.2f} ± {measured.error:.2f}")
     if not words:
         return exposure
     sentence = f"sky right of the amplifiers' border over left, taken out [{_unit(exposure)}]: {', '.join(words)}"

@@ -111,10 +111,10 @@ def _matches(row: FluxCorrection, exposure: Exposure, chip: str) -> bool:
 
 def _photflam(exposure: Exposure, chip: Chip, rows: Sequence[FluxCorrection]) -> float:
     """Return the chip's PHOTFLAM after the user's corrections."""
-    mine = [row for row in rows if _matches(row, exposure, chip.name)]
-    given = [row.photflam for row in mine if row.photflam is not None]
+    corrections = [row for row in rows if _matches(row, exposure, chip.name)]
+    given = [row.photflam for row in corrections if row.photflam is not None]
     value = given[-1] if given else chip.photflam
-    for row in mine:
+    for row in corrections:
         value *= row.factor
     if not 0 < value < math.inf:
         raise DataError(

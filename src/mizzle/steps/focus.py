@@ -79,8 +79,8 @@ def measure_focus(exposures: Sequence[Exposure], settings: Settings, runner: Run
         stays as it was.
     """
     jobs = [(exposure, chip) for exposure in exposures for chip in exposure.chips.values()]
-    found = iter(runner.map(lambda job: chip_focus(*job, settings), jobs))
-    each = [_shared({name: next(found) for name in exposure.chips}) for exposure in exposures]
+    focuses = iter(runner.map(lambda job: chip_focus(*job, settings), jobs))
+    each = [_shared({name: next(focuses) for name in exposure.chips}) for exposure in exposures]
     return tuple(
         replace(e, chips={name: replace(chip, focus=known[name]) for name, chip in e.chips.items()})
         for e, known in zip(exposures, each, strict=True)
@@ -89,11 +89,11 @@ def measure_focus(exposures: Sequence[Exposure], settings: Settings, runner: Run
 
 def _shared(known: dict[str, StarFocus | None]) -> dict[str, StarFocus | None]:
     """Let chips without stars have the usual focus of the others: they look through one telescope."""
-    usual = [one.usual for one in known.values() if one is not None]
+    usual = [focus.usual for focus in known.values() if focus is not None]
     if not usual:
         return known
     borrowed = StarFocus(float(np.median(usual)), 0.0, 0)
-    return {name: borrowed if one is None else one for name, one in known.items()}
+    return {name: borrowed if focus is None else focus for name, focus in known.items()}
 
 
 def chip_focus(exposure: Exposure, chip: Chip, settings: Settings) -> StarFocus | None:
@@ -109,7 +109,7 @@ def chip_focus(exposure: Exposure, chip: Chip, settings: Settings) -> StarFocus 
     if chip_star(exposure.camera, chip, defocus=0.0).reach < HALF or HALF * chip.frame.reference_side < NEAREST:
         return None
     stars = _bright_stars(exposure, chip, settings)
-    images = [chip_star(exposure.camera, chip, defocus=one) for one in TRIED]
+    images = [chip_star(exposure.camera, chip, defocus=defocus) for defocus in TRIED]
     misfits = star_misfits(stars.light, stars.variance, images)
     # What no focus suits is no star.
     least = misfits.min(axis=0)

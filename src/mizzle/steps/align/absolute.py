@@ -39,9 +39,9 @@ def image_catalog(image: AlignmentImage, settings: AlignSettings) -> SkyCatalog:
         edge=settings.edge,
         mismatch=0.10,
     )
-    found = detect(sci, ~np.isfinite(sci), detection)
-    ra, dec = image.pixel_to_sky(found["x"], found["y"])
-    mag = -2.5 * np.log10(np.maximum(found["flux"], 1e-30))
+    sources = detect(sci, ~np.isfinite(sci), detection)
+    ra, dec = image.pixel_to_sky(sources["x"], sources["y"])
+    mag = -2.5 * np.log10(np.maximum(sources["flux"], 1e-30))
     return SkyCatalog(name=image.name, ra=ra, dec=dec, epoch=image.epoch, mag=mag)
 
 

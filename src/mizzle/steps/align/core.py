@@ -269,8 +269,8 @@ def _entries(
     epochs = [lists[m].epoch for m in members]
     unknown = "" if part.vote is not None else epoch_note(epochs)
     for k, m in enumerate(members):
-        mine = part.problem.detections.exposure == k
-        rows = mine & used
+        of_exposure = part.problem.detections.exposure == k
+        rows = of_exposure & used
         rms = float(np.sqrt(np.mean(solution.residual[rows] ** 2)) * 1000.0) if rows.any() else float("nan")
         # Few stars know their own scatter badly: their errors are stated a little larger.
         covariance = gauge.covariance[k] * (1.0 + 2.0 / max(int(rows.sum()), 1))
@@ -329,9 +329,9 @@ def _add_histograms(
 ) -> None:
     """Add to each exposure's table the offset histogram of its best pair, for the report."""
     for index, entry in enumerate(lists):
-        mine = [votes[p] for p in sorted(votes) if index in p and votes[p].histogram.size]
-        if mine:
-            best = min(mine, key=lambda v: (v.chance, -v.n))
+        own_votes = [votes[p] for p in sorted(votes) if index in p and votes[p].histogram.size]
+        if own_votes:
+            best = min(own_votes, key=lambda v: (v.chance, -v.n))
             table = tables.setdefault(entry.root, {})
             table["histogram"] = best.histogram
             table["histogram_extent"] = np.array([best.extent])
@@ -354,15 +354,15 @@ def _on_catalog(
     for group in groups:
         epoch = float(np.mean([lists[m].epoch for m in sorted(group.members)]))
         moving = absolute.catalog_list(catalog, pivot, epoch, reach=reach)
-        found = absolute.vote_on_catalog(lists, group, moving.sources, settings=settings)
-        if not trusted(found, settings):
-            agree = "none" if found is None else f"{found.n} agree (chance of an accident {found.chance:.1e})"
+        vote = absolute.vote_on_catalog(lists, group, moving.sources, settings=settings)
+        if not trusted(vote, settings):
+            agree = "none" if vote is None else f"{vote.n} agree (chance of an accident {vote.chance:.1e})"
             note = f"no match with {catalog.name}: {len(moving.sources)} entries near the field, {agree}"
             for m in group.members:
-                entries[lists[m].root] = _failed(lists[m], pivot, note, chance=1.0 if found is None else found.chance)
+                entries[lists[m].root] = _failed(lists[m], pivot, note, chance=1.0 if vote is None else vote.chance)
             continue
-        assert found is not None
-        part = _solve_on(lists, group, settings, catalog=moving, found=found, epoch=epoch)
+        assert vote is not None
+        part = _solve_on(lists, group, settings, catalog=moving, vote=vote, epoch=epoch)
         new_entries, new_tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
         entries.update(new_entries)
         tables.update(new_tables)
@@ -381,12 +381,12 @@ def _solve_on(
     settings: AlignSettings,
     *,
     catalog: MovingStars,
-    found: Vote,
+    vote: Vote,
     epoch: float,
 ) -> _Part:
     """Solve one group together with the catalog, which stays where it is."""
     members = tuple(sorted(group.members))
-    matrix, shift = found.transform()
+    matrix, shift = vote.transform()
     state = State(
         np.array([matrix @ group.matrices[m] for m in members]),
         np.array([matrix @ group.shifts[m] + shift for m in members]),
@@ -401,5 +401,5 @@ def _solve_on(
         problem,
         solution,
         choose_gauge(problem, solution, None),
-        found,
+        vote,
     )

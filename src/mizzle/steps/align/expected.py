@@ -63,10 +63,10 @@ def seen_stars(
         table = tables.get(exposure.root, {})
         number = np.asarray(table.get("chip", np.zeros(0)))
         for name in exposure.chips:
-            mine = number == exposure.camera.number(name)
-            if mine.any():
-                ra, dec = alignment.frame(exposure, name).pixel_to_sky(table["x"][mine], table["y"][mine])
-                parts.append(np.stack([ra, dec, table["mag"][mine]], axis=1))
+            on_chip = number == exposure.camera.number(name)
+            if on_chip.any():
+                ra, dec = alignment.frame(exposure, name).pixel_to_sky(table["x"][on_chip], table["y"][on_chip])
+                parts.append(np.stack([ra, dec, table["mag"][on_chip]], axis=1))
     every = np.concatenate(parts) if parts else np.zeros((0, 3))
     scale = np.array([np.cos(np.deg2rad(every[:1, 1].sum())), 1.0]) * 3600.0 / SAME
     cells = np.rint(every[:, :2] * scale).astype(np.int64)
@@ -99,10 +99,10 @@ def expected_count(exposure: Exposure, alignment: Alignment, stars: SeenStars, *
     total = 0
     for name, chip in exposure.chips.items():
         bright, faint = magnitude_range(exposure, chip, settings)
-        some = (stars.mag >= bright) & (stars.mag <= faint)
-        if not some.any():
+        in_range = (stars.mag >= bright) & (stars.mag <= faint)
+        if not in_range.any():
             continue
-        x, y = alignment.frame(exposure, name).sky_to_pixel(stars.ra[some], stars.dec[some])
+        x, y = alignment.frame(exposure, name).sky_to_pixel(stars.ra[in_range], stars.dec[in_range])
         ny, nx = chip.shape
         margin = min(MARGIN, nx // 8, ny // 8)
         inside = (x > margin) & (x < nx - margin) & (y > margin) & (y < ny - margin)

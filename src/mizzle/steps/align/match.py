@@ -129,9 +129,9 @@ def pair_blocks(a: FloatArray, b: FloatArray, radius: float) -> Iterator[IndexPa
     block = np.cumsum(count) // PAIRS_TOGETHER
     edges = np.flatnonzero(np.diff(block, prepend=-1, append=-1))
     for begin, end in pairwise(edges.tolist()):
-        some = count[begin:end]
-        first = np.repeat(np.arange(begin, end), some)
-        start = np.repeat(low[begin:end] - (np.cumsum(some) - some), some)
+        counts = count[begin:end]
+        first = np.repeat(np.arange(begin, end), counts)
+        start = np.repeat(low[begin:end] - (np.cumsum(counts) - counts), counts)
         second = order[np.arange(first.size) + start]
         near = np.abs(b[second, 0] - a[first, 0]) <= radius
         yield IndexPairs(first[near].astype(np.int64), second[near].astype(np.int64))

@@ -67,9 +67,9 @@ def _first_pairs(lists: Sequence[SourceList]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def trusted(found: Vote | None, settings: AlignSettings) -> bool:
+def trusted(vote: Vote | None, settings: AlignSettings) -> bool:
     """Return whether a vote is a match: enough stars, and no accident."""
-    return found is not None and found.n >= settings.min_matches and found.chance <= settings.max_false_match
+    return vote is not None and vote.n >= settings.min_matches and vote.chance <= settings.max_false_match
 
 
 def cast_votes(lists: Sequence[SourceList], settings: AlignSettings, runner: Runner) -> dict[tuple[int, int], Vote]:
@@ -100,16 +100,16 @@ def cast_votes(lists: Sequence[SourceList], settings: AlignSettings, runner: Run
 def _labels(n: int, votes: dict[tuple[int, int], Vote], settings: AlignSettings) -> list[int]:
     """Label the groups that trusted votes make, by their smallest member."""
     label = list(range(n))
-    for (i, j), found in votes.items():
-        if trusted(found, settings) and label[i] != label[j]:
+    for (i, j), pair_vote in votes.items():
+        if trusted(pair_vote, settings) and label[i] != label[j]:
             low, high = sorted((label[i], label[j]))
             label = [low if other == high else other for other in label]
     return label
 
 
-def _strength(found: Vote) -> tuple[float, float]:
+def _strength(vote: Vote) -> tuple[float, float]:
     """Order votes: the least likely accident first, then the most stars."""
-    return (found.chance, -float(found.n))
+    return (vote.chance, -float(vote.n))
 
 
 class _Branch(NamedTuple):
@@ -125,7 +125,7 @@ def build_groups(
 ) -> list[Group]:
     """Join exposures along the strongest votes; the largest group comes first."""
     good = sorted(
-        (pair for pair, found in votes.items() if trusted(found, settings)),
+        (pair for pair, vote in votes.items() if trusted(vote, settings)),
         key=lambda pair: (_strength(votes[pair]), pair),
     )
     owner = list(range(len(lists)))

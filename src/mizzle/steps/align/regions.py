@@ -46,10 +46,10 @@ def inside_regions(
 
     Only regions that apply to this exposure and chip count; where none of them includes, all is included.
     """
-    mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
-    included = [in_region(r, chip, x=x, y=y) for r in mine if r.include]
+    chip_regions = [r for r in regions if r.root in ("", root) and r.chip in ("", chip.name)]
+    included = [in_region(r, chip, x=x, y=y) for r in chip_regions if r.include]
     keep = np.logical_or.reduce(included) if included else np.ones(np.shape(x), dtype=np.bool_)
-    for region in mine:
+    for region in chip_regions:
         if not region.include:
             keep = keep & ~in_region(region, chip, x=x, y=y)
     return np.asarray(keep, dtype=np.bool_)

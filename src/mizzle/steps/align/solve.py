@@ -62,11 +62,13 @@ class State:
             Camera axes to sky for each exposure.
         """
         e = detections.exposure
-        mine = e < len(self.matrices)
+        in_exposures = e < len(self.matrices)
         position = detections.position.copy()
-        k = e[mine]
-        own = np.einsum("nij,nj->ni", turns[k], self.chips[np.maximum(detections.chip[mine] - 1, 0)])
-        position[mine] = np.einsum("nij,nj->ni", self.matrices[k], detections.position[mine]) + self.shifts[k] + own
+        k = e[in_exposures]
+        own = np.einsum("nij,nj->ni", turns[k], self.chips[np.maximum(detections.chip[in_exposures] - 1, 0)])
+        position[in_exposures] = (
+            np.einsum("nij,nj->ni", self.matrices[k], detections.position[in_exposures]) + self.shifts[k] + own
+        )
         return position - detections.motion
 
     def rolls(self) -> FloatArray:
@@ -148,9 +150,9 @@ def _design(problem: Problem, position: FloatArray) -> tuple[FloatArray, IntArra
     d = problem.detections
     p, n = problem.n_columns, len(d)
     u, v = position[:, 0] / problem.lever, position[:, 1] / problem.lever
-    one, zero = np.ones(n), np.zeros(n)
-    by_x = np.stack([one, zero, v, u, u, v], axis=1)[:, :p]
-    by_y = np.stack([zero, one, -u, v, -v, u], axis=1)[:, :p]
+    ones, zeros = np.ones(n), np.zeros(n)
+    by_x = np.stack([ones, zeros, v, u, u, v], axis=1)[:, :p]
+    by_y = np.stack([zeros, ones, -u, v, -v, u], axis=1)[:, :p]
     design = np.stack([by_x, by_y], axis=1)
     columns = d.exposure[:, None] * p + np.arange(p)[None, :]
     if problem.settings.chip_shifts:
@@ -278,11 +280,19 @@ def _floors(problem: Problem, star: IntArray, sigma: FloatArray, *, position: Fl
     free = np.maximum(1.0 - share, 0.05)
     square = (residual**2) / free[:, None]
     use = star >= 0
-    mine = use & (d.exposure < problem.n_exposures)
-    other = use & ~mine
-    image = _floor(square[mine].ravel(), np.repeat(d.error[mine], 2), np.repeat(d.pixel[mine], 2), expected=FLOOR_PIXEL)
+    in_exposures = use & (d.exposure < problem.n_exposures)
+    in_catalog = use & ~in_exposures
+    image = _floor(
+        square[in_exposures].ravel(),
+        np.repeat(d.error[in_exposures], 2),
+        np.repeat(d.pixel[in_exposures], 2),
+        expected=FLOOR_PIXEL,
+    )
     catalog = _floor(
-        square[other].ravel(), np.repeat(d.error[other], 2), np.ones(2 * other.sum()), expected=CATALOG_FLOOR
+        square[in_catalog].ravel(),
+        np.repeat(d.error[in_catalog], 2),
+        np.ones(2 * in_catalog.sum()),
+        expected=CATALOG_FLOOR,
     )
     return image, catalog
 

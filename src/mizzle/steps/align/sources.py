@@ -127,10 +127,10 @@ def find_sources(view: ChipView, settings: Settings, regions: Sequence[SkyRegion
         bad, wings = view.bad(allow=full), saturated
     if shaded:
         bad |= near_shadow(chip.dq, shaded, choice.edge)
-    found = detect(chip.sci, bad, detection, saturated=wings)
+    sources = detect(chip.sci, bad, detection, saturated=wings)
     if regions:
-        found = found[inside_regions(regions, view.root, chip, x=found["x"], y=found["y"])]
-    return found[: choice.max_sources]
+        sources = sources[inside_regions(regions, view.root, chip, x=sources["x"], y=sources["y"])]
+    return sources[: choice.max_sources]
 
 
 def near_shadow(dq: NDArray[np.uint16], bit: int, margin: int) -> NDArray[np.bool_]:
@@ -147,20 +147,22 @@ def near_shadow(dq: NDArray[np.uint16], bit: int, margin: int) -> NDArray[np.boo
 
 def given_sources(points: FloatArray) -> NDArray[np.void]:
     """Turn a user's list, ``(n, 3)`` of x, y (0-based) and flux [DN], into sources with errors of 0.05 pixel."""
-    found = np.zeros(len(points), dtype=SOURCE_DTYPE)
-    found["x"], found["y"], found["flux"] = points[:, 0], points[:, 1], points[:, 2]
-    found["x_err"] = found["y_err"] = 0.05
-    found["snr"] = 1.0
-    return found
+    sources = np.zeros(len(points), dtype=SOURCE_DTYPE)
+    sources["x"], sources["y"], sources["flux"] = points[:, 0], points[:, 1], points[:, 2]
+    sources["x_err"] = sources["y_err"] = 0.05
+    sources["snr"] = 1.0
+    return sources
 
 
-def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], *, pivot: tuple[float, float]) -> FloatArray:
+def _project_chip(
+    exposure: Exposure, chip: Chip, sources: NDArray[np.void], *, pivot: tuple[float, float]
+) -> FloatArray:
     """Return the eight columns that `source_list` gathers, ``(n, 8)``."""
-    ra, dec = chip.frame.pixel_to_sky(found["x"], found["y"])
+    ra, dec = chip.frame.pixel_to_sky(sources["x"], sources["y"])
     xi, eta = project(ra, dec, pivot)
-    rate = np.maximum(found["flux"], 1e-30) / max(exposure.exptime, 1e-9) * chip.photflam
-    error = np.sqrt(0.5 * (found["x_err"] ** 2 + found["y_err"] ** 2)) * chip.frame.scale
-    n = len(found)
+    rate = np.maximum(sources["flux"], 1e-30) / max(exposure.exptime, 1e-9) * chip.photflam
+    error = np.sqrt(0.5 * (sources["x_err"] ** 2 + sources["y_err"] ** 2)) * chip.frame.scale
+    n = len(sources)
     return np.column_stack(
         [
             3600.0 * xi,
@@ -168,8 +170,8 @@ def _project_chip(exposure: Exposure, chip: Chip, found: NDArray[np.void], *, pi
             error,
             np.full(n, chip.frame.scale),
             -2.5 * np.log10(rate) - 21.1,
-            found["x"],
-            found["y"],
+            sources["x"],
+            sources["y"],
             np.full(n, float(exposure.camera.number(chip.name))),
         ]
     )
@@ -199,12 +201,12 @@ def common_pivot(exposures: Sequence[Exposure]) -> tuple[float, float]:
     return float(np.mod(np.rad2deg(np.arctan2(y, x)), 360.0)), float(np.rad2deg(np.arctan2(z, np.hypot(x, y))))
 
 
-def source_list(exposure: Exposure, found: dict[str, NDArray[np.void]], pivot: tuple[float, float]) -> SourceList:
+def source_list(exposure: Exposure, sources: dict[str, NDArray[np.void]], pivot: tuple[float, float]) -> SourceList:
     """Gather the sources of all chips of an exposure on the common plane."""
     blocks = [
-        _project_chip(exposure, exposure.chips[name], found[name], pivot=pivot)
+        _project_chip(exposure, exposure.chips[name], sources[name], pivot=pivot)
         for name in exposure.camera.chips
-        if name in found and len(found[name])
+        if name in sources and len(sources[name])
     ]
     table = np.concatenate(blocks) if blocks else np.zeros((0, 8))
     table = table[np.isfinite(table[:, :3]).all(axis=1)]

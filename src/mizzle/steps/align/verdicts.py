@@ -70,12 +70,12 @@ def explain_failure(
     settings: AlignSettings,
 ) -> str:
     """Say why an exposure found no place among the others."""
-    mine = lists[index]
-    if not len(mine):
+    sources = lists[index]
+    if not len(sources):
         return "no source found; a blank field, or align.threshold too high"
     if not others:
         return "no other exposure to match"
-    distances = [float(np.hypot(*(mine.center - lists[o].center))) for o in others]
+    distances = [float(np.hypot(*(sources.center - lists[o].center))) for o in others]
     nearest = min(distances)
     if nearest > REACH + settings.search_radius:
         return (
@@ -85,4 +85,4 @@ def explain_failure(
     tried = [votes[p] for o in others if (p := (min(index, o), max(index, o))) in votes]
     best = min(tried, key=lambda v: (v.chance, -v.n), default=None)
     most = "none" if best is None else f"at best {best.n}"
-    return f"of {len(mine)} sources {most} agree with another exposure"
+    return f"of {len(sources)} sources {most} agree with another exposure"

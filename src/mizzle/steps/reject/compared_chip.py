@@ -104,10 +104,10 @@ def compared_chips(
 
 def with_focus_changes(chips: Sequence[ComparedChip]) -> list[ComparedChip]:
     """Return chips that know how much sharper than all of them together they are; as measured on their stars."""
-    if any(one.view.chip.focus is None for one in chips):
+    if any(compared.view.chip.focus is None for compared in chips):
         return list(chips)
-    images = [chip_star(one.view.camera, one.view.chip) for one in chips]
+    images = [chip_star(compared.view.camera, compared.view.chip) for compared in chips]
     if len(set(map(id, images))) < 2 or min(image.reach for image in images) < 2:
         return list(chips)
     changes = sharpening(images).tolist()
-    return [replace(one, sharper=change) for one, change in zip(chips, changes, strict=True)]
+    return [replace(compared, sharper=change) for compared, change in zip(chips, changes, strict=True)]

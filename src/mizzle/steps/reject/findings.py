@@ -239,6 +239,8 @@ def _phase_matters(flagged: Mask, phase: FloatArray) -> bool:
     counts = np.array([np.count_nonzero(centered), np.count_nonzero(~centered)])
     if counts.min() < STARS:
         return False
-    one, other = (float(flagged[which].mean()) for which in (centered, ~centered))
+    on_center, off_center = (float(flagged[which].mean()) for which in (centered, ~centered))
     share = (float(np.count_nonzero(flagged)) + 1.0) / (flagged.size + 2.0)
-    return abs(one - other) > max(SIGMAS * math.sqrt(share * (1.0 - share) * float(np.sum(1.0 / counts))), SHARE)
+    return abs(on_center - off_center) > max(
+        SIGMAS * math.sqrt(share * (1.0 - share) * float(np.sum(1.0 / counts))), SHARE
+    )

@@ -46,17 +46,17 @@ def comparisons(chips: Sequence[ComparedChip]) -> list[ComparisonGroup]:
     every = tuple(range(len(chips)))
     epochs = _epochs(chips)
     left = set(every)
-    found: list[ComparisonGroup] = []
+    groups: list[ComparisonGroup] = []
     for epoch in epochs:
         placed = tuple(n for n in epoch if chips[n].misplaced <= SPOILS)
         # Of two exposures of which one is misplaced neither is better off alone; of two epochs both are.
         far = len(epochs) > 1 and len(placed) == len(epoch) and max(chips[n].moved for n in epoch) > ALONE
         if len({chips[n].index for n in placed}) > 1 or far:
-            found.append(ComparisonGroup(placed, frozenset(placed)))
+            groups.append(ComparisonGroup(placed, frozenset(placed)))
             left -= set(placed)
     if left:
-        found.append(ComparisonGroup(every, frozenset(left)))
-    return found
+        groups.append(ComparisonGroup(every, frozenset(left)))
+    return groups
 
 
 def _epochs(chips: Sequence[ComparedChip]) -> list[tuple[int, ...]]:

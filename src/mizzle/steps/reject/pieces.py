@@ -42,13 +42,13 @@ def _labels(mask: NDArray[np.bool_], rows: Indices, columns: Indices) -> Indices
     for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
         other = number[rows + down, columns + 1 + right]
         links.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]]))
-    one, two = np.concatenate(links, axis=1)
+    first, second = np.concatenate(links, axis=1)
     label = np.arange(rows.size)
     while True:
-        least = np.minimum(label[one], label[two])
+        least = np.minimum(label[first], label[second])
         before = label.copy()
-        np.minimum.at(label, before[one], least)
-        np.minimum.at(label, before[two], least)
+        np.minimum.at(label, before[first], least)
+        np.minimum.at(label, before[second], least)
         label = label[label]
         if np.array_equal(label, before):
             return label

@@ -169,7 +169,7 @@ def _compared_together(
         answers = _with_rechecked_cores(chips, answers, reference, settings=settings, runner=runner)
     if settings.grow or settings.cte_grow:
         answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
-    return {_key(chip): one for chip, one in zip(chips, answers, strict=True)}
+    return {_key(chip): rays for chip, rays in zip(chips, answers, strict=True)}
 
 
 def _judge(
@@ -220,27 +220,27 @@ def _with_rechecked_cores(
     runner: Runner,
 ) -> list[ChipRays]:
     """Add the cosmic rays among the candidates in star cores of a class to its masks."""
-    candidates = [one.candidates for one in answers if one.candidates is not None]
+    candidates = [answer.candidates for answer in answers if answer.candidates is not None]
     units = [reference.unit(compared) for compared in chips]
-    masks = [one.packed for one in answers]
+    masks = [answer.packed for answer in answers]
     checked = recheck_star_cores(
         chips, reference.maps, candidates, masks=masks, units=units, settings=settings, runner=runner
     )
     result = []
-    for compared, one, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
+    for compared, answer, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
         pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
-        packed, added = with_pixels(one.packed, pixels)
-        fraction = one.fraction * (one.hits + added) / max(one.hits, 1)
-        result.append(replace(one, packed=packed, fraction=fraction, candidates=None, prediction_error=float(error)))
+        packed, added = with_pixels(answer.packed, pixels)
+        fraction = answer.fraction * (answer.hits + added) / max(answer.hits, 1)
+        result.append(replace(answer, packed=packed, fraction=fraction, candidates=None, prediction_error=float(error)))
     return result
 
 
-def _grown(compared: ComparedChip, one: ChipRays, settings: RejectSettings) -> ChipRays:
+def _grown(compared: ComparedChip, rays: ChipRays, settings: RejectSettings) -> ChipRays:
     """Widen a chip's mask."""
     _, bad = compared.pixels()
-    mask = _trailed(grow(unpack(one.packed, compared.view.chip.shape), settings.grow), settings.cte_grow) & ~bad
+    mask = _trailed(grow(unpack(rays.packed, compared.view.chip.shape), settings.grow), settings.cte_grow) & ~bad
     share = float(np.count_nonzero(mask)) / max(int(bad.size - np.count_nonzero(bad)), 1)
-    return replace(one, packed=pack(mask), fraction=share)
+    return replace(rays, packed=pack(mask), fraction=share)
 
 
 def _compared(
@@ -363,16 +363,16 @@ def _too_low(compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, set
 
 
 def _with_static(
-    chips: Sequence[ComparedChip], found: dict[tuple[str, str], ChipRays]
+    chips: Sequence[ComparedChip], rays: dict[tuple[str, str], ChipRays]
 ) -> dict[tuple[str, str], ChipRays]:
     """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
-    result = dict(found)
+    result = dict(rays)
     for name in dict.fromkeys(compared.view.name for compared in chips):
-        mine = [s for s in chips if s.view.name == name]
-        maps = [low for s in mine if (low := found[_key(s)].too_low) is not None]
-        if len(maps) < 3 or len({s.view.chip.shape for s in mine}) > 1:
+        of_chip = [s for s in chips if s.view.name == name]
+        maps = [low for s in of_chip if (low := rays[_key(s)].too_low) is not None]
+        if len(maps) < 3 or len({s.view.chip.shape for s in of_chip}) > 1:
             continue
         static = reduce(np.bitwise_and, (np.frombuffer(zlib.decompress(low), np.uint8) for low in maps))
-        for key in map(_key, mine) if static.any() else []:
+        for key in map(_key, of_chip) if static.any() else []:
             result[key] = replace(result[key], packed=result[key].packed | static)
     return result

@@ -213,10 +213,10 @@ def _probes(compared: ComparedChip, marks: RayMarks, bad: Mask) -> Indices:
     """Return some bright pixels that are not flagged, spread over the chip."""
     nx = bad.shape[1]
     y, x = np.divmod(np.flatnonzero(marks.light[1:-1:PROBE_ROWS, 1:-1] > probe_light(compared)), nx - 2)
-    found = (PROBE_ROWS * y + 1) * nx + x + 1
-    found = found[~(marks.mask.ravel()[found] | bad.ravel()[found])]
+    probes = (PROBE_ROWS * y + 1) * nx + x + 1
+    probes = probes[~(marks.mask.ravel()[probes] | bad.ravel()[probes])]
     wanted = PROBES // len(compared.view.chip_class.chips)
-    return np.asarray(found[:: max(1, found.size // wanted)])
+    return np.asarray(probes[:: max(1, probes.size // wanted)])
 
 
 def covariance_length(compared: ComparedChip) -> float:

@@ -81,16 +81,16 @@ def find_trails(sci: NDArray[np.float32], bad: Mask, sigma: float) -> list[Trail
         return []
     light = np.where(bad, np.nan, (sci - _sky(sci, bad)) / np.float32(sigma))
     blocks, known = _averaged(light[:ny, :nx], side)
-    found: list[Trail] = []
-    while len(found) < MOST:
+    trails: list[Trail] = []
+    while len(trails) < MOST:
         line = _brightest(blocks, known, side)
         if line is None:
             break
         trail = _measured(light, *line)
-        found.append(trail)
+        trails.append(trail)
         covered = trail.mask(light.shape)[:ny, :nx].reshape(ny // side, side, nx // side, side).any(axis=(1, 3))
         known = known & ~covered
-    return found
+    return trails
 
 
 def _sky(sci: NDArray[np.float32], bad: Mask) -> NDArray[np.float32]:
