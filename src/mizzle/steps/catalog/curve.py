@@ -73,11 +73,11 @@ class Growth:
 
     def sampling(self, names: Sequence[str], exposures: Sequence[int], otherwise: FloatArray) -> FloatArray:
         """Return the scatter that stars of that chip and number of exposures show, or `otherwise` of one exposure."""
-        found = [
+        scatters = [
             self.scatter.get((name, n), self.scatter.get((name, 0), usual) / max(n, 1) ** 0.5)
             for name, n, usual in zip(names, exposures, otherwise.tolist(), strict=True)
         ]
-        return np.array(found, dtype=np.float64)
+        return np.array(scatters, dtype=np.float64)
 
 
 def growth(
@@ -112,19 +112,19 @@ def growth(
     """
     usable = (inner > 0) & (outer > 0)
     everything = _robust_ratio(outer[usable] / inner[usable], weight[usable])
-    found = {}
-    for members in (one.chips for one in classes):
-        mine = usable & np.isin(chip, members)
-        if np.count_nonzero(mine & whole) >= _FEWEST_STARS:
-            mine &= whole
-        if np.count_nonzero(mine) >= _FEWEST_RATIOS:
-            answer = _robust_ratio(outer[mine] / inner[mine], weight[mine])
+    by_chip = {}
+    for members in (kind.chips for kind in classes):
+        in_class = usable & np.isin(chip, members)
+        if np.count_nonzero(in_class & whole) >= _FEWEST_STARS:
+            in_class &= whole
+        if np.count_nonzero(in_class) >= _FEWEST_RATIOS:
+            answer = _robust_ratio(outer[in_class] / inner[in_class], weight[in_class])
         else:
             # Classes differ by some tenths of what is missing from 1.
             value, error, n = everything
             answer = value, float(np.hypot(error, 0.3 * abs(value - 1.0))), n
-        found.update(dict.fromkeys(members, answer))
-    return found
+        by_chip.update(dict.fromkeys(members, answer))
+    return by_chip
 
 
 def _robust_ratio(ratio: FloatArray, weight: FloatArray) -> tuple[float, float, int]:
@@ -168,23 +168,23 @@ def sampling_scatter(
     classes : sequence of ChipClass
         The camera's.
     """
-    found: dict[tuple[str, int], float] = {}
-    for members in (one.chips for one in classes):
-        mine = np.isin(chip, members)
-        if np.count_nonzero(mine) < _FEWEST_STARS:
+    scatter: dict[tuple[str, int], float] = {}
+    for members in (kind.chips for kind in classes):
+        in_class = np.isin(chip, members)
+        if np.count_nonzero(in_class) < _FEWEST_STARS:
             continue
         # Exposures see a star at phases of their own.
-        n = np.maximum(n_exposures[mine], 1)
-        single = _excess(deviation[mine] * np.sqrt(n), variance[mine] * n)
-        found.update({(name, 0): single for name in members})
+        n = np.maximum(n_exposures[in_class], 1)
+        single = _excess(deviation[in_class] * np.sqrt(n), variance[in_class] * n)
+        scatter.update({(name, 0): single for name in members})
         for count in np.unique(n).tolist():
-            some = mine & (n_exposures == count)
-            stars = np.count_nonzero(some)
+            same_count = in_class & (n_exposures == count)
+            stars = np.count_nonzero(same_count)
             # A few stars may agree by chance: each group leans on its class as on so many more.
-            square = stars * _excess(deviation[some], variance[some]) ** 2 if stars else 0.0
+            square = stars * _excess(deviation[same_count], variance[same_count]) ** 2 if stars else 0.0
             square = (square + _PRIOR * single**2 / count) / (stars + _PRIOR)
-            found.update({(name, count): float(np.sqrt(square)) for name in members})
-    return found
+            scatter.update({(name, count): float(np.sqrt(square)) for name in members})
+    return scatter
 
 
 def _excess(deviation: FloatArray, variance: FloatArray) -> float:
@@ -237,11 +237,11 @@ def spread_loss(
         The camera's.
     """
     lost = {}
-    for members in (one.chips for one in classes):
-        mine = np.isin(chip, members)
-        if np.count_nonzero(mine) < _FEWEST_STARS:
+    for members in (kind.chips for kind in classes):
+        in_class = np.isin(chip, members)
+        if np.count_nonzero(in_class) < _FEWEST_STARS:
             continue
-        low, high = (float(np.median(one[mine])) for one in steps)
+        low, high = (float(np.median(share[in_class])) for share in steps)
         bend = (high - 2.0 + low) / step**2 - (high - low) / (2.0 * step) / radius
         lost.update({name: float(np.clip(-0.5 * widths[name] * bend, 0.0, 0.01)) for name in members if name in widths})
     return lost

@@ -145,7 +145,7 @@ def measure_per_exposure(
     """
     of_input = {(view.root, view.name): view for view in views}
     touched = members(mosaic, stars.x, stars.y, reach=round(CORE_ARCSEC / mosaic.grid.scale))
-    items = [(one, np.flatnonzero(mine)) for one, mine in zip(mosaic.inputs, touched, strict=True)]
+    items = [(input_chip, np.flatnonzero(on_chip)) for input_chip, on_chip in zip(mosaic.inputs, touched, strict=True)]
     answers = runner.map(
         lambda item: _measure_on_chip(
             mosaic,
@@ -159,25 +159,25 @@ def measure_per_exposure(
         items,
     )
     n = stars.ra.size
-    roots = list(dict.fromkeys(one.root for one in mosaic.inputs))
+    roots = list(dict.fromkeys(input_chip.root for input_chip in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, clipped = np.zeros(n), np.zeros(n)
     saturated, winged = np.zeros((2, n), dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
     classes = views[0].camera.classes
     finest = classes[0].chips if len(classes) > 1 else ()
-    for (one, index), mine, answer in zip(items, member, answers, strict=True):
-        on = mine[index]
+    for (input_chip, index), belonging, answer in zip(items, member, answers, strict=True):
+        on = belonging[index]
         saturated[index] |= answer.saturated
         winged[index] |= answer.winged
-        whole[index] += one.weight * answer.core
+        whole[index] += input_chip.weight * answer.core
         star = index[on]
-        seen[roots.index(one.root), star] = True
+        seen[roots.index(input_chip.root), star] = True
         hits[star] += answer.hit[on]
         clipped[star] += answer.clipped[on]
-        weight[star] += one.weight
-        fine[star] += one.weight * (one.chip in finest)
-        kept[star] += one.weight * 10.0 ** (-0.4 * answer.cte[on])
+        weight[star] += input_chip.weight
+        fine[star] += input_chip.weight * (input_chip.chip in finest)
+        kept[star] += input_chip.weight * 10.0 ** (-0.4 * answer.cte[on])
     share = np.divide(kept, weight, out=np.ones(n), where=weight > 0)
     return ExposureEvidence(
         n_exposures=seen.sum(axis=0).astype(np.int64),
@@ -213,7 +213,7 @@ class _ChipEvidence:
 def _measure_on_chip(
     mosaic: Mosaic,
     view: ChipView,
-    one: InputChip,
+    input_chip: InputChip,
     *,
     index: NDArray[np.intp],
     stars: DetectedStars,
@@ -245,15 +245,15 @@ def _measure_on_chip(
     jacobian = np.linalg.inv(mosaic.grid.cd) @ frame.cd
     pixel = float(abs(np.linalg.det(jacobian)))
     level = view.level
-    electrons = exposure.exptime / one.factor * noise.gain
-    background = level / one.factor * noise.gain + stars.sky[index] * pixel * electrons
+    electrons = exposure.exptime / input_chip.factor * noise.gain
+    background = level / input_chip.factor * noise.gain + stars.sky[index] * pixel * electrons
     hit: NDArray[np.bool_] = np.any(rayed[:, core, core], axis=(1, 2))
     saturated: NDArray[np.bool_] = np.any(bits[:, two, two] & np.uint16(full), axis=(1, 2))
     unspoiled = ~bad.any(axis=(1, 2)) & ~saturated & (stars.snr[index] > _SAMPLE_SNR)
     bright = np.flatnonzero(unspoiled)[np.argsort(-stars.flux[index[unspoiled]], kind="stable")[:_SAMPLES]]
     dn = around.of(bright).cut(sci).astype(np.float64)
     # Product pixels are larger or smaller than this chip's: rates per product pixel.
-    unit = one.factor / exposure.exptime / pixel
+    unit = input_chip.factor / exposure.exptime / pixel
     rate = dn * unit - level / exposure.exptime / pixel - stars.sky[index[bright]][:, None, None]
     flux = stars.flux[index[bright]][:, None, None]
     return _ChipEvidence(
@@ -266,7 +266,7 @@ def _measure_on_chip(
         else np.zeros(x.size),
         core=core_seen,
         lost=_lost(
-            one,
+            input_chip,
             _StarsOnChip(index, x, y, stars.snr[index] > _WIDE_SNR),
             _Surroundings(around, bad & core_seen[:, None, None]),
             unusable=unusable,
@@ -274,18 +274,18 @@ def _measure_on_chip(
             scale=frame.scale,
         ),
         rays=RayStatistics(
-            chip=one.chip,
+            chip=input_chip.chip,
             rays=count_rays(sci, mask, noise.gain),
             star=index,
-            weight=one.weight,
+            weight=input_chip.weight,
             electrons=electrons,
-            floor=noise.floor + max(level / one.factor * noise.gain, 0.0),
+            floor=noise.floor + max(level / input_chip.factor * noise.gain, 0.0),
             pixel=pixel,
             scale=frame.scale,
-            prediction_error=rays.core_error.get(one.root, {}).get(one.chip, math.nan),
+            prediction_error=rays.core_error.get(input_chip.root, {}).get(input_chip.chip, math.nan),
         ),
         samples=ProfileSamples(
-            one.chip,
+            input_chip.chip,
             around.of(bright).distance.ravel() * frame.scale,
             (rate / flux).ravel(),
             (noise.variance(dn) * (unit / flux) ** 2).ravel(),
@@ -301,12 +301,12 @@ def _winged(
     sci, noise = view.chip.sci, view.noise
     ny, nx = sci.shape
     column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
-    some = np.flatnonzero(hit & (column >= 0) & (column < nx) & (row >= 0) & (row < ny))
-    if some.size:
+    struck = np.flatnonzero(hit & (column >= 0) & (column < nx) & (row >= 0) & (row < ny))
+    if struck.size:
         off = unusable.rays | ((unusable.dq & unusable.refused) != 0)
         sigma = math.sqrt(noise.floor) / noise.gain
-        wings = measure_wings(sci, off, row=row[some], column=column[some], scale=view.frame.scale, sigma=sigma)
-        result[some] = wings.clear
+        wings = measure_wings(sci, off, row=row[struck], column=column[struck], scale=view.frame.scale, sigma=sigma)
+        result[struck] = wings.clear
     return result
 
 
@@ -340,7 +340,7 @@ class _Unusable(NamedTuple):
 
 
 def _lost(
-    one: InputChip,
+    input_chip: InputChip,
     stars: _StarsOnChip,
     near: _Surroundings,
     *,
@@ -352,13 +352,18 @@ def _lost(
     index, x, y, bright = stars
     around, bad = near
     many = bright & (bad.sum(axis=(1, 2)) >= bad.shape[1])
-    parts = [lost_pixels(one, index, around, bad=bad & ~many[:, None, None], jacobian=jacobian, scale=scale)]
+    parts = [lost_pixels(input_chip, index, around, bad=bad & ~many[:, None, None], jacobian=jacobian, scale=scale)]
     if many.any():
         wide = Window.around(x[many], y[many], round(WIDE_ARCSEC / scale), shape=unusable.rays.shape)
         lost = unusable.within(wide)
         parts.append(
             lost_pixels(
-                one, index[many], wide, bad=lost & (wide.distance * scale < WIDE_ARCSEC), jacobian=jacobian, scale=scale
+                input_chip,
+                index[many],
+                wide,
+                bad=lost & (wide.distance * scale < WIDE_ARCSEC),
+                jacobian=jacobian,
+                scale=scale,
             )
         )
     return tuple(part for part in parts if part is not None)

@@ -62,10 +62,10 @@ def blended(
     and on to 0 at the limit: coarse, but enough to tell a clean star from a blend.
     """
     aperture, core, reach = radii
-    one, two, distance = close_pairs(x, y, max(reach, aperture + core))
+    first, second, distance = close_pairs(x, y, max(reach, aperture + core))
     inside = np.interp(distance, [aperture - core, aperture + core, max(reach, aperture + core)], [1.0, 0.04, 0.0])
     light = np.zeros(x.size)
-    np.add.at(light, one, inside * np.maximum(flux[two], 0.0))
-    np.add.at(light, two, inside * np.maximum(flux[one], 0.0))
+    np.add.at(light, first, inside * np.maximum(flux[second], 0.0))
+    np.add.at(light, second, inside * np.maximum(flux[first], 0.0))
     result: NDArray[np.bool_] = light > share * np.maximum(flux, 0.0)
     return result

@@ -116,7 +116,7 @@ class Window:
 
 
 def lost_pixels(
-    one: InputChip,
+    input_chip: InputChip,
     index: NDArray[np.intp],
     around: Window,
     *,
@@ -129,7 +129,7 @@ def lost_pixels(
     if star.size == 0:
         return None
     u, v = around.u[star, row, column], around.v[star, row, column]
-    return LostPixels(one.chip, one.weight, jacobian, index[star], u, v, np.hypot(u, v) * scale)
+    return LostPixels(input_chip.chip, input_chip.weight, jacobian, index[star], u, v, np.hypot(u, v) * scale)
 
 
 def sees_core(around: Window, bad: NDArray[np.bool_], scale: float) -> NDArray[np.bool_]:
@@ -150,12 +150,15 @@ def measure_profiles(samples: Sequence[ProfileSamples], classes: Sequence[ChipCl
     """
     profiles = {}
     for kind in classes:
-        mine = [one for one in samples if one.chip in kind.chips]
-        if mine:
-            columns = (np.concatenate([getattr(one, key) for one in mine]) for key in ("distance", "value", "variance"))
-            found = radial_profile(*columns, step=max(0.01, round(_RING * kind.pixel, 2)))
-            if found is not None:
-                profiles.update(dict.fromkeys(kind.chips, found))
+        of_class = [sample for sample in samples if sample.chip in kind.chips]
+        if of_class:
+            columns = (
+                np.concatenate([getattr(sample, key) for sample in of_class])
+                for key in ("distance", "value", "variance")
+            )
+            profile = radial_profile(*columns, step=max(0.01, round(_RING * kind.pixel, 2)))
+            if profile is not None:
+                profiles.update(dict.fromkeys(kind.chips, profile))
     return profiles
 
 
@@ -234,14 +237,14 @@ def _expected(profile: RadialProfile | None, distance: FloatArray) -> tuple[Floa
 
 
 def _on_cells(
-    mosaic: Mosaic, one: LostPixels, stars: DetectedStars, *, weight: FloatArray, radius: float
+    mosaic: Mosaic, lost: LostPixels, stars: DetectedStars, *, weight: FloatArray, radius: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return, for each lost pixel, the sum of its shares in the aperture times SCI, and the sum of the shares."""
     step = ((np.arange(_POINTS) + 0.5) / _POINTS - 0.5) * max(mosaic.pixfrac, 0.1)
     du, dv = (grid.ravel() for grid in np.meshgrid(step, step))
-    u, v = one.u[:, None] + du, one.v[:, None] + dv
-    j = one.jacobian
-    x0, y0 = stars.x[one.star][:, None], stars.y[one.star][:, None]
+    u, v = lost.u[:, None] + du, lost.v[:, None] + dv
+    j = lost.jacobian
+    x0, y0 = stars.x[lost.star][:, None], stars.y[lost.star][:, None]
     column = np.rint(x0 + j[0, 0] * u + j[0, 1] * v).astype(np.int64)
     row = np.rint(y0 + j[1, 0] * u + j[1, 1] * v).astype(np.int64)
     ny, nx = mosaic.sci.shape
@@ -251,6 +254,6 @@ def _on_cells(
     usable = inside & (mosaic.wht[row, column] > 0)
     # A cell cut by the circle counts about as far as the circle reaches across it.
     within = np.clip(radius + 0.5 - np.hypot(column - x0, row - y0), 0.0, 1.0)
-    area = abs(np.linalg.det(j)) / du.size * one.weight / weight[one.star]
+    area = abs(np.linalg.det(j)) / du.size * lost.weight / weight[lost.star]
     share = np.where(usable, within * area[:, None], 0.0)
     return (share * np.where(usable, sci, 0.0)).sum(axis=1), share.sum(axis=1)

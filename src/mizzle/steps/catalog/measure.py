@@ -197,7 +197,7 @@ def _sampling(
     """Return the relative error by how pixels sampled each star: as measured on bright stars, or as usual."""
     if options.aperture == camera.aperture:
         return np.zeros(evidence.chip.size)
-    scales = {one.chip: one.frame_scale for one in mosaic.inputs}
+    scales = {input_chip.chip: input_chip.frame_scale for input_chip in mosaic.inputs}
     pixel = np.array([scales.get(name, _PIXEL) for name in evidence.chip.tolist()], dtype=np.float64) / _PIXEL
     usual = options.sampling * pixel * (_SMALL_APERTURE / options.aperture) ** 3
     return grown.sampling(evidence.chip.tolist(), evidence.n_exposures.tolist(), usual)
@@ -227,7 +227,7 @@ def _flags(
 ) -> NDArray[np.int32]:
     """Put the bits together."""
     scale = mosaic.grid.scale
-    n_exposures = len({one.root for one in mosaic.inputs})
+    n_exposures = len({input_chip.root for input_chip in mosaic.inputs})
     radii = (options.aperture / scale, 0.15 / scale, options.blend_radius / scale)
     share = options.blend_share
     conditions = {
@@ -328,9 +328,9 @@ def _spread_loss(
     """Measure the light spread beyond 0.5 arcsec on the brightest of some stars."""
     mosaic, options = apertures.mosaic, apertures.options
     index, flux, snr, chip = bright
-    some = np.argsort(-snr, kind="stable")[:_SPREAD_STARS]
-    some = some[flux[some] > 0]
-    x, y = stars.x[index[some]], stars.y[index[some]]
+    brightest = np.argsort(-snr, kind="stable")[:_SPREAD_STARS]
+    brightest = brightest[flux[brightest] > 0]
+    x, y = stars.x[index[brightest]], stars.y[index[brightest]]
     scale, standard = mosaic.grid.scale, camera.aperture
     empty = ~(mosaic.wht > 0)
     sky = ring_sky(
@@ -345,6 +345,11 @@ def _spread_loss(
         aperture_sums(mosaic.sci, x, y, radius=radius / scale, mask=empty)
         for radius in (standard - _STEP, standard + _STEP)
     ]
-    growth = GrowthAround(*((one.flux - one.area * np.nan_to_num(sky.level)) / flux[some] for one in sums))
-    widths = {one.chip: (mosaic.pixfrac * one.frame_scale) ** 2 / 12.0 + scale**2 / 6.0 for one in mosaic.inputs}
-    return spread_loss(growth, standard, _STEP, chip=chip[some], widths=widths, classes=camera.classes)
+    growth = GrowthAround(
+        *((circle.flux - circle.area * np.nan_to_num(sky.level)) / flux[brightest] for circle in sums)
+    )
+    widths = {
+        input_chip.chip: (mosaic.pixfrac * input_chip.frame_scale) ** 2 / 12.0 + scale**2 / 6.0
+        for input_chip in mosaic.inputs
+    }
+    return spread_loss(growth, standard, _STEP, chip=chip[brightest], widths=widths, classes=camera.classes)

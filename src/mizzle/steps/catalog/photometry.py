@@ -148,8 +148,8 @@ def _ring_excess(
     n = variance.size
     if n < _FEWEST_RINGS:
         return 1.0
-    some = np.linspace(0, n - 1, min(n, _MOST_RINGS)).astype(np.intp)
-    x, y = position[0][some], position[1][some]
+    sample = np.linspace(0, n - 1, min(n, _MOST_RINGS)).astype(np.intp)
+    x, y = position[0][sample], position[1][sample]
     inner, outer = options.sky_inner / mosaic.grid.scale, (options.sky_inner + options.sky_width) / mosaic.grid.scale
     middle = float(np.sqrt(0.5 * (inner**2 + outer**2)))
     halves = [
@@ -164,7 +164,7 @@ def _ring_excess(
         ).level
         for radii in ((inner, middle), (middle, outer))
     ]
-    pull = (halves[1] - halves[0]) / np.sqrt(4.0 * variance[some])
+    pull = (halves[1] - halves[0]) / np.sqrt(4.0 * variance[sample])
     pull = pull[np.isfinite(pull)]
     if pull.size < _FEWEST_RINGS:
         return 1.0
@@ -183,18 +183,18 @@ def circle_sums(
     x, y = position
     sums = {key: np.zeros(x.size) for key in ("flux", "variance", "area", "lost")}
     for name in np.unique(chip).tolist():
-        mine = np.flatnonzero(chip == name)
-        some = aperture_sums(
+        on_chip = np.flatnonzero(chip == name)
+        circles = aperture_sums(
             mosaic.sci,
-            x[mine],
-            y[mine],
+            x[on_chip],
+            y[on_chip],
             radius=radius,
             errors=mosaic.err,
             mask=empty,
             correlation=mosaic.neighbor_correlation.get(name),
         )
         for key, values in sums.items():
-            values[mine] = getattr(some, key)
+            values[on_chip] = getattr(circles, key)
     return sums
 
 

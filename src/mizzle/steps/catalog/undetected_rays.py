@@ -165,25 +165,25 @@ def undetected_ray_bias(
         The thresholds of the search.
     """
     mean, variance, weight = (np.zeros(flux.size) for _ in range(3))
-    for one in statistics:
-        weight[one.star] += one.weight
-        profile = profiles.get(one.chip)
-        if profile is None or one.rays.peak.size == 0:
+    for chip_rays in statistics:
+        weight[chip_rays.star] += chip_rays.weight
+        profile = profiles.get(chip_rays.chip)
+        if profile is None or chip_rays.rays.peak.size == 0:
             continue
-        light = np.maximum(flux[one.star], 0.0) * one.electrons
+        light = np.maximum(flux[chip_rays.star], 0.0) * chip_rays.electrons
         charge, square = np.zeros(light.size), np.zeros(light.size)
-        for distance, count, share, step in _pixels(one, profile):
-            inside = np.clip(radius / one.scale + 0.5 - distance, 0.0, 1.0)
-            noise = np.sqrt(light * max(share, 0.0) + one.floor)
-            limit = _undetected_below(noise, light * step, one.prediction_error, settings=settings)
-            below = np.searchsorted(one.rays.peak, limit)
-            charge += count * inside * one.rays.charge[below]
-            square += count * inside**2 * one.rays.square[below]
+        for distance, count, share, step in _pixels(chip_rays, profile):
+            inside = np.clip(radius / chip_rays.scale + 0.5 - distance, 0.0, 1.0)
+            noise = np.sqrt(light * max(share, 0.0) + chip_rays.floor)
+            limit = _undetected_below(noise, light * step, chip_rays.prediction_error, settings=settings)
+            below = np.searchsorted(chip_rays.rays.peak, limit)
+            charge += count * inside * chip_rays.rays.charge[below]
+            square += count * inside**2 * chip_rays.rays.square[below]
         # The mean of what found rays leave is made up for by the upward noise that is flagged beside them.
-        shot = np.pi * (radius / one.scale) ** 2 * one.floor + light
-        square += one.rays.density * (UNFLAGGED_RIM_RMS * settings.neighbor_sigma) ** 2 * shot
-        mean[one.star] += one.weight / one.electrons * charge
-        variance[one.star] += (one.weight / one.electrons) ** 2 * square
+        shot = np.pi * (radius / chip_rays.scale) ** 2 * chip_rays.floor + light
+        square += chip_rays.rays.density * (UNFLAGGED_RIM_RMS * settings.neighbor_sigma) ** 2 * shot
+        mean[chip_rays.star] += chip_rays.weight / chip_rays.electrons * charge
+        variance[chip_rays.star] += (chip_rays.weight / chip_rays.electrons) ** 2 * square
     weight = np.maximum(weight, 1e-150)
     return RayBias(mean / weight, variance / weight**2)
 
@@ -200,11 +200,11 @@ def _undetected_below(
     return np.minimum(seed, np.maximum(suspect, second))
 
 
-def _pixels(one: RayStatistics, profile: RadialProfile) -> Iterator[tuple[float, int, float, float]]:
+def _pixels(chip_rays: RayStatistics, profile: RadialProfile) -> Iterator[tuple[float, int, float, float]]:
     """Yield the pixels about a star's center, by an eighth of the plane: distance [pixel], how many, share, step."""
-    side = int(CORE_ARCSEC / one.scale) + 2
+    side = int(CORE_ARCSEC / chip_rays.scale) + 2
     u, v = np.meshgrid(np.arange(-1, side + 1), np.arange(-1, side + 1))
-    share = profile.at(np.hypot(u, v) * one.scale)[0] * one.pixel
+    share = profile.at(np.hypot(u, v) * chip_rays.scale)[0] * chip_rays.pixel
     step = np.zeros_like(share)
     for axis in (0, 1):
         for shift in (-1, 1):

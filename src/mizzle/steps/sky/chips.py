@@ -64,16 +64,16 @@ def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = 
     bad = view.bad()[::step]
     if regions:
         bad = bad | region_mask(regions, view.root, view.name, frame=view.frame)[::step]
-    found = sky_statistic(
+    sky = sky_statistic(
         _within(sci[~bad], options.lower, options.upper),
         statistic=options.statistic,
         clip=options.clip,
         iterations=options.iterations,
         skewness_of=(noise.gain, noise.floor),
     )
-    if found.n_pixels * step < options.min_pixels:
-        found = SkyStatistic(float("nan"), float("nan"), found.n_pixels)
-    return ChipSky(view.root, view.name, found, view.brightness)
+    if sky.n_pixels * step < options.min_pixels:
+        sky = SkyStatistic(float("nan"), float("nan"), sky.n_pixels)
+    return ChipSky(view.root, view.name, sky, view.brightness)
 
 
 def _within(values: NDArray[np.floating], lower: float | None, upper: float | None) -> NDArray[np.floating]:

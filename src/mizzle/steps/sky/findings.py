@@ -54,11 +54,11 @@ def sky_findings(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
     sky : SkyLevels
         Measured.
     """
-    found = [*_no_blank_sky(exposures, scales, sky), *_below_zero(exposures, scales, sky)]
+    findings = [*_no_blank_sky(exposures, scales, sky), *_below_zero(exposures, scales, sky)]
     if len(exposures) > 1 and sky.matched:
-        found += [*_chips_apart(exposures, scales, sky), *_exposures_apart(exposures, scales, sky)]
-        found += _pedestals(exposures, scales, sky)
-    return tuple(found)
+        findings += [*_chips_apart(exposures, scales, sky), *_exposures_apart(exposures, scales, sky)]
+        findings += _pedestals(exposures, scales, sky)
+    return tuple(findings)
 
 
 def _unit(exposure: Exposure, name: str) -> float:
@@ -99,7 +99,7 @@ def _no_blank_sky(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLev
 
 
 def _below_zero(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels) -> list[Finding]:
-    found = []
+    findings = []
     for exposure in exposures:
         low = {
             name: dn
@@ -108,12 +108,12 @@ def _below_zero(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevel
         }
         if low:
             words = ", ".join(f"{name} {dn:.1f}" for name, dn in low.items())
-            found.append(
+            findings.append(
                 Finding(
                     PART, Verdict.WARN, f"{exposure.root}: a sky below zero (DN): {words}; bias or fill", tuple(low)
                 )
             )
-    return found
+    return findings
 
 
 def _own(exposures: Sequence[Exposure], sky: SkyLevels) -> tuple[list[str], FloatArray, FloatArray]:
@@ -131,13 +131,13 @@ def _own(exposures: Sequence[Exposure], sky: SkyLevels) -> tuple[list[str], Floa
 def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels) -> list[Finding]:
     """Say which chip has more or less than in the other exposures, the sky that all see aside."""
     names, common, own = _own(exposures, sky)
-    found = []
+    findings = []
     for column, name in enumerate(names):
         for row, off in _far(own[:, column], sky, exposures, name=name):
             exposure = exposures[row]
             to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
             if abs(off) * to_dn > CHIP_DN + CHIP_SHARE * abs(common[row] * to_dn):
-                found.append(
+                findings.append(
                     Finding(
                         PART,
                         Verdict.WARN,
@@ -147,13 +147,13 @@ def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
                         (name,),
                     )
                 )
-    return found
+    return findings
 
 
 def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels) -> list[Finding]:
     """Say which chip has more or less sky than its neighbors where both see the same, in all exposures."""
     names, common, own = _own(exposures, sky)
-    found = []
+    findings = []
     for column, name in enumerate(names):
         known = np.isfinite(own[:, column])
         if not known.any() or len(names) < 3:
@@ -164,7 +164,7 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
         off = float(np.median((own[:, column] * to_dn)[known]))
         usual = float(np.median((common * to_dn)[known]))
         if abs(off) > PEDESTAL_DN + CHIP_SHARE * abs(usual):
-            found.append(
+            findings.append(
                 Finding(
                     PART,
                     Verdict.WARN,
@@ -174,7 +174,7 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
                     (name,),
                 )
             )
-    return found
+    return findings
 
 
 def _far(own: FloatArray, sky: SkyLevels, exposures: Sequence[Exposure], *, name: str) -> list[tuple[int, float]]:
@@ -186,9 +186,9 @@ def _far(own: FloatArray, sky: SkyLevels, exposures: Sequence[Exposure], *, name
         middle = float(np.median(own[known]))
         return [(row, float(own[row] - middle)) for row in known.tolist()]
     # Two differ: the odd one is that whose chip is less like the rest of its exposure.
-    one, two = known.tolist()
-    odd = [abs(_beside_others(sky, exposures[row].root, name)) for row in (one, two)]
-    row, other = (one, two) if odd[0] > odd[1] else (two, one)
+    first, second = known.tolist()
+    odd = [abs(_beside_others(sky, exposures[row].root, name)) for row in (first, second)]
+    row, other = (first, second) if odd[0] > odd[1] else (second, first)
     return [(row, float(own[row] - own[other]))]
 
 
@@ -206,14 +206,14 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
     if known.size < 2:
         return []
     middle = float(np.median(common[known])) if known.size > 2 else float(common[known].min())
-    found = []
+    findings = []
     for row in known.tolist():
         exposure = exposures[row]
         name = exposure.camera.reference if exposure.camera.reference in exposure.chips else next(iter(exposure.chips))
         to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
         level, usual = common[row] * to_dn, middle * to_dn
         if abs(level - usual) > FACTOR_DN and not usual / FACTOR < level < usual * FACTOR:
-            found.append(
+            findings.append(
                 Finding(
                     PART,
                     Verdict.WARN,
@@ -221,4 +221,4 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
                     f" which would give {usual:.1f}: light of the Earth, a nearby bright source, or no light at all",
                 )
             )
-    return found
+    return findings

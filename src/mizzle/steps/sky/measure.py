@@ -107,10 +107,10 @@ def _check(exposures: Sequence[Exposure], skies: Skies, options: SkySettings) ->
     """Stop where an exposure has no sky at all; say where one chip has none."""
     notes = []
     for exposure in exposures:
-        mine = skies[exposure.root]
-        missing = [name for name, sky in mine.items() if not np.isfinite(sky.brightness)]
-        if len(missing) == len(mine) and options.method not in ("none", "user"):
-            most = max(sky.dn.n_pixels for sky in mine.values())
+        chip_skies = skies[exposure.root]
+        missing = [name for name, sky in chip_skies.items() if not np.isfinite(sky.brightness)]
+        if len(missing) == len(chip_skies) and options.method not in ("none", "user"):
+            most = max(sky.dn.n_pixels for sky in chip_skies.values())
             raise DataError(
                 f"{exposure.root}: at most {most} sky pixels on a chip, {options.min_pixels} are needed"
                 " (sky.min_pixels); drop the exposure, lower the limit, or give the sky (sky.method)",

@@ -97,10 +97,10 @@ def block_sky(view: ChipView, sky: ChipSky, settings: Settings) -> BlockSky:
     sci = blocks(chip.sci)
     bad = blocks(view.bad())
     # Bad pixels go to both ends in turn, so that the middle stays that of the good.
-    some = sci[..., ::_SOME]
-    ends = np.where(np.arange(some.shape[2]) % 2 == 0, np.float32(np.inf), np.float32(-np.inf))
-    half = some.shape[2] // 2
-    middle = np.partition(np.where(bad[..., ::_SOME], ends, some), half, axis=2)[..., half]
+    sampled = sci[..., ::_SOME]
+    ends = np.where(np.arange(sampled.shape[2]) % 2 == 0, np.float32(np.inf), np.float32(-np.inf))
+    half = sampled.shape[2] // 2
+    middle = np.partition(np.where(bad[..., ::_SOME], ends, sampled), half, axis=2)[..., half]
     middle = np.where(np.isfinite(middle), middle, sky.dn.level)
     sigma = np.sqrt(sky.dn.sigma**2 + np.maximum(middle - sky.dn.level, 0.0) / gain)
     # The clipped mean of a block; whole DN do not hurt a mean.
@@ -260,9 +260,9 @@ def cell_products(
     products = np.zeros((units, units))
     for first in range(0, scale.size, _CELLS_TOGETHER):
         count = min(_CELLS_TOGETHER, scale.size - first)
-        some = slice(*np.searchsorted(cell, (first, first + count)).tolist())
-        place = (cell[some] - first) * units + unit[some]
-        table = np.bincount(place, weight[some], minlength=count * units).reshape(count, units)
+        chunk = slice(*np.searchsorted(cell, (first, first + count)).tolist())
+        place = (cell[chunk] - first) * units + unit[chunk]
+        table = np.bincount(place, weight[chunk], minlength=count * units).reshape(count, units)
         products += table.T @ (table * scale[first : first + count, None])
     return products
 

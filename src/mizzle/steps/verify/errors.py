@@ -106,11 +106,15 @@ def verify_errors(
     by_chip = runner.map(compare, pairs)
     chips = {}
     for name in names:
-        mine = [
+        comparisons = [
             answer for (view, _), answer in zip(pairs, by_chip, strict=True) if view.name == name and answer.n_pixels
         ]
-        n = sum(answer.n_pixels for answer in mine)
-        ratio = float(np.sqrt(sum(answer.mean_square * answer.n_pixels for answer in mine) / n)) if n else float("nan")
+        n = sum(answer.n_pixels for answer in comparisons)
+        ratio = (
+            float(np.sqrt(sum(answer.mean_square * answer.n_pixels for answer in comparisons) / n))
+            if n
+            else float("nan")
+        )
         chips[name] = ChipErrors(ratio, n, judge_errors(ratio, n))
     return ErrorProof(chips, _own_light(pairs, by_chip, sky))
 
@@ -155,12 +159,12 @@ def _pairs(views: Sequence[ChipView]) -> list[tuple[ChipView, ChipView]]:
     return pairs[:: -(-len(pairs) // _PAIRS) or 1]
 
 
-def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return row and column of the pixel of `two` nearest to each pixel in some rows of `one`."""
-    nx = one.shape[1]
+def _nearest(first: ChipFrame, second: ChipFrame, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return row and column of the pixel of `second` nearest to each pixel in some rows of `first`."""
+    nx = first.shape[1]
     nodes = np.unique(np.append(np.arange(0, nx, _NODES), nx - 1))
     x, y = np.meshgrid(nodes.astype(np.float64), rows.astype(np.float64))
-    places = two.sky_to_pixel(*one.pixel_to_sky(x, y), iterations=5)
+    places = second.sky_to_pixel(*first.pixel_to_sky(x, y), iterations=5)
     columns = np.arange(nx)
     left = np.minimum(np.searchsorted(nodes, columns, side="right") - 1, nodes.size - 2)
     part = (columns - nodes[left]) / (nodes[left + 1] - nodes[left])
@@ -170,16 +174,16 @@ def _nearest(one: ChipFrame, two: ChipFrame, rows: NDArray[np.intp]) -> tuple[ND
 
 def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     """Compare two exposures of one chip, patch by patch."""
-    one, two = first.view.chip, second.view.chip
-    rows = np.arange(0, one.shape[0], _STEP)
+    first_chip, second_chip = first.view.chip, second.view.chip
+    rows = np.arange(0, first_chip.shape[0], _STEP)
     y, x = _nearest(first.view.frame, second.view.frame, rows)
-    inside = (y >= 0) & (x >= 0) & (y < two.shape[0]) & (x < two.shape[1])
+    inside = (y >= 0) & (x >= 0) & (y < second_chip.shape[0]) & (x < second_chip.shape[1])
     y, x = np.where(inside, y, 0), np.where(inside, x, 0)
     hidden = first.off()
     if stars.rate.size:
-        hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, one)
+        hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, first_chip)
     use = inside & ~hidden[rows] & ~second.off()[y, x]
-    light = [np.where(use, sci, np.float32(0.0)) for sci in (one.sci[rows], two.sci[y, x])]
+    light = [np.where(use, sci, np.float32(0.0)) for sci in (first_chip.sci[rows], second_chip.sci[y, x])]
     del x, y, inside, hidden  # as large as the images
     units = [side.view.rate for side in (first, second)]
     levels = [_patch_levels(image, use) for image in light]
@@ -274,16 +278,16 @@ def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArr
 
 
 def _own_light(
-    pairs: Sequence[tuple[ChipView, ChipView]], found: Sequence[SkyComparison], sky: SkyLevels
+    pairs: Sequence[tuple[ChipView, ChipView]], comparisons: Sequence[SkyComparison], sky: SkyLevels
 ) -> tuple[Finding, ...]:
     """Say which exposures have smooth light that others, of the same sky, do not have."""
     uneven: dict[tuple[str, str, str], float] = {}
     even: set[tuple[str, str, str]] = set()
-    for (one, two), seen in zip(pairs, found, strict=True):
+    for (first, second), seen in zip(pairs, comparisons, strict=True):
         if not seen.n_pixels:
             continue
-        level = sky.measured(one.root, one.name) / one.factor
-        key = (one.name, one.root, two.root)
+        level = sky.measured(first.root, first.name) / first.factor
+        key = (first.name, first.root, second.root)
         if seen.structure > max(STRUCTURE_DN, STRUCTURE_SHARE * abs(level)):
             uneven[key] = seen.span
         else:
@@ -295,9 +299,9 @@ def _own_light(
         while left:
             score = {root: sum(root in pair for pair in left) - clear.count(root) for pair in left for root in pair}
             best = [root for root in score if score[root] == max(score.values())]
-            mine = {pair: span for pair, span in left.items() if any(root in pair for root in best)}
-            spans.setdefault(tuple(best), {})[name] = max(mine.values())
-            left = {pair: span for pair, span in left.items() if pair not in mine}
+            explained = {pair: span for pair, span in left.items() if any(root in pair for root in best)}
+            spans.setdefault(tuple(best), {})[name] = max(explained.values())
+            left = {pair: span for pair, span in left.items() if pair not in explained}
     return tuple(
         Finding(
             "sky",

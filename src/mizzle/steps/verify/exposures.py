@@ -100,12 +100,12 @@ def compare_exposures(seen: Measurements, n: int, n_chips: int, *, reference: in
     key = exposure * n_chips + chip
     order = np.argsort(key, kind="stable")
     numbers, first = np.unique(key[order], return_index=True)
-    for number, mine in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
+    for number, in_cell in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
         i, c = divmod(number, n_chips)
-        total = float((solution.weight * solution.freedom)[mine].sum())
+        total = float((solution.weight * solution.freedom)[in_cell].sum())
         if total > 0 and np.isfinite(logs[i]):
-            mean = float((solution.weight * solution.left)[mine].sum() / total)
-            cells[i, c] = (float(np.exp(logs[i] + mean)), solution.scatter / total**0.5, mine.size)
+            mean = float((solution.weight * solution.left)[in_cell].sum() / total)
+            cells[i, c] = (float(np.exp(logs[i] + mean)), solution.scatter / total**0.5, in_cell.size)
     return ExposureRatios(ratio, sigma, pairs, cells)
 
 
@@ -176,8 +176,8 @@ def _sums(
 def _told_apart(star: NDArray[np.intp], terms: NDArray[np.intp], unknowns: int) -> NDArray[np.bool_]:
     """Return the unknowns that some star has in part of its measurements; what all or none have is not determined."""
     count = np.bincount(star)
-    some = _sums(star, terms, np.ones(star.size), stars=count.size, unknowns=unknowns)
-    return np.asarray(((some > 0) & (some < count[:, None])).any(axis=0))
+    affected = _sums(star, terms, np.ones(star.size), stars=count.size, unknowns=unknowns)
+    return np.asarray(((affected > 0) & (affected < count[:, None])).any(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +228,7 @@ def exposure_proofs(
         proof[root] = ExposureProof(
             ratio, error, pairs, verdict, plain, float(solved.error[i]), scale=by.scale[i], chips=cells
         )
-    others = [one.verdict for root, one in proof.items() if root != by.roots[reference]]
+    others = [exposure.verdict for root, exposure in proof.items() if root != by.roots[reference]]
     judged = any(verdict is not Verdict.NONE for verdict in others)
     own = proof[by.roots[reference]]
     proof[by.roots[reference]] = ExposureProof(

@@ -121,15 +121,15 @@ def verify(
     stars = place_stars(views, catalog, settings, runner=runner) if measurable else None
 
     def measured(choice: Choice) -> list[Measured]:
-        found = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner=runner, choice=choice)
-        return [with_crowd(one, views, sky) for one in found]
+        chips = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner=runner, choice=choice)
+        return [with_crowd(chip_stars, views, sky) for chip_stars in chips]
 
     table = tabulate(views, measured(on_two_chips), settings, names=names)
     raw = gather_sightings(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
     corrected = gather_sightings(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
     if reference.chip in names:
         index = names.index(reference.chip)
-        without, with_cte = (solve(one, len(names), index) for one in (raw, corrected))
+        without, with_cte = (solve(sightings, len(names), index) for sightings in (raw, corrected))
     else:
         without = with_cte = _nothing(len(names), corrected)
     skies: dict[str, tuple[float, float]] = {}
@@ -148,7 +148,7 @@ def verify(
         )
         camera, rate = exposures[0].camera, np.asarray(catalog.columns["flux"], dtype=np.float64)
         of_chip = {(view.root, view.name): view for view in views}
-        lost = [charge_lost(of_chip[one.root, one.chip], one, settings) for one in several]
+        lost = [charge_lost(of_chip[chip_stars.root, chip_stars.chip], chip_stars, settings) for chip_stars in several]
         charge = ChargeLost(lost, settings.verify.cte_error)
         rate = rate / camera.to_infinity(exposures[0].filter)
         findings = star_findings(exposures, several, scales, rate=rate, charge=charge)

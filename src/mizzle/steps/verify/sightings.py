@@ -45,13 +45,13 @@ Choice = Callable[[NDArray[np.bool_], Sequence[ChipView]], NDArray[np.bool_]]
 def on_two_chips(measurable: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
     """Choose the stars that two chips or more see, in whichever exposures."""
     names = [view.name for view in views]
-    return np.asarray(sum(measurable[[n == one for n in names]].any(axis=0).astype(int) for one in set(names)) >= 2)
+    return np.asarray(sum(measurable[[n == name for n in names]].any(axis=0).astype(int) for name in set(names)) >= 2)
 
 
 def on_two_exposures(measurable: NDArray[np.bool_], views: Sequence[ChipView]) -> NDArray[np.bool_]:
     """Choose the brightest stars that two exposures or more see; stars come in order of brightness."""
     roots = [view.root for view in views]
-    seen = sum(measurable[[root == one for root in roots]].any(axis=0).astype(int) for one in set(roots))
+    seen = sum(measurable[[root == exposure for root in roots]].any(axis=0).astype(int) for exposure in set(roots))
     several = np.asarray(seen >= 2)
     return np.asarray(several & (np.cumsum(several) <= _ENOUGH))
 
@@ -130,13 +130,13 @@ def measure_stars(
         )
 
     # Stamps are large, and a mean profile needs a few: all are never held at once, nor those of two classes.
-    found: dict[int, Measured] = {}
+    measured: dict[int, Measured] = {}
     sizes = [index.size for index in chosen]
     for kind in views[0].camera.classes:
         seen = [i for i, size in enumerate(sizes) if size and views[i].name in kind.chips]
         answers = _measured_alike(seen, cut, kind, sizes=sizes, views=views, settings=settings, runner=runner)
-        found.update(zip(seen, answers, strict=True))
-    return [replace(found[i], star=stars.fit[found[i].star]) for i in sorted(found)]
+        measured.update(zip(seen, answers, strict=True))
+    return [replace(measured[i], star=stars.fit[measured[i].star]) for i in sorted(measured)]
 
 
 def _measured_alike(
@@ -155,8 +155,8 @@ def _measured_alike(
     profiles = class_profiles(list(kept.values()), [kind])
 
     def measure(i: int) -> Measured:
-        one = kept[i] if i in kept else cut(i)
-        return measure_stamps(one, profiles[one.chip], settings)
+        stamps = kept[i] if i in kept else cut(i)
+        return measure_stamps(stamps, profiles[stamps.chip], settings)
 
     return runner.map(measure, seen)
 
@@ -166,26 +166,26 @@ def _enough_for_profiles(seen: Sequence[int], sizes: Sequence[int], views: Seque
     pixels = sum(sizes[i] * (2.0 * APERTURE_ARCSEC / views[i].frame.scale) ** 2 for i in seen)
     # Whole exposures: every third view would always be the same chip.
     roots = list(dict.fromkeys(views[i].root for i in seen))
-    some = set(roots[:: max(1, int(pixels / PROFILE_PIXELS))])
-    return [i for i in seen if views[i].root in some]
+    sampled = set(roots[:: max(1, int(pixels / PROFILE_PIXELS))])
+    return [i for i in seen if views[i].root in sampled]
 
 
-def with_crowd(one: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:
+def with_crowd(measured: Measured, views: Sequence[ChipView], sky: SkyLevels) -> Measured:
     """Hold the light of each star's surroundings, above the faintest sky of all chips, against the star's.
 
     Parameters
     ----------
-    one : Measured
+    measured : Measured
         Stars of one chip of one exposure.
     views, sky
         All chips, and their sky.
     """
     levels = [value for row in sky.brightness.values() for value in row.values() if np.isfinite(value)]
-    view = next(v for v in views if (v.root, v.name) == (one.root, one.chip))
-    around = one.sky * view.brightness - min(levels, default=0.0)
-    flux = np.maximum(one.flux, one.error) * view.rate
+    view = next(v for v in views if (v.root, v.name) == (measured.root, measured.chip))
+    around = measured.sky * view.brightness - min(levels, default=0.0)
+    flux = np.maximum(measured.flux, measured.error) * view.rate
     crowd = np.clip(around * np.pi * APERTURE_ARCSEC**2 / flux, 0.0, MOST_CROWD)
-    return replace(one, crowd=crowd)
+    return replace(measured, crowd=crowd)
 
 
 def _expected_snr(view: ChipView, rate: FloatArray) -> FloatArray:
@@ -243,34 +243,43 @@ def tabulate(
     numbers = {root: i for i, root in enumerate(dict.fromkeys(view.root for view in views))}
     of_chip = {(view.root, view.name): view for view in views}
     parts: list[tuple[Any, ...]] = []
-    for one in measured:
-        view = of_chip[one.root, one.chip]
-        good = one.flux > 3.0 * one.error
-        star, flux, error = one.star[good], one.flux[good], one.error[good]
+    for chip_stars in measured:
+        view = of_chip[chip_stars.root, chip_stars.chip]
+        good = chip_stars.flux > 3.0 * chip_stars.error
+        star, flux, error = chip_stars.star[good], chip_stars.flux[good], chip_stars.error[good]
         value = np.log(flux * view.factor / view.exposure.exptime)
-        cte = charge_lost(view, one, settings)[good]
-        chip = np.full(star.size, names.index(one.chip), dtype=np.int64)
-        parts.append((star, np.full_like(chip, numbers[one.root]), chip, value, error / flux, cte, one.crowd[good]))
+        cte = charge_lost(view, chip_stars, settings)[good]
+        chip = np.full(star.size, names.index(chip_stars.chip), dtype=np.int64)
+        parts.append(
+            (star, np.full_like(chip, numbers[chip_stars.root]), chip, value, error / flux, cte, chip_stars.crowd[good])
+        )
     if not parts:
         none, empty = np.zeros(0, np.int64), np.zeros(0)
         return StarTable(none, none, none, empty, empty, empty, empty)
     return StarTable(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def charge_lost(view: ChipView, one: Measured, settings: Settings) -> FloatArray:
+def charge_lost(view: ChipView, measured: Measured, settings: Settings) -> FloatArray:
     """Return what was lost in transfer, from this exposure's own pixels, electrons and sky: logarithms of flux.
 
     Parameters
     ----------
     view : ChipView
         Where the stars were measured.
-    one : Measured
+    measured : Measured
         The stars, ``(n,)``.
     settings : Settings
         ``verify.cte``.
     """
     if not corrects_cte(view.exposure, settings.verify.cte):
-        return np.zeros(one.star.size)
+        return np.zeros(measured.star.size)
     gain = view.noise.gain
-    lost = charge_loss(view.exposure, view.chip, x=one.x, y=one.y, electrons=one.flux * gain, background=one.sky * gain)
+    lost = charge_loss(
+        view.exposure,
+        view.chip,
+        x=measured.x,
+        y=measured.y,
+        electrons=measured.flux * gain,
+        background=measured.sky * gain,
+    )
     return np.asarray(lost * (0.4 * np.log(10.0)))

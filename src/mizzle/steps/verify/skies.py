@@ -89,9 +89,9 @@ def _unevenness(view: ChipView) -> float:
         for columns in (slice(0, nx // 2), slice(nx // 2, nx)):
             sci, dq = chip.sci[rows, columns][::_STEP], chip.dq[rows, columns][::_STEP]
             good = sci[~bad_pixels(sci, dq, view.good)]
-            found = sky_statistic(good, skewness_of=(noise.gain, noise.floor))
-            levels.append(found.level)
-            errors.append(3.0 * found.sigma / np.sqrt(max(found.n_pixels, 1)))
+            sky = sky_statistic(good, skewness_of=(noise.gain, noise.floor))
+            levels.append(sky.level)
+            errors.append(3.0 * sky.sigma / np.sqrt(max(sky.n_pixels, 1)))
     if not np.all(np.isfinite(levels)):
         return float("inf")
     # What whole DN leave in the statistic counts as noise too.

@@ -314,9 +314,9 @@ def class_profiles(stamps: Sequence[Stamps], classes: Sequence[ChipClass]) -> di
     guess = _guess_profile()
     profiles = {}
     for kind in classes:
-        mine = [one for one in stamps if one.chip in kind.chips]
-        if mine:
-            profile = _profile(mine, guess)
+        of_class = [chip_stamps for chip_stamps in stamps if chip_stamps.chip in kind.chips]
+        if of_class:
+            profile = _profile(of_class, guess)
             profiles.update(dict.fromkeys(kind.chips, profile))
     return profiles
 
@@ -332,26 +332,26 @@ def _guess_profile() -> FloatArray:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def _share(one: Stamps, profile: FloatArray) -> FloatArray:
+def _share(stamps: Stamps, profile: FloatArray) -> FloatArray:
     """Return each pixel's share of the aperture's light: ``(n, k)``, rows summing to 1."""
-    share = np.interp(one.distance, _radii(), profile) * one.overlap
+    share = np.interp(stamps.distance, _radii(), profile) * stamps.overlap
     return np.asarray(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300))
 
 
 def _profile(stamps: Sequence[Stamps], guess: FloatArray) -> FloatArray:
     """Measure the mean profile: median of light over flux in narrow rings, over all stars."""
     profile = guess
-    r, most = _radii(), sum(one.distance.size for one in stamps)
+    r, most = _radii(), sum(chip_stamps.distance.size for chip_stamps in stamps)
     for _ in range(2):
         cell, value, size = np.empty(most, np.int16), np.empty(most), 0
-        for one in stamps:
-            share = _share(one, profile)
-            kept = (share * one.usable).sum(axis=1)
-            flux = (one.light * one.overlap).sum(axis=1) / np.maximum(kept, 1e-3)
-            good = one.usable & (kept > 0.7)[:, None] & (flux > 0)[:, None]
-            ratio = one.light / np.maximum(flux, 1e-300)[:, None] / one.pixel
+        for chip_stamps in stamps:
+            share = _share(chip_stamps, profile)
+            kept = (share * chip_stamps.usable).sum(axis=1)
+            flux = (chip_stamps.light * chip_stamps.overlap).sum(axis=1) / np.maximum(kept, 1e-3)
+            good = chip_stamps.usable & (kept > 0.7)[:, None] & (flux > 0)[:, None]
+            ratio = chip_stamps.light / np.maximum(flux, 1e-300)[:, None] / chip_stamps.pixel
             more = slice(size, size + int(np.count_nonzero(good)))
-            cell[more] = np.rint(one.distance[good] / (2 * _PROFILE_STEP))
+            cell[more] = np.rint(chip_stamps.distance[good] / (2 * _PROFILE_STEP))
             value[more] = ratio[good]
             size = more.stop
         if size < 500:
@@ -361,19 +361,19 @@ def _profile(stamps: Sequence[Stamps], guess: FloatArray) -> FloatArray:
         value = value[order]
         del order  # as large as an image of all stamps
         middles = [float(np.median(value[a:b])) if b - a >= 5 else np.nan for a, b in pairwise(edges.tolist())]
-        found = np.array(middles)
-        known = np.isfinite(found)
-        centers = np.arange(found.size) * 2 * _PROFILE_STEP
-        profile = np.maximum(np.interp(r, centers[known], found[known]), 0.0)
+        medians = np.array(middles)
+        known = np.isfinite(medians)
+        centers = np.arange(medians.size) * 2 * _PROFILE_STEP
+        profile = np.maximum(np.interp(r, centers[known], medians[known]), 0.0)
     return profile
 
 
-def measure_stamps(one: Stamps, profile: FloatArray, settings: Settings) -> Measured:
+def measure_stamps(stamps: Stamps, profile: FloatArray, settings: Settings) -> Measured:
     """Turn the stamps of a chip into fluxes, lost pixels filled in by the mean profile; drop what lost too much.
 
     Parameters
     ----------
-    one : Stamps
+    stamps : Stamps
         Of one chip of one exposure.
     profile : array
         Of its class of chips (`class_profiles`).
@@ -381,27 +381,27 @@ def measure_stamps(one: Stamps, profile: FloatArray, settings: Settings) -> Meas
         ``verify``.
     """
     options = settings.verify
-    share = _share(one, profile)
-    lost = np.where(one.usable, 0.0, share).sum(axis=1)
-    spoiled = ((one.distance < options.core) & ~one.usable).any(axis=1)
+    share = _share(stamps, profile)
+    lost = np.where(stamps.usable, 0.0, share).sum(axis=1)
+    spoiled = ((stamps.distance < options.core) & ~stamps.usable).any(axis=1)
     keep = (lost <= options.max_fill) & ~spoiled
-    flux = (one.light * one.overlap).sum(axis=1) / np.maximum(1.0 - lost, 0.1)
-    area = one.overlap.sum(axis=1)
-    variance = (one.variance * one.overlap**2).sum(axis=1) / np.maximum(1.0 - lost, 0.1) ** 2
-    variance += (area * one.sky_error) ** 2
+    flux = (stamps.light * stamps.overlap).sum(axis=1) / np.maximum(1.0 - lost, 0.1)
+    area = stamps.overlap.sum(axis=1)
+    variance = (stamps.variance * stamps.overlap**2).sum(axis=1) / np.maximum(1.0 - lost, 0.1) ** 2
+    variance += (area * stamps.sky_error) ** 2
     variance += flux**2 * (options.floor**2 + (0.15 * lost) ** 2)  # a filled share is known to about 15 %
-    core = (one.light * one.overlap * np.exp(-0.5 * (one.distance / CORE_ARCSEC) ** 2)).sum(axis=1)
+    core = (stamps.light * stamps.overlap * np.exp(-0.5 * (stamps.distance / CORE_ARCSEC) ** 2)).sum(axis=1)
     whole = (lost == 0) & (flux > 0)
-    sharpness = np.where(whole, core / np.where(whole, flux, 1.0) / one.model, np.nan)
+    sharpness = np.where(whole, core / np.where(whole, flux, 1.0) / stamps.model, np.nan)
     return Measured(
-        one.root,
-        one.chip,
-        one.star[keep],
-        one.x[keep],
-        one.y[keep],
+        stamps.root,
+        stamps.chip,
+        stamps.star[keep],
+        stamps.x[keep],
+        stamps.y[keep],
         flux[keep],
         np.sqrt(variance[keep]),
-        one.sky[keep],
+        stamps.sky[keep],
         sharpness[keep],
         np.zeros(int(keep.sum())),
     )

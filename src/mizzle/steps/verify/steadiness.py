@@ -88,10 +88,10 @@ def star_findings(
     charge : ChargeLost, optional
         Dithers move stars along the columns, and with them what transfer takes: that is no fault of an exposure.
     """
-    charge = charge or ChargeLost([np.zeros(one.star.size) for one in measured], 0.0)
+    charge = charge or ChargeLost([np.zeros(chip_stars.star.size) for chip_stars in measured], 0.0)
     lost = _missing(exposures, measured, scales, rate=rate)
-    gone = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
-    telling = [k for k, one in enumerate(measured) if (one.root, one.chip) not in gone]
+    missing = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
+    telling = [k for k, chip_stars in enumerate(measured) if (chip_stars.root, chip_stars.chip) not in missing]
     stars = [measured[k] for k in telling]
     charge = ChargeLost([charge.logs[k] for k in telling], charge.error)
     return (*lost, *_unsteady(exposures, stars, scales, charge=charge), *_unsharp(exposures, stars))
@@ -103,18 +103,18 @@ def _missing(
     """Say where the product's stars are not: pixels of another chip or field, or a displaced chip."""
     by_root = {exposure.root: exposure for exposure in exposures}
     shares: dict[str, dict[str, tuple[int, int]]] = {}
-    for one in measured:
-        flux = one.flux * scales.factors[one.root][one.chip] / by_root[one.root].exptime
-        there = flux > MISSING_FLUX * rate[one.star]
+    for chip_stars in measured:
+        flux = chip_stars.flux * scales.factors[chip_stars.root][chip_stars.chip] / by_root[chip_stars.root].exptime
+        there = flux > MISSING_FLUX * rate[chip_stars.star]
         n, count = there.size, int(np.count_nonzero(~there))
         if n >= FEWEST and count > MISSING_SHARE * n:
-            shares.setdefault(one.root, {})[one.chip] = (count, n)
-    found = []
+            shares.setdefault(chip_stars.root, {})[chip_stars.chip] = (count, n)
+    findings = []
     for root, chips in shares.items():
         words = ", ".join(f"{count} of {n} on {name}" for name, (count, n) in chips.items())
         text = f"{root}: stars of the product are missing or far too faint: {words}: displaced, or not what it says"
-        found.append(Finding("alignment", Verdict.FAIL, text, tuple(chips)))
-    return found
+        findings.append(Finding("alignment", Verdict.FAIL, text, tuple(chips)))
+    return findings
 
 
 def flux_offsets(
@@ -143,14 +143,16 @@ def flux_offsets(
     rows = {exposure.root: row for row, exposure in enumerate(exposures)}
     for column, name in enumerate(names):
         parts = []
-        for one, more in zip(measured, lost, strict=True):
-            if one.chip != name:
+        for chip_stars, more in zip(measured, lost, strict=True):
+            if chip_stars.chip != name:
                 continue
-            good = one.flux > 5.0 * one.error
-            logs = np.log(one.flux[good] * scales.factors[one.root][name] / exposures[rows[one.root]].exptime)
+            good = chip_stars.flux > 5.0 * chip_stars.error
+            logs = np.log(
+                chip_stars.flux[good] * scales.factors[chip_stars.root][name] / exposures[rows[chip_stars.root]].exptime
+            )
             logs += more[good]
-            sigma = one.error[good] / one.flux[good]
-            parts.append((one.star[good], np.full(logs.size, rows[one.root]), logs, sigma))
+            sigma = chip_stars.error[good] / chip_stars.flux[good]
+            parts.append((chip_stars.star[good], np.full(logs.size, rows[chip_stars.root]), logs, sigma))
         if len(parts) > 1:
             star, row, logs, sigma = (np.concatenate(column) for column in zip(*parts, strict=True))
             value[:, column], error[:, column] = _offsets(star, row, logs, sigma=sigma, n=len(exposures))
@@ -183,11 +185,11 @@ def _offsets(
     shared = count > 1
     excess = max(1.4826 * float(np.median(np.abs(left[shared] / sigma[shared]))), 1.0) if shared.any() else 1.0
     for k in seen:
-        mine = (row == k) & shared
-        size = int(np.count_nonzero(mine))
+        of_exposure = (row == k) & shared
+        size = int(np.count_nonzero(of_exposure))
         if size >= FEWEST:
-            own = _OF_MEDIAN * 1.4826 * float(np.median(np.abs(left[mine]))) / np.sqrt(size)
-            expected = _OF_MEDIAN * excess * np.sqrt(size) / float(np.sum(1.0 / sigma[mine]))
+            own = _OF_MEDIAN * 1.4826 * float(np.median(np.abs(left[of_exposure]))) / np.sqrt(size)
+            expected = _OF_MEDIAN * excess * np.sqrt(size) / float(np.sum(1.0 / sigma[of_exposure]))
             error[k] = float(np.hypot(max(own, expected), SYSTEMATIC))
         else:
             offset[k] = np.nan
@@ -209,13 +211,13 @@ def _unsteady(
     exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, charge: ChargeLost
 ) -> list[Finding]:
     """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
-    names = list(dict.fromkeys(one.chip for one in measured))
-    none = [np.zeros(one.star.size) for one in measured]
+    names = list(dict.fromkeys(chip_stars.chip for chip_stars in measured))
+    none = [np.zeros(chip_stars.star.size) for chip_stars in measured]
     plain, offsets = (flux_offsets(exposures, measured, scales, names=names, lost=lost) for lost in (none, charge.logs))
     error = np.hypot(offsets.error, charge.error * np.abs(offsets.value - plain.value))
     offsets = Offsets(offsets.value, error)
     pair = sum(bool(np.isfinite(row).any()) for row in offsets.value) == 2
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for row in range(len(exposures)):
         value, error = offsets.value[row], offsets.error[row]
         known = np.isfinite(value) & np.isfinite(error)
@@ -227,10 +229,10 @@ def _unsteady(
         odd = [k for k in np.flatnonzero(known) if _off(value[k] - mean, float(np.hypot(error[k], own)), pair)]
         odd = [k for k in odd if _off(value[k], error[k], pair)] if len(odd) < 2 else []
         if odd:
-            found += [_flux_finding(exposures, row, value[k], error=error[k], chip=names[k]) for k in odd]
+            findings += [_flux_finding(exposures, row, value[k], error=error[k], chip=names[k]) for k in odd]
         elif _off(mean, own, pair):
-            found.append(_flux_finding(exposures, row, mean, error=own, chip=""))
-    return found[:1] if pair and len(found) == 2 and not any(f.chips for f in found) else found
+            findings.append(_flux_finding(exposures, row, mean, error=own, chip=""))
+    return findings[:1] if pair and len(findings) == 2 and not any(f.chips for f in findings) else findings
 
 
 def _off(value: float, error: float, pair: bool) -> bool:
@@ -256,17 +258,17 @@ def _flux_finding(exposures: Sequence[Exposure], row: int, value: float, *, erro
 
 def _unsharp(exposures: Sequence[Exposure], measured: Sequence[Measured]) -> list[Finding]:
     """Say whose stars are wider or sharper than in the other exposures, or than a star of the camera is."""
-    names = list(dict.fromkeys(one.chip for one in measured))
+    names = list(dict.fromkeys(chip_stars.chip for chip_stars in measured))
     median = np.full((len(exposures), len(names)), np.nan)
     error = np.full_like(median, np.nan)
     rows = {exposure.root: row for row, exposure in enumerate(exposures)}
-    for one in measured:
-        values = one.sharpness[np.isfinite(one.sharpness) & (one.crowd < ALONE)]
+    for chip_stars in measured:
+        values = chip_stars.sharpness[np.isfinite(chip_stars.sharpness) & (chip_stars.crowd < ALONE)]
         if values.size >= FEWEST:
-            at = rows[one.root], names.index(one.chip)
+            at = rows[chip_stars.root], names.index(chip_stars.chip)
             median[at] = np.median(values)
             error[at] = 1.25 * 1.4826 * np.median(np.abs(values - median[at])) / np.sqrt(values.size)
-    found = []
+    findings = []
     usual = np.array([float(np.median(c[np.isfinite(c)])) if np.isfinite(c).any() else np.nan for c in median.T])
     for row, exposure in enumerate(exposures):
         off, sure = median[row] / usual - 1.0, SIGMAS * error[row] / usual
@@ -276,11 +278,11 @@ def _unsharp(exposures: Sequence[Exposure], measured: Sequence[Measured]) -> lis
             words = ", ".join(f"{names[k]} {100 * half * off[k]:+.0f} %" for k in bad)
             text = f"{exposure.root}: the cores of stars hold another share of their light than in the other exposures"
             text += f" ({words}): out of focus, trailed, smoothed, or pixels of cores changed"
-            found.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
+            findings.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
     bad = np.flatnonzero(np.abs(usual - 1.0) > WARN_MODEL)
     if bad.size and 2 * bad.size >= np.count_nonzero(np.isfinite(usual)):
         words = ", ".join(f"{names[k]} {100 * (usual[k] - 1.0):+.0f} %" for k in bad)
         text = f"the cores of stars hold another share of their light than the camera's model says ({words}): out of"
         text += " focus, trailed, or smoothed"
-        found.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
-    return found
+        findings.append(Finding("star shape", Verdict.WARN, text, tuple(names[k] for k in bad)))
+    return findings
