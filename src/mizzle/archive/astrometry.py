@@ -164,7 +164,7 @@ def fetch_headerlets(
     InputError
         What came is not a headerlet of the exposure.
     """
-    found: dict[str, Path] = {}
+    headerlets: dict[str, Path] = {}
     for root in roots:
         try:
             path = fetch_headerlet(root, idctab, folder, settings=settings, say=say)
@@ -172,8 +172,8 @@ def fetch_headerlets(
             say(f"astrometry database: {problem}; the WCS of the model serves")
             return {}
         if path is not None:
-            found[root] = path
-    return found
+            headerlets[root] = path
+    return headerlets
 
 
 def fetch_headerlet(

@@ -99,11 +99,11 @@ def verify(path: Path, wanted: Wanted) -> None:
             size=size,
             expected=wanted.size,
         )
-    if wanted.sha1 is not None and (found := sha1_of(path)) != wanted.sha1.lower():
+    if wanted.sha1 is not None and (sha1 := sha1_of(path)) != wanted.sha1.lower():
         raise InputError(
-            f"{wanted.name}: wrong checksum, SHA-1 {found}, the server lists {shown(wanted.sha1)}; fetch it again",
+            f"{wanted.name}: wrong checksum, SHA-1 {sha1}, the server lists {shown(wanted.sha1)}; fetch it again",
             file=wanted.name,
-            sha1=found,
+            sha1=sha1,
             expected=wanted.sha1,
         )
     if wanted.fits:
@@ -336,11 +336,11 @@ class _Transfer:
             size=done,
         )
 
-    def _wrong_size(self, found: int, expected: int) -> InputError:
+    def _wrong_size(self, sent: int, expected: int) -> InputError:
         return InputError(
-            f"{self.wanted.name}: the server sends {found} bytes or more, the archive lists {expected}",
+            f"{self.wanted.name}: the server sends {sent} bytes or more, the archive lists {expected}",
             file=self.wanted.name,
-            size=found,
+            size=sent,
             expected=expected,
         )
 

@@ -185,11 +185,11 @@ def find_products(
     wanted = [_filter_name(name) for name in filters]
     chosen = _holding(instrument)
     portal = portal or Portal(settings)
-    found: dict[str, Product] = {}
+    products: dict[str, Product] = {}
     for query in asked:
         for product in _answer(query, wanted, portal, holding=query.holding(chosen), where=settings.mast_url):
-            found[product.name.lower()] = product
-    return sorted(found.values(), key=lambda product: product.name)
+            products[product.name.lower()] = product
+    return sorted(products.values(), key=lambda product: product.name)
 
 
 def _holding(instrument: str) -> Holding:

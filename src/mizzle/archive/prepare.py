@@ -100,8 +100,8 @@ def prepare_run(
     if archive.astrometry and not settings.geometry.headerlet:
         table = re.split(r"[/$\\]", settings.geometry.idctab)[-1].partition("_")[0]
         roots = {path: str(header.get("ROOTNAME", "")).strip() for path, header in headers.items()}
-        found = fetch_headerlets(sorted(set(roots.values())), table, folder, settings=archive, say=say)
-        headerlets = {path: found[root] for path, root in roots.items() if root in found}
+        by_root = fetch_headerlets(sorted(set(roots.values())), table, folder, settings=archive, say=say)
+        headerlets = {path: by_root[root] for path, root in roots.items() if root in by_root}
     return Prepared(settings, headerlets)
 
 

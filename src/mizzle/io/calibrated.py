@@ -58,52 +58,54 @@ def read_calibrated(
         raise InputError(f"{where}: no SCI image extension; a calibrated flt or flc has one per chip", file=where)
     if any(name in ("WHT", "CTX") for name, _ in units):
         raise InputError(f"{where}: a drizzled image; needed the exposures it was made of, flt or flc", file=where)
-    found = read_calibration(primary, tuple(units["SCI", v].header for v in versions), where)
+    calibration = read_calibration(primary, tuple(units["SCI", v].header for v in versions), where)
     chips = {
-        one.name: _chip(science, camera, one, units=units, version=version, settings=settings, cache=cache)
-        for version, one in zip(versions, found.chips, strict=True)
+        chip.name: _chip(science, camera, chip, units=units, version=version, settings=settings, cache=cache)
+        for version, chip in zip(versions, calibration.chips, strict=True)
     }
-    _once(found, where)
+    _once(calibration, where)
     ordered = {name: chips[name] for name in camera.chips if name in chips}
     return Exposure(
-        **_facts(Keywords(where, primary), primary, found, name=science.path.name),
+        **_facts(Keywords(where, primary), primary, calibration, name=science.path.name),
         path=where,
         header=primary,
         camera=camera,
         chips=ordered,
         files=hashes,
-        findings=(*found.findings, *_wcs_finding(ordered)),
+        findings=(*calibration.findings, *_wcs_finding(ordered)),
     )
 
 
 def by_name(file: FitsFile) -> Units:
     """Return the extensions of a file by EXTNAME and EXTVER, in whatever order they stand; others are stepped over."""
-    found: dict[tuple[str, int], ImageUnit] = {}
+    units: dict[tuple[str, int], ImageUnit] = {}
     for unit in file.units[1:]:
         version = unit.header.get("EXTVER", 1)
         if isinstance(version, int):
-            found.setdefault((str(unit.header.get("EXTNAME", "")).strip().upper(), version), unit)
-    return found
+            units.setdefault((str(unit.header.get("EXTNAME", "")).strip().upper(), version), unit)
+    return units
 
 
-def _once(found: Calibration, where: str) -> None:
-    names = [chip.name for chip in found.chips]
+def _once(calibration: Calibration, where: str) -> None:
+    names = [chip.name for chip in calibration.chips]
     if len(set(names)) < len(names):
         raise InputError(f"{where}: the chips are {', '.join(names)}; needed each once", file=where, chips=names)
 
 
-def _facts(keywords: Keywords, primary: Mapping[str, HeaderValue], found: Calibration, *, name: str) -> dict[str, Any]:
+def _facts(
+    keywords: Keywords, primary: Mapping[str, HeaderValue], calibration: Calibration, *, name: str
+) -> dict[str, Any]:
     """Return what holds for the whole exposure."""
     start = keywords.number("EXPSTART", 48000.0, 90000.0, unit="MJD")
     gain = primary.get("CCDGAIN", 1)
     root = re.sub(r"[^a-z0-9_-]", "", keywords.text("ROOTNAME", "").lower())[:40]
     return {
         "root": root or re.sub(r"[^a-z0-9_-]", "", name.split("_fl")[0].lower()),
-        "filter": found.band[:40],
-        "exptime": found.exptime,
-        "darktime": keywords.number("DARKTIME", 0, 1e6, unit="s", default=found.exptime),
+        "filter": calibration.band[:40],
+        "exptime": calibration.exptime,
+        "darktime": keywords.number("DARKTIME", 0, 1e6, unit="s", default=calibration.exptime),
         "mjd_start": start,
-        "mjd_end": max(start, keywords.number("EXPEND", 0, 1e6, unit="d", default=start + found.exptime / 86400)),
+        "mjd_end": max(start, keywords.number("EXPEND", 0, 1e6, unit="d", default=start + calibration.exptime / 86400)),
         "date_obs": str(np.datetime64(round((start - _UNIX_MJD) * 86400), "s"))[:10],
         "commanded_gain": round(gain) if isinstance(gain, int | float) and 0 < gain < 100 else 1,
         "target": keywords.text("TARGNAME", "")[:80],
@@ -113,7 +115,7 @@ def _facts(keywords: Keywords, primary: Mapping[str, HeaderValue], found: Calibr
 def _chip(
     science: FitsFile,
     camera: Camera,
-    one: ChipCalibration,
+    calibration: ChipCalibration,
     *,
     units: Units,
     version: int,
@@ -139,18 +141,20 @@ def _chip(
                 file=str(science.path),
             )
     return Chip(
-        name=one.name,
-        number=camera.number(one.name),
-        pixels=_pixels(unit, planes[0], planes[1], cache=cache, scale=one.to_counts, missing=camera.replaced),
+        name=calibration.name,
+        number=camera.number(calibration.name),
+        pixels=_pixels(unit, planes[0], planes[1], cache=cache, scale=calibration.to_counts, missing=camera.replaced),
         header=unit.header,
-        gain=one.gain,
-        read_noise=one.read_noise,
-        photflam=one.photflam,
-        frame=_frame(unit, units, shape, chip=one.name, settings=settings, pixel=camera.class_of(one.name).pixel),
-        photplam=one.photplam,
-        photbw=one.photbw,
-        photmode=one.photmode,
-        dark=one.dark,
+        gain=calibration.gain,
+        read_noise=calibration.read_noise,
+        photflam=calibration.photflam,
+        frame=_frame(
+            unit, units, shape, chip=calibration.name, settings=settings, pixel=camera.class_of(calibration.name).pixel
+        ),
+        photplam=calibration.photplam,
+        photbw=calibration.photbw,
+        photmode=calibration.photmode,
+        dark=calibration.dark,
     )
 
 

@@ -105,9 +105,9 @@ def camera_headers(name: str) -> CameraHeaders:
     folder = resources.files(_DATA)
     content = json.loads((folder / "camera_headers.json").read_text("utf-8"))[name]
     with (folder / "camera_tables.npz").open("rb") as stream, np.load(stream) as tables:
-        mine = [key for key in tables if key.startswith(name + " ") and not key.endswith("axes")]
+        keys = [key for key in tables if key.startswith(name + " ") and not key.endswith("axes")]
         lookups = tuple(
-            Lookup(key.split()[-2], int(key.split()[-1]), tables[key], tables[f"{key} axes"]) for key in sorted(mine)
+            Lookup(key.split()[-2], int(key.split()[-1]), tables[key], tables[f"{key} axes"]) for key in sorted(keys)
         )
     ny, nx = content["shape"]
     science = tuple(tuple(cards) for cards in content["science"])

@@ -102,41 +102,41 @@ def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[n
     with np.errstate(invalid="ignore"):
         equal = (np.diff(sci, axis=1) == 0) & unflagged[:, 1:] & unflagged[:, :-1]
     run = min(_FILL_RUN, sci.shape[1] // 2)
-    found = np.count_nonzero(equal, axis=1) >= run
-    for row in np.flatnonzero(found):
+    fill = np.count_nonzero(equal, axis=1) >= run
+    for row in np.flatnonzero(fill):
         sums = np.concatenate([[0], np.cumsum(equal[row])])
-        found[row] = bool(np.any(sums[run:] - sums[:-run] == run))
-    if 2 * np.count_nonzero(found) > np.count_nonzero(unflagged.any(axis=1)):
-        found[:] = False  # an image without noise, as simulations may be: constant rows are its sky
+        fill[row] = bool(np.any(sums[run:] - sums[:-run] == run))
+    if 2 * np.count_nonzero(fill) > np.count_nonzero(unflagged.any(axis=1)):
+        fill[:] = False  # an image without noise, as simulations may be: constant rows are its sky
     thinned = sci[:, ::_STEP]
     used = unflagged[:, ::_STEP] & np.isfinite(thinned)
     below = np.count_nonzero(used & (thinned < -_BELOW * chip.read_noise / chip.gain), axis=1)
-    found |= (below > 0.75 * np.count_nonzero(used, axis=1)) & (below >= 4)
-    return np.asarray(found)
+    fill |= (below > 0.75 * np.count_nonzero(used, axis=1)) & (below >= 4)
+    return np.asarray(fill)
 
 
 def _findings(
     fill: Mapping[str, Mask], cleared: Mapping[str, float], flagged: list[str], *, masks: Mapping[str, Mask]
 ) -> list[Finding]:
     """Put what was found into words."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if cleared:
         parts = ", ".join(f"{chip} {100 * share:.1f} %" for chip, share in cleared.items())
         sentence = (
             f"bit 4096 (cosmic rays found by another program) cleared: {parts} of the pixels; dq.rays = 'keep' keeps it"
         )
-        found.append(Finding("data quality", Verdict.PASS, sentence, tuple(cleared)))
+        findings.append(Finding("data quality", Verdict.PASS, sentence, tuple(cleared)))
     if fill:
         parts = ", ".join(f"{chip} {_extent(mask)}" for chip, mask in fill.items())
         sentence = f"lost data, filled with one value and not flagged: {parts}; flagged now"
-        found.append(Finding("fill", Verdict.WARN, sentence, tuple(fill)))
+        findings.append(Finding("fill", Verdict.WARN, sentence, tuple(fill)))
     if flagged:
         sentence = f"wholly flagged: {', '.join(flagged)}; no pixel of it is used"
-        found.append(Finding("data quality", Verdict.WARN, sentence, tuple(flagged)))
+        findings.append(Finding("data quality", Verdict.WARN, sentence, tuple(flagged)))
     if masks:
         sentence = f"masked by the user: {masked_parts(masks)} of the pixels"
-        found.append(Finding("data quality", Verdict.PASS, sentence, tuple(masks)))
-    return found
+        findings.append(Finding("data quality", Verdict.PASS, sentence, tuple(masks)))
+    return findings
 
 
 def _extent(mask: Mask) -> str:

@@ -92,7 +92,7 @@ def chip_units(file: FitsFile, names: tuple[str, ...]) -> ChipUnits:
     InputError
         An extension without a chip's number, or a chip that comes twice.
     """
-    found: dict[str, ImageUnit] = {}
+    units: dict[str, ImageUnit] = {}
     for unit in file.units[1:]:
         if str(unit.header.get("EXTNAME", "")).strip().upper() not in names:
             continue
@@ -100,14 +100,14 @@ def chip_units(file: FitsFile, names: tuple[str, ...]) -> ChipUnits:
         name = wfpc2.chip_name(str(number)) if number is not None else None
         if name is None:
             raise InputError(f"{unit.where}: DETECTOR is {number!r}; needed 1, 2, 3 or 4", file=str(file.path))
-        if name in found:
+        if name in units:
             raise InputError(
-                f"{file.path}: chip {name} stands in {found[name].where} and {unit.where}; needed once",
+                f"{file.path}: chip {name} stands in {units[name].where} and {unit.where}; needed once",
                 file=str(file.path),
                 chip=name,
             )
-        found[name] = unit
-    return {name: found[name] for name in wfpc2.CHIP_NAMES if name in found}
+        units[name] = unit
+    return {name: units[name] for name in wfpc2.CHIP_NAMES if name in units}
 
 
 def _check_image(unit: ImageUnit) -> None:
@@ -216,13 +216,13 @@ def _whole(science: FitsFile, quality: FitsFile, units: ChipUnits) -> list[Findi
     InputError
         Extensions are missing.
     """
-    stated, found = science.headers[0].get("NEXTEND"), len(science.headers) - 1
+    stated, present = science.headers[0].get("NEXTEND"), len(science.headers) - 1
     remarks = [Finding("file", Verdict.PASS, remark) for remark in science.remarks]
     flagged = {} if quality is science else chip_units(quality, _QUALITY_NAMES)
     chips = ", ".join(units)
     if science.groups:  # a cube cannot lose one of its groups unnoticed
         return remarks
-    if isinstance(stated, int) and stated <= found:
+    if isinstance(stated, int) and stated <= present:
         return remarks
     if set(flagged) == set(units):
         if stated is None or set(units) == set(wfpc2.CHIP_NAMES):
@@ -233,11 +233,11 @@ def _whole(science: FitsFile, quality: FitsFile, units: ChipUnits) -> list[Findi
         return remarks
     says = f"NEXTEND says {stated} extensions" if stated is not None else f"its data quality is of {', '.join(flagged)}"
     raise InputError(
-        f"{science.path}: truncated: {says}, {found} are there ({chips}); fetch it again, or, if chips were left out on"
-        f" purpose, set NEXTEND to {found}",
+        f"{science.path}: truncated: {says}, {present} are there ({chips}); fetch it again, or, if chips were left out"
+        f" on purpose, set NEXTEND to {present}",
         file=str(science.path),
         stated=stated,
-        found=found,
+        found=present,
     )
 
 
@@ -245,8 +245,8 @@ def _readouts(where: str, primary: FrozenHeader, units: ChipUnits) -> list[Findi
     """Check the size of each chip; what is cut out is said once."""
     for unit in units.values():
         _check_image(unit)
-    found = [check_readout(f"{where}[{n}]", primary, unit.header, shape=unit.shape) for n, unit in units.items()]
-    return list(dict.fromkeys(finding for finding in found if finding is not None))
+    findings = [check_readout(f"{where}[{n}]", primary, unit.header, shape=unit.shape) for n, unit in units.items()]
+    return list(dict.fromkeys(finding for finding in findings if finding is not None))
 
 
 def _strange_quality(primary: FrozenHeader, quality: FitsFile) -> list[Finding]:

@@ -85,7 +85,7 @@ class FitsFile:
         try:
             with warnings.catch_warnings(), fits.open(source, mode="readonly", memmap=False) as hdus:
                 warnings.simplefilter("ignore")
-                found = [
+                unpacked = [
                     ImageUnit(
                         FrozenHeader(hdu.header, image.where), image.where, packed=_native(hdu.data)
                     ) if isinstance(hdu, fits.CompImageHDU) else image
@@ -98,10 +98,10 @@ class FitsFile:
                 file=str(self.path),
             ) from problem
         if images[1].header.get("ZSIMPLE") is True and not images[0].shape:  # the primary image was moved for packing
-            found = found[1:]
+            unpacked = unpacked[1:]
         if any(_rounded(image.header) for image in images):
             self.remarks = ("its pixels were rounded when they were compressed (quantized tiles)",)
-        return tuple(found)
+        return tuple(unpacked)
 
     def _check_tiles(self, image: ImageUnit) -> None:
         """Refuse absurd sizes of what is packed in tiles."""

@@ -125,10 +125,10 @@ class Keywords:
                 return header[name]
         return None
 
-    def fail(self, name: str, found: object, needed: str) -> InputError:
+    def fail(self, name: str, value: object, needed: str) -> InputError:
         """Build the error for keyword `name`."""
-        what = "is missing" if found is None else f"is {str(found)[:60]!r}"
-        return InputError(f"{self.where}: {name} {what}; needed {needed}", file=self.where, keyword=name, found=found)
+        what = "is missing" if value is None else f"is {str(value)[:60]!r}"
+        return InputError(f"{self.where}: {name} {what}; needed {needed}", file=self.where, keyword=name, found=value)
 
     def number(self, name: str, low: float, high: float, *, unit: str = "", default: float | None = None) -> float:
         """Return a finite number with ``low <= value <= high``.

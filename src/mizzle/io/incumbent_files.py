@@ -108,9 +108,9 @@ def write_headerlet(
             ("CCDCHIP", chip.number, "chip"),
         ]
         units.append(fits.ImageHDU(header=make_header([*more, *cards]), name="SIPWCS", ver=chip.number))
-        for one in table_extensions(frame, chip.number):
-            header = make_header(table_cards(one.table, one.version, one.name))
-            tables.append(fits.ImageHDU(np.array(one.table.data), header=header))
+        for extension in table_extensions(frame, chip.number):
+            header = make_header(table_cards(extension.table, extension.version, extension.name))
+            tables.append(fits.ImageHDU(np.array(extension.table.data), header=header))
     with whole_file(path) as stream:
         fits.HDUList([fits.PrimaryHDU(header=make_header(primary)), *units, *tables]).writeto(stream)
     return Path(path)

@@ -119,7 +119,7 @@ def single_input(path: str | Path) -> InputFile:
 
 def _expand_all(names: Sequence[str], on_problem: Callable[[str, MizzleError], None]) -> list[Path]:
     """Return the files that all names stand for, each once, however it is reached."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for name in names:
         try:
             paths = expand(name)
@@ -127,8 +127,8 @@ def _expand_all(names: Sequence[str], on_problem: Callable[[str, MizzleError], N
             on_problem(name, problem)
             continue
         for path in paths:
-            found.setdefault(os.path.realpath(path), path)
-    return list(found.values())
+            files.setdefault(os.path.realpath(path), path)
+    return list(files.values())
 
 
 class QualityFiles:
@@ -187,13 +187,13 @@ class QualityFiles:
                 return self._named[root]
         if content.own_quality:
             return None
-        found = self._beside(science, roots)
+        quality = self._beside(science, roots)
         if (
-            found is None and not content.root and science.is_file()
+            quality is None and not content.root and science.is_file()
         ):  # the file may be called otherwise than its exposure
-            found = self._beside(science, [look_into(science, headers=True).root])
-        if found is not None:
-            return found
+            quality = self._beside(science, [look_into(science, headers=True).root])
+        if quality is not None:
+            return quality
         if match is None or match["kind"].lower() not in _QUALITY_KINDS:
             return None
         raise _no_quality(science, match["kind"])

@@ -68,9 +68,9 @@ def read_masks(texts: Sequence[str], exposures: Sequence[Exposure]) -> dict[str,
             raise SettingsError(
                 f"dq.masks: {root} is not among the exposures: {', '.join(known)}", root=root, exposures=tuple(known)
             )
-        mine = masks.setdefault(root, {})
+        chip_masks = masks.setdefault(root, {})
         for chip, mask in _read_mask(name, known[root]).items():
-            mine[chip] = mine[chip] | mask if chip in mine else mask
+            chip_masks[chip] = chip_masks[chip] | mask if chip in chip_masks else mask
     return masks
 
 
@@ -89,11 +89,11 @@ def _read_mask(name: str, exposure: Exposure) -> dict[str, Mask]:
 
 def _images(path: Path, exposure: Exposure) -> dict[str, Mask]:
     """Read a FITS mask: an image for each chip, or one image for an exposure of one chip."""
-    found: dict[str, Mask] = {}
+    masks: dict[str, Mask] = {}
     for chip, image in chip_images(path, exposure):
         mask = image != 0  # NaN is not zero
-        found[chip] = found[chip] | mask if chip in found else mask
-    return found
+        masks[chip] = masks[chip] | mask if chip in masks else mask
+    return masks
 
 
 def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[tuple[str, NDArray[Any]]]:
@@ -106,7 +106,7 @@ def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[t
     """
     file = FitsFile(path)
     images = [unit for unit in file.units if len(unit.shape) == 2]
-    found: list[tuple[str, NDArray[Any]]] = []
+    of_chips: list[tuple[str, NDArray[Any]]] = []
     for unit in images:
         chip = _chip_of(unit.header, exposure)
         if len(images) == 1 and len(exposure.chips) == 1:
@@ -120,14 +120,14 @@ def chip_images(path: Path, exposure: Exposure, *, what: str = "mask") -> list[t
                 f" {shape[1]} x {shape[0]}",
                 file=str(path),
             )
-        found.append((chip, unit.pixels()))
-    if not found:
+        of_chips.append((chip, unit.pixels()))
+    if not of_chips:
         raise InputError(
             f"{path}: no image for a chip of {exposure.root} ({', '.join(exposure.chips)}); needed image extensions"
             " with the exposure's own EXTVER, or CCDCHIP, DETECTOR or EXTNAME of a chip",
             file=str(path),
         )
-    return found
+    return of_chips
 
 
 def _chip_of(header: Mapping[str, Any], exposure: Exposure) -> str | None:

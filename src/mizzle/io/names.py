@@ -45,7 +45,7 @@ def expand(name: str) -> list[Path]:
         return _matches(name)
     parts = [part.strip() for part in name.split(",") if part.strip()]
     if len(parts) > 1:
-        return [found for part in parts for found in expand(part)]
+        return [path for part in parts for path in expand(part)]
     raise refusal(name, "no such file or folder")
 
 
@@ -70,13 +70,13 @@ def _matches(pattern: str) -> list[Path]:
     if files and Path(pattern).name in {"*", "**"}:
         named = _chosen([path for path in files if match_name(path.name)])
         return named or [path for path in files if path.name.lower().endswith(_FITS)]
-    return files or [found for folder in matches for found in _folder(folder)]
+    return files or [path for folder in matches for path in _folder(folder)]
 
 
 def _listed(path: Path) -> list[Path]:
     """Return the files named in a text file, a name on each line; ``#`` begins a comment."""
     text = read_limited(path).decode("utf-8", errors="surrogateescape").lstrip("\ufeff")
-    found: list[Path] = []
+    files: list[Path] = []
     for line in text.splitlines():
         name = line.partition("#")[0].strip() if not Path(line.strip()).exists() else line.strip()
         if not name:
@@ -84,10 +84,10 @@ def _listed(path: Path) -> list[Path]:
         if name.startswith("@"):
             raise InputError(f"{path}: {name}: a list within a list is not read", file=str(path))
         beside = path.parent / name
-        found += expand(str(beside) if not Path(name).exists() and beside.exists() else name)
-    if not found:
+        files += expand(str(beside) if not Path(name).exists() and beside.exists() else name)
+    if not files:
         raise SettingsError(f"{path}: no file is named in this list", file=str(path))
-    return found
+    return files
 
 
 def _folder(path: Path) -> list[Path]:

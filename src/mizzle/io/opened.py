@@ -44,12 +44,12 @@ def opened_fits(
     """
     from astropy.io import fits
 
-    found = local_path(path)
-    _, content = find_units(found, limit)
+    local = local_path(path)
+    _, content = find_units(local, limit)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
-            source: Any = found if content is None else io.BytesIO(content)
+            source: Any = local if content is None else io.BytesIO(content)
             with fits.open(source, mode="readonly", memmap=False) as hdus:
                 yield hdus
     except (*UNREADABLE, fits.VerifyError) as problem:
@@ -87,8 +87,8 @@ def read_table(path: str | os.PathLike[str]) -> Any:
     InputError
         The file is missing, too large, no regular file, or none of these.
     """
-    found = local_path(path)
-    content = read_limited(found, TABLE_LIMIT)
+    local = local_path(path)
+    content = read_limited(local, TABLE_LIMIT)
     if is_gzip(content[:2]):
         content = unpack(content, TABLE_LIMIT, str(path))
     if other := packed_as(content[:512]):
@@ -96,7 +96,7 @@ def read_table(path: str | os.PathLike[str]) -> Any:
     kind = _kind_of(content[:512])
     options: dict[str, Any] = {"fits": {"hdu": 1}, "votable": {"table_id": 0}}.get(kind, {})
     if kind == "fits":
-        find_units(found, TABLE_LIMIT)
+        find_units(local, TABLE_LIMIT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # units and dates of other people's files are not our news

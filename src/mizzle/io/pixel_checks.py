@@ -58,13 +58,13 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
             ("data quality", _holes, "holes, far below the sky around them: what was subtracted was not there"),
             ("data quality", _unlike_flags, "flagged as saturated, and dark: quality of another exposure, or shifted"),
         )  # fmt: skip
-    found = [_unflagged(exposure)]
+    findings = [_unflagged(exposure)]
     for part, check, words in checks:
         said = {name: text for name in exposure.chips if (text := check(exposure, name))}
         if said:
             listed = "; ".join(f"{name} {text}" for name, text in said.items())
-            found.append(Finding(part, Verdict.WARN, f"{words}: {listed}", tuple(said)))
-    return [finding for finding in found if finding is not None]
+            findings.append(Finding(part, Verdict.WARN, f"{words}: {listed}", tuple(said)))
+    return [finding for finding in findings if finding is not None]
 
 
 def same_pixels(exposures: Sequence[Exposure]) -> dict[str, Finding]:
@@ -81,7 +81,7 @@ def same_pixels(exposures: Sequence[Exposure]) -> dict[str, Finding]:
         By root of the later one.
     """
     known: dict[bytes, str] = {}
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for exposure in exposures:
         samples = [chip.sci[5::97, ::3] for chip in exposure.chips.values()]
         if all(np.ptp(sample) == 0 for sample in samples):
@@ -90,8 +90,8 @@ def same_pixels(exposures: Sequence[Exposure]) -> dict[str, Finding]:
         first = known.setdefault(key, exposure.root)
         if first != exposure.root:
             text = f"the same pixels as {first}: one exposure under two names; its noise and its rays count twice"
-            found[exposure.root] = Finding("file", Verdict.FAIL, text)
-    return found
+            findings[exposure.root] = Finding("file", Verdict.FAIL, text)
+    return findings
 
 
 def _unflagged(exposure: Exposure) -> Finding | None:
@@ -220,11 +220,11 @@ def _columns(exposure: Exposure, name: str) -> str:
         return ""
     off = middle[enough] - np.nanmedian(around[enough], axis=1)
     limit = max(COLUMN_SIGMAS * 1.4826 * float(np.median(np.abs(off))), COLUMN_DN)
-    found = np.flatnonzero(enough)[np.abs(off) > limit]
-    if not found.size:
+    columns = np.flatnonzero(enough)[np.abs(off) > limit]
+    if not columns.size:
         return ""
-    listed = ", ".join(str(column + 1) for column in found[:6]) + (", ..." if found.size > 6 else "")
-    return f"{found.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
+    listed = ", ".join(str(column + 1) for column in columns[:6]) + (", ..." if columns.size > 6 else "")
+    return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
 
 
 def _unlike_flags(exposure: Exposure, name: str) -> str:

@@ -71,12 +71,12 @@ def set_of(name: str, files: Iterable[str]) -> list[str]:
         rf"(?P<stem>{re.escape(name)}(?:_[a-z0-9+]+)?)(?:{'|'.join(map(re.escape, _BY_BAND))})"
         rf"|{re.escape(name)}(?:{'|'.join(map(re.escape, _JOINT))})"
     )
-    found = []
+    members = []
     for file in sorted(files):
         match = pattern.fullmatch(file)
         if match is None:
             continue
         other = match["stem"] not in (None, name) and f"{match['stem']}_report.json" in files
         if not other:
-            found.append(file)
-    return found
+            members.append(file)
+    return members

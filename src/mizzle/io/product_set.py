@@ -258,20 +258,20 @@ def of_other_runs(folder: Path, name: str, run_id: str, *, listed: Iterable[str]
         RUNID, or None, by file. Exposures that a whole set of another NAME has replaced since are no fault.
     """
     files = [entry.name for entry in folder.iterdir()]
-    mine = set_of(name, files)
-    other = {run_id_of(folder / file) for file in files if file.endswith("_report.json") and file not in mine}
-    found = {file: run_id_of(folder / file) for file in mine}
+    members = set_of(name, files)
+    other = {run_id_of(folder / file) for file in files if file.endswith("_report.json") and file not in members}
+    runs = {file: run_id_of(folder / file) for file in members}
     for file in listed:
-        if file not in found and (folder / file).is_file():
+        if file not in runs and (folder / file).is_file():
             shared = run_id_of(folder / file)
             if shared not in other - {None}:
-                found[file] = shared
-    return {file: word for file, word in found.items() if word != (run_id or None)}
+                runs[file] = shared
+    return {file: word for file, word in runs.items() if word != (run_id or None)}
 
 
 def is_mixed(folder: Path, name: str) -> bool:
     """Tell whether files of this NAME are of several runs."""
     if not folder.is_dir():
         return False
-    mine = set_of(name, [entry.name for entry in folder.iterdir()])
-    return len({run_id_of(folder / file) for file in mine}) > 1
+    members = set_of(name, [entry.name for entry in folder.iterdir()])
+    return len({run_id_of(folder / file) for file in members}) > 1

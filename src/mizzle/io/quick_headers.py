@@ -69,12 +69,12 @@ class FileStamp:
             It is not there, or no regular file.
         """
         try:
-            found = Path(path).stat()
+            status = Path(path).stat()
         except OSError as problem:
             raise InputError(f"{path}: cannot be read: {problem.strerror}", file=str(path)) from problem
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path}: not a regular file; needed a FITS file", file=str(path))
-        return cls(found.st_size, found.st_mtime_ns)
+        return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ class HeaderCache:
                 return problem
 
         names = [str(path) for path in paths]
-        found: dict[str, FileKeywords | MizzleError] = {}
+        answers: dict[str, FileKeywords | MizzleError] = {}
         for name, answer in zip(names, in_time(look, names, limit=_PATIENCE, threads=threads), strict=True):
             late = f"{name}: its headers could not be read within {_PATIENCE:.0f} s; the disk it is on does not answer"
-            found[name] = InputError(late, file=name) if answer is None else answer
-        self.entries |= {name: entry for name, entry in found.items() if isinstance(entry, FileKeywords)}
-        return found
+            answers[name] = InputError(late, file=name) if answer is None else answer
+        self.entries |= {name: entry for name, entry in answers.items() if isinstance(entry, FileKeywords)}
+        return answers
 
 
 def read_keywords(path: str | Path, stamp: FileStamp | None = None) -> FileKeywords:
@@ -214,15 +214,15 @@ def _wanted(cards: list[bytes], names: frozenset[str], path: str | Path) -> dict
     """Return the values of some cards; of a repeated one the first counts."""
     from astropy.io.fits import Card, VerifyError
 
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for card in cards:
         name = card[:8].decode("latin-1").rstrip()
-        if name not in names or name in found:
+        if name not in names or name in values:
             continue
         try:
             value = Card.fromstring(card).value
         except (ValueError, VerifyError) as problem:
             raise InputError(f"{path}: the card {name} cannot be read: {problem}", file=str(path)) from problem
         if isinstance(value, str | int | float | bool):
-            found[name] = value
-    return found
+            values[name] = value
+    return values

@@ -68,9 +68,9 @@ def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
     elif not candidates[0].is_absolute():
         candidates += [folder / name for folder in folders]
     for path in candidates:
-        for found in (path, path.parent / f"{path.name}.gz"):
-            if found.exists() and not found.is_dir():  # a pipe or a device is refused by whoever opens it
-                return found
+        for candidate in (path, path.parent / f"{path.name}.gz"):
+            if candidate.exists() and not candidate.is_dir():  # a pipe or a device is refused by whoever opens it
+                return candidate
     raise InputError(
         f"{text}: no such reference file; sought {', '.join(map(str, candidates)) or 'nowhere'}; give a path, or"
         " nothing to take the embedded table",
@@ -156,10 +156,10 @@ def load_tables(settings: GeometrySettings, folders: Sequence[Path] = ()) -> Dis
         A file is missing or is not the table it should be.
     """
     named = {kind: getattr(settings, kind) for kind in ("idctab", "offtab", "dgeofile")}
-    found = {kind: resolve_reference(text, folders) for kind, text in named.items() if text}
-    if not found:
+    paths = {kind: resolve_reference(text, folders) for kind, text in named.items() if text}
+    if not paths:
         return embedded_tables()
-    return _load(tuple((kind, path, path.stat().st_mtime_ns) for kind, path in found.items()))
+    return _load(tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths.items()))
 
 
 @lru_cache(maxsize=8)
@@ -241,19 +241,19 @@ def read_headerlet(path: Path, extvers: Mapping[str, int], root: str = "") -> He
         target = str(hdus[0].header.get("DESTIM", "")).strip().lower()
         if root and target and not target.startswith(root.strip().lower()):
             return None
-        found: dict[int, Any] = {}
+        by_version: dict[int, Any] = {}
         for index, hdu in enumerate(hdus):
             if str(hdu.header.get("EXTNAME", "")).strip().upper() == "SIPWCS":
-                found[int(hdu.header.get("TG_EVER", hdu.header.get("EXTVER", 0)))] = FrozenHeader(
+                by_version[int(hdu.header.get("TG_EVER", hdu.header.get("EXTVER", 0)))] = FrozenHeader(
                     hdu.header, f"{path}[{index}]"
                 )
-        headers = {chip: found[version] for chip, version in extvers.items() if version in found}
+        headers = {chip: by_version[version] for chip, version in extvers.items() if version in by_version}
         if not headers:
             raise InputError(
                 f"{path}: no SIPWCS extension for {', '.join(extvers)}; give this exposure's headerlet"
                 " (geometry.headerlet)",
                 file=str(path),
-                found=tuple(found),
+                found=tuple(by_version),
             )
         return HeaderletChips(name, headers, read_lookups(hdus, headers))
 

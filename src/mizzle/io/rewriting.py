@@ -123,10 +123,10 @@ def restore_original(path: str | Path) -> bool:
 
 def chip_units(hdus: Iterable[Any], names: tuple[str, ...] = ("SCI",)) -> dict[str, Any]:
     """Return the image extensions called one of `names`, by chip, in the order PC, WF2, WF3, WF4."""
-    found: dict[str, Any] = {}
+    units: dict[str, Any] = {}
     for hdu in list(hdus)[1:]:
         if str(hdu.header.get("EXTNAME", "")).strip().upper() in names:
             name = chip_name(str(hdu.header.get("DETECTOR", hdu.header.get("EXTVER", ""))))
             if name is not None:
-                found.setdefault(name, hdu)
-    return {name: found[name] for name in CHIP_NAMES if name in found}
+                units.setdefault(name, hdu)
+    return {name: units[name] for name in CHIP_NAMES if name in units}

@@ -35,7 +35,7 @@ def run_id_of(path: str | Path) -> str | None:
         if not path.is_file():
             return None
         with path.open("rb") as stream:
-            found = _PATTERN.search(stream.read(_REACH))
+            match = _PATTERN.search(stream.read(_REACH))
     except OSError:
         return None
-    return found[1].decode("ascii") if found else None
+    return match[1].decode("ascii") if match else None

@@ -126,9 +126,9 @@ def read_stars(path: str | Path) -> dict[str, NDArray[np.float64]]:
     names = {name.lower(): name for name in table.colnames}
     brightness = next((name for name in ("flux", "mag_st") if name in names), None)
     if brightness is None or not {"ra", "dec"} <= set(names):
-        found = ", ".join(table.colnames)[:200]
+        present = ", ".join(table.colnames)[:200]
         raise InputError(
-            f"{path}: columns are {found}; needed ra, dec [deg], and flux or mag_st", file=str(path), columns=found
+            f"{path}: columns are {present}; needed ra, dec [deg], and flux or mag_st", file=str(path), columns=present
         )
     try:
         columns = {name: np.array(table[names[name]], dtype=np.float64) for name in ("ra", "dec", brightness)}

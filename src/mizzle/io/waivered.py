@@ -75,15 +75,15 @@ def _table(path: Path, units: Sequence[FitsUnit], content: bytes | None) -> list
     """Return the keywords of each group."""
     from astropy.io import fits
 
-    found = [
+    tables = [
         unit for unit in units if unit.cards.get("XTENSION") in {"TABLE", "BINTABLE"} and not unit.cards.get("ZIMAGE")
     ]
-    if len(found) != 1:
+    if len(tables) != 1:
         raise InputError(
-            f"{path}: a cube of images and {len(found)} tables; a waivered WFPC2 file has one table of group keywords",
+            f"{path}: a cube of images and {len(tables)} tables; a waivered WFPC2 file has one table of group keywords",
             file=str(path),
         )
-    unit = found[0]
+    unit = tables[0]
     data = content[unit.start : unit.start + unit.padded] if content is not None else _bytes(path, unit)
     kind = fits.TableHDU if unit.cards["XTENSION"] == "TABLE" else fits.BinTableHDU
     try:

@@ -66,7 +66,7 @@ def record_history(hdus: fits.HDUList, units: Mapping[str, Any], numbers: Mappin
 
 def _rows_of(hdus: fits.HDUList) -> dict[tuple[str, int], Row]:
     """Return the rows of an earlier table by WCS and version; empty ones are spare."""
-    found: dict[tuple[str, int], Row] = {}
+    rows: dict[tuple[str, int], Row] = {}
     for hdu in hdus[1:]:
         if hdu.name != "WCSCORR" or hdu.data is None:
             continue
@@ -77,8 +77,8 @@ def _rows_of(hdus: fits.HDUList) -> dict[tuple[str, int], Row]:
                 for name, form in _COLUMNS
             }
             if str(row["WCS_ID"]).strip():
-                found[str(row["WCS_ID"]), int(row["EXTVER"])] = row
-    return found
+                rows[str(row["WCS_ID"]), int(row["EXTVER"])] = row
+    return rows
 
 
 def _row(header: Mapping[str, Any], primary: Mapping[str, Any], letter: str, *, version: int) -> Row | None:

@@ -121,6 +121,6 @@ def _put_lookups(hdus: fits.HDUList, tables: Iterable[TableExtension]) -> None:
     for index in reversed(range(1, len(hdus))):
         if str(hdus[index].header.get("EXTNAME", "")).strip().upper() in ("D2IMARR", "WCSDVARR"):
             del hdus[index]
-    for one in tables:
-        cards = table_cards(one.table, one.version, one.name)
-        hdus.append(fits.ImageHDU(np.array(one.table.data), header=make_header(cards)))
+    for extension in tables:
+        cards = table_cards(extension.table, extension.version, extension.name)
+        hdus.append(fits.ImageHDU(np.array(extension.table.data), header=make_header(cards)))

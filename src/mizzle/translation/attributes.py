@@ -19,8 +19,8 @@ def missing_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
     known = dict(_imported(tree))
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     said: set[str] = set()
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in inner]
-    for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and id(node) not in inner]
+    for node in sorted(attributes, key=lambda node: (node.lineno, node.col_offset)):
         whole = _dotted(node)
         first, _, rest = whole.partition(".")
         if first not in known or not rest:

@@ -25,9 +25,9 @@ def corners(frames: Sequence[ChipFrame]) -> SkyPlaces:
     ra, dec = [], []
     for frame in frames:
         ny, nx = frame.shape
-        found = frame.pixel_to_sky(np.array([0.0, 0.0, nx - 1.0, nx - 1.0]), np.array([0.0, ny - 1.0, ny - 1.0, 0.0]))
-        ra.append(found[0])
-        dec.append(found[1])
+        sky = frame.pixel_to_sky(np.array([0.0, 0.0, nx - 1.0, nx - 1.0]), np.array([0.0, ny - 1.0, ny - 1.0, 0.0]))
+        ra.append(sky[0])
+        dec.append(sky[1])
     return SkyPlaces(np.concatenate(ra), np.concatenate(dec))
 
 

@@ -80,9 +80,9 @@ def is_there(module: str, name: str = "") -> bool:
     if target is None:
         return True
     try:
-        found = importlib.import_module(target)
+        imported = importlib.import_module(target)
     except ModuleNotFoundError:
         return False
-    if not name or name == "*" or hasattr(found, name):
+    if not name or name == "*" or hasattr(imported, name):
         return True
-    return hasattr(found, "__path__") and importlib.util.find_spec(f"{target}.{name}") is not None
+    return hasattr(imported, "__path__") and importlib.util.find_spec(f"{target}.{name}") is not None

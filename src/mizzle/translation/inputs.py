@@ -47,15 +47,15 @@ def list_files(given: Any, task: str) -> Listed:
         A file does not exist, or is an association table.
     """
     entries = [given] if isinstance(given, str | Path) else list(given or [])
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     weights: dict[Path, Path] = {}
     for entry in entries:
         for name, weight in _names(str(entry)):
             for path in _matching(name):
-                found.setdefault(path)
+                files.setdefault(path)
                 if weight:
                     weights[path] = Path(weight)
-    paths = [path for path in found if not _is_quality(path)]
+    paths = [path for path in files if not _is_quality(path)]
     if not paths:
         raise SettingsError(f"{task}: no file matches {given!r}; name exposures (*_c0m.fits, *_flt.fits)", input=given)
     return Listed(tuple(paths), weights)
@@ -102,8 +102,8 @@ def with_quality(path: Path) -> InputFile:
 def list_quality(given: Any, task: str) -> list[Path]:
     """Return the data-quality files that files mean: an ``flt`` or a ``c1m`` itself, else the ``c1m`` of a ``c0m``."""
     entries = [given] if isinstance(given, str | Path) else list(given)
-    found = [path for entry in entries for name, _ in _names(str(entry)) for path in _matching(name)]
-    if not found:
+    paths = [path for entry in entries for name, _ in _names(str(entry)) for path in _matching(name)]
+    if not paths:
         raise SettingsError(f"{task}: no file matches {given!r}", input=given)
-    own = [path if _is_quality(path) else with_quality(path).quality or path for path in found]
+    own = [path if _is_quality(path) else with_quality(path).quality or path for path in paths]
     return list(dict.fromkeys(own))

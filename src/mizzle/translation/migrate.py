@@ -95,26 +95,26 @@ def migrate(text: str, tasks: Mapping[str, Task], *, notebook: bool, source: str
         if cell.get("cell_type") != "code":
             continue
         lines = cell["source"] if isinstance(cell["source"], list) else [cell["source"]]
-        code, found = migrate_code("".join(lines), tasks, f"cell {number}, ")
+        code, cell_remarks = migrate_code("".join(lines), tasks, f"cell {number}, ")
         cell["source"] = code.splitlines(keepends=True)
-        remarks += found
+        remarks += cell_remarks
     return Migrated(json.dumps(document, indent=1, ensure_ascii=False) + "\n", tuple(remarks))
 
 
 def migrate_code(code: str, tasks: Mapping[str, Task], where: str) -> tuple[str, list[Remark]]:
     """Return code with rewritten imports, and remarks in the order of lines; `where` goes before their line."""
     lines = [rewritten_import(line) for line in code.splitlines(keepends=True)]
-    found = list(_literal_remarks(code))
+    numbered = list(_literal_remarks(code))
     # Lines for the notebook alone (%magic, !command) are no Python.
     plain = "".join(_without_magic(line) for line in code.splitlines(keepends=True))
     try:
         tree = ast.parse(plain)
     except SyntaxError as problem:
-        found.append((problem.lineno or 1, "not Python: calls were not looked at"))
+        numbered.append((problem.lineno or 1, "not Python: calls were not looked at"))
     else:
-        found += _tree_remarks(tree, tasks)
-        found += missing_names(tree)
-    remarks = [Remark(f"{where}line {number}", text) for number, text in sorted(found, key=lambda one: one[0])]
+        numbered += _tree_remarks(tree, tasks)
+        numbered += missing_names(tree)
+    remarks = [Remark(f"{where}line {number}", text) for number, text in sorted(numbered, key=lambda remark: remark[0])]
     return "".join(lines), remarks
 
 

@@ -82,11 +82,11 @@ class Parcel:
 
 def parcels(products: Sequence[Product], folder: Path) -> list[Parcel]:
     """Sort files into visits by their rootnames; headers, once they are here, may split one further."""
-    found: dict[str, Parcel] = {}
+    by_name: dict[str, Parcel] = {}
     for product in sorted(products, key=lambda product: product.name):
         name = product.root[:6].lower()
-        found.setdefault(name, Parcel(name, [], folder / name)).products.append(product)
-    return list(found.values())
+        by_name.setdefault(name, Parcel(name, [], folder / name)).products.append(product)
+    return list(by_name.values())
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,11 @@ class FoundFiles:
     def add(self, names: Iterable[str | Path]) -> list[str]:
         """Add files or one folder's exposures; return their paths."""
         try:
-            found = find_inputs(names, on_problem=self._note, quality=self.quality, all_used=False)
+            inputs = find_inputs(names, on_problem=self._note, quality=self.quality, all_used=False)
         except SettingsError:  # a folder without exposures, or only data-quality files: those come with theirs
             return []
         paths = []
-        for entry in found:
+        for entry in inputs:
             science = Path(os.path.abspath(entry.science))
             quality = None if entry.quality is None else Path(os.path.abspath(entry.quality))
             self.inputs.setdefault(str(science), InputFile(science, quality))
@@ -81,35 +81,35 @@ def find_files(where: Sequence[str | Path], out: Path | None = None, *, quality:
     """
     if not where:
         raise SettingsError("no input: name folders, wildcards, files, or a table of files (.csv, .ecsv, .parquet)")
-    found = FoundFiles(quality=tuple(quality))
+    gathered = FoundFiles(quality=tuple(quality))
     for word in map(str, where):
-        before = len(found.inputs) + len(found.problems)
-        _add(found, word, None if out is None else out.resolve())
-        if len(found.inputs) + len(found.problems) == before and not found.inputs:
+        before = len(gathered.inputs) + len(gathered.problems)
+        _add(gathered, word, None if out is None else out.resolve())
+        if len(gathered.inputs) + len(gathered.problems) == before and not gathered.inputs:
             raise SettingsError(f"{word}: no exposure here (*_c0m.fits, *_flt.fits)", where=word)
-    return found
+    return gathered
 
 
-def _add(found: FoundFiles, word: str, out: Path | None) -> None:
+def _add(gathered: FoundFiles, word: str, out: Path | None) -> None:
     """Add what one word means."""
     path = Path(word)
     if path.is_dir():
-        _walk(found, path, out)
+        _walk(gathered, path, out)
     elif is_table(word):
         for row in read_file_table(word):
-            for name in found.add([row.file]):
+            for name in gathered.add([row.file]):
                 if row.visit:
-                    found.labels[name] = row.visit
+                    gathered.labels[name] = row.visit
     elif not path.exists() and any(sign in word for sign in "*?["):
         for match in sorted(glob.glob(word, recursive=True)):
-            _add(found, match, out)
+            _add(gathered, match, out)
     elif path.exists():
-        found.add([word])
+        gathered.add([word])
     else:
         raise InputError(f"{word}: no such file or folder", file=word)
 
 
-def _walk(found: FoundFiles, top: Path, out: Path | None) -> None:
+def _walk(gathered: FoundFiles, top: Path, out: Path | None) -> None:
     """Add the exposures of a folder and of all below it; results of earlier batches are no exposures."""
     for name, folders, files in os.walk(top):
         here = Path(name)
@@ -119,4 +119,4 @@ def _walk(found: FoundFiles, top: Path, out: Path | None) -> None:
         folders.sort()
         folders[:] = [folder for folder in folders if not folder.startswith(".")]
         if any(".fits" in file.lower() for file in files):
-            found.add([here])
+            gathered.add([here])

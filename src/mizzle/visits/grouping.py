@@ -146,26 +146,26 @@ def find_visits(
     """
     if by not in get_args(By):
         raise SettingsError(f"--by {by}: needed one of {', '.join(get_args(By))}", by=by)
-    found = find_files(where, None if out is None else Path(out), quality=quality)
-    headers = (cache or HeaderCache()).read(found.inputs)
-    return group(found, headers, by, filters=filters)
+    files = find_files(where, None if out is None else Path(out), quality=quality)
+    headers = (cache or HeaderCache()).read(files.inputs)
+    return group(files, headers, by, filters=filters)
 
 
 def group(
-    found: FoundFiles,
+    files: FoundFiles,
     headers: Mapping[str, FileKeywords | MizzleError],
     by: By = "visit",
     *,
     filters: Sequence[str] = (),
 ) -> Grouped:
     """Group exposures whose headers were read; see `find_visits`."""
-    problems = dict(found.problems)
+    problems = dict(files.problems)
     wanted = {name.upper() for name in filters}
     groups: dict[str, list[ListedExposure]] = {}
-    for name, entry in found.inputs.items():
+    for name, entry in files.inputs.items():
         try:
             listed = describe(entry, headers[name])
-            key = _safe(found.labels[name]) if name in found.labels else _key(listed, by)
+            key = _safe(files.labels[name]) if name in files.labels else _key(listed, by)
         except MizzleError as problem:
             problems[name] = str(problem)
             continue
@@ -175,7 +175,7 @@ def group(
     for key in sorted(groups):
         members = _each_once(groups[key], problems)
         for number, field_of_view in enumerate(_fields(members)):
-            title = key if by != "visit" or _labelled(found, field_of_view) else _named(key, field_of_view[0])
+            title = key if by != "visit" or _labelled(files, field_of_view) else _named(key, field_of_view[0])
             name = _free(title if number == 0 else f"{title}-{number + 1}", visits)
             visits[name] = GroupedVisit(name, tuple(field_of_view))
     return Grouped(tuple(visits[name] for name in sorted(visits)), problems)
@@ -288,8 +288,8 @@ def _named(key: str, first: ListedExposure) -> str:
     return f"{key.removesuffix(suffix)}_{_safe(first.target or 'unnamed')}{suffix}"
 
 
-def _labelled(found: FoundFiles, members: Sequence[ListedExposure]) -> bool:
-    return str(members[0].input.science) in found.labels
+def _labelled(files: FoundFiles, members: Sequence[ListedExposure]) -> bool:
+    return str(members[0].input.science) in files.labels
 
 
 def _safe(text: str) -> str:
