@@ -46,13 +46,13 @@ def score_camera_visit(result: Result, made: CameraVisit) -> list[Score]:
         scores.append(near("star flux over truth", *_median(ratio), wanted=1.0, within=0.01, unit=""))
         names = sorted(set(chip))
         for name in names if len(names) > 1 else []:
-            mine = _median(ratio[chip == name] / np.median(ratio))
-            scores.append(near(f"star flux, {name} over all chips", *mine, wanted=1.0, within=0.003, unit=""))
+            relative = _median(ratio[chip == name] / np.median(ratio))
+            scores.append(near(f"star flux, {name} over all chips", *relative, wanted=1.0, within=0.003, unit=""))
     scores += _exposures(result, made)
-    for name, one in next(iter(result.errors.values())).chips.items() if result.errors else ():
-        error = one.ratio / math.sqrt(2.0 * max(one.n_pixels, 1))
+    for name, chip_errors in next(iter(result.errors.values())).chips.items() if result.errors else ():
+        error = chip_errors.ratio / math.sqrt(2.0 * max(chip_errors.n_pixels, 1))
         words = f"scatter of blank sky over predicted, {name}"
-        scores.append(near(words, one.ratio, error, wanted=1.0, within=0.03, unit=""))
+        scores.append(near(words, chip_errors.ratio, error, wanted=1.0, within=0.03, unit=""))
     if made.plan.rays and not made.plan.facts.rate:
         scores += _rays(result, made)
     return scores
@@ -111,9 +111,9 @@ def _exposures(result: Result, made: CameraVisit) -> list[Score]:
         return []
     epochs: dict[int, list[tuple[float, float]]] = {}
     for number, exposure in enumerate(made.exposures):
-        one = proof.exposures.get(exposure.root)
-        if one is not None and one.n_pairs and one.error > 0:
-            epochs.setdefault(number % len(made.plan.epochs), []).append((one.ratio, one.error))
+        measured = proof.exposures.get(exposure.root)
+        if measured is not None and measured.n_pairs and measured.error > 0:
+            epochs.setdefault(number % len(made.plan.epochs), []).append((measured.ratio, measured.error))
     scores = []
     for number, ratios in sorted(epochs.items()):
         value, error = np.mean(ratios, axis=0) / np.array([1.0, np.sqrt(len(ratios))])
@@ -143,21 +143,21 @@ def _matched(result: Result, made: CameraVisit) -> tuple[NDArray[np.float64], ND
 
 def _rays(result: Result, made: CameraVisit) -> list[Score]:
     """Return the share of strong cosmic rays found, and of good pixels flagged that none came near: sky, and stars."""
-    hit = found = 0
+    hit = detected = 0
     clean, flagged = {True: 0, False: 0}, {True: 0, False: 0}
     for exposure, chip, name in _chips(made, result.exposures[0].camera):
         mask = result.cosmic_rays.mask(exposure.root, name, chip.rays.shape)
         good = chip.dq == 0
         strong = chip.rays & good & (chip.sci - np.median(chip.sci) > _STRONG * np.median(chip.err))
-        hit, found = hit + int(strong.sum()), found + int((strong & mask).sum())
+        hit, detected = hit + int(strong.sum()), detected + int((strong & mask).sum())
         far = good & ~grow(chip.rays, 1)
         stars = np.zeros_like(far) if chip.stars is None else chip.stars
         for kind in (True, False):
-            mine = far & (stars == kind)
-            clean[kind] += int(mine.sum())
-            flagged[kind] += int((mine & mask).sum())
-    doubt = float(np.sqrt(found * (hit - found) / max(hit, 1) ** 3))
-    share = 100.0 * found / max(hit, 1)
+            of_kind = far & (stars == kind)
+            clean[kind] += int(of_kind.sum())
+            flagged[kind] += int((of_kind & mask).sum())
+    doubt = float(np.sqrt(detected * (hit - detected) / max(hit, 1) ** 3))
+    share = 100.0 * detected / max(hit, 1)
     scores = [at_least("cosmic rays > 10 sigma found", share, 100.0 * doubt, limit=98.0, unit="%")]
     for kind, words, most in ((False, "sky pixels flagged", 0.3), (True, "star pixels flagged", 0.2)):
         lost = 100.0 * flagged[kind] / max(clean[kind], 1)

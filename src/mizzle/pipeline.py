@@ -309,7 +309,7 @@ def _findings(
     """Return what the numbers of one filter say that a person should hear."""
     # WFPC2's calibration has no table of zeropoints to mix (`equalize` judges its PHOTFLAM), and its WCS is built anew.
     archived = [exposure for exposure in group if find_detector(exposure.header)]
-    mixed = (*calibration_versions({one.root: one.header for one in archived}), *wcs_states(archived))
+    mixed = (*calibration_versions({exposure.root: exposure.header for exposure in archived}), *wcs_states(archived))
     return (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
 
 
@@ -317,7 +317,7 @@ def _parts(
     exposures: Sequence[Exposure], alignment: Alignment, parts: Sequence[FilterResult], *, exclusions: Exclusions
 ) -> dict[str, Verdict]:
     """Return the verdict of each part of a run that is judged."""
-    found: dict[str, list[Verdict]] = {
+    by_part: dict[str, list[Verdict]] = {
         "inputs": [Verdict.WARN if exclusions.reasons else Verdict.PASS, *(e.verdict for e in exposures)],
         "alignment": [alignment.verdict],
         "sky": [Verdict.PASS for _ in parts],
@@ -326,11 +326,11 @@ def _parts(
         "zeropoint": [part.zeropoint.verdict for part in parts if part.zeropoint is not None],
     }
     if len(exposures) == 1 and alignment.verdict is Verdict.NONE:
-        del found["alignment"]  # there is nothing to prove
+        del by_part["alignment"]  # there is nothing to prove
     for part in parts:
         for finding in part.findings:
-            found.setdefault(finding.part, []).append(finding.verdict)
-    return {name: overall(verdicts) for name, verdicts in found.items() if verdicts}
+            by_part.setdefault(finding.part, []).append(finding.verdict)
+    return {name: overall(verdicts) for name, verdicts in by_part.items() if verdicts}
 
 
 def _searched(rays: CosmicRays) -> Verdict:

@@ -191,7 +191,7 @@ def _robust_mean(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
     """Score completeness above 30 electrons, and good pixels lost, on sky (chip by chip) and on stars."""
-    found = total = 0
+    detected = total = 0
     lost_sky = dict.fromkeys(result.exposures[0].camera.chips, 0)
     sky = dict.fromkeys(result.exposures[0].camera.chips, 0)
     lost_star = star = 0
@@ -202,7 +202,7 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
             rays = truth.cosmic_rays(exposure.root, name, FAINT_RAY) & good
             clean = ~_near(truth.cosmic_rays(exposure.root, name, 1e-3)) & good
             stars = truth.star_mask(exposure.root, name)
-            found, total = found + int((flagged & rays).sum()), total + int(rays.sum())
+            detected, total = detected + int((flagged & rays).sum()), total + int(rays.sum())
             lost_star, star = (
                 lost_star + int((flagged & clean & stars).sum()),
                 star + int((clean & stars).sum()),
@@ -211,7 +211,7 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
             sky[name] += int((clean & ~stars).sum())
     scores = []
     if total:
-        share = found / total
+        share = detected / total
         scores.append(
             at_least("cosmic rays above 30 e-, found", 100 * share, _binomial(share, total), limit=97.0, unit="%")
         )

@@ -77,8 +77,8 @@ def read_all(
         inputs = [entry for entry in inputs if str(entry.science) not in exclusions.reasons]
         hashes = {entry: hashes_of(entry) for entry in inputs}
         if pixels:
-            for some in hashes.values():  # wanted by the report only: now, while one core imports and parses
-                runner.begin(_work_out, some)
+            for file_hashes in hashes.values():  # wanted by the report only: now, while one core imports and parses
+                runner.begin(_work_out, file_hashes)
         read: list[Exposure] = []
         for entry in inputs:  # headers one after the other: their warnings are caught, which threads cannot do
             try:
@@ -106,11 +106,11 @@ def _with_pixels(
     answers = [runner.begin(partial(_examined, settings=settings, masks=masks.get(e.root)), e) for e in exposures]
     kept: list[Exposure] = []
     for exposure, answer in zip(exposures, answers, strict=True):
-        found = answer()
-        if isinstance(found, MizzleError):
-            exclusions.exclude(exposure.path, found)
+        outcome = answer()
+        if isinstance(outcome, MizzleError):
+            exclusions.exclude(exposure.path, outcome)
         else:
-            kept.append(found)
+            kept.append(outcome)
     twins = same_pixels(kept)
     return [replace(e, findings=(*e.findings, twins[e.root])) if e.root in twins else e for e in kept]
 

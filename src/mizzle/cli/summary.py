@@ -69,9 +69,9 @@ def _proof(result: Result, band: str) -> str:
     ]
     chips = table(rows, ("chip", "ratio", "error", "pairs", "verdict"))
     exposures = [
-        (root, f"{one.ratio:.4f}", f"{one.error:.4f}", one.n_pairs, one.verdict)
-        for root, one in result.zeropoints[band].exposures.items()
-        if one.n_pairs and one.ratio == one.ratio
+        (root, f"{exposure.ratio:.4f}", f"{exposure.error:.4f}", exposure.n_pairs, exposure.verdict)
+        for root, exposure in result.zeropoints[band].exposures.items()
+        if exposure.n_pairs and exposure.ratio == exposure.ratio
     ]
     if not exposures:
         return chips

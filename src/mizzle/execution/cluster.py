@@ -145,10 +145,10 @@ class Cluster:
         if self._client.status not in ("running", "connecting"):
             return None
         try:
-            found = self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)["workers"]
+            workers = self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)["workers"]
         except self._gone:
             return None
-        return {address: _facts(address, entry) for address, entry in found.items()}
+        return {address: _facts(address, entry) for address, entry in workers.items()}
 
     def memory(self, workers: dict[str, WorkerFacts]) -> dict[str, float]:
         """Return what all tasks together may use on each host [byte]."""

@@ -166,11 +166,11 @@ def chip_map(frame: ChipFrame, grid: Grid, *, tolerance: float = TOLERANCE) -> C
             error = _error_between_nodes(frame, grid, fitted)
             if error < tolerance:
                 return fitted
-    found = f"is off by {error:.2g} pixel at best" if np.isfinite(error) else "folds or has no answer"
+    defect = f"is off by {error:.2g} pixel at best" if np.isfinite(error) else "folds or has no answer"
     if grid.header:
-        found += " (the WCS of combine.like may not reach so far)"
+        defect += " (the WCS of combine.like may not reach so far)"
     raise DataError(
-        f"{frame.facts.get('CHIP', 'chip')}: its map to the product {found}, {tolerance:g} pixel is needed; its WCS"
+        f"{frame.facts.get('CHIP', 'chip')}: its map to the product {defect}, {tolerance:g} pixel is needed; its WCS"
         " is not smooth or points elsewhere; check the header, or set geometry.wcs='model'",
         error=error,
         tolerance=tolerance,

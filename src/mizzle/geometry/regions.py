@@ -23,11 +23,11 @@ def region_mask(regions: Sequence[SkyRegion], root: str, chip: str, *, frame: Ch
     frame : ChipFrame
         Its frame.
     """
-    mine = [r for r in regions if r.root in ("", root) and r.chip in ("", chip)]
+    chip_regions = [r for r in regions if r.root in ("", root) and r.chip in ("", chip)]
     out = np.zeros(frame.shape, dtype=np.bool_)
-    if any(r.include for r in mine):
-        out = ~np.any([_inside(r, frame) for r in mine if r.include], axis=0)
-    for region in mine:
+    if any(r.include for r in chip_regions):
+        out = ~np.any([_inside(r, frame) for r in chip_regions if r.include], axis=0)
+    for region in chip_regions:
         if not region.include:
             out |= _inside(region, frame)
     return out

@@ -157,7 +157,7 @@ class Calibration:
 def find_detector(primary: Cards) -> Detector | None:
     """Return the detector that a primary header names, or None."""
     key = _word(primary, "INSTRUME"), _word(primary, "DETECTOR")
-    return next((one for one in DETECTORS if (one.instrument, one.detector) == key), None)
+    return next((detector for detector in DETECTORS if (detector.instrument, detector.detector) == key), None)
 
 
 def read_calibration(primary: Cards, science: tuple[Cards, ...], where: str) -> Calibration:
@@ -179,9 +179,9 @@ def read_calibration(primary: Cards, science: tuple[Cards, ...], where: str) -> 
     """
     detector = find_detector(primary)
     if detector is None:
-        found = f"{_word(primary, 'INSTRUME')}/{_word(primary, 'DETECTOR')}"
-        known = ", ".join(one.camera for one in DETECTORS)
-        raise InputError(f"{where}: camera {found}; needed WFPC2, {known}", file=where, camera=found)
+        camera = f"{_word(primary, 'INSTRUME')}/{_word(primary, 'DETECTOR')}"
+        known = ", ".join(detector.camera for detector in DETECTORS)
+        raise InputError(f"{where}: camera {camera}; needed WFPC2, {known}", file=where, camera=camera)
     _refuse(detector, primary, where)
     exptime = _number(primary, "EXPTIME", where)
     if exptime <= 0:
@@ -327,11 +327,11 @@ def amplifier_border(primary: Cards, cards: Cards, name: str, *, columns: int) -
 
 def _findings(detector: Detector, primary: Cards, science: tuple[Cards, ...]) -> tuple[Finding, ...]:
     """Return what is worth saying about an exposure of this detector."""
-    found = []
+    findings = []
     start = primary.get("EXPSTART", 0.0)
     late = isinstance(start, int | float) and start > detector.cte_from
     if late and _word(primary, "PCTECORR") != "COMPLETE":
-        found.append(
+        findings.append(
             Finding(
                 "calibration",
                 Verdict.WARN,
@@ -340,14 +340,14 @@ def _findings(detector: Detector, primary: Cards, science: tuple[Cards, ...]) ->
             )
         )
     if detector.camera == "WFC3/UVIS" and _word(primary, "FLUXCORR") not in {"COMPLETE", ""}:
-        found.append(
+        findings.append(
             Finding(
                 "calibration", Verdict.PASS, "chips not brought to one response (FLUXCORR): PHTFLAM1 and PHTFLAM2 taken"
             )
         )
     if any("MDRIZSKY" in cards for cards in science):
-        found.append(Finding("calibration", Verdict.PASS, "MDRIZSKY is the archive's sky; it was not subtracted"))
-    return tuple(found)
+        findings.append(Finding("calibration", Verdict.PASS, "MDRIZSKY is the archive's sky; it was not subtracted"))
+    return tuple(findings)
 
 
 def calibration_versions(primaries: Mapping[str, Cards]) -> tuple[Finding, ...]:

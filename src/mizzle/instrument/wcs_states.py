@@ -27,7 +27,7 @@ def wcs_states(exposures: Sequence[Exposure]) -> tuple[Finding, ...]:
         None where all agree.
     """
     states: dict[str, list[str]] = {}
-    for exposure in sorted(exposures, key=lambda one: one.root):
+    for exposure in sorted(exposures, key=lambda member: member.root):
         name = ", ".join(sorted({chip.frame.name for chip in exposure.chips.values()}))
         states.setdefault(name or "without a name", []).append(exposure.root)
     if len(states) < 2:
@@ -49,8 +49,8 @@ def _common(exposures: Sequence[Exposure]) -> list[str]:
     shared: set[str] | None = None
     for exposure in exposures:
         for chip in exposure.chips.values():
-            mine = _names(chip.header)
-            shared = mine if shared is None else shared & mine
+            names = _names(chip.header)
+            shared = names if shared is None else shared & names
     # A fit to a catalog is better than corrected guide stars, these better than none.
     return sorted(shared or (), key=lambda name: ("-FIT_" not in name, "-" not in name, name))
 

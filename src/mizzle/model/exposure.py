@@ -277,7 +277,7 @@ def same_visit(one: Exposure, other: Exposure) -> bool:
     if len(one.root) != 9 or len(other.root) != 9 or one.root[1:6] != other.root[1:6]:
         return False
     for name in ("DGESTAR", "SGESTAR"):
-        mine, theirs = one.header.get(name), other.header.get(name)
-        if mine is not None and theirs is not None and mine != theirs:
+        first, second = one.header.get(name), other.header.get(name)
+        if first is not None and second is not None and first != second:
             return False
     return True

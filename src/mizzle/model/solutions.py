@@ -454,4 +454,4 @@ class ErrorProof(Value):
     @property
     def verdict(self) -> Verdict:
         """Worst of the chips."""
-        return worst(one.verdict for one in self.chips.values())
+        return worst(chip.verdict for chip in self.chips.values())

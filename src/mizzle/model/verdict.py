@@ -50,9 +50,9 @@ def overall(parts: Iterable[Verdict]) -> Verdict:
     verdict : Verdict
         ``NONE`` for an empty iterable.
     """
-    found = set(parts)
+    present = set(parts)
     order = (Verdict.FAIL, Verdict.WARN, Verdict.NONE, Verdict.PASS)
-    return next((verdict for verdict in order if verdict in found), Verdict.NONE)
+    return next((verdict for verdict in order if verdict in present), Verdict.NONE)
 
 
 @dataclass(frozen=True)

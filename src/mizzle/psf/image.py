@@ -135,7 +135,7 @@ class StarImage:
         """Full width at half maximum, the pixel included, mean of the two axes [pixel]."""
         grid = np.linspace(0.0, 3.0, 301)
         along = [self.pixels(dx, dy, 0)[:, 0, 0] for dx, dy in ((grid, 0 * grid), (0 * grid, grid))]
-        halves = [float(np.interp(-0.5 * one[0], -one, grid)) for one in along]
+        halves = [float(np.interp(-0.5 * profile[0], -profile, grid)) for profile in along]
         return halves[0] + halves[1]
 
     @cached_property

@@ -140,7 +140,7 @@ def residual_positions(report: Report) -> Figure | None:
     sizes = np.abs(np.concatenate([stars["dx"], stars["dy"]]))
     reach = percentile(sizes, 90) + 0.1
     panels: list[str] = []
-    found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    trends: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     for axis in ("dx", "dy"):
         for place, label in _PLACES:
             low, high = (0.0, ROW_PERIOD) if place == "row" else padded(stars[place], least=1.0, share=0.02)
@@ -152,11 +152,11 @@ def residual_positions(report: Report) -> Figure | None:
             folded = place == "row"
             medians = _positions_panel(chart, stars[place], stars[axis], chips=chips, folded=folded)
             if axis == "dy" or not folded:
-                found[folded] += medians
+                trends[folded] += medians
             panels.append(f'<div class="panel">{chart.svg()}</div>')
     words = ""
-    if found[False] and found[True]:
-        (scatter, noise), (cycle, cycle_noise) = (np.sqrt(np.mean(np.square(v), axis=0)) for v in found.values())
+    if trends[False] and trends[True]:
+        (scatter, noise), (cycle, cycle_noise) = (np.sqrt(np.mean(np.square(v), axis=0)) for v in trends.values())
         words = (
             f" The medians scatter by {scatter:.2f} mas around zero; the stars' noise alone makes {noise:.2f} mas."
             f" Those along y in the row cycle: {cycle:.2f} mas, and {cycle_noise:.2f} mas."
@@ -180,18 +180,18 @@ def _positions_panel(
     """Draw one panel; return each median, and its error from the scatter in its cell [mas]."""
     step = max(1, -(-places.size // _MOST_DOTS))
     for name in SHAPES:
-        mine = np.flatnonzero(chips == name)[::step]
-        chart.cloud(places[mine], residuals[mine], f"chip {paint(name)}")
+        on_chip = np.flatnonzero(chips == name)[::step]
+        chart.cloud(places[on_chip], residuals[on_chip], f"chip {paint(name)}")
     chart.line([(chart.x.low, 0.0), (chart.x.high, 0.0)], "unity")
     groups = {"guide": np.ones(chips.size, dtype=bool)} if folded else {}
     groups |= {} if folded else {f"median {paint(name)}": chips == name for name in SHAPES if name in set(chips)}
-    found: list[tuple[float, float]] = []
-    for name, mine in groups.items():
-        cells = running_median(places[mine], residuals[mine])
+    medians: list[tuple[float, float]] = []
+    for name, members in groups.items():
+        cells = running_median(places[members], residuals[members])
         if cells:
             chart.line([(x, y) for x, y, _ in cells], name)
-            found += [(y, error) for _, y, error in cells]
-    return found
+            medians += [(y, error) for _, y, error in cells]
+    return medians
 
 
 def running_median(x: FloatArray, y: FloatArray, most: int = 16) -> list[tuple[float, float, float]]:

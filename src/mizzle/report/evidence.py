@@ -60,9 +60,9 @@ def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
         },
     }
     answers = (runner or Serial()).map(lambda kind: kinds[kind](), kinds)
-    found = dict(zip(kinds, answers, strict=True))
-    widths, shapes = found.pop("widths")
-    return {"center": list(center), "widths": widths, "star_shape": shapes, **found}
+    evidence = dict(zip(kinds, answers, strict=True))
+    widths, shapes = evidence.pop("widths")
+    return {"center": list(center), "widths": widths, "star_shape": shapes, **evidence}
 
 
 def outline(frame: ChipFrame, center: tuple[float, float]) -> list[list[float]]:
@@ -110,15 +110,15 @@ def _residuals(
         names = np.full(rows.size, "", dtype="U4")
         for name, chip in exposures[root].chips.items():
             frame = frames[root][name]
-            mine = table["chip"][rows] == chip.number
-            x, y = table["x"][rows][mine], table["y"][rows][mine]
-            names[mine] = name
-            columns["xi"][mine], columns["eta"][mine] = (
+            on_chip = table["chip"][rows] == chip.number
+            x, y = table["x"][rows][on_chip], table["y"][rows][on_chip]
+            names[on_chip] = name
+            columns["xi"][on_chip], columns["eta"][on_chip] = (
                 3600 * plane for plane in project(*frame.pixel_to_sky(x, y), center)
             )
-            columns["x"][mine], columns["y"][mine] = _full_chip(exposures[root], chip, x=x, y=y)
-            turned = np.linalg.solve(frame.cd, np.stack([east[mine], north[mine]]))
-            columns["dx"][mine], columns["dy"][mine] = turned * frame.scale / 3600.0
+            columns["x"][on_chip], columns["y"][on_chip] = _full_chip(exposures[root], chip, x=x, y=y)
+            turned = np.linalg.solve(frame.cd, np.stack([east[on_chip], north[on_chip]]))
+            columns["dx"][on_chip], columns["dy"][on_chip] = turned * frame.scale / 3600.0
         columns |= {"dxi": east, "deta": north, "mag": np.asarray(table["mag"][rows], dtype=np.float64)}
         placed = names != ""
         digits = {"xi": 1, "eta": 1, "x": 1, "y": 1}
@@ -198,17 +198,17 @@ def _widths_and_shapes(
             if exposure.filter == band:
                 own = frames[exposure.root]
                 cuts += [_chip_cut(exposure, own[name], sky, result=result, name=name) for name in exposure.chips]
-    found: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
+    widths: dict[str, dict[str, dict[str, Any]]] = {"exposures": {}, "products": {}}
     shapes = star_shapes(result)
     if not cuts:
-        return found, shapes
+        return widths, shapes
     fwhm = psf.widths(np.concatenate([cut.stamps for cut in cuts]))
     ends = np.cumsum([len(cut.stamps) for cut in cuts])
-    for cut, mine in zip(cuts, np.split(fwhm, ends[:-1]), strict=True):
-        row = psf.summary(mine, cut.scale)
+    for cut, cut_fwhm in zip(cuts, np.split(fwhm, ends[:-1]), strict=True):
+        row = psf.summary(cut_fwhm, cut.scale)
         if row is not None:
-            found[cut.kind].setdefault(cut.owner, {})[cut.chip] = row
-    return found, shapes
+            widths[cut.kind].setdefault(cut.owner, {})[cut.chip] = row
+    return widths, shapes
 
 
 def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -225,8 +225,8 @@ def _product_cuts(mosaic: Mosaic, catalog: Catalog, stars: NDArray[np.intp]) -> 
     x, y, chip = x[inside], y[inside], chip[inside]
     cuts = []
     for name in np.unique(chip):
-        mine = np.flatnonzero(chip == name)[: 2 * STAR_LIMIT]
-        stamps = psf.cut(mosaic.sci, x[mine], y[mine])
+        on_chip = np.flatnonzero(chip == name)[: 2 * STAR_LIMIT]
+        stamps = psf.cut(mosaic.sci, x[on_chip], y[on_chip])
         cuts.append(_Cut("products", mosaic.filter, str(name), mosaic.grid.scale, stamps))
     return cuts
 

@@ -210,10 +210,10 @@ def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: in
     """
     n_chips: NDArray[np.int64] = np.sum([c.astype(np.int64) for c in classes.values()], axis=0)
     rows = []
-    for one, two in BORDERS:
-        if one not in classes or two not in classes:
+    for chip, neighbor in BORDERS:
+        if chip not in classes or neighbor not in classes:
             continue
-        only = [classes[name] & (n_chips == 1) & np.isfinite(level) for name in (one, two)]
+        only = [classes[name] & (n_chips == 1) & np.isfinite(level) for name in (chip, neighbor)]
         sides = [level[only[i] & _grown(only[1 - i], reach)] for i in (0, 1)]
         if min(side.size for side in sides) < 8:
             continue
@@ -222,7 +222,7 @@ def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: in
         errors = [1.2533 * s / np.sqrt(side.size) for s, side in zip(scatters, sides, strict=True)]
         rows.append(
             {
-                "chips": [one, two],
+                "chips": [chip, neighbor],
                 "step": float(middles[1] - middles[0]),
                 "error": float(np.hypot(*errors)),
                 "cells": min(side.size for side in sides),

@@ -57,9 +57,9 @@ def _plain_array(values: NDArray[Any]) -> Any:
     odd = ~np.isfinite(values)
     if not odd.any():
         return values.tolist()
-    some = values.astype(object)
-    some[odd] = None
-    return some.tolist()
+    entries = values.astype(object)
+    entries[odd] = None
+    return entries.tolist()
 
 
 def to_json(report: Mapping[str, Any]) -> str:
@@ -288,8 +288,8 @@ def _errors(result: Result) -> dict[str, Any]:
         band: {
             "verdict": proof.verdict,
             "chips": {
-                name: {"ratio": one.ratio, "n_pixels": one.n_pixels, "verdict": one.verdict}
-                for name, one in proof.chips.items()
+                name: {"ratio": chip.ratio, "n_pixels": chip.n_pixels, "verdict": chip.verdict}
+                for name, chip in proof.chips.items()
             },
         }
         for band, proof in result.errors.items()

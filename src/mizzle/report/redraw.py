@@ -84,15 +84,15 @@ def rebuild(folder: str | Path, name: str | None = None, settings: Settings | No
 
 def _report_path(folder: Path, name: str | None) -> Path:
     """Return the report to draw from."""
-    found = sorted(folder.glob(f"*{_ENDING}")) if folder.is_dir() else []
+    reports = sorted(folder.glob(f"*{_ENDING}")) if folder.is_dir() else []
     if name is not None:
-        found = [path for path in found if path.name == f"{name}{_ENDING}"]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+        reports = [path for path in reports if path.name == f"{name}{_ENDING}"]
+    if len(reports) == 1:
+        return reports[0]
+    if not reports:
         which = f"{name}{_ENDING}" if name else f"*{_ENDING}"
         raise SettingsError(f"{folder}: no {which} here; give the folder that mizzle run -o wrote to")
-    names = ", ".join(path.name.removesuffix(_ENDING) for path in found)
+    names = ", ".join(path.name.removesuffix(_ENDING) for path in reports)
     raise SettingsError(f"{folder}: several reports ({names}); choose one with --name", names=names)
 
 

@@ -107,8 +107,8 @@ def _one_chip(exposures: Sequence[Exposure], name: str, stamps: Mapping[tuple[st
     star = chip_star(exposure.camera, exposure.chips[name])
     if star.reach < 2:  # pixels so large that the image of a star is not known
         return {"model": None, "measured": None, "n_stars": 0, "verdict": Verdict.NONE}
-    mine = [stamps[e.root, name] for e in exposures if (e.root, name) in stamps]
-    centered = _centered(np.concatenate(mine) if mine else np.zeros((0, 11, 11)))
+    of_chip = [stamps[e.root, name] for e in exposures if (e.root, name) in stamps]
+    centered = _centered(np.concatenate(of_chip) if of_chip else np.zeros((0, 11, 11)))
     model = Shape(star.peak_share, gaussian_width(star.neighbor_ratio))
     entry: dict[str, Any] = {
         "model": _plain(model),

@@ -61,8 +61,8 @@ def verdict_sentences(report: Mapping[str, Any]) -> list[dict[str, str]]:
     for band, zeropoint in report["zeropoints"].items():
         sentences.append(_about_zeropoint(zeropoint, f"{band}: " if several else ""))
     sentences += [_about_errors(report), _about_sky(report), _about_cosmic_rays(report)]
-    told = {sentence["part"] for sentence in sentences}
-    others = dict.fromkeys(f["part"] for f in report["findings"] if f["part"] not in told)
+    named = {sentence["part"] for sentence in sentences}
+    others = dict.fromkeys(f["part"] for f in report["findings"] if f["part"] not in named)
     sentences += [{"part": part, "verdict": report["parts"].get(part, "WARN"), "text": ""} for part in others]
     return [_with_findings(sentence, report) for sentence in sentences]
 
@@ -81,10 +81,10 @@ def _with_findings(sentence: dict[str, str], report: Mapping[str, Any]) -> dict[
 
 def _about_errors(report: Mapping[str, Any]) -> dict[str, str]:
     ratios = {
-        (band, chip): one["ratio"]
+        (band, chip): measured["ratio"]
         for band, proof in report["errors"].items()
-        for chip, one in proof["chips"].items()
-        if one["verdict"] != "NONE"
+        for chip, measured in proof["chips"].items()
+        if measured["verdict"] != "NONE"
     }
     if not ratios:
         text = "No two exposures see the same blank sky: the errors of pixels could not be proven."

@@ -211,5 +211,5 @@ def _explain(error: Any) -> str:
         hint = _successor(str(location[-1])).removeprefix("; ") or hint
         kind = "section" if len(location) == 1 else "setting"
         return f"{name}: unknown {kind}; {hint}"
-    found = repr(error.get("input"))
-    return f"{name}: {error['msg']}; found {found[:80]}"
+    value = repr(error.get("input"))
+    return f"{name}: {error['msg']}; found {value[:80]}"

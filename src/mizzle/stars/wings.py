@@ -161,7 +161,7 @@ def _percentiles(values: NDArray[np.float32], wanted: Mask, percents: tuple[floa
     wanted = wanted & ~np.isnan(values)
     ordered = np.sort(np.where(wanted, values.astype(np.float64), np.inf), axis=1)
     last = wanted.sum(axis=1) - 1
-    found = []
+    percentiles = []
     for percent in percents:
         place = np.maximum(last, 0) * (percent / 100.0)
         before = np.floor(place).astype(np.intp)
@@ -170,5 +170,5 @@ def _percentiles(values: NDArray[np.float32], wanted: Mask, percents: tuple[floa
             for index in (before, before + 1)
         )
         between = np.where(last > 0, high, 0.0) - np.where(last > 0, low, 0.0)
-        found.append(np.where(last >= 0, low + between * (place - before), np.nan))
-    return found
+        percentiles.append(np.where(last >= 0, low + between * (place - before), np.nan))
+    return percentiles

@@ -258,8 +258,8 @@ def build_frames(
         notes += model_notes
     for chip in (c for c in ordered if c not in modeled):
         trusted = _Trusted(settings, tables, binning_of(primary), lookups or {}, headerlet)
-        frames[chip], found = trusted.frame(chip, ordered[chip], shapes[chip])
-        notes += [text for text in found if text not in notes]
+        frames[chip], chip_notes = trusted.frame(chip, ordered[chip], shapes[chip])
+        notes += [text for text in chip_notes if text not in notes]
     frames = {chip: replace(frame, facts={"RADESYS": radesys, **frame.facts}) for chip, frame in frames.items()}
     return {chip: frames[chip] for chip in ordered}, tuple(notes)
 
