@@ -13,8 +13,8 @@ from mizzle.scores import match_stars
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.stars.neighbors import close_pairs
 from mizzle.steps.catalog import Flag, measure_catalog
+from mizzle.steps.catalog.blends import blended
 from mizzle.steps.catalog.curve import growth
-from mizzle.steps.catalog.flags import blended
 from mizzle.steps.catalog.table import UNITS, vega_zeropoint
 
 COLUMNS = "ra dec x y flux flux_err mag_st mag_ab mag_vega mag_err cte sky chip n_exp flags".split()

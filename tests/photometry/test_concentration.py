@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mizzle.instrument.cameras import WFPC2
+from mizzle.model.star_flags import Flag
 from mizzle.steps.catalog.concentration import SHARE, CircleFlux, compare_spread
-from mizzle.steps.catalog.flags import Flag
 
 COUNT, NOISE = 400, 6.0
 

@@ -167,3 +167,11 @@ def test_exposures_with_no_star_in_common_say_nothing():
 def _part(one, some):
     arrays = {key: value[some] for key, value in vars(one).items() if isinstance(value, np.ndarray)}
     return dataclasses.replace(one, **arrays)
+
+
+def test_sources_that_are_blended_tell_no_shape():
+    """Bumps in a bright star's wings, listed as stars, have no cores; stars alone are as the model has them."""
+    made = exposures(3)
+    found, rate = measured(made, sharp=lambda k, name: 0.03)
+    assert {f.part for f in star_findings(made, found, scales(made), rate=rate)} == {"star shape"}
+    assert star_findings(made, found, scales(made), rate=rate, alone=np.zeros(rate.size, np.bool_)) == ()

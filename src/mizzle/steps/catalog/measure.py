@@ -22,12 +22,13 @@ from mizzle.model import (
     SkyLevels,
 )
 from mizzle.model.camera import Camera
+from mizzle.model.star_flags import Flag
 from mizzle.settings import CatalogSettings, Settings
 from mizzle.stars.apertures import aperture_sums, ring_sky
+from mizzle.steps.catalog.blends import blended
 from mizzle.steps.catalog.concentration import INNER, CircleFlux, Spread, compare_spread
 from mizzle.steps.catalog.curve import Growth, GrowthAround, growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, measure_per_exposure, members
-from mizzle.steps.catalog.flags import Flag, blended
 from mizzle.steps.catalog.lost_light import restore_lost_light
 from mizzle.steps.catalog.photometry import Photometry, circle_sums, photometry, star_mask
 from mizzle.steps.catalog.star_list import DetectedStars

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mizzle.model import FluxReference, Mosaic
 from mizzle.model.camera import Camera
+from mizzle.model.star_flags import MEANINGS
 from mizzle.settings import CatalogSettings
 from mizzle.steps.catalog.curve import Growth
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence
-from mizzle.steps.catalog.flags import MEANINGS
 from mizzle.steps.catalog.photometry import Photometry
 
 FloatArray = NDArray[np.float64]

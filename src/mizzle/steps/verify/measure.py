@@ -23,6 +23,7 @@ from mizzle.model import (
     Zeropoint,
 )
 from mizzle.model.camera import Camera
+from mizzle.model.star_flags import Flag
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import view_chips
 from mizzle.steps.verify.exposures import (
@@ -151,7 +152,8 @@ def verify(
         lost = [charge_lost(of_chip[chip_stars.root, chip_stars.chip], chip_stars, settings) for chip_stars in several]
         charge = ChargeLost(lost, settings.verify.cte_error)
         rate = rate / camera.to_infinity(exposures[0].filter)
-        findings = star_findings(exposures, several, scales, rate=rate, charge=charge)
+        alone = (np.asarray(catalog.columns["flags"]) & (Flag.BLENDED | Flag.UNLIKE)) == 0
+        findings = star_findings(exposures, several, scales, rate=rate, charge=charge, alone=alone)
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
         notes.append(_why_unproven(lonely, proof, len(exposures)))

@@ -13,6 +13,7 @@ from mizzle.arrays import Places
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
 from mizzle.model.camera import ChipClass
+from mizzle.model.star_flags import Flag
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
@@ -29,8 +30,8 @@ from mizzle.steps.verify.stars import (
 
 FloatArray = NDArray[np.float64]
 
-#: Catalog flags (saturated, no flux) that keep a star out. Blends stay: all see the same blend.
-_UNFIT = 1 | 64
+#: Catalog flags that keep a star out. Blends stay: all see the same blend.
+_UNFIT = Flag.SATURATED | Flag.FAINT
 #: Surroundings brighter than this many times the star tell no more.
 MOST_CROWD = 2.0
 #: Pixels of stars that are enough for the mean profile of a class of chips: 10 000 stars on a WF chip, 2000 on the PC.

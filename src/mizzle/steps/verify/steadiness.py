@@ -72,6 +72,7 @@ def star_findings(
     *,
     rate: FloatArray,
     charge: ChargeLost | None = None,
+    alone: NDArray[np.bool_] | None = None,
 ) -> tuple[Finding, ...]:
     """Say which exposure's stars are fainter, brighter, wider than in the others, wider than a star is, or missing.
 
@@ -87,14 +88,17 @@ def star_findings(
         Of the catalog's stars within the aperture [equalized DN/s].
     charge : ChargeLost, optional
         Dithers move stars along the columns, and with them what transfer takes: that is no fault of an exposure.
+    alone : (n,) bool array, optional
+        Stars of the catalog whose light is their own: they tell how wide stars are.
     """
+    alone = np.ones(rate.size, np.bool_) if alone is None else alone
     charge = charge or ChargeLost([np.zeros(chip_stars.star.size) for chip_stars in measured], 0.0)
     lost = _missing(exposures, measured, scales, rate=rate)
     missing = {(finding.sentence.split(":", 1)[0], chip) for finding in lost for chip in finding.chips}
     telling = [k for k, chip_stars in enumerate(measured) if (chip_stars.root, chip_stars.chip) not in missing]
     stars = [measured[k] for k in telling]
     charge = ChargeLost([charge.logs[k] for k in telling], charge.error)
-    return (*lost, *_unsteady(exposures, stars, scales, charge=charge), *_unsharp(exposures, stars))
+    return (*lost, *_unsteady(exposures, stars, scales, charge=charge), *_unsharp(exposures, stars, alone))
 
 
 def _missing(
@@ -256,14 +260,16 @@ def _flux_finding(exposures: Sequence[Exposure], row: int, value: float, *, erro
     return Finding("zeropoint", verdict, text, (chip,) if chip else ())
 
 
-def _unsharp(exposures: Sequence[Exposure], measured: Sequence[Measured]) -> list[Finding]:
+def _unsharp(exposures: Sequence[Exposure], measured: Sequence[Measured], alone: NDArray[np.bool_]) -> list[Finding]:
     """Say whose stars are wider or sharper than in the other exposures, or than a star of the camera is."""
     names = list(dict.fromkeys(chip_stars.chip for chip_stars in measured))
     median = np.full((len(exposures), len(names)), np.nan)
     error = np.full_like(median, np.nan)
     rows = {exposure.root: row for row, exposure in enumerate(exposures)}
     for chip_stars in measured:
-        values = chip_stars.sharpness[np.isfinite(chip_stars.sharpness) & (chip_stars.crowd < ALONE)]
+        # A bump in a bright star's wings that the catalog lists is blended, and has no core.
+        telling = np.isfinite(chip_stars.sharpness) & (chip_stars.crowd < ALONE) & alone[chip_stars.star]
+        values = chip_stars.sharpness[telling]
         if values.size >= FEWEST:
             at = rows[chip_stars.root], names.index(chip_stars.chip)
             median[at] = np.median(values)
