@@ -6,6 +6,7 @@ Each check is cheap, looks at one chip by itself, and answers with words; none c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,19 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
         ("data quality", _columns, "columns unlike their neighbors, not flagged"),
     )
     if exposure.camera.quantum:  # as digitized: what follows knows the noise of such pixels
+        looks = {name: _blocks(chip) for name, chip in exposure.chips.items()}
+
+        def scatter(exposure: Exposure, name: str) -> str:
+            return _scatter(exposure, name, looks[name])
+
+        def holes(exposure: Exposure, name: str) -> str:
+            return _holes(exposure, name, looks[name])
+
         checks = (
             *checks,
-            ("noise", _scatter, "neighbors scatter otherwise than read noise and light make: counts per second, a gain"
+            ("noise", scatter, "neighbors scatter otherwise than read noise and light make: counts per second, a gain"
                                 " that is not the header's, smoothed, averaged, or noise of another origin"),
-            ("data quality", _holes, "holes, far below the sky around them: what was subtracted was not there"),
+            ("data quality", holes, "holes, far below the sky around them: what was subtracted was not there"),
             ("data quality", _unlike_flags, "flagged as saturated, and dark: quality of another exposure, or shifted"),
         )  # fmt: skip
     findings = [_unflagged(exposure)]
@@ -130,19 +139,28 @@ def _extremes(exposure: Exposure, name: str) -> str:
     return ""
 
 
-def _blocks(chip: Chip) -> tuple[FloatArray, Mask]:
-    """Return every eighth row in blocks, ``(n, rows, columns)``, and which pixels are good."""
+class _Blocks(NamedTuple):
+    """Every eighth row of a chip in blocks, ``(n, rows, columns)``, which pixels are good, and medians, ``(n,)``."""
+
+    pixels: FloatArray
+    good: Mask
+    level: FloatArray
+
+
+def _blocks(chip: Chip) -> _Blocks:
+    """Cut every eighth row of a chip into blocks."""
     tall, wide = _BLOCK
     sci = chip.sci[::_STEP]
     good = (chip.dq[::_STEP] == 0) & np.isfinite(sci)
     ny, nx = sci.shape[0] // tall * tall, sci.shape[1] // wide * wide
     if not ny or not nx:
-        return np.zeros((0, tall, wide)), np.zeros((0, tall, wide), np.bool_)
+        return _Blocks(np.zeros((0, tall, wide)), np.zeros((0, tall, wide), np.bool_), np.zeros(0))
 
     def cut(image: NDArray[np.generic]) -> NDArray[np.generic]:
         return image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2).reshape(-1, tall, wide)
 
-    return cut(np.where(good, sci, 0.0)).astype(np.float64), cut(good).astype(np.bool_)
+    pixels, used = cut(np.where(good, sci, 0.0)).astype(np.float64), cut(good).astype(np.bool_)
+    return _Blocks(pixels, used, _middles(pixels, used))
 
 
 def _middles(blocks: FloatArray, good: Mask) -> FloatArray:
@@ -159,11 +177,10 @@ def _sigma(exposure: Exposure, chip: Chip, level: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(v0 + v1 * np.fmax(level, 0.0)))
 
 
-def _scatter(exposure: Exposure, name: str) -> str:
+def _scatter(exposure: Exposure, name: str, look: _Blocks) -> str:
     """Hold differences of neighbors in a row against the noise; structure wider than two pixels drops out."""
     chip = exposure.chips[name]
-    blocks, good = _blocks(chip)
-    level = _middles(blocks, good)
+    blocks, good, level = look
     both = good[:, :, 1:] & good[:, :, :-1]
     steps = np.where(both, np.diff(blocks, axis=2), 0.0) / np.sqrt(2.0)
     sigma = _sigma(exposure, chip, level)
@@ -182,10 +199,9 @@ def _scatter(exposure: Exposure, name: str) -> str:
     return ""
 
 
-def _holes(exposure: Exposure, name: str) -> str:
+def _holes(exposure: Exposure, name: str, look: _Blocks) -> str:
     chip = exposure.chips[name]
-    blocks, good = _blocks(chip)
-    level = _middles(blocks, good)
+    blocks, good, level = look
     known = np.isfinite(level)
     if not known.any():
         return ""

@@ -144,6 +144,15 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
     return along_rows(along_rows(table, y).T, x).T
 
 
+@lru_cache(maxsize=64)
+def _transfer_table(obscuration: float, vane: float, waves: float) -> FloatArray:
+    """Return `autocorrelation` of a pupil whose defocus is `waves` rms [radian], locked: chips share it."""
+    light, focus = _pupil(obscuration, vane)
+    table = autocorrelation(light, waves * focus)
+    table.flags.writeable = False
+    return table
+
+
 def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArray:
     """Return the transfer function of telescope, jitter and spread, ``(ny, nx)``; 1 at frequency 0.
 
@@ -154,10 +163,9 @@ def optical_transfer(optics: Optics, fy: FloatArray, fx: FloatArray) -> FloatArr
     fy, fx : (ny,) and (nx,) arrays
         Frequencies [1 / pixel].
     """
-    light, focus = pupil(optics)
     total = np.zeros((fy.size, fx.size))
     for wavelength, weight in zip(*wavelengths(optics), strict=True):
-        table = autocorrelation(light, 2e-6 * math.pi * optics.defocus / wavelength * focus)
+        table = _transfer_table(optics.obscuration, optics.vane, 2e-6 * math.pi * optics.defocus / float(wavelength))
         # Frequency of one sample: that of two points of the mirror so far apart [1 / pixel].
         step = optics.diameter / _SAMPLES / wavelength * ARCSEC * optics.pixel
         total += weight * _read(table, fy / step + _SAMPLES, fx / step + _SAMPLES)

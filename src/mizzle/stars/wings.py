@@ -159,14 +159,17 @@ def have_wings(image: Image, off: Mask, *, row: Indices, column: Indices, scale:
 def _percentiles(values: NDArray[np.float32], wanted: Mask, percents: tuple[float, ...]) -> list[NDArray[np.float64]]:
     """Return percentiles of each row's wanted numbers, NaN without any; `np.nanpercentile` takes a row at a time."""
     wanted = wanted & ~np.isnan(values)
-    ordered = np.sort(np.where(wanted, values.astype(np.float64), np.inf), axis=1)
+    # As they are, in 32 bits: sorted in half of the time.
+    ordered = np.sort(np.where(wanted, values, np.float32(np.inf)), axis=1)
     last = wanted.sum(axis=1) - 1
     percentiles = []
     for percent in percents:
         place = np.maximum(last, 0) * (percent / 100.0)
         before = np.floor(place).astype(np.intp)
         low, high = (
-            np.take_along_axis(ordered, np.minimum(index, np.maximum(last, 0))[:, None], axis=1)[:, 0]
+            np.take_along_axis(ordered, np.minimum(index, np.maximum(last, 0))[:, None], axis=1)[:, 0].astype(
+                np.float64
+            )
             for index in (before, before + 1)
         )
         between = np.where(last > 0, high, 0.0) - np.where(last > 0, low, 0.0)

@@ -178,7 +178,8 @@ def _offsets(
     offset[seen] = 0.0
     for _ in range(20):
         mean = _star_medians(star, logs - offset[row])
-        step = np.array([float(np.median((logs - offset[row] - mean[star])[row == k])) for k in seen])
+        off = logs - offset[row] - mean[star]
+        step = np.array([float(np.median(off[row == k])) for k in seen])
         offset[seen] += step
         if np.max(np.abs(step)) < 1e-5:
             break
