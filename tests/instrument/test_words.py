@@ -12,8 +12,8 @@ import mizzle
 ROOT = Path(mizzle.__file__).parent
 #: They tell how a value came to a function, or whose it is; a chip, a vote, a list of findings has a name of its own.
 EMPTY = frozenset({"found", "mine", "told", "gone"})
-#: Rooms and files that still have some; what is clean leaves this list and stays clean.
-FREE = ("drizzlepac/", "stwcs/", "kernel/", "steps/reject/hit_stars.py", "steps/reject/single.py")
+#: Folders and files that still have some: none.
+FREE: tuple[str, ...] = ()
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

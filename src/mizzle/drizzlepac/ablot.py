@@ -148,10 +148,10 @@ def blot(
     if values.text("in_units") == "counts":
         image = image / np.float32(seconds)
     times = exposure if values.text("out_units") == "counts" else 1.0
-    found = do_blot(np.nan_to_num(image), source, target, times, interp=values.text("interpol")) + np.float32(sky)
+    blotted = do_blot(np.nan_to_num(image), source, target, times, interp=values.text("interpol")) + np.float32(sky)
     plain = [(card.keyword, card.value, card.comment) for card in target.wcs2header().cards if card.keyword]
-    write_image(outdata, found, plain)
-    return found
+    write_image(outdata, blotted, plain)
+    return blotted
 
 
 def _number(key: str, *headers: Any, name: str) -> float:

@@ -73,9 +73,9 @@ class ImageCatalog:
         views = [v for v in view_unaligned([exposure], settings) if number is None or v.chip.number == number]
         if not views:
             raise InputError(f"{self.source}: no chip of an exposure", source=self.source)
-        found = find_sources(views[0], settings)
-        self.num_objects = len(found)
-        self.xypos = [found["x"] + 1.0, found["y"] + 1.0, found["flux"], np.arange(len(found))]
+        sources = find_sources(views[0], settings)
+        self.num_objects = len(sources)
+        self.xypos = [sources["x"] + 1.0, sources["y"] + 1.0, sources["flux"], np.arange(len(sources))]
         self.radec = list(self.wcs.all_pix2world(self.xypos[0], self.xypos[1], 1))
 
     def writeXYCatalog(self, filename: str) -> None:  # noqa: N802  (the incumbent's name)

@@ -46,7 +46,7 @@ def tran(
     if direction.lower().startswith("b"):
         source, target = target, source
     places = read_positions((x, y), coordfile, colnames, separator)
-    found = target.all_world2pix(*source.all_pix2world(places.first, places.second, 1), 1)
-    values = np.round(found[0], precision).tolist(), np.round(found[1], precision).tolist()
+    pixels = target.all_world2pix(*source.all_pix2world(places.first, places.second, 1), 1)
+    values = np.round(pixels[0], precision).tolist(), np.round(pixels[1], precision).tolist()
     write_positions(output, values, precision)
     return Positions(*values, places.single).answer()

@@ -57,7 +57,7 @@ def _input_cards(mosaic: Mosaic, by_root: dict[str, Exposure], values: Values, f
     for number, item in enumerate(mosaic.inputs[:999], 1):
         exposure, key = by_root[item.root], f"D{number:03d}"
         version = exposure.chips[item.chip].header.get("EXTVER", exposure.chips[item.chip].number)
-        found: list[tuple[str, Any, str]] = [
+        of_chip: list[tuple[str, Any, str]] = [
             ("DATA", f"{Path(exposure.path).name}[sci,{version}]", "input chip"),
             ("VER", f"mizzle {__version__}", "drizzled by"),
             ("GEOM", "wcs", "source of the geometry"),
@@ -71,5 +71,5 @@ def _input_cards(mosaic: Mosaic, by_root: dict[str, Exposure], values: Values, f
             ("WKEY", values.text("wcskey"), "WCS of the input"),
             ("ISCL", round(item.frame_scale, 10), "[arcsec] input pixel"),
         ]
-        cards += [(key + name, value, comment) for name, value, comment in found]
+        cards += [(key + name, value, comment) for name, value, comment in of_chip]
     return cards

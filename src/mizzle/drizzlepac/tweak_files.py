@@ -82,9 +82,9 @@ def find_lists(
 
 def write_catalogs(exposures: Sequence[Exposure], alignment: Alignment, lists: Sequence[SourceList]) -> None:
     """Write what was found on each chip and on the sky, and what was matched."""
-    found = {entry.root: entry for entry in lists}
+    by_root = {entry.root: entry for entry in lists}
     grid = incumbent_grid(frames_of(exposures, alignment))
-    known = {e.root: on_grid(e, found[e.root], alignment, grid) for e in exposures}
+    known = {e.root: on_grid(e, by_root[e.root], alignment, grid) for e in exposures}
     listing = []
     for exposure in exposures:
         own = known[exposure.root]
@@ -102,8 +102,8 @@ def _chip_catalogs(exposure: Exposure, own: SourceList, number: NDArray[np.intp]
     names = []
     flux = 10.0 ** (-0.4 * own.mag)
     for index, chip in enumerate(exposure.chips.values(), 1):
-        mine = np.flatnonzero(own.chip == chip.number)
-        table = np.column_stack([own.x[mine] + 1.0, own.y[mine] + 1.0, flux[mine], number[mine]])
+        on_chip = np.flatnonzero(own.chip == chip.number)
+        table = np.column_stack([own.x[on_chip] + 1.0, own.y[on_chip] + 1.0, flux[on_chip], number[on_chip]])
         name = f"{stem(exposure)}_sci{index}_xy_catalog.coo"
         head = f"# Source catalog derived for {Path(exposure.path).name}\n# Columns: \n"
         head += "#    X      Y         Flux       ID\n"

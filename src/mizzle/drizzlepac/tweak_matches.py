@@ -58,10 +58,10 @@ def on_grid(exposure: Exposure, entry: SourceList, alignment: Alignment, grid: G
     number, sky = np.zeros(len(entry), np.intp), np.full((len(entry), 2), np.nan)
     start = 0
     for name, chip in exposure.chips.items():
-        mine = np.flatnonzero(entry.chip == chip.number)
-        number[mine] = start + np.arange(mine.size)
-        start += mine.size
-        sky[mine] = np.column_stack(alignment.frame(exposure, name).pixel_to_sky(entry.x[mine], entry.y[mine]))
+        on_chip = np.flatnonzero(entry.chip == chip.number)
+        number[on_chip] = start + np.arange(on_chip.size)
+        start += on_chip.size
+        sky[on_chip] = np.column_stack(alignment.frame(exposure, name).pixel_to_sky(entry.x[on_chip], entry.y[on_chip]))
     place = np.column_stack(grid.sky_to_pixel(sky[:, 0], sky[:, 1]))
     return Known(exposure, entry, number, sky, place)
 
@@ -78,12 +78,12 @@ def write_matches(exposure: Exposure, alignment: Alignment, grid: Grid, own: Kno
         return
     rows = np.zeros((len(table["x"]), 17))
     for name, chip in exposure.chips.items():
-        mine = table["chip"] == chip.number
-        x, y = table["x"][mine], table["y"][mine]
+        on_chip = table["chip"] == chip.number
+        x, y = table["x"][on_chip], table["y"][on_chip]
         fit = alignment.frame(exposure, name).pixel_to_sky(x, y)
-        rows[mine, 2:4] = np.column_stack(grid.sky_to_pixel(*chip.frame.pixel_to_sky(x, y))) + 1.0
-        rows[mine, 4:6] = np.column_stack(grid.sky_to_pixel(*fit)) + 1.0
-        rows[mine, 15:17] = np.column_stack(fit)
+        rows[on_chip, 2:4] = np.column_stack(grid.sky_to_pixel(*chip.frame.pixel_to_sky(x, y))) + 1.0
+        rows[on_chip, 4:6] = np.column_stack(grid.sky_to_pixel(*fit)) + 1.0
+        rows[on_chip, 15:17] = np.column_stack(fit)
     rows[:, 6:8] = np.column_stack([table["dx"], table["dy"]]) / 3.6e6 @ np.linalg.inv(grid.cd).T
     rows[:, 0:2] = rows[:, 4:6] + rows[:, 6:8]
     rows[:, 10], rows[:, 11], rows[:, 14] = table["x"] + 1.0, table["y"] + 1.0, table["chip"]
@@ -123,13 +123,13 @@ def _add_reference(rows: FloatArray, reference: Known | None) -> None:
 
 def _nearest(places: FloatArray, others: FloatArray) -> NDArray[np.intp]:
     """Return which of `others` is nearest to each place; sources are a few thousand at most."""
-    found = np.empty(len(places), np.intp)
+    nearest = np.empty(len(places), np.intp)
     for start in range(0, len(places), 256):
         part = places[start : start + 256]
         apart = np.square(part[:, :1] - others[:, 0])
         apart += np.square(part[:, 1:] - others[:, 1])
-        found[start : start + 256] = apart.argmin(axis=1)
-    return found
+        nearest[start : start + 256] = apart.argmin(axis=1)
+    return nearest
 
 
 def _write_pairs(exposure: Exposure, rows: FloatArray, reference: Known) -> None:

@@ -84,9 +84,9 @@ def draw_vectors(table: Table, name: str) -> bytes:
         left, top = 20 + (number - 1) % 2 * (side + 20), 40 + (number - 1) // 2 * (side + 20)
         draw.rectangle((left, top, left + side, top + side), outline="black")
         draw.text((left + 4, top + 4), f"chip {number}", fill="black")
-        mine = table["chip"] == number
-        px, py = left + table["x"][mine] / size * side, top + side - table["y"][mine] / size * side
-        ex, ey = px - table["dx"][mine] * side / 200.0, py - table["dy"][mine] * side / 200.0
+        on_chip = table["chip"] == number
+        px, py = left + table["x"][on_chip] / size * side, top + side - table["y"][on_chip] / size * side
+        ex, ey = px - table["dx"][on_chip] * side / 200.0, py - table["dy"][on_chip] * side / 200.0
         for ends in np.column_stack([px, py, ex, ey]).tolist():
             draw.line(ends, fill=blue, width=1)
         _dots(draw, px, py, "black")

@@ -109,14 +109,14 @@ def _sources(values: Values, exposures: Sequence[Exposure]) -> dict[str, dict[st
     """Read the catalogs of a ``catfile``: a line for each exposure, its catalogs in the order of its chips."""
     numbers = [values.whole("xcol") or 1, values.whole("ycol") or 2]
     flux = values.whole("fluxcol")
-    found: dict[str, dict[str, NDArray[np.float64]]] = {}
+    by_root: dict[str, dict[str, NDArray[np.float64]]] = {}
     for exposure, names in _listed(values.text("catfile"), exposures):
         chips = {}
         for chip, name in zip(exposure.chips, names, strict=False):
             table = _columns(name, [*numbers, flux] if flux else numbers)
             chips[chip] = np.column_stack([table[:, :2] - 1.0, table[:, 2] if flux else np.ones(len(table))])
-        found[exposure.root] = chips
-    return found
+        by_root[exposure.root] = chips
+    return by_root
 
 
 def _regions(path: str, exposures: Sequence[Exposure]) -> tuple[SkyRegion, ...]:
@@ -124,15 +124,15 @@ def _regions(path: str, exposures: Sequence[Exposure]) -> tuple[SkyRegion, ...]:
 
     A region excludes, unless its file's name has a leading ``+``.
     """
-    found: list[SkyRegion] = []
+    regions: list[SkyRegion] = []
     for exposure, names in _listed(path, exposures):
         for chip, name in zip(exposure.chips, names, strict=False):
             if name.lower() == "none":
                 continue
             include = name.startswith("+")
             for region in read_regions(name.lstrip("+-~^")):
-                found.append(replace(region, root=exposure.root, chip=chip, include=include))
-    return tuple(found)
+                regions.append(replace(region, root=exposure.root, chip=chip, include=include))
+    return tuple(regions)
 
 
 def _listed(path: str, exposures: Sequence[Exposure]) -> list[tuple[Exposure, list[str]]]:

@@ -142,13 +142,13 @@ def _is_data(key: str) -> bool:
 
 def _files_of(names: list[str], folder: Path) -> list[Path]:
     """Return the files of names: as they are, or of a rootname."""
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for name in names:
         kinds = [name] if name.endswith(".fits") else [f"{name}_{kind}.fits" for kind in ("c0m", "flt", "flc")]
         for kind in kinds:
             if (folder / kind).is_file():
-                found.setdefault(folder / kind)
+                files.setdefault(folder / kind)
                 break
         else:
             raise InputError(f"{name}: no such exposure in {folder}; give input", file=name)
-    return list(found)
+    return list(files)

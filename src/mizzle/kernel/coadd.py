@@ -248,12 +248,12 @@ class Drizzle:
         assert self._shape is not None
         return self._shape[0], self._shape[1]
 
-    def _add_flags(self, found: NDArray[np.uint32]) -> None:
+    def _add_flags(self, flags: NDArray[np.uint32]) -> None:
         """Add one image's flags to those before."""
         if self._dq is None:
-            self._dq = found
+            self._dq = flags
         else:
-            self._dq |= found
+            self._dq |= flags
 
     def _second(self, data2: Any, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
         """Return the variances of one image; as many as of the images before."""

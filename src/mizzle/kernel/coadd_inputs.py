@@ -143,7 +143,7 @@ def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.u
 
 def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
     """Count the pixels that fall outside, and the rows without any inside."""
-    found: list[tuple[int, int]] = []
+    counts: list[tuple[int, int]] = []
 
     def band(first: int, stop: int) -> None:
         x, y = where[first:stop, :, 0], where[first:stop, :, 1]
@@ -151,11 +151,11 @@ def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, floa
             return
         with np.errstate(invalid="ignore"):
             inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
-        found.append((int(np.count_nonzero(~inside)), int(np.count_nonzero(~inside.any(axis=1)))))
+        counts.append((int(np.count_nonzero(~inside)), int(np.count_nonzero(~inside.any(axis=1)))))
 
     threads = thread_count(where.size // 2, None)
     in_bands(even_edges(where.shape[0], threads), threads, band)
-    return {"nmiss": sum(pixels for pixels, _ in found), "nskip": sum(rows for _, rows in found)}
+    return {"nmiss": sum(pixels for pixels, _ in counts), "nskip": sum(rows for _, rows in counts)}
 
 
 def filled(shape: tuple[int, int], value: float) -> NDArray[np.float32]:

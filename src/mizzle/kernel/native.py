@@ -269,10 +269,10 @@ def library() -> Library | None:
     """Return the C library, or None where NumPy serves: the reason is logged once."""
     if os.environ.get("MIZZLE_KERNEL", "").strip().lower() == "reference":
         return None
-    found, reason = _open()
-    if found is None:
+    opened, reason = _open()
+    if opened is None:
         _LOG.warning("the compiled kernel is not in use: %s; the NumPy kernel serves, several times slower", reason)
-    return found
+    return opened
 
 
 def map_struct(where: AnyMap) -> MapStruct:

@@ -93,11 +93,11 @@ def updatewcs(
 
 def _read(paths: Sequence[Path], settings: Settings, *, database: bool) -> list[tuple[Path, Exposure]]:
     """Read all files, with the pointing of the database where it has one."""
-    found = {path: settings_for(path, settings) for path in paths}
+    by_path = {path: settings_for(path, settings) for path in paths}
     if database:
         for path, headerlet in _ask_database(paths, settings).items():
-            found[path] = with_values(found[path], geometry={"headerlet": str(headerlet)})
-    return [(path, read_exposure(with_quality(path), chosen, headers_only=True)) for path, chosen in found.items()]
+            by_path[path] = with_values(by_path[path], geometry={"headerlet": str(headerlet)})
+    return [(path, read_exposure(with_quality(path), chosen, headers_only=True)) for path, chosen in by_path.items()]
 
 
 def _ask_database(paths: Sequence[Path], settings: Settings) -> dict[Path, Path]:

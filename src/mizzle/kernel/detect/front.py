@@ -122,12 +122,12 @@ def _peaks(above: Image, noise: Image, flags: FlagArray, detection: Detection) -
     tilt, power, cross = matched_filter(detection)
     capacity = (ny * nx) // 4 + 1  # two local maxima are never neighbors
     index, signal = np.empty(capacity, dtype=np.int64), np.empty(capacity)
-    found = library.mz_peaks(
+    count = library.mz_peaks(
         native.pointer(above), native.pointer(noise), native.pointer(flags), ny, nx, max(detection.edge, radius),
         radius, native.pointer(tilt), power, cross, detection.threshold, capacity,
         native.pointer(index), native.pointer(signal),
     )  # fmt: skip
-    return StarPeaks(index[:found].copy(), signal[:found].copy())
+    return StarPeaks(index[:count].copy(), signal[:count].copy())
 
 
 def _fit(above: Image, noise: Image, flags: FlagArray, index: NDArray[np.int64], detection: Detection) -> FloatArray:
@@ -187,9 +187,9 @@ def detect(
         return np.zeros(0, dtype=SOURCE_DTYPE)
     flags = _flags(image, mask, saturated)
     bands = _Bands(image, flags, _mesh(image, flags, detection.cell, detection.floor), detection)
-    found = [bands.peaks(number) for number in range(len(bands.rows))]
-    index = np.concatenate([one.pixel for one in found])
-    order = np.lexsort((index, -np.concatenate([one.signal for one in found])))
+    by_band = [bands.peaks(number) for number in range(len(bands.rows))]
+    index = np.concatenate([band.pixel for band in by_band])
+    order = np.lexsort((index, -np.concatenate([band.signal for band in by_band])))
     index = np.ascontiguousarray(index[order[: CANDIDATES * detection.max_sources]])
     core = flags.ravel()[index[:, None] + numpy_twin.core_offsets(image.shape[1])[None, :]]
     full = ((core & FULL) != 0).any(axis=1)
@@ -238,13 +238,13 @@ class _Bands:
         nx = self._image.shape[1]
         fits, height = np.empty((index.size, len(FIT_COLUMNS))), np.empty(index.size)
         for number, (top, bottom) in enumerate(self.rows):
-            mine = np.flatnonzero((index >= top * nx) & (index < bottom * nx))
-            if not mine.size:
+            in_band = np.flatnonzero((index >= top * nx) & (index < bottom * nx))
+            if not in_band.size:
                 continue
             rows, (above, noise) = self._rows(number), self._excess(number)
-            local = np.ascontiguousarray(index[mine] - rows.start * nx)
-            fits[mine] = _fit(above, noise, self._flags[rows], local, self._detection)
-            height[mine] = above.ravel()[local]
+            local = np.ascontiguousarray(index[in_band] - rows.start * nx)
+            fits[in_band] = _fit(above, noise, self._flags[rows], local, self._detection)
+            height[in_band] = above.ravel()[local]
         return PeakFits(fits, height)
 
 
@@ -260,7 +260,7 @@ def _fit_enough(
         fits.append(fit)
         heights.append(height)
         passed.append(_passes(_columns(fit), full[some], detection))
-        if sum(int(np.count_nonzero(one)) for one in passed) >= detection.max_sources:
+        if sum(int(np.count_nonzero(part)) for part in passed) >= detection.max_sources:
             break
     return _columns(np.concatenate(fits)), np.concatenate(heights), np.concatenate(passed)
 

@@ -102,8 +102,8 @@ def pixels_with_bits(marks: Marks, bits: int) -> NDArray[np.int64]:
     if library is None or not marks.flags.c_contiguous:
         return numpy_twin.pixels_with_bits(marks, bits)
     where = np.empty(4096, np.int64)
-    found = library.mz_marked(native.pointer(marks), marks.size, bits, where.size, native.pointer(where))
-    if found > where.size:
-        where = np.empty(found, np.int64)
+    count = library.mz_marked(native.pointer(marks), marks.size, bits, where.size, native.pointer(where))
+    if count > where.size:
+        where = np.empty(count, np.int64)
         library.mz_marked(native.pointer(marks), marks.size, bits, where.size, native.pointer(where))
-    return where[:found].copy()
+    return where[:count].copy()

@@ -63,10 +63,10 @@ def sample_neighbors(pixels: RecordedPixels, places: GridPlaces, sampler: ChipSa
     sci, dq, hit, *where = map(native.pointer, given)
     owner, samples = np.empty(9 * count, np.int64), np.empty((9 * count, 4))
     out = native.pointer(owner), native.pointer(samples)
-    found = library.mz_sample(native.by_reference(job), sci, dq, hit, count, *where, *out)
-    if found < 0:
+    filled = library.mz_sample(native.by_reference(job), sci, dq, hit, count, *where, *out)
+    if filled < 0:
         raise RuntimeError("the native kernel refused a job that was checked before")
-    return NeighborSamples(owner[:found].copy(), samples[:found].copy())
+    return NeighborSamples(owner[:filled].copy(), samples[:filled].copy())
 
 
 def nearest_samples(parts: Sequence[NeighborSamples], some: slice, most: int) -> Samples:

@@ -93,9 +93,9 @@ def find_hit_stars(
     bad = windows(pixels.bad, near, outside=True)
     off, answer = _give_up(pixels, bad, near, fit=fit, limit=limit)
     kept = (answer.misfit <= limit) & _outshine_rays(pixels, off, near, answer=answer)
-    gone = off & ~bad & (answer.misfit <= limit)[:, None]
+    taken = off & ~bad & (answer.misfit <= limit)[:, None]
     light = Explained(*(part[kept] for part in answer))
-    return HitStars(star[kept], _some(near, kept), light, _marked(pixels, near, gone))
+    return HitStars(star[kept], _some(near, kept), light, _marked(pixels, near, taken))
 
 
 def _give_up(
@@ -119,10 +119,10 @@ def _give_up(
     return off, answer
 
 
-def _marked(pixels: PeakPixels, peaks: Peaks, gone: Mask) -> Mask:
+def _marked(pixels: PeakPixels, peaks: Peaks, taken: Mask) -> Mask:
     """Return the pixels of windows on their chip."""
     mask = np.zeros(pixels.electrons.shape, np.bool_)
-    star, pixel = np.nonzero(gone)
+    star, pixel = np.nonzero(taken)
     dy, dx = np.divmod(pixel, 2 * HALF + 1)
     mask[peaks.y[star] + dy - HALF, peaks.x[star] + dx - HALF] = True
     return mask

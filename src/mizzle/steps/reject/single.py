@@ -201,15 +201,15 @@ def near_pairs(
     room = math.floor(reach)
     # Whichever are fewer look around in a table of the others.
     if y.size > ys.size:
-        other, one = near_pairs(y, x, y=ys, x=xs, reach=reach)
-        return IndexPairs(one, other)
+        first, second = near_pairs(y, x, y=ys, x=xs, reach=reach)
+        return IndexPairs(second, first)
     table = np.full((max(ys.max(), y.max()) + 2 * room + 1, max(xs.max(), x.max()) + 2 * room + 1), -1, np.int32)
     table[ys + room, xs + room] = np.arange(ys.size)
     dy, dx = np.mgrid[-room : room + 1, -room : room + 1]
     steps = (dy * table.shape[1] + dx)[dy * dy + dx * dx <= reach * reach]
-    found = table.ravel()[((y + room) * table.shape[1] + x + room)[:, None] + steps]
-    one, step = np.nonzero(found >= 0)
-    return IndexPairs(one, found[one, step].astype(np.intp))
+    number = table.ravel()[((y + room) * table.shape[1] + x + room)[:, None] + steps]
+    place, step = np.nonzero(number >= 0)
+    return IndexPairs(place, number[place, step].astype(np.intp))
 
 
 def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, *, hidden: Mask) -> None:

@@ -61,9 +61,9 @@ def undistorted_cd(wcs: Any) -> NDArray[np.float64]:
 
 def _corners(chips: Sequence[Any]) -> SkyPlaces:
     """Return the sky [deg] of the centers of the corner pixels of all chips."""
-    found = []
+    corners = []
     for wcs in chips:
         nx, ny = wcs.pixel_shape
-        found.append(wcs.all_pix2world([0.0, 0.0, nx - 1.0, nx - 1.0], [0.0, ny - 1.0, 0.0, ny - 1.0], 0))
-    ra, dec = np.concatenate(found, axis=1)
+        corners.append(wcs.all_pix2world([0.0, 0.0, nx - 1.0, nx - 1.0], [0.0, ny - 1.0, 0.0, ny - 1.0], 0))
+    ra, dec = np.concatenate(corners, axis=1)
     return SkyPlaces(ra, dec)

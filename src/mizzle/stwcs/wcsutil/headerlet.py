@@ -121,11 +121,11 @@ def apply_headerlet_as_primary(filename: Any, hdrlet: Any, **parameters: Any) ->
     headerlets = [hdrlet] if isinstance(hdrlet, str | Path) else list(hdrlet)
     if len(headerlets) != len(paths):
         raise SettingsError(f"apply_headerlet_as_primary: {len(headerlets)} headerlets for {len(paths)} exposures")
-    found = []
+    exposures = []
     for path, name in zip(paths, headerlets, strict=True):
         _refuse_another(path, Path(name))
-        found.append((path, _read(path, wcs="header", headerlet=str(name))))
-    for path, exposure in found:
+        exposures.append((path, _read(path, wcs="header", headerlet=str(name))))
+    for path, exposure in exposures:
         frames = {chip: exposure.chips[chip].frame for chip in exposure.chips}
         with rewriting(path) as hdus:
             write_frames(hdus, frames, archive=values.flag("archive"))
