@@ -42,7 +42,7 @@ def __getattr__(name: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Request:
+class DrizzleRequest:
     """One call, understood."""
 
     values: Values
@@ -98,12 +98,12 @@ def AstroDrizzle(  # noqa: N802  (the incumbent's name)
             stacklevel=2,
         )
     names = drizzle_files.names_of(values.text("output"), listed.paths, build=values.flag("build"))
-    request = Request(values, listed, settings, names)
+    request = DrizzleRequest(values, listed, settings, names)
     with Journal("AstroDrizzle", values.text("runfile")) as log:
         return _drizzle(request, log)
 
 
-def _drizzle(request: Request, log: Journal) -> Result:
+def _drizzle(request: DrizzleRequest, log: Journal) -> Result:
     values, runner = request.values, make_runner()
     log.say(*(f"   {name} :\t{value}" for name, value in sorted(values.all.items())))
     if values.flag("restore"):
@@ -129,7 +129,7 @@ def _drizzle(request: Request, log: Journal) -> Result:
     return result
 
 
-def _write_others(request: Request, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
+def _write_others(request: DrizzleRequest, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
     """Write single images and masks, and mark the inputs."""
     values = request.values
     keep = not values.flag("clean")
@@ -143,7 +143,7 @@ def _write_others(request: Request, result: Result, settings: Settings, runner: 
     drizzle_files.mark_inputs(result, int(values.number("crbit") or 0), rays=rejects)
 
 
-def _write_separate(request: Request, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
+def _write_separate(request: DrizzleRequest, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
     """Write what is made of each exposure by itself; the exposures are drizzled once for all of it."""
     values = request.values
     alone = values.flag("driz_separate")

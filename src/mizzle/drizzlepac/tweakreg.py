@@ -91,7 +91,7 @@ _PC_SIDE = 0.04555
 
 
 @dataclass(frozen=True)
-class Request:
+class AlignmentRequest:
     """One call, understood."""
 
     values: Values
@@ -163,7 +163,7 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
     return alignment
 
 
-def _understand(files: Any, values: Values, finder: Values) -> Request:
+def _understand(files: Any, values: Values, finder: Values) -> AlignmentRequest:
     """Turn a call into files and settings."""
     listed = list_files(files if files is not None else values["input"], "TweakReg")
     name = values.text("wcsname") or "TWEAK"
@@ -186,7 +186,7 @@ def _understand(files: Any, values: Values, finder: Values) -> Request:
     bits = finder.text("dqbits") or values.text("dqbits")
     if bits:
         settings = with_values(settings, dq={"good": (bits,)})
-    return Request(values, listed.paths, settings, name)
+    return AlignmentRequest(values, listed.paths, settings, name)
 
 
 def _refuse_known_name(paths: Sequence[Path], name: str) -> None:
@@ -214,7 +214,7 @@ def _refuse_failures(exposures: Sequence[Exposure], entries: Mapping[str, Exposu
         )
 
 
-def _update(exposure: Exposure, alignment: Alignment, request: Request) -> None:
+def _update(exposure: Exposure, alignment: Alignment, request: AlignmentRequest) -> None:
     """Write the aligned WCS of one exposure into its file."""
     from dataclasses import replace
 
@@ -226,7 +226,7 @@ def _update(exposure: Exposure, alignment: Alignment, request: Request) -> None:
         write_frames(hdus, frames, dict.fromkeys(frames, cards), archive=not again)
 
 
-def _fit_cards(entry: ExposureAlignment, request: Request) -> list[Card]:
+def _fit_cards(entry: ExposureAlignment, request: AlignmentRequest) -> list[Card]:
     """Return how the WCS was found, in the incumbent's words."""
     rms = entry.rms_mas / 3.6e6
     return [
