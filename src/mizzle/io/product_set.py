@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -88,8 +89,8 @@ class ProductSet:
                 final.mkdir()
                 self._made.append(final)
             except FileExistsError:
-                # It may be gone again: then once more.
-                if final.exists() and not final.is_dir():
+                # It may be gone again: then once more. One look, for between two of them it may go.
+                if not _is_folder_or_gone(final):
                     raise
             try:
                 staged.mkdir()
@@ -160,6 +161,13 @@ class ProductSet:
         for made in self._made:
             with contextlib.suppress(OSError):
                 made.rmdir()
+
+
+def _is_folder_or_gone(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _second_name(target: Path, old: Path) -> bool:
