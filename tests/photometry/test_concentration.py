@@ -51,6 +51,28 @@ def test_what_an_aperture_holds_beside_its_star_is_measured(seed):
     assert spread.unlike[more == 0].mean() < 0.02
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.02, False), (0.05, True)])
+def test_some_per_cent_of_a_bright_star_are_told_and_less_is_not(share, told):
+    """Flat fields and pixel phases change a flux by a per cent or two; what is called another light is more."""
+    rng = np.random.default_rng(7)
+    light = 10.0 ** rng.uniform(4.0, 4.5, COUNT)
+    more = np.where(rng.random(COUNT) < 0.1, share * light, 0.0)
+    inner, outer = 0.67 * light * rng.normal(1.0, 0.001, COUNT), light * rng.normal(1.0, 0.001, COUNT) + more
+    small, large = CircleFlux(inner, 0.1 * inner), CircleFlux(outer, 0.1 * outer)
+    spread = compared(small, large, more == 0)
+    assert (spread.unlike[more > 0].mean() > 0.9) == told
+    assert spread.unlike[more == 0].mean() < 0.02
+
+
+def test_what_stands_five_sigma_above_its_star_is_told():
+    rng = np.random.default_rng(8)
+    faint = np.arange(COUNT) >= COUNT // 2
+    _, inner, outer = apertures(rng)
+    more = np.where(faint & (rng.random(COUNT) < 0.2), 6.0 * np.sqrt(outer.variance), 0.0)
+    spread = compared(inner, CircleFlux(outer.flux + more, outer.variance), ~faint)
+    assert spread.unlike[(more > 0) & (more > 2.0 * SHARE * outer.flux)].mean() > 0.9
+
+
 def test_a_few_stars_tell_nothing():
     _, inner, outer = apertures(np.random.default_rng(1), 5000.0)
     bright = np.zeros(COUNT, bool)

@@ -41,6 +41,24 @@ def test_a_star_keeps_what_the_ray_left(seed, hit):
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_a_ray_on_the_flank_is_told_from_the_brighter_core(seed):
+    """What was hit is not among the brightest pixels of a bright star."""
+    rng = np.random.default_rng(seed)
+    mask = find_single(scene(rng, star=20000.0, rays=[(-1, -2, 5000.0)]), RejectSettings(), laplacian=False)
+    assert mask[MIDDLE - 1, MIDDLE - 2]
+    assert not mask[MIDDLE - 1 : MIDDLE + 2, MIDDLE - 1 : MIDDLE + 2].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_track_across_a_star_leaves_the_other_side(seed):
+    rng = np.random.default_rng(seed)
+    track = [(1, dx, 5000.0 + 500.0 * dx) for dx in range(-2, 3)]
+    mask = find_single(scene(rng, star=20000.0, rays=track), RejectSettings(), laplacian=False)
+    assert mask[MIDDLE + 1, MIDDLE - 2 : MIDDLE + 3].sum() >= 3
+    assert not mask[MIDDLE - 2 : MIDDLE, MIDDLE - 2 : MIDDLE + 3].any()
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_a_ray_beside_stars_has_no_wings_and_is_flagged_whole(seed):
     rng = np.random.default_rng(seed)
     ray = [(dy, dx, 800.0 * rng.uniform(0.6, 1.0)) for dy in (-1, 0) for dx in (-1, 0, 1)] + [(0, 0, 3000.0)]
