@@ -23,10 +23,11 @@ def apertures(rng, more=0.0):
     return light, CircleFlux(inner, small), CircleFlux(outer, large)
 
 
-def compared(inner, outer, bright):
-    chips, ones = np.full(COUNT, "WF3"), np.ones(COUNT, np.int64)
+def compared(inner, outer, bright, *, whole=None, judged=None):
+    chips, ones, every = np.full(COUNT, "WF3"), np.ones(COUNT, np.int64), np.ones(COUNT, bool)
+    whole, judged = every if whole is None else whole, every if judged is None else judged
     return compare_spread(
-        inner, outer, bright, chip=chips, n_exposures=ones, whole=np.ones(COUNT, bool), classes=WFPC2.classes
+        inner, outer, bright, chip=chips, n_exposures=ones, whole=whole, judged=judged, classes=WFPC2.classes
     )
 
 
@@ -71,6 +72,32 @@ def test_what_stands_five_sigma_above_its_star_is_told():
     more = np.where(faint & (rng.random(COUNT) < 0.2), 6.0 * np.sqrt(outer.variance), 0.0)
     spread = compared(inner, CircleFlux(outer.flux + more, outer.variance), ~faint)
     assert spread.unlike[(more > 0) & (more > 2.0 * SHARE * outer.flux)].mean() > 0.9
+
+
+def test_stars_that_lost_pixels_are_told_of_much_light_only_and_of_none_without_a_center():
+    """A bleeding column in the aperture spoils pixels, and is most of the light there."""
+    light, inner, outer = apertures(np.random.default_rng(9))
+    spoiled = np.arange(COUNT) % 4 == 0
+    much, little = (CircleFlux(outer.flux + np.where(spoiled, k * light, 0.0), outer.variance) for k in (1.0, 0.2))
+    bright = (light > 3000) & ~spoiled
+    assert compared(inner, much, bright, whole=~spoiled).unlike[spoiled].mean() > 0.95
+    assert not compared(inner, little, bright, whole=~spoiled).unlike[spoiled & (light > 3000)].any()
+    assert not compared(inner, much, bright, whole=~spoiled, judged=~spoiled).unlike[spoiled].any()
+
+
+@pytest.mark.data
+def test_the_brightest_unflagged_sources_of_a_real_exposure_have_cores(data_dir):
+    """Omega Cen: eight of the first twenty were spikes and bleeding columns of saturated stars, at 16 to 17 mag."""
+    import mizzle
+    from mizzle.stars.apertures import aperture_sums
+
+    result = mizzle.process([mizzle.read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")])
+    (catalog,), (mosaic,) = result.catalogs.values(), result.mosaics.values()
+    first = np.flatnonzero(catalog.columns["flags"] == 0)[:50]
+    x, y = (catalog.columns[key][first] - 1.0 for key in "xy")
+    empty = ~(mosaic.wht > 0)
+    core, whole = (aperture_sums(mosaic.sci, x, y, radius=r / mosaic.grid.scale, mask=empty).flux for r in (0.2, 0.5))
+    assert (core / whole).min() > 0.6
 
 
 def test_a_few_stars_tell_nothing():

@@ -27,6 +27,8 @@ FEWEST = 8
 #: A star's light is not spread as the others' where the aperture differs by so many sigma from what the small circle
 #: says, and by this share of the flux.
 SIGMA, SHARE = 3.0, 0.03
+#: Where pixels near the center were lost, the circles lost different shares: more than this of the flux is no star's.
+SPOILED_SHARE = 0.3
 
 
 class Spread(NamedTuple):
@@ -59,6 +61,7 @@ def compare_spread(
     chip: NDArray[np.str_],
     n_exposures: NDArray[np.int64],
     whole: Mask,
+    judged: Mask,
     classes: Sequence[ChipClass],
 ) -> Spread:
     """Compare what the apertures of stars hold with what their small circles say.
@@ -75,6 +78,8 @@ def compare_spread(
         Exposures that saw each.
     whole : (n,) bool array
         Stars that lost no pixel.
+    judged : (n,) bool array
+        Stars whose center was not lost.
     classes : sequence of ChipClass
         The camera's.
     """
@@ -102,5 +107,6 @@ def compare_spread(
     excess = flux - expected
     limit = SIGMA * np.sqrt(noise + (alone * expected) ** 2)
     with np.errstate(invalid="ignore"):
-        unlike = whole & (np.abs(excess) > np.maximum(limit, SHARE * np.abs(flux)))
+        share = np.where(whole, SHARE, SPOILED_SHARE)
+        unlike = judged & (np.abs(excess) > np.maximum(limit, share * np.abs(flux)))
     return Spread(np.where(unlike, excess, 0.0), unlike)

@@ -99,9 +99,9 @@ def measure_catalog(
         mosaic, stars, member, views=views, cosmic_rays=cosmic_rays, settings=settings, runner=runner
     )
     flags = _flags(mosaic, sources, measured, evidence=evidence, options=options)
-    grown = _growth(apertures, camera, stars, measured=measured, evidence=evidence, flags=flags)
     spread = _spread(apertures, stars, measured=measured, evidence=evidence, flags=flags, camera=camera)
     flags |= np.where(spread.unlike, np.int32(Flag.UNLIKE), np.int32(0))
+    grown = _growth(apertures, camera, stars, measured=measured, evidence=evidence, flags=flags)
     factor = grown.factor(evidence.chip.tolist(), evidence.fine)
     if options.apply_cte:
         factor = factor * 10.0 ** (0.4 * evidence.cte)
@@ -268,6 +268,7 @@ def _spread(
         chip=evidence.chip,
         n_exposures=evidence.n_exposures,
         whole=_unspoiled(evidence) & (measured.lost == 0),
+        judged=~evidence.hit,
         classes=camera.classes,
     )
 
