@@ -26,7 +26,7 @@ def scene(rng, *, star=0.0, rays=(), place=(0.0, 0.0), bright=()):
     for dy, dx, charge in rays:
         electrons[MIDDLE + dy, MIDDLE + dx] += charge
     sharp = star_image(star_optics(0.0996, *BAND))
-    return SinglePixels(electrons.astype(np.float32), np.zeros((SIZE, SIZE), bool), 36.0, sharp, scale=0.0996)
+    return SinglePixels(electrons.astype(np.float32), np.zeros((SIZE, SIZE), bool), 36.0, sharp, 0.0996)
 
 
 @pytest.mark.parametrize("seed", range(4))

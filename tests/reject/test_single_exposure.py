@@ -74,7 +74,7 @@ def image(rng, star=0.0, ray=0.0, size=41, pixel=0.0996, band=BANDS["F814W"], pl
         electrons[13:28, 13:28] += star / shares.max() * shares
     electrons[20, 20] += ray
     bad = np.zeros((size, size), bool)
-    return SinglePixels(electrons.astype(np.float32), bad, 36.0, star_image(star_optics(pixel, *band)))
+    return SinglePixels(electrons.astype(np.float32), bad, 36.0, star_image(star_optics(pixel, *band)), pixel)
 
 
 @pytest.mark.parametrize("laplacian", [True, False])
@@ -166,7 +166,7 @@ def test_the_real_exposure_keeps_its_stars(data_dir):
         bad = bad_mask(chip, settings.dq)
         electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
         star = sharpest_star(exposure.camera, chip)
-        mask = find_single(SinglePixels(electrons, bad, model.floor, star), settings.reject)
+        mask = find_single(SinglePixels(electrons, bad, model.floor, star, chip.frame.scale), settings.reject)
         # 100 s: about 0.2 per cent of the pixels are hit, on each chip.
         assert 0.0015 < mask[~bad].mean() < 0.0045, chip.name
 
@@ -194,7 +194,8 @@ def test_stars_that_a_second_exposure_confirms_keep_their_light(data_dir):
         model, bad = noise_model(exposure, chip, settings.noise), bad_mask(chip, settings.dq)
         electrons = np.where(bad, 0, chip.sci * np.float32(model.gain)).astype(np.float32)
         found[root] = find_single(
-            SinglePixels(electrons, bad, model.floor, sharpest_star(exposure.camera, chip)), settings.reject
+            SinglePixels(electrons, bad, model.floor, sharpest_star(exposure.camera, chip), chip.frame.scale),
+            settings.reject,
         )
     x, y = np.rint(places["star"]).astype(int).T
     assert found["ubai2502m"][y, x].mean() <= 0.01

@@ -313,9 +313,8 @@ def _add_single(
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
-        judged = SinglePixels(
-            electrons, bad[wide], compared.view.noise.floor, star, fine, compared.view.chip.frame.scale
-        )
+        view = compared.view
+        judged = SinglePixels(electrons, bad[wide], view.noise.floor, star, view.chip.frame.scale, fine)
         flagged = find_single(judged, settings, laplacian=bool(whole))
         mask[wide] |= flagged & alone[wide]
 

@@ -57,15 +57,15 @@ class SinglePixels(PeakPixels):
         Variance without light [electron**2].
     star : StarImage
         The sharpest that is believed.
-    fine : bool
-        Whether the pixels are so fine that what is dark around a peak may still be its own star's wings.
     scale : float
         Side of a pixel [arcsec].
+    fine : bool
+        Whether the pixels are so fine that what is dark around a peak may still be its own star's wings.
     """
 
     star: StarImage
+    scale: float
     fine: bool = False
-    scale: float = 0.1
 
 
 def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
