@@ -229,7 +229,8 @@ class Delivery(Listener):
 
     def _image(self, job: tuple[Result, str, Path]) -> Path:
         """Write one mosaic."""
-        from mizzle.io.products import error_cards, write_mosaic, write_separate
+        from mizzle.io.product_cards import error_cards
+        from mizzle.io.products import write_mosaic, write_separate
 
         result, band, staged = job
         stem = stems(result.name, result.mosaics)[band]

@@ -15,7 +15,7 @@ from mizzle.errors import DataError, InputError
 from mizzle.geometry.grid import check_overlap, common_grid
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.grid_image import read_grid
-from mizzle.io.products import grid_cards, make_header
+from mizzle.io.header_cards import grid_cards, make_header
 from mizzle.model import Serial
 from mizzle.settings import load_settings
 from mizzle.settings.combine import CombineSettings

@@ -22,7 +22,7 @@ REASONS = {
     "io/waivered.py": "a form of file that only WFPC2 has",
     "io/input_table.py": "columns of the product's table of inputs, which are promised: ATODGAIN",
     "io/wcs_in_place.py": "the same: the WCS of a c0m or flt",
-    "io/products.py": "keywords of products, which are promised: FILTNAM1, FILTNAM2",
+    "io/product_cards.py": "keywords of products, which are promised: FILTNAM1, FILTNAM2",
     "settings/equalize.py": "the default of equalize.reference, which is promised; other cameras replace it",
 }
 WORDS = re.compile(

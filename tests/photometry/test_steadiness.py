@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mizzle.model import FluxReference, FluxScales, Verdict
-from mizzle.steps.verify.stars import Measured
+from mizzle.steps.verify.star_fluxes import Measured
 from mizzle.steps.verify.steadiness import ChargeLost, star_findings
 from tiny_visit import exposure, frame
 

@@ -16,8 +16,8 @@ from mizzle.drizzlepac.drizzle_parameters import TASK, TOTALS
 from mizzle.drizzlepac.drizzle_settings import grid_of, settings_of
 from mizzle.errors import SettingsError
 from mizzle.execution import make_runner
+from mizzle.io.header_cards import grid_cards
 from mizzle.io.incumbent_files import write_image
-from mizzle.io.products import grid_cards
 from mizzle.io.rewriting import restore_original
 from mizzle.model import Alignment, Exposure, Result, Runner
 from mizzle.pipeline import process

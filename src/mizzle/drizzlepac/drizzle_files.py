@@ -14,7 +14,8 @@ from mizzle.drizzlepac.separate_files import expected_chips, stem
 from mizzle.geometry.keywords import Card
 from mizzle.io.incumbent_files import second_name, write_image
 from mizzle.io.input_table import whole_table
-from mizzle.io.products import product_cards, product_image, write_mosaic
+from mizzle.io.product_cards import product_cards
+from mizzle.io.products import product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.model import Exposure, Result
 from mizzle.settings import Settings

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.geometry.mapping import chip_map
+from mizzle.io.header_cards import grid_cards
 from mizzle.io.incumbent_files import write_image
-from mizzle.io.products import grid_cards
 from mizzle.kernel import blot_chip
 from mizzle.kernel.stack import StackRule, reduce_stack
 from mizzle.model import CosmicRays, Exposure, Grid, Mosaic, Result, Runner

@@ -21,7 +21,7 @@ from mizzle.geometry.keywords import (
 from mizzle.geometry.tpv import head_text
 from mizzle.instrument.noise import noise_model
 from mizzle.io.atomic import prepare_folder, whole_file, write_text
-from mizzle.io.products import make_header
+from mizzle.io.header_cards import make_header
 from mizzle.io.run_id import KEYWORD
 from mizzle.model import Chip, Exposure, Result
 from mizzle.settings import Settings

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.geometry.keywords import Card, frame_cards, table_cards, table_extensions
 from mizzle.io.atomic import whole_file
-from mizzle.io.products import grid_cards, make_header
+from mizzle.io.header_cards import grid_cards, make_header
 from mizzle.io.rewriting import rewriting
 from mizzle.model import ChipFrame, Exposure, Grid
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mizzle.instrument.keywords import REFERENCE_FILES, SETUP
+from mizzle.io.header_cards import Card
 from mizzle.model import Exposure
-
-Card = tuple[str, Any, str]
 
 
 def inherited_cards(exposures: Sequence[Exposure]) -> list[Card]:

@@ -18,7 +18,7 @@ from mizzle.geometry.keywords import (
     table_extensions,
 )
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
-from mizzle.io.products import make_header
+from mizzle.io.header_cards import make_header
 from mizzle.io.rewriting import chip_units
 from mizzle.io.wcs_history import record_history
 from mizzle.model import ChipFrame

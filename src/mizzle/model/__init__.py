@@ -1,5 +1,6 @@
 """Frozen value types: exposures, frames, solutions, mosaics."""
 
+from mizzle.model.alignment import Alignment, ExposureAlignment
 from mizzle.model.context import Context, PackedPlane
 from mizzle.model.exposure import (
     ArrayPixels,
@@ -13,20 +14,9 @@ from mizzle.model.exposure import (
 )
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
 from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
+from mizzle.model.proofs import ChipErrors, ChipProof, ErrorProof, ExposureProof, Zeropoint
 from mizzle.model.runner import Runner, Serial
-from mizzle.model.solutions import (
-    Alignment,
-    ChipErrors,
-    ChipProof,
-    CosmicRays,
-    ErrorProof,
-    ExposureAlignment,
-    ExposureProof,
-    FluxReference,
-    FluxScales,
-    SkyLevels,
-    Zeropoint,
-)
+from mizzle.model.solutions import CosmicRays, FluxReference, FluxScales, SkyLevels
 from mizzle.model.values import FrozenDict, Value
 from mizzle.model.verdict import Finding, Verdict, overall, worst
 

@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.model.alignment import Alignment
 from mizzle.model.context import Context
 from mizzle.model.exposure import Exposure
 from mizzle.model.frame import Grid
-from mizzle.model.solutions import (
-    Alignment,
-    CosmicRays,
-    ErrorProof,
-    FluxReference,
-    FluxScales,
-    SkyLevels,
-    Zeropoint,
-)
+from mizzle.model.proofs import ErrorProof, Zeropoint
+from mizzle.model.solutions import CosmicRays, FluxReference, FluxScales, SkyLevels
 from mizzle.model.values import Value
 from mizzle.model.verdict import Finding, Verdict
 

@@ -1,6 +1,6 @@
 """Finding stars on undersampled images: background, peaks, and pixel-integrated profile fits.
 
-Arrays in, arrays out. The work is done by src/detect.c or its NumPy twin, which is the definition.
+Arrays in, arrays out. The work is done by src/detect.c, src/star_fit.c, or its NumPy twin, which is the definition.
 """
 
 from __future__ import annotations

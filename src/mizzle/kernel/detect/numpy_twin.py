@@ -1,4 +1,4 @@
-"""The NumPy twin of src/detect.c: background, peaks, and profile fits. This is the definition."""
+"""The NumPy twin of src/detect.c and src/star_fit.c: background, peaks, and profile fits. This is the definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/* Stars: what detect.c is asked to fit. */
+/* Stars: what star_fit.c is asked to fit. */
 #ifndef MIZZLE_DETECT_H
 #define MIZZLE_DETECT_H
 

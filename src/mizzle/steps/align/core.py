@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import SettingsError
-from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict, worst
-from mizzle.model.frame import FloatArray
+from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner
 from mizzle.model.references import AlignReferences
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align import absolute
+from mizzle.steps.align.entries import add_histograms, failed_entry, solved_entries
 from mizzle.steps.align.fallback import place_unmatched, tell_reference
-from mizzle.steps.align.frame import Gauge, choose_gauge
-from mizzle.steps.align.link import Detections
-from mizzle.steps.align.match import Vote, rotation
-from mizzle.steps.align.motions import epoch_note, motion_verdict, star_scatter
+from mizzle.steps.align.match import Vote
 from mizzle.steps.align.network import Group, best_chance, build_groups, cast_votes, trusted
-from mizzle.steps.align.solve import AlignmentFit, Problem, State, adjust, counted
-from mizzle.steps.align.sources import MovingStars, SourceList, common_pivot, find_all
-from mizzle.steps.align.verdicts import explain_failure, judge_alignment
+from mizzle.steps.align.solved_group import kept_place, solve_group, solve_on_catalog
+from mizzle.steps.align.sources import SourceList, common_pivot, find_all
+from mizzle.steps.align.verdicts import explain_failure
 from mizzle.steps.align.without_stars import alone, from_table, on_target
-
-#: Detections in one solution; of many exposures only the brightest of each take part.
-MAX_DETECTIONS = 24_000
 
 
 def align(
@@ -113,17 +107,6 @@ def _with_moving(
     return replace(others, exposures={e.root: entries[e.root] for e in exposures})
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Exposures solved together, and their detections."""
-
-    group: Group
-    problem: Problem
-    solution: AlignmentFit
-    gauge: Gauge
-    vote: Vote | None
-
-
 def align_lists(
     lists: Sequence[SourceList],
     settings: AlignSettings,
@@ -158,183 +141,19 @@ def align_lists(
     entries: dict[str, ExposureAlignment] = {}
     tables: dict[str, dict[str, NDArray[Any]]] = {}
     if len(main.members) > 1:
-        part = _solve_group(lists, main, settings)
-        entries, tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
+        part = solve_group(lists, main, settings)
+        entries, tables = solved_entries(lists, part, settings, votes=votes, pivot=pivot)
     aligned = main.members if len(main.members) > 1 else ()
     for index, entry in enumerate(lists):
         if entry.root not in entries:
             others = [o for o in (aligned or range(len(lists))) if o != index]
             note = explain_failure(index, lists, others, votes=votes, settings=settings)
-            entries[entry.root] = _failed(entry, pivot, note, chance=best_chance(index, range(len(lists)), votes))
-    _add_histograms(lists, votes, tables)
-    reference = _kept(lists, main.members, settings)
+            entries[entry.root] = failed_entry(entry, pivot, note, chance=best_chance(index, range(len(lists)), votes))
+    add_histograms(lists, votes, tables)
+    reference = kept_place(lists, main.members, settings)
     return Alignment(
         reference=reference, exposures={root: entries[root] for root in order}, method="stars", tables=tables
     )
-
-
-def _kept(lists: Sequence[SourceList], members: Sequence[int], settings: AlignSettings) -> str:
-    """Return what keeps its place: the root asked for, or the earliest; the mean where that is not among `members`."""
-    if settings.reference == "first":
-        return min((lists[m] for m in members), key=lambda entry: (entry.epoch, entry.root)).root
-    root = settings.reference.lower()
-    return root if root in [lists[m].root for m in members] else "mean"
-
-
-def _failed(entry: SourceList, pivot: tuple[float, float], note: str, *, chance: float) -> ExposureAlignment:
-    """Return the entry of an exposure that found no place."""
-    return ExposureAlignment(
-        entry.root,
-        pivot,
-        np.eye(2),
-        np.zeros(2),
-        n_detected=len(entry),
-        false_match=chance,
-        verdict=Verdict.FAIL,
-        note=f"not aligned: {note}",
-    )
-
-
-def _detections(
-    lists: Sequence[SourceList],
-    members: Sequence[int],
-    epoch: float,
-    *,
-    catalog: MovingStars | None,
-) -> Detections:
-    """Put the sources of the exposures, then of the catalog, into one table."""
-    keep = max(100, MAX_DETECTIONS // len(members))
-    parts = [lists[m] for m in members]
-    bands = sorted({entry.band for entry in parts})
-    sizes = [min(len(entry), keep) for entry in parts]
-    if catalog is not None:
-        parts, sizes = [*parts, catalog[0]], [*sizes, len(catalog[0])]
-
-    def join(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(entry, name)[:size] for entry, size in zip(parts, sizes, strict=True)])
-
-    number = [bands.index(entry.band) if entry.band in bands else -1 - k for k, entry in enumerate(parts)]
-    return Detections(
-        position=join("position"),
-        exposure=np.repeat(np.arange(len(parts)), sizes),
-        error=join("error"),
-        pixel=join("pixel"),
-        mag=join("mag"),
-        band=np.repeat(np.array(number), sizes),
-        chip=join("chip"),
-        motion=np.zeros((sum(sizes), 2)),
-        index=np.concatenate([np.arange(size) for size in sizes]),
-    )
-
-
-def _turns(lists: Sequence[SourceList], members: Sequence[int]) -> FloatArray:
-    """Return the rotations from camera axes to the sky, one per exposure."""
-    return np.array([rotation(lists[m].orientation) for m in members])
-
-
-def _chip_count(lists: Sequence[SourceList], members: Sequence[int]) -> int:
-    """Return how many chips the exposures' camera has."""
-    return max((max(len(lists[m].chips), int(lists[m].chip.max(initial=0))) for m in members), default=0)
-
-
-def _solve_group(lists: Sequence[SourceList], group: Group, settings: AlignSettings) -> _Part:
-    """Solve one group of exposures in a frame of its own, then choose the frame."""
-    members = tuple(sorted(group.members))
-    start = State(
-        np.array([group.matrices[m] for m in members]),
-        np.array([group.shifts[m] for m in members]),
-        np.zeros((_chip_count(lists, members), 2)),
-    )
-    detections = _detections(lists, members, 0.0, catalog=None)
-    problem = Problem(detections, len(members), _turns(lists, members), settings)
-    solution = adjust(problem, start)
-    keep, roots = _kept(lists, members, settings), [lists[m].root for m in members]
-    gauge = choose_gauge(problem, solution, roots.index(keep) if keep != "mean" else None)
-    return _Part(Group(members, group.matrices, group.shifts), problem, solution, gauge, None)
-
-
-def _entries(
-    lists: Sequence[SourceList],
-    part: _Part,
-    settings: AlignSettings,
-    *,
-    votes: dict[tuple[int, int], Vote],
-    pivot: tuple[float, float],
-) -> tuple[dict[str, ExposureAlignment], dict[str, dict[str, NDArray[Any]]]]:
-    """Turn a solution into entries and tables."""
-    entries: dict[str, ExposureAlignment] = {}
-    tables: dict[str, dict[str, NDArray[Any]]] = {}
-    members, solution, gauge = part.group.members, part.solution, part.gauge
-    used = counted(solution.weight)
-    epochs = [lists[m].epoch for m in members]
-    unknown = "" if part.vote is not None else epoch_note(epochs)
-    for k, m in enumerate(members):
-        of_exposure = part.problem.detections.exposure == k
-        rows = of_exposure & used
-        rms = float(np.sqrt(np.mean(solution.residual[rows] ** 2)) * 1000.0) if rows.any() else float("nan")
-        # Few stars know their own scatter badly: their errors are stated a little larger.
-        covariance = gauge.covariance[k] * (1.0 + 2.0 / max(int(rows.sum()), 1))
-        error = float(1000.0 * np.sqrt(max(covariance[0, 0], covariance[1, 1])))
-        chance = part.vote.chance if part.vote is not None else best_chance(m, members, votes)
-        verdict, note = judge_alignment(int(rows.sum()), rms, error, chance=chance, settings=settings)
-        scatter = star_scatter(part.problem, solution, rows)
-        moved, motion = motion_verdict(scatter, epochs)
-        verdict, note = worst((verdict, moved)), "; ".join(filter(None, (note, motion, unknown)))
-        entries[lists[m].root] = ExposureAlignment(
-            lists[m].root,
-            pivot,
-            gauge.state.matrices[k],
-            gauge.state.shifts[k],
-            n_detected=len(lists[m]),
-            n_matched=int(rows.sum()),
-            rms_mas=rms,
-            covariance=covariance,
-            false_match=chance,
-            verdict=verdict,
-            note=note,
-            chip_shifts=_chip_shifts(part, k, lists[m].chips),
-            scatter_mas=scatter,
-        )
-        tables[lists[m].root] = _table(lists[m], part.problem.detections, solution, rows=rows)
-    return entries, tables
-
-
-def _chip_shifts(part: _Part, k: int, chips: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the chips' own shifts in one exposure, on the sky [arcsec]."""
-    if not part.problem.settings.chip_shifts:
-        return {}
-    on_sky = part.gauge.state.chips @ part.problem.turns[k].T
-    return {name: (float(s[0]), float(s[1])) for name, s in zip(chips, on_sky, strict=False)}
-
-
-def _table(
-    entry: SourceList, detections: Detections, solution: AlignmentFit, *, rows: NDArray[np.bool_]
-) -> dict[str, NDArray[Any]]:
-    """Return the residuals of one exposure: pixel x, y (0-based), dx, dy [mas], magnitude, chip."""
-    index = detections.index[rows]
-    return {
-        "x": entry.x[index],
-        "y": entry.y[index],
-        "dx": 1000.0 * solution.residual[rows, 0],
-        "dy": 1000.0 * solution.residual[rows, 1],
-        "mag": entry.mag[index],
-        "chip": entry.chip[index],
-    }
-
-
-def _add_histograms(
-    lists: Sequence[SourceList],
-    votes: dict[tuple[int, int], Vote],
-    tables: dict[str, dict[str, NDArray[Any]]],
-) -> None:
-    """Add to each exposure's table the offset histogram of its best pair, for the report."""
-    for index, entry in enumerate(lists):
-        own_votes = [votes[p] for p in sorted(votes) if index in p and votes[p].histogram.size]
-        if own_votes:
-            best = min(own_votes, key=lambda v: (v.chance, -v.n))
-            table = tables.setdefault(entry.root, {})
-            table["histogram"] = best.histogram
-            table["histogram_extent"] = np.array([best.extent])
 
 
 def _on_catalog(
@@ -359,47 +178,19 @@ def _on_catalog(
             agree = "none" if vote is None else f"{vote.n} agree (chance of an accident {vote.chance:.1e})"
             note = f"no match with {catalog.name}: {len(moving.sources)} entries near the field, {agree}"
             for m in group.members:
-                entries[lists[m].root] = _failed(lists[m], pivot, note, chance=1.0 if vote is None else vote.chance)
+                entries[lists[m].root] = failed_entry(
+                    lists[m], pivot, note, chance=1.0 if vote is None else vote.chance
+                )
             continue
         assert vote is not None
-        part = _solve_on(lists, group, settings, catalog=moving, vote=vote, epoch=epoch)
-        new_entries, new_tables = _entries(lists, part, settings, votes=votes, pivot=pivot)
+        part = solve_on_catalog(lists, group, settings, catalog=moving, vote=vote, epoch=epoch)
+        new_entries, new_tables = solved_entries(lists, part, settings, votes=votes, pivot=pivot)
         entries.update(new_entries)
         tables.update(new_tables)
-    _add_histograms(lists, votes, tables)
+    add_histograms(lists, votes, tables)
     return Alignment(
         reference=catalog.name,
         exposures={root: entries[root] for root in order},
         method="stars",
         tables=tables,
-    )
-
-
-def _solve_on(
-    lists: Sequence[SourceList],
-    group: Group,
-    settings: AlignSettings,
-    *,
-    catalog: MovingStars,
-    vote: Vote,
-    epoch: float,
-) -> _Part:
-    """Solve one group together with the catalog, which stays where it is."""
-    members = tuple(sorted(group.members))
-    matrix, shift = vote.transform()
-    state = State(
-        np.array([matrix @ group.matrices[m] for m in members]),
-        np.array([matrix @ group.shifts[m] + shift for m in members]),
-        np.zeros((_chip_count(lists, members), 2)),
-    )
-    detections = _detections(lists, members, epoch, catalog=catalog)
-    problem = Problem(detections, len(members), _turns(lists, members), settings)
-    problem = absolute.with_motions(problem, state, lists, members=members, catalog=catalog, epoch=epoch)
-    solution = adjust(problem, state)
-    return _Part(
-        Group(members, group.matrices, group.shifts),
-        problem,
-        solution,
-        choose_gauge(problem, solution, None),
-        vote,
     )

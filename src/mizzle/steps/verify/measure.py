@@ -46,7 +46,7 @@ from mizzle.steps.verify.sightings import (
 )
 from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import RatioFit, Sightings, crowding, gather_sightings, pair_table, solve
-from mizzle.steps.verify.stars import Measured
+from mizzle.steps.verify.star_fluxes import Measured
 from mizzle.steps.verify.steadiness import ChargeLost, star_findings
 
 FloatArray = NDArray[np.float64]

@@ -17,16 +17,8 @@ from mizzle.model.star_flags import Flag
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
-from mizzle.steps.verify.stars import (
-    APERTURE_ARCSEC,
-    Measured,
-    PlacedStars,
-    Stamps,
-    class_profiles,
-    cut_stamps,
-    lit_positions,
-    measure_stamps,
-)
+from mizzle.steps.verify.star_fluxes import Measured, class_profiles, measure_stamps
+from mizzle.steps.verify.stars import APERTURE_ARCSEC, PlacedStars, Stamps, cut_stamps, lit_positions
 
 FloatArray = NDArray[np.float64]
 

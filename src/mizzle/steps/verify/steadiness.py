@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model import Exposure, Finding, FluxScales, Verdict
-from mizzle.steps.verify.stars import Measured
+from mizzle.steps.verify.star_fluxes import Measured
 
 FloatArray = NDArray[np.float64]
 
