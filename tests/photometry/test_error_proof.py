@@ -19,12 +19,12 @@ SHAPE = (240, 240)
 NO_STARS = Catalog({key: np.zeros(0) for key in ("ra", "dec", "flux")}, {})
 
 
-def proof(exposures):
+def proof(exposures, rays=None):
     settings = Settings()
     scales: FluxScales = equalize(exposures, settings)
     alignment = Alignment.identity(exposures)
     sky = measure_sky(exposures, alignment, scales, settings=settings, runner=Serial())
-    rays = CosmicRays({}, {}, {})
+    rays = rays or CosmicRays({}, {}, {})
     return verify_errors(
         exposures, NO_STARS, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=Serial()
     )
@@ -112,3 +112,68 @@ def test_rays_that_are_known_do_not_count():
 )
 def test_the_limits_are_those_of_the_promise(ratio, n, verdict):
     assert judge_errors(ratio, n) == verdict
+
+
+def with_light(light, sky=5.0, shape=(400, 400)):
+    """Two skies of one WF chip, the first with light of its own on it [DN]."""
+    made = []
+    for number in range(2):
+        sci = noisy(np.random.default_rng(60 + number), shape, sky + (0.0 if number else light), "WF3")
+        made.append(exposure(number + 1, {"WF3": (sci, np.zeros(shape, int), frame("WF3", shape, (0.03 * number, 0)))}))
+    return made
+
+
+def waves(amplitude, length, *, upward=False, shape=(400, 400)):
+    """Light that comes and goes along rows, or columns, with so many pixels from crest to crest."""
+    along = np.broadcast_to(np.sin(2 * np.pi * np.arange(shape[1]) / length), shape)
+    return amplitude * (along.T if upward else along)
+
+
+@pytest.mark.parametrize(("amplitude", "said"), [(0.3, False), (1.1, True)])
+def test_smooth_light_of_one_exposure_is_said_where_it_matters(amplitude, said):
+    """A fifth of a DN is what dark and bias leave from day to day; eight tenths are stray light."""
+    assert bool(proof(with_light(waves(amplitude, 400))).findings) is said
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.035, False), (0.15, True)])
+def test_light_in_which_flats_may_differ_is_nothing_to_speak_of(share, said):
+    """On a bright sky two flats, or the same stray light at two rolls, differ by a few per cent of it."""
+    sky = 60.0
+    assert bool(proof(with_light(waves(share * sky, 400), sky=sky)).findings) is said
+
+
+@pytest.mark.parametrize(("length", "upward"), [(300, False), (600, True)])
+def test_smooth_light_is_no_noise_of_pixels(length, upward):
+    """A cloud some hundred pixels across, as bright as the noise, leaves the proof of the errors as it is."""
+    cloud = 2.5 + waves(2.5, length, upward=upward)
+    assert proof(with_light(cloud)).chips["WF3"].ratio == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_rims_of_rays_are_no_noise():
+    """Of a ray whose middle is flagged, its neighbors hold charge below the thresholds."""
+    exposures = with_light(0.0, shape=SHAPE)
+    middles = np.zeros(SHAPE, bool)
+    middles[2::6, 2::6] = True
+    rims = np.zeros(SHAPE)
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        rims += np.roll(middles, (dy, dx), axis=(0, 1))
+    chip = exposures[0].chips["WF3"]
+    from mizzle.model import ArrayPixels
+
+    hit = replace(chip, pixels=ArrayPixels((chip.sci + 2.5 * rims + 90.0 * middles).astype(np.float32), chip.dq))
+    exposures[0] = replace(exposures[0], chips={"WF3": hit})
+    root = exposures[0].root
+    rays = CosmicRays({root: {"WF3": np.packbits(middles)}}, {root: {"WF3": float(middles.mean())}}, {root: "median"})
+    assert proof(exposures, rays).chips["WF3"].ratio == pytest.approx(1.0, abs=0.03)
+
+
+def test_what_rays_left_does_not_raise_the_noise_that_is_predicted():
+    """One pixel in twelve with a lot of charge that no mask has: the level of its patch is still the sky's."""
+    exposures = with_light(0.0, shape=SHAPE)
+    chip = exposures[0].chips["WF3"]
+    from mizzle.model import ArrayPixels
+
+    left = np.random.default_rng(7).random(SHAPE) < 0.08
+    hit = replace(chip, pixels=ArrayPixels((chip.sci + 300.0 * left).astype(np.float32), chip.dq))
+    exposures[0] = replace(exposures[0], chips={"WF3": hit})
+    assert proof(exposures).chips["WF3"].ratio == pytest.approx(1.0, abs=0.06)
