@@ -85,6 +85,14 @@ def test_stars_that_lost_pixels_are_told_of_much_light_only_and_of_none_without_
     assert not compared(inner, much, bright, whole=~spoiled, judged=~spoiled).unlike[spoiled].any()
 
 
+@pytest.mark.parametrize(("bright", "told"), [(0, False), (5, False), (14, True)])
+def test_a_few_bright_stars_do_not_tell_how_a_star_is_spread(bright, told):
+    light, inner, outer = apertures(np.random.default_rng(10), np.where(np.arange(COUNT) % 3 == 0, 9000.0, 0.0))
+    clean = np.flatnonzero((light > 3000) & (np.arange(COUNT) % 3 != 0))[:bright]
+    spread = compared(inner, outer, np.isin(np.arange(COUNT), clean))
+    assert bool(spread.unlike.any()) is told
+
+
 @pytest.mark.data
 def test_the_brightest_unflagged_sources_of_a_real_exposure_have_cores(data_dir):
     """Omega Cen: eight of the first twenty were spikes and bleeding columns of saturated stars, at 16 to 17 mag."""

@@ -55,6 +55,24 @@ def test_scatter_beyond_noise_is_found():
     np.testing.assert_allclose(alone, [0.01, 0.05])
 
 
+def test_stars_that_agree_by_chance_lean_on_their_class_and_many_speak_for_themselves():
+    """Five stars of two exposures that scatter by nothing still have most of their class's scatter; eighty do not."""
+    rng = np.random.default_rng(11)
+    count, scatter = 200, 0.02
+
+    def of_two_exposures(stars, width):
+        deviation = np.append(rng.normal(0, scatter, count), rng.normal(0, width, stars))
+        exposures = np.append(np.ones(count, np.int64), np.full(stars, 2))
+        chip = np.full(count + stars, "WF3")
+        variance = np.full(count + stars, 1e-8)
+        told = sampling_scatter(deviation, variance, chip, n_exposures=exposures, classes=WFPC2.classes)
+        return told["WF3", 2] / (scatter / np.sqrt(2.0))
+
+    assert of_two_exposures(5, 1e-5) > 0.72
+    assert of_two_exposures(80, 3.0 * scatter / np.sqrt(2.0)) > 2.5
+    assert of_two_exposures(80, 1e-5) < 0.45
+
+
 def test_a_star_on_two_chips_grows_by_both():
     grown = Growth(
         {"PC": (1.1, 0.01, 9), "WF2": (1.3, 0.01, 9), "WF3": (1.3, 0.01, 9)}, classes=CLASSES, to_infinity=1.096

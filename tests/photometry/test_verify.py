@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mizzle.instrument.cameras import WFPC2
 from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, SkyLevels, Verdict
 from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge_ratio, verify
+from mizzle.steps.verify.measure import _blend_errors
 from mizzle.steps.verify.sightings import _enough_for_profiles
 from mizzle.steps.verify.solve import gather_sightings, pair_table, solve
 from photometry_tools import make_chip, make_exposure
@@ -91,6 +93,19 @@ def sightings(rng, n_pairs, *, ratios=(1, 1, 1, 1), sigma=0.02, outliers=0.03):
                 value.append(brightness + np.log(ratios[c]) + rng.normal(0, s) + off)
                 error.append(s)
     return gather_sightings(np.array(star), np.array(chip), np.array(value), error=np.array(error))
+
+
+@pytest.mark.parametrize(
+    ("chip", "share", "verdict"),
+    [("PC", 0.3, Verdict.NONE), ("PC", 0.8, Verdict.FAIL), ("WF4", 0.07, Verdict.NONE), ("WF4", 0.16, Verdict.FAIL)],
+)
+def test_a_crowd_excuses_what_it_does_and_no_more(chip, share, verdict):
+    """Simulated clusters leave the PC .3 of its crowd's light too bright, the WF .07: twice that is a fault."""
+    crowd = 0.5
+    star, chips = np.repeat(np.arange(40), 2), np.tile([2, CHIPS.index(chip)], 40)
+    seen = gather_sightings(star, chips, np.zeros(80), error=np.full(80, 0.01), crowd=np.full(80, crowd))
+    error = float(np.hypot(0.004, _blend_errors(seen, CHIPS, "WF3", camera=WFPC2)[chip]))
+    assert judge_ratio(1.0 + share * crowd, error, 40) is verdict
 
 
 def test_ratios_are_found_through_chains():

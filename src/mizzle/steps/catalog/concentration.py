@@ -22,8 +22,6 @@ Mask = NDArray[np.bool_]
 #: Radius of the small circle over that of the aperture: at 0.2 arcsec, two pixels of the WF, pixels sample most of a
 #: star's light wherever its center falls.
 INNER = 0.4
-#: Fewer bright stars of a camera do not tell how a star is spread.
-FEWEST = 8
 #: A star's light is not spread as the others' where the aperture differs by so many sigma from what the small circle
 #: says, and by this share of the flux.
 SIGMA, SHARE = 3.0, 0.03
@@ -84,10 +82,7 @@ def compare_spread(
         The camera's.
     """
     flux = outer.flux
-    nothing = Spread(np.zeros(flux.size), np.zeros(flux.size, np.bool_))
     index = np.flatnonzero(bright & whole & (inner.flux > 0) & (flux > 0))
-    if index.size < FEWEST:
-        return nothing
     snr = flux[index] / np.sqrt(outer.variance[index])
     ratios = growth(inner.flux[index], flux[index], snr, chip=chip[index], whole=whole[index], classes=classes)
     known = {name: ratio for name, (ratio, error, _) in ratios.items() if np.isfinite(error)}
