@@ -134,7 +134,7 @@ static void single(void)
 /* Light that explains some pixels. */
 static void light(void)
 {
-    const int64_t m = 1 + below(9), n = 4 * (1 + below(7)), count = below(9);
+    const int64_t m = 8 * (1 + below(3)), n = 4 * (1 + below(7)), count = below(9);
     const int wild = below(2) == 0;
     double *templates = numbers(m * n, 1.0, wild), *weight = numbers(count * n, 1.0, wild), *rest = numbers(count * n, 9.0, wild);
     mz_fit_light(templates, m, n, weight, rest, count, below(2) ? 0.0 : 9.0 * n);

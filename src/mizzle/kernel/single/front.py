@@ -1,6 +1,6 @@
 """Cosmic rays of a single exposure: peaks, the light that may explain them, and their tracks. Arrays in, arrays out.
 
-The work is done by src/single.c, or by its NumPy twin, which is the definition.
+The work is done by src/single.c and src/fit_light.c, or by its NumPy twin, which is the definition.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.kernel import native
 from mizzle.kernel.single import numpy_twin
-from mizzle.kernel.single.types import LANES, Peaks, SingleRule
+from mizzle.kernel.single.types import LANES, TILE, Peaks, SingleRule
 
 
 def find_peaks(electrons: Image, bad: Mask, rule: SingleRule) -> Peaks:
@@ -86,8 +86,8 @@ def follow_rays(
 def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray, *, good: float = 0.0) -> FloatArray:
     """Take off each set of pixels the best sum of templates, none of them negative; return what is left.
 
-    Non-negative least squares by coordinate descent: every step lowers chi-square, and the answer is the same whatever
-    is fitted beside it.
+    Non-negative least squares by greedy coordinate descent: the template that lowers chi-square most is chosen, light
+    moves among those chosen until it settles, and so on. The answer is the same whatever is fitted beside it.
 
     Parameters
     ----------
@@ -106,8 +106,9 @@ def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray, *,
     n = values.shape[1]
     if weights.shape != values.shape or templates.shape[1:] != (n,) or not len(templates):
         raise ValueError(f"values {values.shape}, weights {weights.shape}, templates {templates.shape}")
-    width = [(0, 0), (0, -n % LANES)]
-    rest, weight, stars = (np.ascontiguousarray(np.pad(a, width), np.float64) for a in (values, weights, templates))
+    wider = (0, -n % LANES)
+    rest, weight = (np.ascontiguousarray(np.pad(a, ((0, 0), wider)), np.float64) for a in (values, weights))
+    stars = np.ascontiguousarray(np.pad(templates, ((0, -len(templates) % TILE), wider)), np.float64)
     library = native.library()
     if library is None:
         return np.asarray(numpy_twin.fit_light(rest, weight, stars, good=good)[:, :n])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from mizzle.arrays import FloatArray, Image, Indices, Mask
 from mizzle.kernel.pixels.numpy_twin import grow
-from mizzle.kernel.single.types import ENOUGH, GREEDY, LANES, NEIGHBORS, ROUNDS, SWEEPS, Peaks, SingleRule
+from mizzle.kernel.single.types import ENOUGH, LANES, NEIGHBORS, ROUNDS, SWEEPS, Peaks, SingleRule
 
 #: Sets of pixels fitted at once.
 BLOCK = 512
@@ -51,62 +53,83 @@ def _excess(image: Image, hidden: Mask, rule: SingleRule) -> tuple[Image, Image]
 
 def fit_light(values: FloatArray, weights: FloatArray, templates: FloatArray, *, good: float = 0.0) -> FloatArray:
     """Return what the best sum of templates leaves of each set of pixels; see `front.fit_light`."""
-    rest = np.array(values, np.float64)
+    rest = np.empty(values.shape)
     for start in range(0, len(rest), BLOCK):
         some = slice(start, start + BLOCK)
-        rest[some] = _rest_of(rest[some], weights[some], templates, good)
+        rest[some] = _rest_of(values[some], weights[some], templates, good)
     return rest
 
 
-def _rest_of(rest: FloatArray, weight: FloatArray, templates: FloatArray, good: float) -> FloatArray:
-    """Fit some sets by coordinate descent: at first the template that helps most, then all in turn."""
-    norm = np.stack([_dot(weight * star, star) for star in templates], axis=1)
-    light, active = np.zeros(norm.shape), np.arange(len(rest))
-    for _ in range(GREEDY):
-        slope = np.stack([_dot(weight[active] * rest[active], star) for star in templates], axis=1)
-        move, gained = _moves(light[active], slope, norm[active])
-        best = gained.argmax(axis=1)
-        row = np.arange(len(active))
-        helps = gained[row, best] > 0.0
-        active, best, step = active[helps], best[helps], move[row, best][helps]
-        light[active, best] += step
-        rest[active] -= step[:, None] * templates[best]
-
-    def sweep(which: Indices, every: bool) -> FloatArray:
-        for number, star in enumerate(templates):
-            some = which if every else which[light[which, number] > 0.0]
-            if not some.size:
-                continue
-            slope = _dot(weight[some] * rest[some], star)
-            move, _ = _moves(light[some, number], slope, norm[some, number])
-            light[some, number] += move
-            rest[some] -= move[:, None] * star
-        return _dot(weight[which] * rest[which], rest[which])
-
-    chi2 = np.full(len(rest), np.inf)
-    for _ in range(ROUNDS):
-        before = chi2[active]
-        chi2[active] = sweep(active, True)
-        active = active[~(before - chi2[active] < ENOUGH)]
-        settling = active
-        for _ in range(SWEEPS):
-            settling = settling[chi2[settling] > good]
-            last = chi2[settling]
-            chi2[settling] = sweep(settling, False)
-            settling = settling[~(last - chi2[settling] < ENOUGH)]
+def _rest_of(seen: FloatArray, weight: FloatArray, templates: FloatArray, good: float) -> FloatArray:
+    """Fit some sets by greedy coordinate descent: the template that helps most, then those chosen in turn."""
+    norm = _dots(weight, templates, templates)
+    inverse = np.divide(1.0, norm, out=np.zeros(norm.shape), where=norm > 0.0)
+    count = len(seen)
+    chosen, light = np.zeros((count, ROUNDS), np.intp), np.zeros((count, ROUNDS))
+    product, rest = np.zeros((count, ROUNDS, ROUNDS)), seen.copy()
+    chi2, active = _dot(weight * rest, rest), np.arange(count)
+    for last in range(ROUNDS):
         active = active[chi2[active] > good]
+        slope = _dots(weight[active] * rest[active], templates)
+        gains = np.where(slope > 0.0, slope * slope * inverse[active], 0.0)
+        best = gains.argmax(axis=1)
+        helps = gains[np.arange(len(active)), best] >= ENOUGH
+        active, best, slope = active[helps], best[helps], slope[helps]
+        if not active.size:
+            break
+        chosen[active, last] = best
+        slots = chosen[active, : last + 1]
+        scaled = weight[active] * templates[best]
+        for slot in range(last + 1):
+            product[active, slot, last] = product[active, last, slot] = _dot(scaled, templates[slots[:, slot]])
+        row = np.arange(len(active))[:, None]
+        light[active, : last + 1] = _settled(
+            ChosenLight(light[active, : last + 1], slope[row, slots], product[active, : last + 1, : last + 1]),
+            norm[active[:, None], slots],
+            inverse[active[:, None], slots],
+        )
+        left = seen[active]
+        for slot in range(last + 1):
+            left = left - light[active, slot, None] * templates[slots[:, slot]]
+        rest[active], chi2[active] = left, _dot(weight[active] * left, left)
     return rest
 
 
-def _moves(light: FloatArray, slope: FloatArray, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the best change of each amplitude, and what chi-square gains by it; none where a template says nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        move = np.where(norm > 0.0, np.maximum(light + slope / norm, 0.0) - light, 0.0)
-    return move, move * (2.0 * slope - move * norm)
+class ChosenLight(NamedTuple):
+    """Amplitudes of the templates chosen for some sets, their slopes ``(count, k)``, and products ``(count, k, k)``."""
+
+    light: FloatArray
+    slope: FloatArray
+    product: FloatArray
+
+
+def _settled(chosen: ChosenLight, norm: FloatArray, inverse: FloatArray) -> FloatArray:
+    """Return amplitudes after sweeps, each from the template chosen last to the first."""
+    light, slope, product = (np.array(part) for part in chosen)
+    moving = np.arange(len(light))
+    for _ in range(SWEEPS):
+        gained = np.zeros(len(moving))
+        for slot in reversed(range(light.shape[1])):
+            now, steep = light[moving, slot], slope[moving, slot]
+            move = np.maximum(now + steep * inverse[moving, slot], 0.0) - now
+            gained += move * (2.0 * steep - move * norm[moving, slot])
+            light[moving, slot] += move
+            slope[moving] -= move[:, None] * product[moving, slot]
+        moving = moving[gained >= ENOUGH]
+    return light
+
+
+def _dots(values: FloatArray, templates: FloatArray, more: FloatArray | None = None) -> FloatArray:
+    """Return sums of products of sets ``(count, n)`` with templates ``(m, n)``, or with two such: ``(count, m)``."""
+    lanes = np.zeros((LANES, len(values), len(templates)))
+    for pixel in range(values.shape[1]):
+        product = values[:, pixel, None] * templates[:, pixel]
+        lanes[pixel % LANES] += product if more is None else product * more[:, pixel]
+    return np.asarray((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]))
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return the sum of products along the last axis, in the order of src/single.c: four lanes."""
+    """Return the sum of products along the last axis, in the order of src/fit_light_body.h: four lanes."""
     products = a * b
     lanes = np.zeros((*products.shape[:-1], LANES))
     for first in range(0, products.shape[-1], LANES):

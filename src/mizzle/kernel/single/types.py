@@ -9,10 +9,10 @@ from mizzle.arrays import FloatArray, Indices
 
 #: The eight neighbors of a peak: (dy, dx).
 NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
-#: Fits of light: templates chosen one by one at first, most sweeps over all, the gain of chi-square that ends them.
-GREEDY, ROUNDS, SWEEPS, ENOUGH = 4, 10, 20, 0.01
-#: Sums of products are made in so many lanes.
-LANES = 4
+#: Fits of light: most templates chosen, most sweeps over them after each, the gain of chi-square that ends both.
+ROUNDS, SWEEPS, ENOUGH = 30, 60, 0.001
+#: Sums of products are made in so many lanes, and so many templates side by side.
+LANES, TILE = 4, 8
 
 
 class Peaks(NamedTuple):

@@ -14,7 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.steps.reject.line_sums import LineSums, sum_along_lines
+
 FloatArray = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 #: Side of the blocks that are averaged, at least, so many of them along a chip's shorter side at most; and of the
@@ -22,12 +25,14 @@ Mask = NDArray[np.bool_]
 BLOCK, BLOCKS, PATCH = 4, 256, 50
 #: Blocks count up to this [sigma].
 CLIP = 2.0
-#: Directions tried; those nearer than this to a row or column are the detector's own [deg].
-DIRECTIONS, DETECTOR_OWN = 360, 2.0
+#: Directions nearer than this to a row or column are the detector's own [deg].
+DETECTOR_OWN = 2.0
 #: A line's mean light, and the share of its blocks above half a sigma in each of so many parts of it.
 MEAN, SHARE, PARTS = 0.8, 0.7, 8
-#: Lines beside it [block], and what each part stands above theirs at least [sigma].
-BESIDE, STANDS = np.array([-8, -7, -6, -5, 5, 6, 7, 8]), 0.4
+#: Lines beside it, on both sides [block], and what each part stands above theirs at least [sigma].
+BESIDE, STANDS = np.array([5, 6, 7, 8]), 0.4
+#: A line whose mean light is less than this share of `MEAN` does not stand above those beside it.
+NEARLY = 0.75
 #: Shortest line [block], and trails of a chip at most; a line found is turned by these, and kept where it holds most
 #: light [deg].
 SHORTEST, MOST = 50, 4
@@ -129,52 +134,57 @@ def _averaged(light: NDArray[np.floating], side: int) -> tuple[FloatArray, Mask]
 def _brightest(blocks: FloatArray, known: Mask, side: int) -> tuple[float, float] | None:
     """Return angle [rad] and distance [pixel] of the line with the most light, if light lies all along it."""
     y, x = np.nonzero(known)
-    value = blocks[y, x]
-    reach = int(np.ceil(np.hypot(*blocks.shape))) + 1
-    best: tuple[float, float, int] | None = None
-    for angle in np.linspace(0.0, np.pi, DIRECTIONS, endpoint=False):
-        if min(np.rad2deg(angle) % 90.0, 90.0 - np.rad2deg(angle) % 90.0) < DETECTOR_OWN:
-            continue
-        row = np.rint(x * np.cos(angle) + y * np.sin(angle)).astype(np.intp) + reach
-        count = np.bincount(row, minlength=2 * reach)
-        total = np.bincount(row, weights=value, minlength=2 * reach)
-        mean = np.where(count >= SHORTEST, total / np.maximum(count, 1), np.nan)
-        standing = mean - _beside(mean)
-        top = int(np.nanargmax(np.where(np.isfinite(standing), standing, -np.inf)))
-        rank = standing[top] * np.sqrt(count[top])
-        if not (standing[top] >= MEAN and (best is None or rank > best[0])):
-            continue
-        if _all_along(x, y, value, lines=LinePixels(row == top, np.isin(row, top + BESIDE)), angle=angle):
-            best = (float(rank), float(angle), top - reach)
-    if best is None:
-        return None
-    middle = 0.5 * (side - 1) * (np.cos(best[1]) + np.sin(best[1]))
-    return best[1], side * best[2] + float(middle)
+    pixels = KnownBlocks(x, y, blocks[y, x])
+    candidates = [line for sums in sum_along_lines(blocks, known) for line in _standing(sums)]
+    for _, angle, distance in sorted(candidates, reverse=True):
+        if _all_along(pixels, angle, distance):
+            middle = 0.5 * (side - 1) * (np.cos(angle) + np.sin(angle))
+            return angle, side * distance + float(middle)
+    return None
 
 
-def _beside(mean: FloatArray) -> FloatArray:
-    """Return the light on both sides of each line: the brighter side's, NaN where a side is unknown."""
-    sides = []
-    for steps in (BESIDE[BESIDE < 0], BESIDE[BESIDE > 0]):
-        rolled = np.stack([np.roll(mean, -step) for step in steps])
-        known = np.isfinite(rolled).sum(axis=0)
-        total = np.where(np.isfinite(rolled), rolled, 0.0).sum(axis=0)
-        sides.append(np.where(known >= 2, total / np.maximum(known, 1), np.nan))
-    return np.asarray(np.maximum(*sides))
+def _standing(sums: LineSums) -> list[tuple[float, float, float]]:
+    """Return rank, angle [rad] and distance [block] of the line of each direction that stands out most, if one does."""
+    stretch = np.hypot(1.0, sums.slopes)
+    mean = np.where(sums.count * stretch[:, None] >= SHORTEST, sums.total / np.maximum(sums.count, 1), np.nan)
+    mean[sums.slopes < np.tan(np.deg2rad(DETECTOR_OWN))] = np.nan
+    # Beside most lines of a chip is dark sky: what does not come near the mean needs no look at what is beside it.
+    direction, start = np.nonzero(mean >= NEARLY * MEAN)
+    value = mean[direction, start]
+    above = value - np.maximum(*(_beside(mean, direction, start, stretch=stretch, sign=sign) for sign in (-1, 1)))
+    bright = above >= MEAN
+    direction, start, above = direction[bright], start[bright], above[bright]
+    rank = above * np.sqrt(sums.count[direction, start] * stretch[direction])
+    order = np.lexsort((-rank, direction))
+    _, first = np.unique(direction[order], return_index=True)
+    return [(float(rank[k]), *sums.line(int(direction[k]), int(start[k]))) for k in order[first]]
 
 
-class LinePixels(NamedTuple):
-    """Pixels on a line, and those beside it."""
+def _beside(mean: FloatArray, direction: Indices, start: Indices, *, stretch: FloatArray, sign: int) -> FloatArray:
+    """Return the mean light of the lines on one side of each given one, NaN where it is unknown."""
+    across = np.rint(sign * BESIDE[:, None] * stretch[direction]).astype(np.intp) + start
+    inside = (across >= 0) & (across < mean.shape[1])
+    values = np.where(inside, mean[direction, np.where(inside, across, 0)], np.nan)
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    return np.asarray(np.where(count >= 2, np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan))
 
-    on: Mask
-    beside: Mask
+
+class KnownBlocks(NamedTuple):
+    """Blocks of good pixels: columns, rows and values, ``(n,)`` each."""
+
+    x: Indices
+    y: Indices
+    value: FloatArray
 
 
-def _all_along(x: NDArray[np.intp], y: NDArray[np.intp], value: FloatArray, *, lines: LinePixels, angle: float) -> bool:
-    """Return whether light lies in every part of a line of `lines`, above that beside it."""
-    on, beside = lines
+def _all_along(blocks: KnownBlocks, angle: float, distance: float) -> bool:
+    """Return whether light lies in every part of a line, above that beside it."""
+    x, y, value = blocks
+    across = np.abs(np.rint(x * np.cos(angle) + y * np.sin(angle) - distance))
+    on, beside = across == 0, (across >= BESIDE[0]) & (across <= BESIDE[-1])
     along = y * np.cos(angle) - x * np.sin(angle)
-    first, span = float(along[on].min()), float(np.ptp(along[on]))
+    first, span = float(along[on].min(initial=np.inf)), float(np.ptp(along[on])) if on.any() else 0.0
     if span <= 0:
         return False
     part = np.clip((PARTS * (along - first) / span).astype(np.intp), 0, PARTS - 1)
