@@ -190,6 +190,7 @@ def process(
         scales = scales.unscaled() if until == "align" else scales
     frames = [alignment.frame(exposure, chip) for exposure in exposures for chip in exposure.chips]
     grid = inputs.grid or common_grid(frames, settings.combine, lead=scales.reference.chip)
+    progress.gridded(grid)
     shared = Shared(tuple(exposures), alignment, scales, grid, name)
     parts: dict[str, FilterResult] = {}
     bands = () if until in ("align", "equalize") else dict.fromkeys(exposure.filter for exposure in exposures)

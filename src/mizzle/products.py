@@ -21,11 +21,13 @@ from mizzle.io.product_names import COLOR, EXPOSURES, product_files, stems
 from mizzle.io.product_set import ProductSet, is_mixed, of_other_runs
 from mizzle.io.run_id import KEYWORD, make_run_id
 from mizzle.io.targets import named_in, refuse_targets
-from mizzle.model import Exposure, Mosaic, Result, Runner, Zeropoint
+from mizzle.model import Exposure, Grid, Mosaic, Result, Runner, Zeropoint
 from mizzle.progress import Listener, Progress
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
 
+#: Of an image and its weights, 32 bits each [byte].
+_PIXEL = 8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 
 
@@ -128,6 +130,22 @@ class Delivery(Listener):
                 " stopped, or files were copied; this run replaces its own"
             )
 
+    def gridded(self, grid: Grid) -> None:
+        """End the page's worker where it would hold large images a second time: the run draws them by itself, later.
+
+        Parameters
+        ----------
+        grid : Grid
+            Of the products.
+        """
+        if self._job is None or not self._helper:
+            return
+        if _PIXEL * grid.shape[0] * grid.shape[1] > self._settings.combine.memory_mb * 2**20:
+            from mizzle.report.worker import ReportJob
+
+            self._leave_worker()
+            self._job, self._helper = ReportJob(), False
+
     def drizzled(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
         """Show a product to the page's worker as soon as it is drizzled: it draws while the run goes on.
 
@@ -143,13 +161,7 @@ class Delivery(Listener):
         if self._job is None or not self._helper:
             return
         from mizzle.report.metrics import sketch
-        from mizzle.report.worker import ReportJob, early_payload
-
-        if mosaic.sci.nbytes + mosaic.wht.nbytes > self._settings.combine.memory_mb * 2**20:
-            # The worker would hold them a second time: the run draws by itself, when it has nothing else to hold.
-            self._leave_worker()
-            self._job, self._helper = ReportJob(), False
-            return
+        from mizzle.report.worker import early_payload
 
         bands = len({exposure.filter for exposure in exposures})
         first = {KEYWORD: self._run_id, **sketch(mosaic, exposures, name)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mizzle.startup import give_back
 
 if TYPE_CHECKING:
-    from mizzle.model import Exposure, Mosaic
+    from mizzle.model import Exposure, Grid, Mosaic
 
 
 class Listener:
@@ -21,6 +21,9 @@ class Listener:
 
     def warns(self, sentence: str) -> None:
         """Hear what must be seen."""
+
+    def gridded(self, grid: Grid) -> None:
+        """Hear which pixels the products will have."""
 
     def drizzled(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
         """Hear that a filter's image is there, long before the run ends.
@@ -81,6 +84,11 @@ class Progress(Listener):
         """Tell what must be seen."""
         for listener in self._listeners:
             listener.warns(sentence)
+
+    def gridded(self, grid: Grid) -> None:
+        """Tell which pixels the products will have."""
+        for listener in self._listeners:
+            listener.gridded(grid)
 
     def drizzled(self, mosaic: Mosaic, exposures: Sequence[Exposure], name: str) -> None:
         """Tell that a filter's image is there."""

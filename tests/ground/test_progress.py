@@ -17,6 +17,9 @@ class Ear(Listener):
     def warns(self, sentence):
         self.heard.append(("warns", sentence))
 
+    def gridded(self, grid):
+        self.heard.append(("gridded", grid))
+
     def drizzled(self, mosaic, exposures, name):
         self.heard.append(("drizzled", mosaic, tuple(exposures), name))
 
@@ -27,8 +30,14 @@ def test_listeners_hear_in_order_also_one_that_joins_later():
     with progress.step("read"):
         progress.warns("odd")
     progress.listen(second)
+    progress.gridded("grid")
     progress.drizzled("image", ["a", "b"], "m2")
-    assert first.heard == [("begins", "read"), ("warns", "odd"), ("drizzled", "image", ("a", "b"), "m2")]
+    assert first.heard == [
+        ("begins", "read"),
+        ("warns", "odd"),
+        ("gridded", "grid"),
+        ("drizzled", "image", ("a", "b"), "m2"),
+    ]
     assert second.heard == first.heard[2:]
 
 

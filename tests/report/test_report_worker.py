@@ -227,6 +227,7 @@ def test_a_large_product_is_drawn_without_a_second_copy_of_it(megabytes, helped,
     (mosaic,) = result.mosaics.values()
     with Delivery(tmp_path, settings, Progress()) as delivery:
         process = delivery._job._process
+        delivery.gridded(mosaic.grid)
         delivery.drizzled(mosaic, result.exposures, "m2")
         assert (process.poll() is None) == helped
         folder = tmp_path / "drawn"
