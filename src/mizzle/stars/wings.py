@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import PixelIndices
+from mizzle.kernel.single.types import NEIGHBORS
 
 Image = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -45,15 +46,14 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
     inner = np.s_[edge : image.shape[0] - edge, edge : image.shape[1] - edge]
     if min(image.shape) < 2 * edge + 3:
         return PixelIndices(np.zeros(0, np.intp), np.zeros(0, np.intp))
-    clean = np.where(bad, np.float32(-np.inf), image)
     level = float(np.median(image[inner][::8]))
-    row, column = np.nonzero(clean[inner] > level + least)
+    row, column = np.nonzero((image[inner] > level + least) & ~bad[inner])
     row, column = row + edge, column + edge
-    value = clean[row, column]
+    value = image[row, column]
     top = np.ones(value.size, np.bool_)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            top &= value >= clean[row + dy, column + dx]
+    for dy, dx in NEIGHBORS:
+        # A neighbor without a number outshines nothing, a pixel without one is no peak.
+        top &= bad[row + dy, column + dx] | (value >= image[row + dy, column + dx])
     order = np.argsort(-value[top], kind="stable")[:most]
     return PixelIndices(row[top][order], column[top][order])
 

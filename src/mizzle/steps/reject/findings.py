@@ -136,9 +136,12 @@ def _same_places(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Findin
         shapes = {e.chips[name].shape for e in with_chip}
         if len(with_chip) < 3 or len(shapes) > 1:
             continue
-        count = np.sum([rays.mask(e.root, name, shape) for shape in shapes for e in with_chip], axis=0)
+        (shape,) = shapes
+        count = np.zeros(shape, np.uint8)  # a sum of masks side by side would be eight times as large
+        for exposure in with_chip:
+            count += rays.mask(exposure.root, name, shape)
         needed = max(2, math.ceil(0.6 * len(with_chip)))
-        share = float(np.mean(count / len(with_chip)))
+        share = float(count.mean(dtype=np.float64)) / len(with_chip)
         chance = math.comb(len(with_chip), needed) * share**needed
         often = count >= needed
         if float(np.mean(often)) <= 2.0 * chance + AGAIN:

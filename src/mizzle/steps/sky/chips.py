@@ -14,6 +14,9 @@ from mizzle.settings import Settings
 from mizzle.stars.sky_statistics import SkyStatistic, sky_statistic
 from mizzle.steps.chip_view import ChipView
 
+#: More pixels of a chip tell its level no better: a thousandth of their scatter.
+MOST_PIXELS = 1_000_000
+
 
 @dataclass(frozen=True)
 class ChipSky:
@@ -59,7 +62,8 @@ def chip_sky(view: ChipView, settings: Settings, regions: Sequence[SkyRegion] = 
     """
     options, chip, noise = settings.sky, view.chip, view.noise
     # A short subarray has few rows: all of them are used when a step would leave too few pixels.
-    step = options.step if chip.shape[0] * chip.shape[1] >= 4 * options.step * options.min_pixels else 1
+    size = chip.shape[0] * chip.shape[1]
+    step = max(options.step, size // MOST_PIXELS) if size >= 4 * options.step * options.min_pixels else 1
     sci = chip.sci[::step]
     bad = view.bad()[::step]
     if regions:

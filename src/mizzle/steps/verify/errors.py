@@ -39,6 +39,9 @@ PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 STRUCTURE_DN, STRUCTURE_SHARE = 0.4, 0.05
 #: Every so many rows are compared, of so many pairs of exposures at most.
 _STEP, _PAIRS = 4, 12
+#: Pixels of a pair that are compared, and tell the ratio to a thousandth: of larger chips whole rows of patches are left
+#: out, evenly.
+_COMPARED = 800_000
 #: Places are exact at columns this far apart, and lie on lines between them [pixel].
 _NODES = 50
 #: Sky is leveled in patches of so many columns and compared rows: what is smooth is no noise.
@@ -175,7 +178,7 @@ def _nearest(first: ChipFrame, second: ChipFrame, rows: NDArray[np.intp]) -> tup
 def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     """Compare two exposures of one chip, patch by patch."""
     first_chip, second_chip = first.view.chip, second.view.chip
-    rows = np.arange(0, first_chip.shape[0], _STEP)
+    rows = _compared_rows(first_chip.shape)
     y, x = _nearest(first.view.frame, second.view.frame, rows)
     inside = (y >= 0) & (x >= 0) & (y < second_chip.shape[0]) & (x < second_chip.shape[1])
     y, x = np.where(inside, y, 0), np.where(inside, x, 0)
@@ -193,6 +196,13 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     width = np.sqrt(predicted)
     pull = _patches(light[0].astype(np.float64) * units[0] - light[1].astype(np.float64) * units[1]) / width
     return compare_patches(pull, _patches(use), width[:, 0] / units[0])
+
+
+def _compared_rows(shape: tuple[int, int]) -> NDArray[np.intp]:
+    """Return the rows of a chip that are compared, in whole rows of patches."""
+    rows = np.arange(0, shape[0], _STEP, dtype=np.intp)
+    every = max(1, round(rows.size * shape[1] / _COMPARED))
+    return np.asarray(rows[rows // (_STEP * _PATCH[1]) % every == 0])
 
 
 @dataclass(frozen=True, eq=False)
