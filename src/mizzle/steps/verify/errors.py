@@ -39,7 +39,7 @@ PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 STRUCTURE_DN, STRUCTURE_SHARE = 0.4, 0.05
 #: Every so many rows are compared, of so many pairs of exposures at most.
 _STEP, _PAIRS = 4, 12
-#: Pixels of a pair that are compared, and tell the ratio to a thousandth: larger chips leave rows of patches out, evenly.
+#: Pixels of a pair that are compared: they tell the ratio to a thousandth. Larger chips leave rows of patches out.
 _COMPARED = 800_000
 #: Places are exact at columns this far apart, and lie on lines between them [pixel].
 _NODES = 50
