@@ -58,6 +58,27 @@ def test_a_track_across_a_star_leaves_the_other_side(seed):
     assert not mask[MIDDLE - 2 : MIDDLE, MIDDLE - 2 : MIDDLE + 3].any()
 
 
+def masks(star, rays, count=12):
+    """Masks of so many scenes, each star at a place of its own in its pixel."""
+    made = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        pixels = scene(rng, star=star, rays=rays, place=rng.uniform(-0.2, 0.2, 2))
+        made.append(find_single(pixels, RejectSettings(), laplacian=False))
+    return np.array(made)
+
+
+def test_a_ray_that_ends_on_the_wing_of_a_bright_star_does_not_cost_its_peak():
+    """The star's brightest pixels are no more suspect than the fainter ones that the ray did hit."""
+    assert masks(20000.0, [(0, 3, 3000.0), (0, 2, 120.0)])[:, MIDDLE, MIDDLE].mean() < 0.25
+
+
+def test_a_wide_track_across_a_bright_star_is_found():
+    """Of ten pixels in two rows the most are seen to be no light of the star: they are many, and bright."""
+    track = [(dy, dx, charge) for dy, charge in ((1, 4000.0), (2, 3000.0)) for dx in range(-2, 3)]
+    assert masks(20000.0, track)[:, MIDDLE + 1 : MIDDLE + 3, MIDDLE - 2 : MIDDLE + 3].mean() > 0.6
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_ray_beside_stars_has_no_wings_and_is_flagged_whole(seed):
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from mizzle.execution import make_runner
 from mizzle.instrument.dq import bad_mask
 from mizzle.instrument.star_optics import TYPICAL_DEFOCUS, sharpest_star, star_optics
 from mizzle.psf import star_image
-from mizzle.psf.light import HALF, light_templates
+from mizzle.psf.light import HALF, PeakPixels, light_templates, typical_sky
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.focus import measure_focus
@@ -75,6 +75,15 @@ def image(rng, star=0.0, ray=0.0, size=41, pixel=0.0996, band=BANDS["F814W"], pl
     electrons[20, 20] += ray
     bad = np.zeros((size, size), bool)
     return SinglePixels(electrons.astype(np.float32), bad, 36.0, star_image(star_optics(pixel, *band)), pixel)
+
+
+def test_the_typical_sky_of_a_chip_is_known_far_better_than_a_pixel():
+    """Half a sigma of a pixel decides whether a dark neighbor is a ray's: an eighth of that is the sky's own error."""
+    skies = []
+    for seed in range(16):
+        electrons = np.random.default_rng(seed).normal(20.0, 7.5, (400, 400)).astype(np.float32)
+        skies.append(typical_sky(PeakPixels(electrons, np.zeros(electrons.shape, bool), 36.0)))
+    assert np.std(skies) < 0.0625 * 7.5
 
 
 @pytest.mark.parametrize("laplacian", [True, False])

@@ -27,9 +27,8 @@ Mask = NDArray[np.bool_]
 MOST_HIT = 9
 #: What a ray took is among so many of the brightest pixels.
 CANDIDATES = 6
-#: On each side the border of the judged window should stand out by so many sigma, for wings to be looked for.
-BORDER_SIGMA = 1.5
-#: So many sigma do the wings stand out on their faintest side.
+#: So many sigma do the wings stand out on their faintest side; for them to be looked for, the border of the judged
+#: window should stand out by half as many on each side.
 WINGS_SIGMA = 3.0
 #: What a ray left of a star is as bright as this somewhere, in sigma of a pixel's own noise, and is more than what the
 #: ray added: less may be the ray's rim.
@@ -182,5 +181,5 @@ def _stand_on_light(pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, darkest: 
         count = np.isfinite(light).sum(axis=1)
         mean = np.nansum(light, axis=1) / np.maximum(count, 1)
         noise = np.sqrt((np.maximum(sky, 0.0) + pixels.floor) / np.maximum(count, 1))
-        bright &= (count == 0) | (mean > BORDER_SIGMA * noise)
+        bright &= (count == 0) | (mean > 0.5 * WINGS_SIGMA * noise)
     return bright
