@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from mizzle.model import Alignment, ExposureAlignment, Verdict
 from mizzle.settings import Settings
 from mizzle.steps.align.expected import magnitude_range, seen_stars
 from mizzle.steps.align.fallback import place_unmatched
+from mizzle.steps.align.frame import _kept
+from mizzle.steps.align.motions import epoch_note, motion_verdict
 from tiny_visit import exposure, frame
 
 SHAPE = (800, 800)
@@ -31,11 +34,10 @@ def stars(count, x=(100.0, 700.0), seed=1):
     return {**columns, "mag": np.full(count, 21.5), "chip": np.full(count, 3)}
 
 
-def placed(table, third, *, rays=0, band="F814W"):
+def placed(table, third, *, rays=0, band="F814W", visit="00000"):
     """Entry of a third exposure with `third` as it was solved, beside two that match all stars of `table`."""
-    from dataclasses import replace
-
-    exposures = [made(1), made(2), replace(made(3), filter=band)]
+    last = replace(made(3), filter=band, root=f"u{visit}03m")
+    exposures = [made(1), made(2), last]
     count = len(table["x"])
     good = {"n_detected": count + rays, "n_matched": count, "verdict": Verdict.PASS}
     roots = [e.root for e in exposures]
@@ -129,3 +131,27 @@ def test_the_brightest_star_that_is_expected_is_not_full_and_a_brighter_one_is()
     for step, least, most in ((0.0, 0.0, 1.0), (-0.75, 1.0, 2.0)):
         light, _, gain = images(brightest + step)
         assert least < (light.max() / gain + SKY) / full < most
+
+
+@pytest.mark.parametrize(("years", "scatter", "moved"), [(0.6, 9.0, False), (2.0, 9.0, True), (5.0, 3.0, False)])
+def test_stars_move_from_year_to_year_by_more_than_a_twentieth_of_a_pixel(years, scatter, moved):
+    """Within two seasons parallax and motions of stars are not told from distortion; 3 mas blur nothing."""
+    verdict, note = motion_verdict(scatter, [2000.0, 2000.0 + years])
+    assert (verdict is Verdict.WARN) is moved
+    assert (note != "") is moved
+    assert (epoch_note([2000.0, 2000.0 + years]) != "") is (years > 1.5)
+
+
+@pytest.mark.parametrize(("off", "left_out"), [(0.13, False), (0.4, True)])
+def test_a_pointing_far_from_the_others_does_not_move_their_mean(off, left_out):
+    """Guide stars are reacquired to a few hundredths of an arcsecond; another pair of them lies some tenths off."""
+    shifts = np.random.default_rng(4).normal(0.0, 0.01, (7, 2))
+    shifts[3, 0] += off
+    assert bool(_kept(shifts)[3] == 0.0) is left_out
+
+
+def test_a_header_of_another_visit_is_as_good_as_the_guide_stars_catalog():
+    """GSC 1 and 2 place stars to 0.2 to 0.5 arcsec on each axis (HST Primer, section 3)."""
+    entry = placed(stars(60), {"n_detected": 2, "verdict": Verdict.FAIL, "note": "not aligned"}, visit="12345")
+    assert entry.method == "header"
+    assert 200.0 < entry.shift_error_mas < 500.0

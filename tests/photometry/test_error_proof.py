@@ -9,10 +9,12 @@ import pytest
 
 from mizzle.model import Alignment, Catalog, CosmicRays, FluxScales, Serial, Verdict
 from mizzle.settings import Settings
+from mizzle.steps.chip_view import view_chips
 from mizzle.steps.equalize import equalize
 from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify_errors
 from mizzle.steps.verify.errors import judge_errors
+from mizzle.steps.verify.skies import sky_ratios
 from tiny_visit import exposure, frame, noisy
 
 SHAPE = (240, 240)
@@ -177,3 +179,23 @@ def test_what_rays_left_does_not_raise_the_noise_that_is_predicted():
     hit = replace(chip, pixels=ArrayPixels((chip.sci + 300.0 * left).astype(np.float32), chip.dq))
     exposures[0] = replace(exposures[0], chips={"WF3": hit})
     assert proof(exposures).chips["WF3"].ratio == pytest.approx(1.0, abs=0.06)
+
+
+@pytest.mark.parametrize(("slope", "compared"), [(0.016, True), (0.06, False)])
+def test_chips_are_compared_by_skies_that_are_even(slope, compared):
+    """Flat fields leave a per cent or two between quadrants of a chip; a cluster's light leaves more."""
+    settings, made = Settings(), []
+    for number in range(2):
+        rng = np.random.default_rng(90 + number)
+        light = 200.0 * (1.0 + slope * (np.arange(400) / 200.0 - 1.0))
+        chips = {}
+        for name in ("WF2", "WF3"):
+            sci = noisy(rng, (400, 400), np.broadcast_to(light, (400, 400)), name)
+            chips[name] = (sci, np.zeros((400, 400), int), frame(name, (400, 400)))
+        made.append(exposure(number + 1, chips))
+    scales, alignment = equalize(made, settings), Alignment.identity(made)
+    sky = measure_sky(made, alignment, scales, settings=settings, runner=Serial())
+    views = view_chips(made, alignment, scales, settings=settings, sky=sky)
+    ratios, note = sky_ratios(views, sky, "WF3", settings=settings, runner=Serial())
+    assert bool(ratios) is compared
+    assert bool(note) is not compared

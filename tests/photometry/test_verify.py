@@ -14,7 +14,7 @@ from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge_ratio, verify
 from mizzle.steps.verify.measure import _blend_errors
-from mizzle.steps.verify.sightings import _enough_for_profiles
+from mizzle.steps.verify.sightings import _enough_for_profiles, on_two_exposures
 from mizzle.steps.verify.solve import gather_sightings, pair_table, solve
 from photometry_tools import make_chip, make_exposure
 
@@ -106,6 +106,15 @@ def test_a_crowd_excuses_what_it_does_and_no_more(chip, share, verdict):
     seen = gather_sightings(star, chips, np.zeros(80), error=np.full(80, 0.01), crowd=np.full(80, crowd))
     error = float(np.hypot(0.004, _blend_errors(seen, CHIPS, "WF3", camera=WFPC2)[chip]))
     assert judge_ratio(1.0 + share * crowd, error, 40) is verdict
+
+
+def test_exposures_are_compared_on_as_many_stars_as_their_ratio_wants():
+    """Stars of 2 % each give a ratio to a thousandth, a third of what is systematic; thousands more would cost time."""
+    views = [SimpleNamespace(root=root) for root in ("a", "b", "b")]
+    seen = np.random.default_rng(5).random((3, 5000)) < 0.8
+    chosen = on_two_exposures(seen, views)
+    assert 0.0008 < 0.02 / np.sqrt(np.count_nonzero(chosen)) < 0.0012
+    assert np.flatnonzero(chosen).max() < 1000
 
 
 def test_ratios_are_found_through_chains():
