@@ -93,6 +93,17 @@ def test_profile_knows_slope_from_scatter():
     assert radial_profile(distance[:3], value[:3], value[:3], step=0.02) is None
 
 
+def test_a_few_pixels_make_no_ring_of_a_profile():
+    """Of four pixels a ray in two is the median: what lies there is told by the rings beside."""
+    distance = np.append(np.repeat(np.arange(12) + 0.5, 30), np.full(4, 12.5))
+    value = np.append(np.full(360, 0.1), np.full(4, 5.0))
+    profile = radial_profile(distance, value, np.zeros(364), step=1.0)
+    np.testing.assert_allclose(profile.at(np.array([3.0, 12.5])).value, 0.1)
+    enough = radial_profile(distance, value, np.zeros(364), step=3.0)
+    assert enough is not None
+    assert enough.radius.size == 4
+
+
 def test_rays_are_counted_by_their_charge():
     rng = np.random.default_rng(6)
     sci, mask = np.full((800, 800), 3.0, np.float32), np.zeros((800, 800), np.bool_)

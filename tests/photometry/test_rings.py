@@ -1,4 +1,4 @@
-"""Rings of sky around stars of single exposures: what known stars cover, and how well a ring is known."""
+"""Rings of sky around stars, on exposures and on products: what known stars cover, and how well a ring is known."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from mizzle.arrays import Places
 from mizzle.instrument.photometry import encircled_energy
+from mizzle.steps.catalog.photometry import star_mask
 from mizzle.steps.verify.rings import covered, ring_levels
 from mizzle.steps.verify.stars import APERTURE_ARCSEC
 from tiny_visit import exposure, frame
@@ -56,3 +57,18 @@ def test_the_ring_adds_little_to_the_noise_of_the_aperture(scale):
     pixels = math.pi * (APERTURE_ARCSEC / scale) ** 2
     of_ring = pixels * float(sky.sigma[0] / np.sqrt(sky.n_pixels[0]))
     assert of_ring < 0.5 * 5.0 * math.sqrt(pixels)
+
+
+@pytest.mark.parametrize("snr", [25.0, 29.0, 70.0, 99.0, 240.0, 399.0, 900.0])
+def test_what_stars_of_a_product_leave_outside_their_disks_is_below_the_noise_of_the_faintest(snr):
+    """Beyond its disk a star leaves fewer than three noises of the faintest per square arcsec: two in an aperture."""
+    scale = 0.05
+    mask = star_mask((101, 101), np.array([MIDDLE]), np.array([MIDDLE]), snr=np.array([snr]), scale=scale)
+    row, column = np.nonzero(mask)
+    assert snr * light_at(float(np.hypot(row - MIDDLE, column - MIDDLE).max()) * scale) < 2.6
+
+
+def test_the_rings_of_a_product_keep_room_in_a_crowd():
+    """Disks of the faintest stars, four to a square arcsec, leave rings some pixels."""
+    mask = star_mask((101, 101), np.array([MIDDLE]), np.array([MIDDLE]), snr=np.array([5.0]), scale=0.05)
+    assert 4.0 * np.count_nonzero(mask) * 0.05**2 < 3.0
