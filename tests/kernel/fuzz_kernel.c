@@ -296,8 +296,15 @@ static void one(void)
             }
         job.map.step = uniform() * 9.0;
         if (below(2)) {
-            job.ranges = ranges = malloc((size_t)(ny * ((nx + 63) / 64) * 2) * sizeof *ranges);
-            mz_map_ranges(&job.map, 0, ny, ranges);
+            const int64_t chunks = ny * ((nx + 63) / 64);
+            double *both = malloc((size_t)(4 * chunks) * sizeof *both);
+            mz_map_ranges(&job.map, 0, ny, both);
+            job.ranges = ranges = malloc((size_t)(2 * chunks) * sizeof *ranges);
+            for (int64_t c = 0; c < chunks; c++) {
+                ranges[2 * c] = both[4 * c];
+                ranges[2 * c + 1] = both[4 * c + 1];
+            }
+            free(both);
         }
     }
     float *sci = NULL, *relative = NULL, *image = singles(oy * ox, 10.0, wild), *out = malloc((size_t)(ny * nx) * 4);

@@ -13,6 +13,10 @@ from kernel.twins import TWINS, frame_of, linear, positions, using
 from mizzle.errors import SettingsError
 from mizzle.kernel import Accumulator, blot, drizzle
 from mizzle.kernel.bands import busy_edges, even_edges, thread_count
+from mizzle.kernel.coadd_inputs import misses
+from mizzle.kernel.drop.stored import center_ranges
+from mizzle.kernel.maps.types import StoredMap
+from mizzle.kernel.native import library
 
 KERNELS = ("square", "point", "turbo", "gaussian", "lanczos2", "lanczos3", "lanczos5")
 twin = pytest.mark.parametrize("twin", TWINS)
@@ -71,6 +75,48 @@ def test_twins_agree(kernel, seed, shape, pixfrac):
     np.testing.assert_allclose(native.variance_sum, reference.variance_sum, rtol=1e-9, atol=1e-9)
     clear = np.abs(reference.weight) > 1e-9
     np.testing.assert_array_equal(native.context[:, clear], reference.context[:, clear])
+
+
+@settings(max_examples=20, deadline=None)
+@given(angle=st.floats(-0.05, 0.05), size=st.floats(0.9, 1.1), seed=st.integers(0, 2**32 - 1))
+def test_twins_agree_where_most_drops_touch_few_cells(angle, size, seed):
+    """Along the grid most groups of drops lie within 2 x 2 cells, and some do not."""
+    rng = np.random.default_rng(seed)
+    pixmap = positions((9, 200), linear(angle, size), 0.3)
+    sci, weight = rng.normal(10, 3, (9, 200)), rng.uniform(0.5, 2.0, (9, 200))
+    sums = []
+    for name in TWINS:
+        acc = Accumulator((40, 250), variance=True, context=True)
+        with using(name):
+            drizzle(sci, weight, pixmap, (40, 250), variance=sci**2, context=3, into=acc)
+        sums.append(acc)
+    native, reference = sums
+    np.testing.assert_allclose(native.sums, reference.sums, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(native.variance_sum, reference.variance_sum, rtol=1e-9, atol=1e-9)
+    clear = np.abs(reference.weight) > 1e-9
+    np.testing.assert_array_equal(native.context[:, clear], reference.context[:, clear])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), shape=st.sampled_from([(1, 1), (3, 63), (5, 64), (7, 131), (2, 200)]))
+def test_ranges_say_where_pixels_lie(seed, shape):
+    """Least and greatest of the numbers, x without end where a place is none; misses are those counted one by one."""
+    _, _, pixmap = scene(seed, shape)
+    where = StoredMap(pixmap, 1.0)
+    with using("native"):
+        ranges = center_ranges(library(), where, 1)
+    for j, row in enumerate(ranges):
+        for number, (low, high, left, right) in enumerate(row):
+            places = pixmap[j, 64 * number : 64 * (number + 1)]
+            y = places[:, 1][~np.isnan(places[:, 1])]
+            assert (low, high) == (y.min(initial=np.inf), y.max(initial=-np.inf))
+            whole = np.isfinite(places).all()
+            assert (left, right) == ((places[:, 0].min(), places[:, 0].max()) if whole else (-np.inf, np.inf))
+    for frame in ((40, 60), (500, 500), (1, 1)):
+        with np.errstate(invalid="ignore"):
+            inside = ((pixmap > -0.5) & (pixmap < np.array(frame[::-1]) - 0.5)).all(axis=2)
+        counts = {"nmiss": np.count_nonzero(~inside), "nskip": np.count_nonzero(~inside.any(axis=1))}
+        assert misses(pixmap, frame, ranges) == misses(pixmap, frame) == counts
 
 
 @twin

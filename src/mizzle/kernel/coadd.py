@@ -32,7 +32,7 @@ from mizzle.kernel.coadd_inputs import (
     shape_of,
     unit_of,
 )
-from mizzle.kernel.coadd_sums import Planes, Sums
+from mizzle.kernel.coadd_sums import Planes, Sums, chunk_ranges
 from mizzle.kernel.drop.flags import spread_flags
 from mizzle.kernel.drop.types import ChipPixels, check_shape, floats
 from mizzle.kernel.maps.types import stored_map
@@ -223,13 +223,14 @@ class Drizzle:
         )
         if self._sums is None:
             self._sums = Sums(self._planes)
-        self._sums.add(pixels, [v if v is None or unit == 1.0 else v * unit**2 for v in second], placed, drop, bit)
+        second, ranges = [v if v is None or unit == 1.0 else v * unit**2 for v in second], chunk_ranges(placed)
+        self._sums.add(pixels, second, placed, drop, bit, ranges)
         self._stale = True
         if self._shared:
             self._write()
         if flags is not None:
             self._add_flags(spread_flags(flags, pixels, placed, drop, self._frame))
-        return misses(where, self._frame)
+        return misses(where, self._frame, ranges)
 
     @property
     def _planes(self) -> Planes:

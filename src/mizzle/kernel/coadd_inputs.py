@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import SettingsError
 from mizzle.kernel.arguments import MOST_CELLS, MOST_IMAGES, real, reals, sides, whole
 from mizzle.kernel.bands import even_edges, in_bands, thread_count
@@ -141,21 +142,27 @@ def outside(box: tuple[int | None, ...], shape: tuple[int, int]) -> NDArray[np.u
     return mask
 
 
-def misses(where: NDArray[np.float64], shape: tuple[int, ...]) -> dict[str, float]:
-    """Count the pixels that fall outside, and the rows without any inside."""
-    counts: list[tuple[int, int]] = []
+def misses(where: NDArray[np.float64], shape: tuple[int, ...], ranges: FloatArray | None = None) -> dict[str, float]:
+    """Count the pixels that fall outside, and the rows without any inside.
 
-    def band(first: int, stop: int) -> None:
-        x, y = where[first:stop, :, 0], where[first:stop, :, 1]
-        if x.size and min(x.min(), y.min()) > -0.5 and x.max() < shape[1] - 0.5 and y.max() < shape[0] - 0.5:
-            return
-        with np.errstate(invalid="ignore"):
-            inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
-        counts.append((int(np.count_nonzero(~inside)), int(np.count_nonzero(~inside.any(axis=1)))))
-
-    threads = thread_count(where.size // 2, None)
-    in_bands(even_edges(where.shape[0], threads), threads, band)
-    return {"nmiss": sum(pixels for pixels, _ in counts), "nskip": sum(rows for _, rows in counts)}
+    Parameters
+    ----------
+    where : (ny, nx, 2) array
+        Output (x, y) of the pixels.
+    shape : (int, int)
+        Of the output.
+    ranges : (ny, chunks, 4) array, optional
+        Least and greatest y, then x, of each row's chunks: rows that lie inside need no other look.
+    """
+    within: NDArray[np.bool_] = np.zeros(where.shape[0], np.bool_)
+    if ranges is not None:
+        low, up, left, right = (ranges[..., k] for k in range(4))
+        chunks = (low > -0.5) & (up < shape[0] - 0.5) & (left > -0.5) & (right < shape[1] - 0.5)
+        within = np.asarray(chunks.all(axis=1))
+    x, y = (where[~within, :, axis] for axis in (0, 1))
+    with np.errstate(invalid="ignore"):
+        inside = (x > -0.5) & (y > -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
+    return {"nmiss": int(np.count_nonzero(~inside)), "nskip": int(np.count_nonzero(~inside.any(axis=1)))}
 
 
 def filled(shape: tuple[int, int], value: float) -> NDArray[np.float32]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel import native
 from mizzle.kernel.bands import even_edges, in_bands, thread_count
 from mizzle.kernel.drop.accumulator import IN_CELL, Accumulator
-from mizzle.kernel.drop.stored import drop_image
+from mizzle.kernel.drop.stored import center_ranges, drop_image
 from mizzle.kernel.drop.types import ChipPixels, DropShape
 from mizzle.kernel.maps.types import StoredMap
 
@@ -32,6 +33,13 @@ class Planes:
 def _is_plain(image: NDArray[Any]) -> bool:
     """Return whether C may write into an array."""
     return bool(image.flags.c_contiguous and image.flags.writeable)
+
+
+def chunk_ranges(where: StoredMap) -> FloatArray | None:
+    """Return where the chunks of a map lie (`center_ranges`); None where NumPy serves."""
+    library = native.library()
+    threads = thread_count(where.shape[0] * where.shape[1], None)
+    return None if library is None else center_ranges(library, where, threads)
 
 
 class Sums:
@@ -73,8 +81,9 @@ class Sums:
         where: StoredMap,
         drop: DropShape,
         bit: int | None,
+        ranges: FloatArray | None = None,
     ) -> None:
-        """Drop one image; a variance that is None adds nothing to its sum."""
+        """Drop one image; a variance that is None adds nothing to its sum. `ranges` are `chunk_ranges` of the map."""
         if bit is not None:
             self._first.reserve_context(bit + 1)
         given = list(variances) or [None]
@@ -83,7 +92,7 @@ class Sums:
                 one = ChipPixels(
                     pixels.sci, pixels.mask, pixels.relative, pixels.multiply, weight=pixels.weight, variance=variance
                 )
-                drop_image(acc, one, where, drop, bit=bit if number == 0 else None)
+                drop_image(acc, one, where, drop, bit=bit if number == 0 else None, ranges=ranges)
 
     def write(self, planes: Planes) -> None:
         """Write mean, weight, variances and context wherever anything fell; elsewhere images stay as they are."""

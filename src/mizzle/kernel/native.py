@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 10
+ABI = 11
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}

@@ -146,28 +146,34 @@ def _check_room(acc: Accumulator, shape: tuple[int, int], *, variance: bool, con
 
 def drop_image(
     acc: Accumulator, pixels: ChipPixels, where: StoredMap, drop: DropShape, *, bit: int | None = None,
-    threads: int | None = None, result: Drizzled | None = None,
+    threads: int | None = None, result: Drizzled | None = None, ranges: FloatArray | None = None,
 ) -> None:  # fmt: skip
-    """Drop the pixels, on some threads, and write what the cells then hold to `result`, band by band."""
+    """Drop the pixels, on some threads, and write what the cells then hold to `result`, band by band.
+
+    `ranges` are those of `center_ranges`, where they are known already.
+    """
     threads = thread_count(where.shape[0] * where.shape[1], threads)
     library = native.library()
     if library is None:
         numpy_twin.accumulate(acc, pixels, where, drop, (0, acc.shape[0]), bit)
         _means(acc, (0, acc.shape[0]), result)
         return
-    ranges = row_ranges(library, where, threads) if threads > 1 else None
+    wide = None
+    if threads > 1:
+        centers = center_ranges(library, where, threads) if ranges is None else ranges
+        wide = _with_corners(centers[..., :2], where.step)
 
     def band(first: int, stop: int) -> None:
         job = native_job(pixels, where, drop)
-        job.ranges = native.pointer(ranges)
+        job.ranges = native.pointer(wide)
         drop_natively(library, acc, job, (first, stop), bit)
         _means(acc, (first, stop), result)
 
-    if ranges is None:
+    if wide is None:
         edges = even_edges(acc.shape[0], 1)
     else:
         with np.errstate(invalid="ignore"):
-            edges = busy_edges(ranges.mean(axis=2).ravel(), acc.shape[0], threads)
+            edges = busy_edges(wide.mean(axis=2).ravel(), acc.shape[0], threads)
     in_bands(edges, threads, band)
 
 
@@ -176,17 +182,20 @@ def _means(acc: Accumulator, rows: tuple[int, int], result: Drizzled | None) -> 
         means_and_weights(acc, rows, *result)
 
 
-def row_ranges(library: native.Library, where: StoredMap, threads: int) -> NDArray[np.float64]:
-    """Return least and greatest y of each row's chunks of pixels ``(ny, chunks, 2)``: bands read only their own."""
+def center_ranges(library: native.Library, where: StoredMap, threads: int) -> FloatArray:
+    """Return least and greatest y, then x, of the centers of each row's chunks of pixels ``(ny, chunks, 4)``.
+
+    Bands of the output read only their own. What is no number is left out, but x then goes from minus to plus infinity.
+    """
     ny, nx = where.shape
-    ranges = np.empty((ny, -(-nx // native.CHUNK), 2))
+    ranges = np.empty((ny, -(-nx // native.CHUNK), 4))
     struct = native.map_struct(where)
 
     def part(first: int, stop: int) -> None:
         native.raise_on_status(library.mz_map_ranges(native.by_reference(struct), first, stop, native.pointer(ranges)))
 
     in_bands(even_edges(ny, threads), threads, part)
-    return _with_corners(ranges, where.step)
+    return ranges
 
 
 def _with_corners(ranges: NDArray[np.float64], step: float) -> NDArray[np.float64]:

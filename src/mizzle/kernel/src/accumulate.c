@@ -108,42 +108,23 @@ MZ_EXPORT int mz_accumulate(const mz_job *job, int level)
     return 0;
 }
 
-/* Least and greatest y of the centers of each chunk of rows row0 .. row1 - 1; infinite and reversed where none is a number. */
-static void map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *restrict out)
-{
-    const int64_t nx = map->nx, chunks = (nx + MZ_CHUNK - 1) / MZ_CHUNK;
-    for (int64_t j = row0; j < row1; j++)
-        for (int64_t c = 0; c < chunks; c++) {
-            const double *p = map->pixmap + 2 * (j * nx + c * MZ_CHUNK) + 1;
-            const int64_t left = nx - c * MZ_CHUNK;
-            const int count = left < MZ_CHUNK ? (int)left : MZ_CHUNK;
-            double low[8], high[8];
-            for (int l = 0; l < 8; l++) {
-                low[l] = INFINITY;
-                high[l] = -INFINITY;
-            }
-            for (int k = 0; k < count; k += 8)
-                for (int l = 0; l < 8 && k + l < count; l++) {
-                    const double y = p[2 * (k + l)];
-                    low[l] = y < low[l] ? y : low[l];
-                    high[l] = y > high[l] ? y : high[l];
-                }
-            for (int l = 1; l < 8; l++) {
-                low[0] = low[l] < low[0] ? low[l] : low[0];
-                high[0] = high[l] > high[0] ? high[l] : high[0];
-            }
-            double *to = out + 2 * (j * chunks + c);
-            to[0] = low[0];
-            to[1] = high[0];
-        }
-}
-
-/* Where the chunks of a stored map lie: for each row and MZ_CHUNK columns, least and greatest y of the centers, to `out`
- * (ny, chunks, 2). Rows may be shared among threads. */
+/* Where the chunks of a stored map lie: for each row and MZ_CHUNK columns, least and greatest y, then x, of the centers, to `out`
+ * (ny, chunks, 4). Rows may be shared among threads. */
 MZ_EXPORT int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *out)
 {
     if (!mz_map_is_sound(map) || !map->pixmap || row0 < 0 || row1 > map->ny)
         return 1;
-    map_ranges(map, row0, row1, out);
+    switch (level_of(-1)) {
+#ifdef MZ_MANY_ISA
+    case 2:
+        mz_avx512_map_ranges(map, row0, row1, out);
+        break;
+    case 1:
+        mz_avx2_map_ranges(map, row0, row1, out);
+        break;
+#endif
+    default:
+        mz_base_map_ranges(map, row0, row1, out);
+    }
     return 0;
 }

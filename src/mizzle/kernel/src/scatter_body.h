@@ -51,13 +51,15 @@ static void MZ(drop_any)(const mz_job *job, const double *x, const double *y, do
         }
 }
 
-/* Which drops lie wholly inside frame and band with their n x n cells, and where. */
-MZ_INLINE void MZ(locate)(const mz_job *job, MZ(drops) *d, const int n, int from, int to)
+/* Which drops lie wholly inside frame and band with their n x n cells, and where; those alone that are seen and, with `full` (cells
+ * have four lanes), whose variance is a number: a share of nothing would make none of it. */
+MZ_INLINE void MZ(locate)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to, const int full)
 {
     const double wide = (double)job->out_nx, right = wide - (double)n, low = (double)job->row0, top = (double)(job->row1 - n);
     for (int k = from; k < to; k++) {
-        const double x = d->left[k], y = d->below[k];
-        const int inside = d->fits[k] != 0.0 && x >= 0.0 && x <= right && y >= low && y <= top;
+        const double x = d->left[k], y = d->below[k], variance = full ? p->variance[k] : 0.0;
+        const int inside = (p->weight[k] != 0.0) & (d->fits[k] != 0.0) & (x >= 0.0) & (x <= right) & (y >= low) & (y <= top) &
+                           (variance - variance == 0.0);
         d->cell[k] = (int64_t)(inside ? y * wide + x : -1.0);
     }
 }
@@ -131,11 +133,25 @@ static void MZ(add_each)(const mz_job *job, const MZ(drops) *d, const MZ(pixels)
         }
 }
 
+/* Add drop k wherever it lies, if it is seen. */
+static void MZ(add_other)(const mz_job *job, const MZ(drops) *d, const MZ(pixels) *p, int k, const int n)
+{
+    if (p->weight[k] == 0.0)
+        return;
+    if (d->fits[k] != 0.0) {
+        MZ(add_each)(job, d, p, k, n);
+        return;
+    }
+    const double x[4] = {d->x[0][k], d->x[1][k], d->x[2][k], d->x[3][k]};
+    const double y[4] = {d->y[0][k], d->y[1][k], d->y[2][k], d->y[3][k]};
+    MZ(drop_any)(job, x, y, p->weight[k], p->value[k], p->variance[k]);
+}
+
 /* Add a chunk's shares; n and `full` (cells have four lanes) are constants in every call, so the loops unroll. */
 MZ_INLINE void MZ(scatter_sums)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, const int n, int from, int to,
                                 const int full)
 {
-    MZ(locate)(job, d, n, from, to);
+    MZ(locate)(job, d, p, n, from, to, full);
     const int64_t column = from < to && d->left[to - 1] >= d->left[from] ? n - 1 : 0;
     const int64_t row = from < to && d->below[to - 1] >= d->below[from] ? n - 1 : 0;
     for (int k = from; k < from + MZ_AHEAD && k < to; k++)
@@ -144,17 +160,8 @@ MZ_INLINE void MZ(scatter_sums)(const mz_job *job, MZ(drops) *d, const MZ(pixels
     for (int k = from; k < to; k++) {
         if (k + MZ_AHEAD < to)
             MZ(fetch)(job, d, k + MZ_AHEAD, n, column, row, full);
-        if (p->weight[k] == 0.0)
-            continue;
-        if (d->fits[k] == 0.0) {
-            const double x[4] = {d->x[0][k], d->x[1][k], d->x[2][k], d->x[3][k]};
-            const double y[4] = {d->y[0][k], d->y[1][k], d->y[2][k], d->y[3][k]};
-            MZ(drop_any)(job, x, y, p->weight[k], p->value[k], p->variance[k]);
-            continue;
-        }
-        /* A share of nothing times an infinite variance would be no number. */
-        if (d->cell[k] < 0 || odd || (full && !(p->variance[k] - p->variance[k] == 0.0))) {
-            MZ(add_each)(job, d, p, k, n);
+        if (d->cell[k] < 0 || odd) {
+            MZ(add_other)(job, d, p, k, n);
             continue;
         }
         /* Most drops do not reach the last row, or the last column, that a usual one can. */
@@ -177,17 +184,30 @@ MZ_INLINE void MZ(scatter)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p,
 /* Share and add the drops from .. to - 1 of a chunk; each usually touches span x span cells at most. */
 static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
 {
-    if (span <= 2 || (span == 3 && MZ(narrow)(d, from, to))) { /* the same numbers, and fewer zeros */
-        MZ(shares)(d, 2, from, to);
+    /* What lies within 2 x 2 cells is worked out so: the same numbers, and fewer zeros. */
+    const int groups = (to - from) / MZ_LANES;
+    const uint32_t narrow = span == 3 ? MZ(narrow)(d, from, to) : 0;
+    int few = 0;
+    for (int g = 0; g < 32; g++)
+        few += (int)(narrow >> g & 1);
+    if (span <= 2 || few == groups) {
+        MZ(shares)(d, 2, 2, from, to);
         MZ(scatter)(job, d, p, 2, from, to);
     } else if (span == 3) {
-        MZ(shares)(d, 3, from, to);
+        if (4 * few < groups)
+            MZ(shares)(d, 3, 3, from, to);
+        else
+            for (int k = from, g = 0; k < to; k += MZ_LANES, g++)
+                if (narrow >> g & 1)
+                    MZ(shares)(d, 2, 3, k, k + MZ_LANES);
+                else
+                    MZ(shares)(d, 3, 3, k, k + MZ_LANES);
         MZ(scatter)(job, d, p, 3, from, to);
     } else if (span == 4) {
-        MZ(shares)(d, 4, from, to);
+        MZ(shares)(d, 4, 4, from, to);
         MZ(scatter)(job, d, p, 4, from, to);
     } else {
-        MZ(shares)(d, 5, from, to);
+        MZ(shares)(d, 5, 5, from, to);
         MZ(scatter)(job, d, p, 5, from, to);
     }
 }
@@ -195,7 +215,7 @@ static void MZ(square_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *
 /* Share and add upright boxes: part of a column times part of a row. */
 static void MZ(box_chunk)(const mz_job *job, MZ(drops) *d, const MZ(pixels) *p, int span, int from, int to)
 {
-    if (span <= 2 || (span == 3 && MZ(narrow)(d, from, to))) {
+    if (span <= 2 || (span == 3 && MZ(all_narrow)(d, from, to))) {
         MZ(boxes)(d, 2, from, to);
         MZ(scatter)(job, d, p, 2, from, to);
     } else if (span == 3) {

@@ -49,9 +49,9 @@ MZ_INLINE int32_t MZ(cell)(double v)
     return t - ((double)t > v);
 }
 
-/* Shares of the drops from .. to - 1 (multiples of 8) in the n x n cells from each one's lower left one. MZ_V holds
- * MZ_LANES drops (lanes.h). */
-MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
+/* Shares of the drops from .. to - 1 (whole groups of lanes) in the n x n cells from each one's lower left one, of the side x side
+ * that are kept; nothing in the others. MZ_V holds MZ_LANES drops (lanes.h). */
+MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, const int side, int from, int to)
 {
     const MZ_V zero = MZ_ALL(0.0);
     for (int k = from; k < to; k += MZ_LANES) {
@@ -134,8 +134,11 @@ MZ_INLINE void MZ(shares)(MZ(drops) *restrict d, const int n, int from, int to)
 #pragma GCC unroll 8
             for (int c = 0; c < n; c++) {
                 const MZ_V part = ((s[r][c] - s[r + 1][c]) - (s[r][c + 1] - s[r + 1][c + 1])) * inverse;
-                MZ_STORE(&d->share[r * n + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
+                MZ_STORE(&d->share[r * side + c][k], MZ_IF_LESS(MZ_ALL(MZ_CRUMB), part, part, zero));
             }
+        for (int c = 0; c < side * side; c++)
+            if (c % side >= n || c / side >= n)
+                MZ_STORE(&d->share[c][k], zero);
     }
 }
 
@@ -193,25 +196,41 @@ static void MZ(points)(MZ(drops) *d)
     }
 }
 
-/* Do all drops from .. to - 1 lie within 2 x 2 cells? On a grid that lies along the chip nearly all do; where they do not,
- * one of the first tells. */
-static int MZ(narrow)(const MZ(drops) *d, int from, int to)
+/* Do the drops from k on that fill a group of lanes lie within 2 x 2 cells? */
+MZ_INLINE int MZ(narrow_group)(const MZ(drops) *d, int k)
 {
-    for (int k = from; k < to; k += MZ_LANES) {
-        MZ_V reach = MZ_ALL(0.0);
-        for (int axis = 0; axis < 2; axis++) {
-            const double *const *p = axis ? d->y : d->x;
-            const MZ_V a = MZ_LOAD(&p[0][k]), b = MZ_LOAD(&p[1][k]), c = MZ_LOAD(&p[2][k]), e = MZ_LOAD(&p[3][k]);
-            const MZ_V low = MZ_VMIN(MZ_VMIN(a, b), MZ_VMIN(c, e)), high = MZ_VMAX(MZ_VMAX(a, b), MZ_VMAX(c, e));
-            reach = MZ_VMAX(reach, high - MZ_VFLOOR(low));
-        }
-        double wide[MZ_LANES];
-        MZ_STORE(wide, reach);
-        for (int l = 0; l < MZ_LANES; l++)
-            if (!(wide[l] <= 2.0))
-                return 0;
+    MZ_V reach = MZ_ALL(0.0);
+    for (int axis = 0; axis < 2; axis++) {
+        const double *const *p = axis ? d->y : d->x;
+        const MZ_V a = MZ_LOAD(&p[0][k]), b = MZ_LOAD(&p[1][k]), c = MZ_LOAD(&p[2][k]), e = MZ_LOAD(&p[3][k]);
+        const MZ_V low = MZ_VMIN(MZ_VMIN(a, b), MZ_VMIN(c, e)), high = MZ_VMAX(MZ_VMAX(a, b), MZ_VMAX(c, e));
+        reach = MZ_VMAX(reach, high - MZ_VFLOOR(low));
     }
+    double wide[MZ_LANES];
+    MZ_STORE(wide, reach);
+    int all = 1;
+    for (int l = 0; l < MZ_LANES; l++)
+        all &= wide[l] <= 2.0;
+    return all;
+}
+
+/* Do all drops from .. to - 1? Where they do not, one of the first tells. */
+static int MZ(all_narrow)(const MZ(drops) *d, int from, int to)
+{
+    for (int k = from; k < to; k += MZ_LANES)
+        if (!MZ(narrow_group)(d, k))
+            return 0;
     return 1;
+}
+
+/* Which groups of lanes of the drops from .. to - 1 lie within 2 x 2 cells: bits, the first group's lowest. On a grid that lies
+ * along the chip nearly all do. */
+static uint32_t MZ(narrow)(const MZ(drops) *d, int from, int to)
+{
+    uint32_t groups = 0;
+    for (int k = from; k < to; k += MZ_LANES)
+        groups |= (uint32_t)MZ(narrow_group)(d, k) << (k - from) / MZ_LANES % 32;
+    return groups;
 }
 
 /* Signed overlap of a polygon edge with one cell, the cell's corner being the origin: any edge, anywhere. */

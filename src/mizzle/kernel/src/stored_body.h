@@ -147,16 +147,82 @@ static void MZ(trim)(const mz_job *job, const MZ(drops) *d, int *from, int *to)
 {
     uint8_t near[MZ_CHUNK / 8];
     for (int g = 0; g < MZ_CHUNK / 8; g++) {
-        double low = INFINITY, high = -INFINITY;
-        for (int e = 0; e < 4; e++)
-            for (int k = 8 * g; k < 8 * g + 8; k++) {
-                low = d->y[e][k] < low ? d->y[e][k] : low;
-                high = d->y[e][k] > high ? d->y[e][k] : high;
+        double low[MZ_LANES], high[MZ_LANES];
+        MZ_V least = MZ_ALL(INFINITY), most = MZ_ALL(-INFINITY);
+        for (int k = 8 * g; k < 8 * g + 8; k += MZ_LANES)
+            for (int e = 0; e < 4; e++) { /* what is no number leaves the others as they are */
+                const MZ_V y = MZ_LOAD(&d->y[e][k]);
+                least = MZ_VMIN(y, least);
+                most = MZ_VMAX(y, most);
             }
-        near[g] = low <= (double)job->row1 && high >= (double)job->row0;
+        MZ_STORE(low, least);
+        MZ_STORE(high, most);
+        near[g] = 0;
+        for (int l = 0; l < MZ_LANES; l++) {
+            low[0] = low[l] < low[0] ? low[l] : low[0];
+            high[0] = high[l] > high[0] ? high[l] : high[0];
+        }
+        near[g] = low[0] <= (double)job->row1 && high[0] >= (double)job->row0;
     }
     while (*from < *to && !near[*from / 8])
         *from += 8;
     while (*to > *from && !near[*to / 8 - 1])
         *to -= 8;
+}
+
+/* Least and greatest y, then x, of `count` places of a map; infinite and reversed where none is a number, and those of x infinite
+ * where one is none. */
+MZ_INLINE void MZ(range_of)(const double *restrict places, int count, double *restrict to)
+{
+    MZ_V least[8 / MZ_LANES], most[8 / MZ_LANES], rest[8 / MZ_LANES];
+    double low[8], high[8], none[8]; /* x and y lie side by side */
+    for (int l = 0; l < 8 / MZ_LANES; l++) {
+        least[l] = MZ_ALL(INFINITY);
+        most[l] = MZ_ALL(-INFINITY);
+        rest[l] = MZ_ALL(0.0);
+    }
+    int k = 0;
+    for (; k + 4 <= count; k += 4)
+        for (int l = 0; l < 8 / MZ_LANES; l++) { /* what is no number leaves the others as they are */
+            const MZ_V v = MZ_LOAD(places + 2 * k + l * MZ_LANES);
+            least[l] = MZ_VMIN(v, least[l]);
+            most[l] = MZ_VMAX(v, most[l]);
+            rest[l] += v - v;
+        }
+    for (int l = 0; l < 8 / MZ_LANES; l++) {
+        MZ_STORE(low + l * MZ_LANES, least[l]);
+        MZ_STORE(high + l * MZ_LANES, most[l]);
+        MZ_STORE(none + l * MZ_LANES, rest[l]);
+    }
+    for (int l = 0; l < 2 * (count - k); l++) {
+        const double v = places[2 * k + l];
+        low[l] = MZ(min)(v, low[l]);
+        high[l] = MZ(max)(v, high[l]);
+        none[l] += v - v;
+    }
+    for (int l = 2; l < 8; l++) {
+        low[l % 2] = MZ(min)(low[l], low[l % 2]);
+        high[l % 2] = MZ(max)(high[l], high[l % 2]);
+        none[l % 2] += none[l];
+    }
+    const int whole = none[0] + none[1] == 0.0;
+    to[0] = low[1];
+    to[1] = high[1];
+    to[2] = whole ? low[0] : -INFINITY;
+    to[3] = whole ? high[0] : INFINITY;
+}
+
+/* The same of each chunk of rows row0 .. row1 - 1. */
+static void MZ(map_ranges)(const mz_map *map, int64_t row0, int64_t row1, double *restrict out)
+{
+    const int64_t nx = map->nx, chunks = (nx + MZ_CHUNK - 1) / MZ_CHUNK;
+    for (int64_t j = row0; j < row1; j++)
+        for (int64_t c = 0; c < chunks; c++) {
+            const double *places = map->pixmap + 2 * (j * nx + c * MZ_CHUNK);
+            const int64_t left = nx - c * MZ_CHUNK;
+            if (left >= MZ_CHUNK) /* a constant: the compiler makes lanes of it */
+                MZ(range_of)(places, MZ_CHUNK, out + 4 * (j * chunks + c));
+            else
+                MZ(range_of)(places, (int)left, out + 4 * (j * chunks + c));
+        }
 }
