@@ -14,6 +14,7 @@ from mizzle.errors import SettingsError
 from mizzle.kernel import Accumulator, blot, drizzle
 from mizzle.kernel.bands import busy_edges, even_edges, thread_count
 from mizzle.kernel.coadd_inputs import misses
+from mizzle.kernel.drop import stored
 from mizzle.kernel.drop.stored import center_ranges
 from mizzle.kernel.maps.types import StoredMap
 from mizzle.kernel.native import library
@@ -117,6 +118,20 @@ def test_ranges_say_where_pixels_lie(seed, shape):
             inside = ((pixmap > -0.5) & (pixmap < np.array(frame[::-1]) - 0.5)).all(axis=2)
         counts = {"nmiss": np.count_nonzero(~inside), "nskip": np.count_nonzero(~inside.any(axis=1))}
         assert misses(pixmap, frame, ranges) == misses(pixmap, frame) == counts
+
+
+@pytest.mark.parametrize("kernel", ["square", "turbo", "gaussian", "lanczos3"])
+@pytest.mark.parametrize("height", [1, 3, 17])
+def test_sums_of_a_few_rows_at_a_time_are_those_of_all(kernel, height, monkeypatch):
+    """An image alone is what it is in sums of the whole frame, to the bit, however few rows are kept."""
+    monkeypatch.setattr(stored, "SCRATCH", 0)
+    monkeypatch.setattr(stored, "FEWEST_ROWS", height)
+    sci, weight, pixmap = scene(3, (31, 200))
+    with using("native"):
+        alone = drizzle(sci, weight, pixmap, (60, 70), kernel=kernel, threads=2)
+        whole = drizzle(sci, weight, pixmap, (60, 70), kernel=kernel, into=Accumulator((60, 70)))
+    np.testing.assert_array_equal(alone.weight, whole.weight)
+    np.testing.assert_array_equal(alone.mean, whole.mean)
 
 
 @twin

@@ -1,12 +1,14 @@
 """`Drizzle`: several images made one, with the interface of the `drizzle` package, on mizzle's kernel.
 
 Constructor, `add_image`, properties and errors are those of ``drizzle.resample.Drizzle`` 3.0 (an interface other
-pipelines are written for); sums are kept in float64, so that the order of images does not matter to float32.
+pipelines are written for). From the second image on sums are kept in float64, so that the order of images does
+not matter to float32; a first image is its float32 outputs, rounded once, and takes no memory besides.
 """
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from mizzle.kernel.coadd_inputs import (
     shape_of,
     unit_of,
 )
-from mizzle.kernel.coadd_sums import Planes, Sums, chunk_ranges
+from mizzle.kernel.coadd_sums import Planes, Sums, chunk_ranges, drop_first
 from mizzle.kernel.drop.flags import spread_flags
 from mizzle.kernel.drop.types import ChipPixels, check_shape, floats
 from mizzle.kernel.maps.types import stored_map
@@ -118,6 +120,8 @@ class Drizzle:
         self._stale = False
         #: Arrays of the caller are kept up to date; those made here are when somebody looks.
         self._shared = any(a is not None for a in (out_img, out_wht, out_ctx, out_img2))
+        #: Nothing fell so far, and outputs are such that C may write to them.
+        self._empty = not self._shared
         if self._shape is not None:
             self._allocate(self._frame)
 
@@ -221,11 +225,22 @@ class Drizzle:
             multiply=unit,
             weight=wht_scale,
         )
-        if self._sums is None:
-            self._sums = Sums(self._planes)
         second, ranges = [v if v is None or unit == 1.0 else v * unit**2 for v in second], chunk_ranges(placed)
-        self._sums.add(pixels, second, placed, drop, bit, ranges)
-        self._stale = True
+        if self._empty and ranges is not None and len(second) < 2:
+            drop_first(
+                self._planes,
+                replace(pixels, variance=second[0] if second else None),
+                placed,
+                drop,
+                bit=bit,
+                ranges=ranges,
+            )
+        else:
+            if self._sums is None:
+                self._sums = Sums(self._planes)
+            self._sums.add(pixels, second, placed, drop, bit, ranges)
+            self._stale = True
+        self._empty = False
         if self._shared:
             self._write()
         if flags is not None:

@@ -13,7 +13,7 @@ from mizzle.arrays import FloatArray
 from mizzle.kernel import native
 from mizzle.kernel.bands import even_edges, in_bands, thread_count
 from mizzle.kernel.drop.accumulator import IN_CELL, Accumulator
-from mizzle.kernel.drop.stored import center_ranges, drop_image
+from mizzle.kernel.drop.stored import center_ranges, drop_alone, drop_image
 from mizzle.kernel.drop.types import ChipPixels, DropShape
 from mizzle.kernel.maps.types import StoredMap
 
@@ -40,6 +40,39 @@ def chunk_ranges(where: StoredMap) -> FloatArray | None:
     library = native.library()
     threads = thread_count(where.shape[0] * where.shape[1], None)
     return None if library is None else center_ranges(library, where, threads)
+
+
+def drop_first(
+    planes: Planes, pixels: ChipPixels, where: StoredMap, drop: DropShape, *, bit: int | None, ranges: FloatArray
+) -> None:
+    """Drop one image on planes that nothing fell on, by C: mean, weight, variance and context where it falls.
+
+    Parameters
+    ----------
+    planes : Planes
+        C-contiguous, with a plane of variances at most; written.
+    pixels, where, drop
+        Pixels, map and form of the drops.
+    bit : int or None
+        Of the image in the context.
+    ranges : (ny, chunks, 4) array
+        `chunk_ranges` of the map.
+    """
+    library, point = native.library(), native.pointer
+    assert library is not None
+    context = planes.context[bit // 32] if planes.context is not None and bit is not None else None
+    variance = planes.variances[0] if planes.variances else None
+
+    def take(cells: FloatArray, rows: slice) -> None:
+        images = (one if one is None else one[rows] for one in (planes.mean, planes.weight, variance, context))
+        squares = None if variance is None else point(cells)
+        count = cells.shape[0] * cells.shape[1]
+        status = library.mz_images(point(cells), squares, 4, count, *(point(one) for one in images), None)
+        native.raise_on_status(status)
+
+    word = int(np.array([1 << bit % 32], np.uint32).view(np.int32)[0]) if bit is not None else 0
+    shape = (planes.mean.shape[0], planes.mean.shape[1])
+    drop_alone(pixels, where, drop, shape, take=take, word=word, ranges=ranges)
 
 
 class Sums:

@@ -19,7 +19,7 @@ IN_CELL = 2
 TOGETHER, LINE = 64, 64
 
 
-def _zeros(shape: tuple[int, ...], dtype: type[np.generic], *, sparse: bool = False) -> NDArray[Any]:
+def zeros(shape: tuple[int, ...], dtype: type[np.generic], *, sparse: bool = False) -> NDArray[Any]:
     """Return zeros that begin with a line of the cache.
 
     `sparse`: they take memory only where they are written; NumPy asks for pages of megabytes.
@@ -65,7 +65,7 @@ class Accumulator:
         self.planes = int(context)
         self._variance, self._sparse = variance, sparse
         lanes = 4 if variance or context else 2
-        self.cells: NDArray[np.float64] = _zeros((ny, nx, lanes), np.float64, sparse=sparse)
+        self.cells: NDArray[np.float64] = zeros((ny, nx, lanes), np.float64, sparse=sparse)
         self.touched = np.zeros(-(-ny * nx // TOGETHER), np.uint8) if sparse else None
         #: Planes of context that do not fit into the cells.
         self.more: NDArray[np.int32] = np.zeros((0, ny, nx), np.int32)
@@ -77,7 +77,7 @@ class Accumulator:
         self.planes = max(self.planes, -(-n_inputs // 32))
         beyond = self.planes - IN_CELL
         if beyond > self.more.shape[0]:
-            before, self.more = self.more, _zeros((beyond, *self.shape), np.int32, sparse=self._sparse)
+            before, self.more = self.more, zeros((beyond, *self.shape), np.int32, sparse=self._sparse)
             if before.any():  # writing zeros would take memory that may never be needed
                 self.more[: before.shape[0]] = before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -189,7 +190,19 @@ def means_and_weights(acc: Accumulator, rows: tuple[int, int], mean: FloatArray,
         mean[part] = np.nan
         np.divide(acc.sums[part][..., 0], weight[part], out=mean[part], where=weight[part] != 0)
         return
-    cells, to = acc.cells[part], (native.pointer(mean[part]), native.pointer(weight[part]))
-    count = cells.shape[0] * cells.shape[1]
-    status = library.mz_split(native.pointer(cells), cells.shape[2], count, float("nan"), *to)
+    _split(library, acc.cells[part], mean[part], weight[part])
+
+
+def split(images: Sequence[FloatArray], cells: FloatArray, rows: slice) -> None:
+    """Write mean (NaN where nothing fell) and weight of some rows of cells to the rows of two images (ny, nx), by C."""
+    library = native.library()
+    if library is None:
+        raise ValueError("the C twin is needed")
+    mean, weight = images
+    _split(library, cells, mean[rows], weight[rows])
+
+
+def _split(library: native.Library, cells: FloatArray, mean: FloatArray, weight: FloatArray) -> None:
+    point = native.pointer
+    status = library.mz_split(point(cells), cells.shape[2], mean.size, float("nan"), point(mean), point(weight))
     native.raise_on_status(status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +15,14 @@ from mizzle.kernel import native
 from mizzle.kernel.arguments import MOST_IMAGES, sides, whole
 from mizzle.kernel.bands import busy_edges, even_edges, in_bands, thread_count
 from mizzle.kernel.drop import numpy_twin
-from mizzle.kernel.drop.accumulator import Accumulator
-from mizzle.kernel.drop.finish import means_and_weights
+from mizzle.kernel.drop.accumulator import Accumulator, zeros
+from mizzle.kernel.drop.finish import means_and_weights, split
 from mizzle.kernel.drop.front import drop_natively, native_job
 from mizzle.kernel.drop.types import ChipPixels, DropShape, check_shape, floats
 from mizzle.kernel.maps.types import StoredMap, stored_map
+
+#: Bytes of sums that are kept at a time, and the fewest rows: drops at the edge of such a band are worked out twice.
+SCRATCH, FEWEST_ROWS = 8 << 20, 32
 
 
 class Drizzled(NamedTuple):
@@ -119,9 +124,12 @@ def drizzle(
         variance=None if variance is None else floats(variance, where.shape, "variance"),
     )
     shape = sides(shape)
+    result = Drizzled(np.empty(shape), np.empty(shape))
+    if into is None and variance is None and context is None and native.library() is not None:
+        drop_alone(pixels, where, drop, shape, threads=threads, take=partial(split, result))
+        return result
     acc = Accumulator(shape) if into is None else into
     _check_room(acc, shape, variance=variance is not None, context=context)
-    result = Drizzled(np.empty(acc.shape), np.empty(acc.shape))
     drop_image(acc, pixels, where, drop, bit=context, threads=threads, result=result)
     return result
 
@@ -142,6 +150,59 @@ def _check_room(acc: Accumulator, shape: tuple[int, int], *, variance: bool, con
             context=context,
         )
     acc.reserve_context(context + 1)
+
+
+def drop_alone(
+    pixels: ChipPixels, where: StoredMap, drop: DropShape, shape: tuple[int, int], *,
+    take: Callable[[FloatArray, slice], None], word: int | None = None, ranges: FloatArray | None = None,
+    threads: int | None = None,
+) -> None:  # fmt: skip
+    """Drop the pixels, by C, on a frame that holds nothing else: sums are kept of a few rows at a time, and no longer.
+
+    Fresh memory for all of them can cost more than the drops do.
+
+    Parameters
+    ----------
+    pixels, where, drop, shape
+        Pixels, map, form of the drops, and (ny, nx) of the frame.
+    take : callable
+        Called with the cells of some rows and the rows; from several threads.
+    word : int, optional
+        First word of context, int32: cells have four lanes, with variance and context; without it two.
+    ranges : (ny, chunks, 4) array, optional
+        `center_ranges` of the map, where they are known already.
+    threads : int, optional
+        As many as the processor has by default.
+    """
+    library = native.library()
+    if library is None:
+        raise ValueError("the C twin is needed")
+    threads = thread_count(where.shape[0] * where.shape[1], threads)
+    wide = _with_corners((center_ranges(library, where, threads) if ranges is None else ranges)[..., :2], where.step)
+    lanes = 2 if word is None else 4
+    line = shape[1] * lanes
+    height = max(FEWEST_ROWS, SCRATCH // (8 * line))
+
+    def part(first: int, stop: int) -> None:
+        cells = zeros((min(height, stop - first), shape[1], lanes), np.float64)
+        job = native_job(pixels, where, drop)
+        job.ranges, job.lanes, job.bits[0] = native.pointer(wide), lanes, word or 0
+        job.out_ny, job.out_nx = shape
+        for low in range(first, stop, height):
+            job.row0, job.row1 = low, min(low + height, stop)
+            # C counts cells from the frame's first.
+            job.cells = (native.pointer(cells) or 0) - 8 * line * low
+            native.raise_on_status(library.mz_accumulate(native.by_reference(job), -1))
+            take(cells[: job.row1 - low], slice(low, job.row1))
+            cells[...] = 0.0
+
+    in_bands(_edges(wide, shape[0], threads), threads, part)
+
+
+def _edges(ranges: FloatArray, size: int, threads: int) -> list[int]:
+    """Return the edges of bands of the output that hold like numbers of pixels."""
+    with np.errstate(invalid="ignore"):
+        return busy_edges(ranges.mean(axis=2).ravel(), size, threads)
 
 
 def drop_image(
@@ -169,12 +230,7 @@ def drop_image(
         drop_natively(library, acc, job, (first, stop), bit)
         _means(acc, (first, stop), result)
 
-    if wide is None:
-        edges = even_edges(acc.shape[0], 1)
-    else:
-        with np.errstate(invalid="ignore"):
-            edges = busy_edges(wide.mean(axis=2).ravel(), acc.shape[0], threads)
-    in_bands(edges, threads, band)
+    in_bands([0, acc.shape[0]] if wide is None else _edges(wide, acc.shape[0], threads), threads, band)
 
 
 def _means(acc: Accumulator, rows: tuple[int, int], result: Drizzled | None) -> None:
