@@ -346,3 +346,43 @@ def test_settings_say_what_is_wrong():
 
     with pytest.raises(SettingsError, match="search_radius"):
         build_settings({"align": {"search_radius": 500.0}})
+
+
+def with_fixed(entry, places, root, band):
+    """Add sources that stay where they are on the chips, whatever the sky does: hot pixels that no flag marks."""
+    n = len(places)
+    return dataclasses.replace(
+        entry,
+        root=root,
+        band=band,
+        position=np.concatenate([entry.position, places]),
+        error=np.concatenate([entry.error, np.full(n, 0.01)]),
+        pixel=np.concatenate([entry.pixel, np.full(n, 0.0996)]),
+        mag=np.concatenate([entry.mag, np.full(n, 20.0)]),
+        x=np.concatenate([entry.x, places[:, 0]]),
+        y=np.concatenate([entry.y, places[:, 1]]),
+        chip=np.concatenate([entry.chip, np.full(n, 3)]),
+    )
+
+
+@pytest.mark.parametrize("bands", [("F555W", "F555W"), ("F555W", "F814W")])
+def test_hot_pixels_do_not_tie_visits_whose_stars_lie_elsewhere(bands):
+    """Two visits, the headers of one 3 arcsec off: what agrees at no shift is on the chips, not on the sky."""
+    rng = np.random.default_rng(5)
+    places = rng.uniform(-70, -10, (14, 2))
+    first = scene(11, n_stars=400, n_exposures=3, n_spurious=20)
+    second = scene(12, n_stars=400, n_exposures=2, n_spurious=20)
+    lists = [with_fixed(e, places, f"u0000001{k}", bands[0]) for k, e in enumerate(first.lists)]
+    lists += [with_fixed(e, places, f"u0000002{k}", bands[1]) for k, e in enumerate(second.lists)]
+    alignment = solve(lists)
+    failed = {root for root, entry in alignment.exposures.items() if entry.verdict is Verdict.FAIL}
+    assert failed == {"u00000020", "u00000021"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_visits_of_one_sky_are_tied_though_hot_pixels_agree_as_well(seed):
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(-70, -10, (14, 2))
+    sky = scene(20 + seed, n_stars=200, n_exposures=4, n_spurious=60)
+    lists = [with_fixed(e, places, f"u000000{k}", "F814W" if k > 1 else "F555W") for k, e in enumerate(sky.lists)]
+    assert all(entry.verdict is Verdict.PASS for entry in solve(lists).exposures.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,12 @@ HUBS = 3
 
 #: Two pointings further apart than this do not overlap [arcsec]: twice the reach of the farthest chip corner.
 REACH = 280.0
+
+#: Centers nearer than this see much the same sky [arcsec]; a pair of such exposures is tied by this share at least of
+#: the stars that tie each of them to others. Long and short exposures and different filters share more.
+NEAR, FEW_OF_ALL = 40.0, 0.05
+
+Votes = Mapping[tuple[int, int], Vote]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +118,22 @@ def _strength(vote: Vote) -> tuple[float, float]:
     return (vote.chance, -float(vote.n))
 
 
+def _by_few(pair: tuple[int, int], owner: Sequence[int], votes: Votes, *, lists: Sequence[SourceList]) -> bool:
+    """Tell whether far fewer stars tie two exposures than tie each to others where it looks.
+
+    Hot pixels and columns that no flag marks stay where they are on a chip, and make two pointings of the same header
+    agree though their stars do not.
+    """
+    i, j = pair
+    if float(np.hypot(*(lists[i].center - lists[j].center))) > NEAR:
+        return False
+    inside = [
+        max((vote.n for (a, b), vote in votes.items() if k in (a, b) and owner[a] == owner[b] == owner[k]), default=0)
+        for k in pair
+    ]
+    return votes[pair].n < FEW_OF_ALL * min(inside)
+
+
 class _Branch(NamedTuple):
     """An exposure tied to another, and what takes its positions there: ``matrix @ position + shift``."""
 
@@ -131,7 +153,7 @@ def build_groups(
     owner = list(range(len(lists)))
     branches: dict[int, list[_Branch]] = {i: [] for i in range(len(lists))}
     for i, j in good:
-        if owner[i] == owner[j]:
+        if owner[i] == owner[j] or _by_few((i, j), owner, votes, lists=lists):
             continue
         low, high = sorted((owner[i], owner[j]))
         owner = [low if o == high else o for o in owner]
