@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mizzle.model import CosmicRays, Serial, Verdict
+from mizzle.model import ArrayPixels, CosmicRays, Serial, Verdict
 from mizzle.simulate.cosmic import cosmic_rays
 from mizzle.steps.reject import ray_findings
 from tiny_visit import exposure, frame, noisy
@@ -64,6 +66,14 @@ def test_too_many_and_too_few_are_said(share, words):
     sentences = found([sky_and_stars(1)[0]], [random_mask(1, share)])
     assert len(sentences) == 1
     assert words in sentences[0]
+
+
+def test_a_chip_that_is_wholly_flagged_has_no_rays_to_miss():
+    made, _ = sky_and_stars(1)
+    ((name, chip),) = made.chips.items()
+    pixels = ArrayPixels(chip.sci, np.full(SHAPE, 2, np.uint16))
+    made = replace(made, chips={name: replace(chip, pixels=pixels)})
+    assert found([made], [np.zeros(SHAPE, bool)]) == []
 
 
 def test_a_short_exposure_may_have_none():

@@ -24,6 +24,8 @@ CR_RATE = 2.0e-5
 #: A chip has too many beyond this many times the expected share and so much more (what noise makes); it has too few
 #: below this share of it, where so many are expected at least.
 MANY, NOISE_SHARE, FEW, FEW_EXPECTED = 2.0, 0.005, 0.25, 0.004
+#: A chip of which more than this is flagged when it is read has too little left for rays to be counted.
+UNUSABLE = 0.9
 #: A chip is unlike itself in the other exposures beyond this factor.
 APART = 3.0
 #: The same pixels in most of three or more exposures (so many masks are held together at most): so large a share more
@@ -89,7 +91,11 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
     expected = expected_rate(exposure).fraction
     shares = rays.fractions[exposure.root]
     many = {name: share for name, share in shares.items() if share > MANY * expected + NOISE_SHARE}
-    few = {name: share for name, share in shares.items() if share < FEW * expected and expected > FEW_EXPECTED}
+    few = {
+        name: share
+        for name, share in shares.items()
+        if share < FEW * expected and expected > FEW_EXPECTED and not _unusable(exposure, name)
+    }
     findings = []
     for chips, words in (
         (many, "more than twice what the exposure time explains: trailed or misaligned, a trail of a satellite, stars"
@@ -101,6 +107,12 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
             text = f"{exposure.root}: {listed} of the pixels flagged, {100 * expected:.2f} % expected: {words}"
             findings.append(Finding(PART, Verdict.WARN, text, tuple(chips)))
     return findings
+
+
+def _unusable(exposure: Exposure, name: str) -> bool:
+    """Tell whether so much of a chip is flagged that rays have no place on it; that is said when it is read."""
+    bad = (exposure.chips[name].dq & np.uint16(ALL_BITS & ~exposure.camera.good)) != 0
+    return bool(np.mean(bad) > UNUSABLE)
 
 
 def _against_others(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
