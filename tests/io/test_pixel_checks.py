@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from mizzle.io.examine import fill_pixels
 from mizzle.io.pixel_checks import pixel_findings, same_pixels
@@ -39,6 +40,20 @@ def changed(made, sci=None, dq=None):
 def test_a_plain_exposure_is_nothing_to_speak_of(stars, sky, atodgain):
     for number in range(3):
         assert pixel_findings(plain(number, stars=stars, sky=sky, atodgain=atodgain)) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_crowded_core_has_neither_holes_nor_hot_columns(seed):
+    """Between the stars of a globular cluster's core it is dark, and columns through it differ."""
+    rng = np.random.default_rng(seed)
+    made = plain(seed)
+    side = SHAPE[0]
+    stars = np.zeros(SHAPE)
+    places = np.clip(rng.normal(0.5 * side, 0.15 * side, (20000, 2)), 0, side - 1).astype(int)
+    np.add.at(stars, tuple(places.T), 10 ** rng.uniform(0.5, 3.3, len(places)))
+    light = gaussian_filter(stars, 0.6)
+    sci = made.chips["WF3"].sci + light + rng.normal(0.0, 1.0, SHAPE) * np.sqrt(light / 7.0)
+    assert pixel_findings(changed(made, sci)) == []
 
 
 def noise(made):

@@ -30,8 +30,8 @@ HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1.3e-3
 CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
 #: A column stands out by so many times the scatter of columns, and so many DN.
 COLUMN_SIGMAS, COLUMN_DN = 8.0, 2.0
-#: Columns on each side that it is held against.
-_BESIDE = 5
+#: Columns on each side that it is held against, and whose scatter counts.
+_BESIDE, _AROUND = 5, 25
 #: Without a value: so large a share of a chip.
 LOST_SHARE = 0.001
 #: Flagged as saturated though not bright: of so many pixels, so large a share; the converter's last step is at 4095.
@@ -171,6 +171,12 @@ def _middles(blocks: FloatArray, good: Mask) -> FloatArray:
     return np.asarray(np.where(2 * count > flat.shape[1], middle, np.nan))
 
 
+def _sixths(blocks: FloatArray, good: Mask) -> FloatArray:
+    """Return what 16 % of each block's good pixels lie below, ``(n,)``: a sigma below the median where noise is all."""
+    flat = np.sort(np.where(good, blocks, np.inf).reshape(len(blocks), _BLOCK[0] * _BLOCK[1]), axis=1)
+    return np.asarray(flat[np.arange(len(flat)), (0.16 * good.sum(axis=(1, 2))).astype(int)])
+
+
 def _sigma(exposure: Exposure, chip: Chip, level: FloatArray) -> FloatArray:
     """Return what read noise, dark current and light of so many DN make a pixel scatter [DN]."""
     v0, v1 = noise_model(exposure, chip, NoiseSettings()).coefficients()
@@ -205,7 +211,9 @@ def _holes(exposure: Exposure, name: str, look: _Blocks) -> str:
     known = np.isfinite(level)
     if not known.any():
         return ""
-    depth = level[known] - HOLE_SIGMAS * _sigma(exposure, chip, level[known])
+    # Between the stars of a crowded core it is dark: what scatters below the median is no hole.
+    scatter = np.fmax(_sigma(exposure, chip, level[known]), level[known] - _sixths(blocks[known], good[known]))
+    depth = level[known] - HOLE_SIGMAS * scatter
     # One pixel alone was a hot one of the dark frame; holes of stars are wider.
     deep = good[known] & (blocks[known] < depth[:, None, None])
     low = good[known] & (blocks[known] < (0.4 * depth + 0.6 * level[known])[:, None, None])
@@ -225,8 +233,11 @@ def _columns(exposure: Exposure, name: str) -> str:
     if rows < 50 or nx < 8 * _BESIDE:
         return ""
     count = good.sum(axis=0)
-    ordered = np.sort(np.where(good, sci, np.inf), axis=0)
-    middle = ordered[np.maximum(count - 1, 0) // 2, np.arange(nx)].astype(np.float64)
+    ordered = np.sort(np.where(good, sci, np.float32(np.finfo(np.float32).max)), axis=0)
+    low, middle, high = (
+        ordered[(share * np.maximum(count - 1, 0)).astype(int), np.arange(nx)].astype(np.float64)
+        for share in (0.16, 0.5, 0.84)
+    )
     used = count > 0.8 * rows
     middle[~used] = np.nan
     padded = np.pad(middle, _BESIDE, constant_values=np.nan)
@@ -235,12 +246,20 @@ def _columns(exposure: Exposure, name: str) -> str:
     if np.count_nonzero(enough) < 4 * _BESIDE:
         return ""
     off = middle[enough] - np.nanmedian(around[enough], axis=1)
-    limit = max(COLUMN_SIGMAS * 1.4826 * float(np.median(np.abs(off))), COLUMN_DN)
+    own = 0.5 * (high - low)[enough] / np.sqrt(count[enough])  # a median of stars is good to their scatter
+    limit = np.maximum(COLUMN_SIGMAS * np.maximum(1.4826 * _usual(np.abs(off)), 1.25 * own), COLUMN_DN)
     columns = np.flatnonzero(enough)[np.abs(off) > limit]
     if not columns.size:
         return ""
     listed = ", ".join(str(column + 1) for column in columns[:6]) + (", ..." if columns.size > 6 else "")
     return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
+
+
+def _usual(deviation: FloatArray) -> FloatArray:
+    """Return the larger of the median of all deviations and of those around: columns of a crowded core scatter more."""
+    padded = np.pad(deviation, _AROUND, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)
+    return np.asarray(np.fmax(np.nanmedian(windows, axis=1), np.median(deviation)))
 
 
 def _unlike_flags(exposure: Exposure, name: str) -> str:
