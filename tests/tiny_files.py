@@ -33,13 +33,15 @@ def primary(root: str = "ua060502m", **changes: Any) -> fits.PrimaryHDU:
         "DATE-OBS": "2007-06-01",
         "TIME-OBS": "01:02:03",
         "EXPSTART": 54252.0430903 + (sum(map(ord, root)) % 97) / 100,
-        "EXPEND": 54253.0489,
         "TARGNAME": "M2",
         "PA_V3": 100.0,
         "RA_TARG": 323.36,
         "DEC_TARG": -0.82,
     }
     cards.update(changes)
+    start, exptime = cards["EXPSTART"], cards["EXPTIME"]
+    if all(isinstance(value, float) for value in (start, exptime)):
+        cards.setdefault("EXPEND", start + exptime / 86400)
     hdu = fits.PrimaryHDU()
     for key, value in cards.items():
         if value is not None:

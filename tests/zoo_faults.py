@@ -142,7 +142,7 @@ def card(keyword, value, which=None):
 def chip_card(keyword, change, which=None, chips=ALL):
     def inject(files):
         for hdu in files.sci(which, chips):
-            hdu.header[keyword] = change(hdu.header[keyword])
+            hdu.header[keyword] = change(hdu.header.get(keyword))
 
     return inject
 
@@ -361,7 +361,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("focus far off in all", nothing, (SHAPE,), "focus", "unfocused"),
     Fault("trailed stars in one exposure", replace(moved(3), [1]), (SHAPE, "alignment"), "1"),
     Fault("trailed stars in all", replace(moved(3)), (SHAPE,), "trailed"),
-    Fault("smoothed image", replace(lambda i: uniform_filter(i, 3)), (REFUSED,), "1"),
+    Fault("smoothed image", replace(lambda i: uniform_filter(i, 3)), (REFUSED, INPUTS), "1"),
     Fault("single exposure smoothed", replace(lambda i: uniform_filter(i, 3)), (INPUTS,), "0", "single"),
     Fault("doubled exposure", replace(doubled, [1]), (ZEROPOINT, "alignment"), "1"),
     Fault("saturated field", replace(saturated), (INPUTS,), "0"),
@@ -380,6 +380,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("one exposure as two", twice, (INPUTS,), "1"),
     Fault("EXPFLAG of an interrupted exposure", card("EXPFLAG", "INTERRUPTED", [1]), (INPUTS,), "1"),
     Fault("moving target (MTFLAG)", card("MTFLAG", True), (INPUTS,), "0"),
+    Fault("times that contradict each other", card("EXPTIME", 450.0), (INPUTS,), "0", "single"),
+    Fault("PHOTFLAM of the other gain in all", chip_card("PHOTFLAM", lambda v: 1.99 * v), (INPUTS,), "0"),
+    Fault("PHOTFLAM for electrons in a single exposure", chip_card("PHOTFLAM", lambda v: v / 7.0), (INPUTS,), "0", "single"),
+    Fault("calibrated pixels scaled (USCALE)", card("USCALE", 2.0), (INPUTS,), "0"),
+    Fault("telemetry filled (PODPSFF)", card("PODPSFF", 1, [1]), (INPUTS,), "1"),
+    Fault("a remark on quality (QUALCOM1)", card("QUALCOM1", "SHUTTER DID NOT OPEN", [1]), (INPUTS,), "1"),
+    Fault("low bias level of WF4", chip_card("BIASEVEN", lambda v: 240.0, chips=(4,)), (INPUTS,), "0 WF4"),
+    Fault("coordinates of 1950", chip_card("RADESYS", lambda v: "FK4"), (REFUSED,), "0"),
     Fault("flat omitted in one exposure", card("FLATCORR", "OMIT", [2]), (INPUTS,), "2"),
     # Data quality
     Fault("quality file empty", quality(lambda d: 0 * d, [1]), (INPUTS,), "1"),

@@ -179,9 +179,9 @@ def network(folder: Path) -> Arguments:
     return ["https://example.org/u40x010hm_c0m.fits"]
 
 
-def nan_chip(folder: Path) -> Arguments:
+def nan_chips(folder: Path) -> Arguments:
     path = write_pair(folder)
-    edit(path, lambda hdus: hdus[3].data.fill(np.nan))
+    edit(path, lambda hdus: [hdu.data.fill(np.nan) for hdu in hdus[1:]])
     return [str(path)]
 
 
@@ -299,7 +299,10 @@ CASES: list[tuple[str, Case, int, str]] = [
     ("no CRVAL", with_chip(CRVAL1=None), 3, "CRVAL1"),
     ("absurd CRVAL", with_chip(CRVAL2=5e9), 3, "CRVAL2"),
     ("singular CD", with_chip(CD1_1=0.0, CD1_2=0.0), 3, "CD"),
-    ("NaN chip", nan_chip, 3, "WF3.*no finite pixel"),
+    ("chips of NaN", nan_chips, 3, "no pixel of PC, WF2, WF3, WF4 can be used.*--drop"),
+    ("coordinates of 1950", with_primary(EQUINOX=1950.0), 3, "EQUINOX is 1950.0; needed coordinates of 2000"),
+    ("galactic coordinates", with_chip(CTYPE1="GLON-TAN"), 3, "CTYPE1 is 'GLON-TAN'; needed right ascension"),
+    ("coordinates of 1950 in a chip", with_chip(RADESYS="FK4"), 3, "RADESYS is 'FK4'"),
     ("wrong shape", wrong_shape, 3, "WF2.*96 x 96.*50 x 50"),
     ("cube", cube, 3, "96 x 96 x 2"),
     ("too large", giant, 3, "2000 x 40"),

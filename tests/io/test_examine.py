@@ -16,6 +16,7 @@ from mizzle.instrument.cameras import CAMERAS
 from mizzle.io.examine import examine, fill_rows
 from mizzle.io.exposures import read_exposure
 from mizzle.io.masks import read_masks
+from mizzle.io.pixels import clean_pair
 from mizzle.model import ArrayPixels, Verdict
 from mizzle.model.altered import USER_BIT
 from mizzle.settings.dq import DataQualitySettings
@@ -87,16 +88,42 @@ def test_rows_that_are_flagged_already_are_not_said_again() -> None:
     assert examine(made(sci, dq), DataQualitySettings()).findings == ()
 
 
-def test_a_chip_that_is_wholly_flagged_is_said() -> None:
-    found = examine(
-        made(noisy(np.random.default_rng(3), SHAPE, 3.0), np.full(SHAPE, 2, np.uint16)), DataQualitySettings()
-    )
-    assert any("wholly flagged: WF3" in note for note in found.notes)
+def two_chips(sci: np.ndarray, dq: np.ndarray | None = None):
+    """An exposure of a good PC, and of a WF3."""
+    good = noisy(np.random.default_rng(4), SHAPE, 3.0)
+    none = np.zeros(SHAPE, np.uint16)
+    chips = {"PC": (good, none, frame("PC", SHAPE)), "WF3": (sci, none if dq is None else dq, frame("WF3", SHAPE))}
+    return exposure(1, chips)
 
 
-def test_a_chip_without_a_finite_pixel_is_refused() -> None:
-    with pytest.raises(InputError, match="WF3 has no finite pixel"):
-        examine(made(np.full(SHAPE, np.nan)), DataQualitySettings())
+@pytest.mark.parametrize("case", ["flagged", "NaN", "infinite"])
+def test_a_chip_of_which_nothing_can_be_used_is_said_and_the_others_are_used(case: str) -> None:
+    sci, dq = noisy(np.random.default_rng(3), SHAPE, 3.0), np.zeros(SHAPE, np.uint16)
+    if case == "flagged":
+        dq[:] = 2
+    else:
+        sci = np.full(SHAPE, np.nan if case == "NaN" else np.inf, np.float32)
+    read = two_chips(*clean_pair(sci, dq, 16))
+    checked = examine(read, DataQualitySettings())
+    assert any("wholly flagged: WF3" in note for note in checked.notes)
+    assert checked.verdict is Verdict.WARN
+    assert np.all(checked.chips["WF3"].dq != 0)
+    np.testing.assert_array_equal(checked.chips["PC"].dq, 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_an_exposure_of_which_nothing_can_be_used_is_refused(value: float) -> None:
+    sci, dq = clean_pair(np.full(SHAPE, value, np.float32), None, 16)
+    with pytest.raises(InputError, match="no pixel of WF3 can be used"):
+        examine(made(sci, dq), DataQualitySettings())
+
+
+def test_numbers_that_are_none_become_flags_without_a_warning() -> None:
+    sci = np.array([[1.0, np.inf, -np.inf, np.nan]], np.float32)
+    flags = np.array([[2.0, 0.0, np.nan, np.inf]], np.float32)
+    signal, bits = clean_pair(sci, flags, 16)
+    np.testing.assert_array_equal(signal, [[1.0, np.nan, np.nan, np.nan]])
+    np.testing.assert_array_equal(bits, [[2, 16, 16, 16]])
 
 
 def test_masks_are_images_or_regions(tmp_path: Path) -> None:
@@ -144,11 +171,22 @@ def test_a_mask_of_another_size_or_for_nobody_is_refused(tmp_path: Path) -> None
             read_masks([text], [read])
 
 
+@pytest.mark.parametrize("touches", [True, False])
+def test_a_mask_that_touches_nothing_is_said(touches: bool) -> None:
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[3:5, 4] = touches
+    read = two_chips(noisy(np.random.default_rng(3), SHAPE, 3.0))
+    checked = examine(read, DataQualitySettings(), {"PC": np.zeros(SHAPE, dtype=bool), "WF3": mask})
+    assert checked.verdict is (Verdict.PASS if touches else Verdict.WARN)
+    assert any("touches no pixel" in note for note in checked.notes) != touches
+
+
 def test_altered_pixels_keep_the_signal() -> None:
     sci = noisy(np.random.default_rng(3), SHAPE, 3.0)
-    chip = made(sci).chips["WF3"]
+    read = two_chips(sci)
+    chip = read.chips["WF3"]
     assert isinstance(chip.pixels, ArrayPixels)
-    found = examine(made(sci), DataQualitySettings(), {"WF3": np.ones(SHAPE, dtype=bool)})
+    found = examine(read, DataQualitySettings(), {"WF3": np.ones(SHAPE, dtype=bool)})
     np.testing.assert_array_equal(found.chips["WF3"].sci, sci)
     with pytest.raises(ValueError, match="read-only"):
         found.chips["WF3"].dq[0, 0] = 0

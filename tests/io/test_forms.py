@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -139,3 +141,45 @@ def test_an_older_form_gives_way_to_the_newer(tmp_path: Path) -> None:
 def test_the_older_form_of_the_real_exposure_is_the_newer(data_dir: Path) -> None:
     new = mizzle.read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
     same(new, mizzle.read_exposure(data_dir / "old_forms" / "u40x010hm_c0f.fits.gz"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_integers_that_stand_for_no_value_are_none(packed: bool, tmp_path: Path) -> None:
+    """Scaled integers with BLANK (FITS 4.0, section 5.3): the pixels are flagged as missing, the others as exposed."""
+    path = write_pair(tmp_path)
+    plain = read_exposure(path)
+    with fits.open(path) as hdus:
+        made = fits.HDUList([hdus[0].copy()])
+        for hdu in hdus[1:]:
+            stored = np.rint(hdu.data / 0.01).astype(np.int16)
+            stored[20:30, 40:60] = -32768
+            image = fits.ImageHDU(stored, hdu.header)
+            image.header.update(BSCALE=0.01, BLANK=-32768)
+            made.append(image)
+        made.writeto(path, overwrite=True)
+    if packed:
+        packed_path = path.with_name(path.name + ".gz")
+        packed_path.write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+        path = packed_path
+    read = read_exposure(path)
+    for name, chip in read.chips.items():
+        lost = np.zeros(chip.shape, bool)
+        lost[20:30, 40:60] = True
+        np.testing.assert_array_equal(np.isnan(chip.sci), lost)
+        assert np.all(chip.dq[lost] & 16)
+        np.testing.assert_allclose(chip.sci[~lost], plain.chips[name].sci[~lost], atol=0.006)
+    assert any("without a value" in note for note in read.notes)
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz", "zip", "Z"])
+def test_an_exposure_packed_in_a_way_that_is_not_read_is_not_left_out_unsaid(ending: str, tmp_path: Path) -> None:
+    """In a folder with others it is still an exposure: its name is in the message."""
+    write_pair(tmp_path)
+    path = write_pair(tmp_path, root="ua060504m")
+    packed = bz2.compress(path.read_bytes())
+    path.unlink()
+    path.with_name(f"{path.name}.{ending}").write_bytes(packed)
+    entry = next(entry for entry in find_inputs([tmp_path]) if "04m" in entry.science.name)
+    with pytest.raises(InputError, match=rf"ua060504m_c0m\.fits\.{ending}: .*packed with bzip2; unpack it"):
+        read_exposure(entry)

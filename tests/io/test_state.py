@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from astropy.io import fits
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS
+from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
 from mizzle.io.exposures import read_exposure
+from mizzle.io.state import bias_finding
 from mizzle.model import Verdict
 from mizzle.settings import load_settings
 from tiny_files import write_pair
@@ -81,14 +84,91 @@ def test_units_that_are_no_counts_are_refused(unit: str, tmp_path: Path) -> None
         ("FGSLOCK", "GYROS", "guiding", Verdict.WARN),
         ("FGSLOCK", "COARSE", "guiding", Verdict.WARN),
         ("MTFLAG", True, "target", Verdict.WARN),
+        ("MASKCORR", "OMIT", "calibration", Verdict.WARN),
+        ("QUALCOM2", "SHUTTER DID NOT OPEN", "quality", Verdict.WARN),
+        ("USCALE", 2.0, "units", Verdict.WARN),
+        ("UZERO", 100.0, "units", Verdict.WARN),
+        ("PODPSFF", 1, "fill", Verdict.WARN),
+        ("STDCFFF", True, "fill", Verdict.WARN),
+        ("EXPEND", 54252.5, "exposure", Verdict.WARN),
     ],
 )
 def test_each_state_has_its_sentence(card: str, value: Any, part: str, verdict: Verdict, tmp_path: Path) -> None:
     exposure, found = findings(tmp_path, **{card: value})
-    (finding,) = (f for f in found if f.part == part)
+    (finding,) = (f for f in found if f.part == part and card in f.sentence)
     assert finding.verdict is verdict
     assert card in finding.sentence
     assert exposure.verdict is verdict
+
+
+@pytest.mark.parametrize("factor", [1 / 7.12, 0.5, 0.83, 0.96, 1.0, 1.04, 1.2, 1.99, 500.0])
+@pytest.mark.parametrize("gain", [7, 15])
+def test_a_photflam_that_no_such_filter_has_is_noticed(factor: float, gain: int, tmp_path: Path) -> None:
+    """Electrons for counts, the other gain, or a rate taken twice; what calibrations differ by is not said."""
+    nominal = nominal_photflam("F814W", gain)["WF2"]
+    mode = {"PHOTMODE": None, "PHOTFLAM": factor * nominal}
+    _, found = findings(tmp_path, chip=mode, ATODGAIN=float(gain))
+    said = [f for f in found if "PHOTFLAM is" in f.sentence]
+    assert bool(said) == (not 0.95 < factor < 1.05)
+    assert all(f.verdict is Verdict.WARN for f in said)
+
+
+def test_a_sentence_of_four_chips_is_said_once(tmp_path: Path) -> None:
+    _, found = findings(tmp_path, FILTNAM1="F555W", chip={"PHOTFLAM": 3.44e-18})
+    assert [f.chips for f in found if "PHOTMODE" in f.sentence] == [CHIP_NAMES]
+
+
+@pytest.mark.parametrize(
+    ("level", "date", "number", "said"),
+    [(250.0, 53500.0, 4, True), (309.6, 53500.0, 4, False), (250.0, 50600.0, 4, False), (250.0, 53500.0, 2, False)],
+)
+def test_the_anomaly_of_wf4_is_named(level: float, date: float, number: int, said: bool) -> None:
+    """ISR WFPC2 2009-03: low bias levels of WF4 alone, since 2002."""
+    finding = bias_finding({"EXPSTART": date, "WF4TCORR": "OMIT"}, {"BIASEVEN": level}, number)
+    assert (finding is not None) == said
+    if finding is not None:
+        assert finding.verdict is Verdict.WARN
+        assert "anomaly of WF4" in finding.sentence
+
+
+#: What a later header of the real HRC exposure has of the sky: the one it came with has no distortion.
+LATER = re.compile(r"(CRVAL|CRPIX|CD\d_|CTYPE|A_|B_|IDCSCALE|WCSNAME|RADESYS|LTV|LTM)")
+
+
+def real_hrc(data_dir: Path, tmp_path: Path, **cards: Any) -> Path:
+    """Write the real exposure with its later WCS, and keywords of the primary header changed."""
+    folder, path = data_dir / "cameras", tmp_path / "j8bt06nyq_flt.fits"
+    with fits.open(folder / "j8bt06nyq_flt.fits.gz") as hdus, fits.open(folder / "j8bt06nyq_sip_flt.fits") as later:
+        for key, value in later["SCI", 1].header.items():
+            if LATER.match(key):
+                hdus["SCI", 1].header[key] = value
+        hdus[0].header.update(cards)
+        hdus.writeto(path)
+    return path
+
+
+def test_the_real_hrc_exposure_is_clean(data_dir: Path, tmp_path: Path) -> None:
+    exposure = read_exposure(real_hrc(data_dir, tmp_path), headers_only=True)
+    assert not [f for f in exposure.findings if f.verdict is not Verdict.PASS]
+
+
+@pytest.mark.parametrize(
+    ("card", "value"),
+    [
+        *(("EXPFLAG", "INTERRUPTED"), ("QUALITY", "LOSS OF LOCK"), ("FGSLOCK", "GYROS"), ("MTFLAG", "T")),
+        *(("FLATCORR", "OMIT"), ("DARKCORR", "OMIT"), ("DQICORR", "OMIT"), ("EXPEND", 52378.0)),
+    ],
+)
+def test_acs_and_wfc3_have_the_same_sentences(card: str, value: Any, data_dir: Path, tmp_path: Path) -> None:
+    exposure = read_exposure(real_hrc(data_dir, tmp_path, **{card: value}), headers_only=True)
+    (finding,) = (f for f in exposure.findings if card in f.sentence)
+    assert finding.verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("card", "value"), [("IMAGETYP", "DARK"), ("EQUINOX", 1950.0)])
+def test_acs_and_wfc3_are_refused_for_the_same_reasons(card: str, value: Any, data_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=card):
+        read_exposure(real_hrc(data_dir, tmp_path, **{card: value}), headers_only=True)
 
 
 def test_a_short_exposure_needs_no_dark(tmp_path: Path) -> None:

@@ -11,12 +11,11 @@ from mizzle.errors import SettingsError
 from mizzle.execution import Threads
 from mizzle.instrument.cte import dolphin_2009
 from mizzle.instrument.star_optics import TYPICAL_DEFOCUS, star_optics
-from mizzle.instrument.wfpc2 import CHIP_NAMES, INFINITE_APERTURE
+from mizzle.instrument.wfpc2 import CHIP_NAMES, GAIN_RATIOS, INFINITE_APERTURE
 from mizzle.psf import star_image
 from mizzle.simulate import Effects, StarList
 from mizzle.simulate.cosmic import Hits, cosmic_rays
 from mizzle.simulate.detector import FULL_WELL, bleed
-from mizzle.simulate.photometry import GAIN_RATIO
 from mizzle.simulate.psf import point_spread, stamps
 from mizzle.simulate.render import pixel_areas
 from mizzle.simulate.spikes import SPIKE_SHARE, add_spikes, make_spikes
@@ -50,7 +49,7 @@ def test_star_light_is_flux_over_photflam(gain):
         wanted = 3 * 3e-16 * 400.0 / chip.photflam
         assert seen.star.size == 3
         assert collected == pytest.approx(wanted, rel=2e-4)
-        ratio = dict(zip(CHIP_NAMES, GAIN_RATIO, strict=True))[name] if gain == 15 else 1.0
+        ratio = GAIN_RATIOS[name] if gain == 15 else 1.0
         assert chip.photflam == pytest.approx(
             simulate.visit(n=1, field="blank", effects=Effects.none()).exposures[0].chips[name].photflam * ratio
         )

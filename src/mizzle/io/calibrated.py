@@ -18,6 +18,7 @@ from mizzle.io.fitsfile import FitsFile
 from mizzle.io.headers import Keywords
 from mizzle.io.image_unit import ImageUnit
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
+from mizzle.io.state import check_coordinates, check_kind, findings_of
 from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, Finding, HeaderValue, Pixels, Verdict
 from mizzle.model.camera import Camera
 from mizzle.settings.geometry import GeometrySettings
@@ -58,7 +59,10 @@ def read_calibrated(
         raise InputError(f"{where}: no SCI image extension; a calibrated flt or flc has one per chip", file=where)
     if any(name in ("WHT", "CTX") for name, _ in units):
         raise InputError(f"{where}: a drizzled image; needed the exposures it was made of, flt or flc", file=where)
-    calibration = read_calibration(primary, tuple(units["SCI", v].header for v in versions), where)
+    headers = tuple(units["SCI", v].header for v in versions)
+    check_kind(where, primary)
+    check_coordinates(where, primary, *headers)
+    calibration = read_calibration(primary, headers, where)
     chips = {
         chip.name: _chip(science, camera, chip, units=units, version=version, settings=settings, cache=cache)
         for version, chip in zip(versions, calibration.chips, strict=True)
@@ -72,7 +76,11 @@ def read_calibrated(
         camera=camera,
         chips=ordered,
         files=hashes,
-        findings=(*calibration.findings, *_wcs_finding(ordered)),
+        findings=(
+            *calibration.findings,
+            *findings_of(primary, calibration.exptime, *headers, later=True),
+            *_wcs_finding(ordered),
+        ),
     )
 
 

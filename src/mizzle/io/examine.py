@@ -12,7 +12,6 @@ from mizzle.errors import InputError
 from mizzle.instrument.cameras import harmless_bits
 from mizzle.io.masks import Mask, masked_parts
 from mizzle.io.pixel_checks import dead_chips, pixel_findings
-from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import AlteredPixels
 from mizzle.settings.dq import DataQualitySettings
@@ -45,7 +44,7 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     Raises
     ------
     InputError
-        No pixel of a chip is finite.
+        No pixel of any chip can be used.
     """
     chips: dict[str, Chip] = {}
     fill: dict[str, Mask] = {}
@@ -56,8 +55,6 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     ray_bit = dict(exposure.camera.bits)["cosmic_ray"]
     for name, chip in exposure.chips.items():
         sci, dq = chip.sci, chip.dq
-        if not all_finite(sci) and not np.any(np.isfinite(sci)):
-            raise InputError(f"{exposure.path}: chip {name} has no finite pixel", file=exposure.path, chip=name)
         rays = (dq & ray_bit) != 0 if settings.rays == "clear" else np.zeros(0, dtype=np.bool_)
         bad = None if masks is None else masks.get(name)
         filled = np.ones(sci.shape, np.bool_) if name in dead else fill_pixels(chip)
@@ -71,6 +68,12 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
         chips[name] = chip
         if np.count_nonzero((chip.dq & ~np.uint16(good)) == 0) < _LEAST_GOOD * sci.size:
             flagged.append(name)
+    if len(flagged) == len(chips):
+        raise InputError(
+            f"{exposure.path}: no pixel of {', '.join(flagged)} can be used: flagged, lost, or without a value; leave"
+            " the exposure out (--drop, --keep-going)",
+            file=exposure.path,
+        )
     findings = [*exposure.findings, *_findings(fill, cleared, flagged, masks=masks or {})]
     examined = replace(exposure, chips=chips)
     return replace(examined, findings=(*findings, *pixel_findings(examined)))
@@ -133,7 +136,10 @@ def _findings(
     if flagged:
         sentence = f"wholly flagged: {', '.join(flagged)}; no pixel of it is used"
         findings.append(Finding("data quality", Verdict.WARN, sentence, tuple(flagged)))
-    if masks:
+    if masks and not any(mask.any() for mask in masks.values()):
+        sentence = "the user's mask touches no pixel of it: of another exposure, or in other coordinates"
+        findings.append(Finding("data quality", Verdict.WARN, sentence, tuple(masks)))
+    elif masks:
         sentence = f"masked by the user: {masked_parts(masks)} of the pixels"
         findings.append(Finding("data quality", Verdict.PASS, sentence, tuple(masks)))
     return findings

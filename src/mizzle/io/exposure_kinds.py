@@ -10,8 +10,11 @@ from mizzle.errors import InputError
 from mizzle.instrument.cameras import camera_of, known_cameras
 from mizzle.io.fitsfile import FitsFile
 
-#: The archive's names: c0m and c1m (extensions), c0f and c1f (waivered), flt and flc (data quality inside).
-_NAME = re.compile(r"^(?P<root>.+)_(?P<kind>c0m|c1m|c0f|c1f|flt|flc)\.fits(?P<zip>\.gz|\.fz)?$", re.IGNORECASE)
+#: The archive's names: c0m and c1m (extensions), c0f and c1f (waivered), flt and flc (data quality inside). What is
+#: packed in a way that is not read counts too: left out of a folder it would be missed by nobody.
+_NAME = re.compile(
+    r"^(?P<root>.+)_(?P<kind>c0m|c1m|c0f|c1f|flt|flc)\.fits(?P<zip>\.(?:gz|fz|bz2|xz|zst|zip|Z))?$", re.IGNORECASE
+)
 
 
 def match_name(name: str) -> re.Match[str] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,16 @@ from mizzle.io.image_unit import ImageUnit
 from mizzle.io.inputs import InputFile, single_input
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
 from mizzle.io.reference_tables import geometry_inputs
-from mizzle.io.state import band_of, check_kind, check_readout, counts_per_unit, findings_of, photmode_finding
+from mizzle.io.state import (
+    band_of,
+    check_coordinates,
+    check_kind,
+    check_readout,
+    chip_findings,
+    counts_per_unit,
+    findings_of,
+    said_once,
+)
 from mizzle.model import ArrayPixels, Chip, Exposure, Finding, Pixels, Verdict
 from mizzle.settings import Settings
 
@@ -151,10 +159,11 @@ def _assemble(
         raise InputError(f"{where}: no SCI image extension; a WFPC2 exposure has one per chip", file=where)
     headers = {name: unit.header for name, unit in units.items()}
     check_kind(where, primary)
+    check_coordinates(where, primary, *headers.values())
     exposure = _describe(entry, keywords)
     exposure["filter"], findings = band_of(keywords)
     findings += [*_readouts(where, primary, units), *_strange_quality(primary, quality)]
-    findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"])]
+    findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"], *headers.values())]
     factors, sentences = _units(where, primary, headers, exposure=exposure)
     findings += sentences
     pixels, more_findings = _pixels(science, quality, units, factors=factors, cache=cache)
@@ -223,7 +232,9 @@ def _whole(science: FitsFile, quality: FitsFile, units: ChipUnits) -> list[Findi
     if science.groups:  # a cube cannot lose one of its groups unnoticed
         return remarks
     if isinstance(stated, int) and stated <= present:
-        return remarks
+        left = [name for name in flagged if name not in units]
+        sentence = f"holds {chips} only; its data quality is of {', '.join(left)} too"
+        return [*remarks, Finding("file", Verdict.PASS, sentence)] if left else remarks
     if set(flagged) == set(units):
         if stated is None or set(units) == set(wfpc2.CHIP_NAMES):
             return remarks
@@ -272,14 +283,12 @@ def _units(
         )
         if sentence:
             said.setdefault(sentence, []).append(name)
-        mode = photmode_finding(header, wfpc2.CHIP_NUMBERS[name], exposure["commanded_gain"], band=exposure["filter"])
-        if mode is not None:
-            findings.append(replace(mode, chips=(name,)))
+        findings += chip_findings(primary, header, name, gain=exposure["commanded_gain"], band=exposure["filter"])
     converted = [
         Finding("units", Verdict.PASS, f"{', '.join(names)}: {text}; PHOTFLAM is taken to be for counts", tuple(names))
         for text, names in said.items()
     ]
-    return factors, [*converted, *findings]
+    return factors, [*converted, *said_once(findings)]
 
 
 def _describe(entry: InputFile, keywords: Keywords) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class FitsFile:
             scaling(header, "BSCALE", 1.0, where=where),
             scaling(header, "BZERO", 0.0, where=where),
             stated_sum(unit.cards) if len(axes) == 2 else None,
+            _blank(header),
         )
         return ImageUnit(header, where, plane, content)
 
@@ -152,6 +153,12 @@ def parse_header(header: bytes, where: str) -> FrozenHeader:
             return FrozenHeader(fits.Header.fromstring(header) if cards is None else cards, where)
     except (ValueError, fits.VerifyError) as problem:
         raise InputError(f"{where}: its header cannot be read: {reason(problem)}", file=where) from problem
+
+
+def _blank(header: FrozenHeader) -> int | None:
+    """Return what integers stand for no value; None where the header does not say."""
+    value = header.get("BLANK")
+    return None if isinstance(value, bool) or not isinstance(value, int) else value
 
 
 def scaling(header: FrozenHeader, name: str, default: float, *, where: str) -> float:

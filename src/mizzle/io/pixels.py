@@ -36,6 +36,8 @@ class StoredPlane:
         ``value = stored * bscale + bzero``.
     data_sum : int or None
         DATASUM of the header, where it has one.
+    blank : int or None
+        What integers stand for no value (BLANK).
     """
 
     path: Path
@@ -45,6 +47,7 @@ class StoredPlane:
     bscale: float = 1.0
     bzero: float = 0.0
     data_sum: int | None = None
+    blank: int | None = None
 
     def rows(self, first: int, last: int) -> StoredPlane:
         """Return rows ``first .. last - 1`` as a plane of its own; nothing tells what their sum should be.
@@ -76,6 +79,8 @@ class StoredPlane:
             Given away: turned around in place, for a copy costs more than the rest of reading.
         """
         values = to_native(values.reshape(self.shape))
+        if self.blank is not None and self.bitpix > 0 and np.any(lost := values == self.blank):
+            return np.where(lost, np.nan, values * self.bscale + self.bzero).astype(np.float32)
         if (self.bscale, self.bzero) != (1.0, 0.0):
             return np.asarray((values * self.bscale + self.bzero).astype(np.float32))
         return values.astype(np.float32, copy=False) if self.bitpix < 0 else values
@@ -235,7 +240,10 @@ class FilePixels:
 
 
 def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> ChipPlanes:
-    """Return locked `sci` and `dq`, which are given away; pixels that are not finite get the bit `missing`."""
+    """Return locked `sci` and `dq`, which are given away; what is not finite becomes NaN, with the bit `missing`.
+
+    Flags that are no numbers (NaN) say that nothing is known of their pixels: these get the same bit.
+    """
     signal = sci.astype(np.float32, copy=False)
     if dq is None:
         bits = np.zeros(signal.shape, dtype=np.uint16)
@@ -243,9 +251,13 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> Chip
         bits = dq.view(np.uint16)
     else:
         # Some archive files store -1 or other negative junk; the low 16 bits are the flags.
+        if dq.dtype.kind == "f":
+            dq = np.where(np.abs(dq) < 2.0**31, dq, np.float32(missing))
         bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
     if not all_finite(signal):
-        np.bitwise_or(bits, np.uint16(missing), out=bits, where=~np.isfinite(signal))
+        lost = ~np.isfinite(signal)
+        np.bitwise_or(bits, np.uint16(missing), out=bits, where=lost)
+        signal = np.where(lost, np.float32(np.nan), signal)  # arithmetic with infinity warns, with NaN it does not
     signal.flags.writeable = False
     bits.flags.writeable = False
     return ChipPlanes(signal, bits)

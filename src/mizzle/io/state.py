@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from mizzle.errors import InputError
 from mizzle.instrument import wfpc2
+from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
 from mizzle.io.headers import Keywords
 from mizzle.model import Finding, HeaderValue, Verdict, moving_target
 
 Header = Mapping[str, HeaderValue]
 
-#: Steps of calwp2 whose omission changes pixels, and what it leaves behind (WFPC2 Data Handbook 5.0, section 3.3).
+#: Steps of every camera's calibration whose omission changes pixels or flags, and what it leaves behind.
 _STEPS = {
-    "ATODCORR": "the converter's steps are left in",
     "BLEVCORR": "the bias level is left in",
     "BIASCORR": "the bias pattern is left in",
     "DARKCORR": "the dark current and hot pixels are left in",
     "FLATCORR": "the flat field is left in",
+}
+#: Those of calwp2 alone (WFPC2 Data Handbook 5.0, section 3.3): ACS and WFC3 omit ATODCORR as a rule.
+_WFPC2_STEPS = {
+    "MASKCORR": "bad pixels that are known are not flagged",
+    "ATODCORR": "the converter's steps are left in",
+}
+#: Those of calacs and calwf3 alone.
+_LATER_STEPS = {
+    "DQICORR": "bad pixels that are known are not flagged",
+    "NLINCORR": "the detector's nonlinearity is left in",
+    "ZOFFCORR": "the zeroth read is left in",
 }
 #: calwp2 leaves the dark of short exposures alone, and corrects the shutter's shading of those only [s].
 _SHORT = 10.0
@@ -28,6 +40,16 @@ _SKY_IMAGES = frozenset({"EXT", "EXTERNAL", "OBJECT", "SCIENCE", ""})
 _COUNTS = frozenset({"", "COUNTS", "COUNT", "DN", "ADU", "UNITLESS"})
 _ELECTRONS = frozenset({"ELECTRONS", "ELECTRON", "E-", "E"})
 _GOOD_LOCK = frozenset({"FINE", ""})
+_GOOD_QUALITY = frozenset({"", "OK", "NONE", "GOOD", "NORMAL", "NO APPARENT PROBLEMS"})
+#: EXPEND - EXPSTART is EXPTIME to a millisecond on WFPC2, longer by .05 to 1.3 s on ACS and WFC3: beyond so many
+#: seconds and such a share one of them is wrong.
+_SPAN_SECONDS, _SPAN_SHARE = 2.0, 0.02
+#: Calibrations of twenty years differ by 4 % in PHOTFLAM (F814W), by more in the ultraviolet: beyond these factors,
+#: short and long of so many nm, it is another filter's, gain's or unit's.
+_PHOTFLAM_FACTORS, _ULTRAVIOLET = (1.25, 1.12), 400
+#: WF4 lost its bias level, and with it gain, from 2002 on: the usual level is 311 DN; an image below this limit is one
+#: that calibration must correct, and streaks stay in it (ISR WFPC2 2009-03, 2010-02). First date [MJD], limit [DN].
+_WF4_FROM, _WF4_BIAS = 52334.0, 290.0
 
 
 def text(header: Header, name: str) -> str:
@@ -156,17 +178,61 @@ def check_kind(where: str, primary: Header) -> None:
         raise InputError(f"{where}: KSPOTS is 'ON': the lamps were on, not the sky; leave it out", file=where)
 
 
-def findings_of(primary: Header, exptime: float) -> list[Finding]:
-    """Return what the headers tell about calibration, guiding, quality and target."""
-    return [*_calibration(primary, exptime), *_observation(primary)]
+def check_coordinates(where: str, *headers: Header) -> None:
+    """Refuse coordinates that are not equatorial of 2000: the sky of 1950 is half a degree away.
+
+    Raises
+    ------
+    InputError
+        EQUINOX, RADESYS or CTYPEn says so.
+    """
+    for header in headers:
+        equinox, frame = header.get("EQUINOX", 2000.0), text(header, "RADESYS")
+        old = isinstance(equinox, int | float) and equinox != 2000.0
+        if old or frame.startswith("FK4"):
+            name, value = ("EQUINOX", equinox) if old else ("RADESYS", frame[:20])
+            raise InputError(
+                f"{where}: {name} is {value!r}; needed coordinates of 2000 (FK5 or ICRS); where they are, put the"
+                " keyword right, else precess them",
+                file=where,
+                keyword=name,
+                found=value,
+            )
+        for name, axis in (("CTYPE1", "RA"), ("CTYPE2", "DEC")):
+            ctype = text(header, name)
+            if ctype and not ctype.startswith(axis):
+                raise InputError(
+                    f"{where}: {name} is {ctype[:20]!r}; needed right ascension and declination, in this order",
+                    file=where,
+                    keyword=name,
+                    found=ctype,
+                )
 
 
-def _calibration(primary: Header, exptime: float) -> Iterator[Finding]:
-    for name, left in _STEPS.items():
+def findings_of(primary: Header, exptime: float, *chips: Header, later: bool = False) -> list[Finding]:
+    """Return what the headers tell about calibration, times, guiding, quality, telemetry and target.
+
+    Parameters
+    ----------
+    primary : mapping
+        Primary header.
+    exptime : float
+        Exposure time [s].
+    *chips : mapping
+        Headers of the image extensions.
+    later : bool
+        Of ACS or WFC3, whose calibration has other steps.
+    """
+    said = _calibration(primary, exptime, later=later)
+    return [*said, *_scaled(primary), *_times(primary, exptime), *_observation(primary), *_telemetry(primary, *chips)]
+
+
+def _calibration(primary: Header, exptime: float, *, later: bool) -> Iterator[Finding]:
+    for name, left in {**_STEPS, **(_LATER_STEPS if later else _WFPC2_STEPS)}.items():
         state = text(primary, name)
         if not state or state in _DONE:
             continue
-        harmless = name == "DARKCORR" and exptime < _SHORT
+        harmless = name == "DARKCORR" and exptime < _SHORT and not later
         yield Finding("calibration", Verdict.PASS if harmless else Verdict.WARN, f"{name} is {state[:20]}: {left}")
     if primary.get("SUBSKY") is True:
         sentence = (
@@ -176,14 +242,34 @@ def _calibration(primary: Header, exptime: float) -> Iterator[Finding]:
         yield Finding("sky", Verdict.WARN, sentence)
 
 
+def _scaled(primary: Header) -> Iterator[Finding]:
+    """Notice that calibration was told to write scaled pixels."""
+    scale, zero = primary.get("USCALE", 1.0), primary.get("UZERO", 0.0)
+    if (scale, zero) != (1.0, 0.0):
+        sentence = f"USCALE is {scale}, UZERO {zero}: pixels were scaled when they were written, and may be no counts"
+        yield Finding("units", Verdict.WARN, sentence)
+
+
+def _times(primary: Header, exptime: float) -> Iterator[Finding]:
+    """Hold the exposure time against its start and end."""
+    start, end = (primary.get(name) for name in ("EXPSTART", "EXPEND"))
+    if not all(isinstance(value, int | float) and value > 0 for value in (start, end)):
+        return
+    span = 86400.0 * (float(end) - float(start))  # type: ignore[arg-type]
+    if abs(span - exptime) > _SPAN_SECONDS + _SPAN_SHARE * exptime:
+        sentence = f"EXPTIME is {exptime:g} s, from EXPSTART to EXPEND {span:.6g} s: one of them is wrong"
+        yield Finding("exposure", Verdict.WARN, f"{sentence}, or the shutter was shut meanwhile")
+
+
 def _observation(primary: Header) -> Iterator[Finding]:
     flag = text(primary, "EXPFLAG")
     if flag not in {"", "NORMAL"}:
         worst = Verdict.FAIL if flag.startswith("NO") else Verdict.WARN
         yield Finding("exposure", worst, f"EXPFLAG is {flag[:40]}: the exposure did not go as planned")
-    quality = str(primary.get("QUALITY", "")).strip()
-    if quality.upper() not in {"", "OK", "NONE", "GOOD", "NORMAL"}:
-        yield Finding("quality", Verdict.WARN, f"QUALITY says: {quality[:120]}")
+    for name in ("QUALITY", "QUALCOM1", "QUALCOM2", "QUALCOM3"):
+        remark = str(primary.get(name, "")).strip()
+        if remark.upper().rstrip(".") not in _GOOD_QUALITY:
+            yield Finding("quality", Verdict.WARN, f"{name} says: {remark[:120]}")
     lock = text(primary, "FGSLOCK")
     if lock not in _GOOD_LOCK:
         known = Verdict.PASS if lock in {"UNKNOWN", "N/A"} else Verdict.WARN
@@ -193,10 +279,108 @@ def _observation(primary: Header) -> Iterator[Finding]:
         yield Finding("target", Verdict.WARN, sentence)
 
 
+def _telemetry(primary: Header, *chips: Header) -> Iterator[Finding]:
+    """Notice fill in place of telemetry that was lost."""
+    marks = []
+    for name in ("PODPSFF", "STDCFFF", "FILLCNT"):
+        values = {text(header, name) for header in (primary, *chips)} - {"", "0", "F", "FALSE"}
+        marks += [f"{name} is {value}" for value in sorted(values)]
+    if marks:
+        sentence = (
+            f"{', '.join(marks)[:120]}: telemetry was lost, and filled; flagged only where the quality file knows"
+        )
+        yield Finding("fill", Verdict.WARN, sentence)
+
+
+def chip_findings(primary: Header, chip: Header, name: str, *, gain: int, band: str) -> list[Finding]:
+    """Return what the headers tell about one chip's calibration.
+
+    Parameters
+    ----------
+    primary, chip : mapping
+        Headers.
+    name : str
+        Of the chip.
+    gain : int
+        ATODGAIN.
+    band : str
+        Filter.
+    """
+    findings = (
+        photmode_finding(chip, wfpc2.CHIP_NUMBERS[name], gain, band=band),
+        photflam_finding(chip.get("PHOTFLAM", primary.get("PHOTFLAM")), name, gain, band=band),
+        bias_finding(primary, chip, wfpc2.CHIP_NUMBERS[name]),
+    )
+    return [replace(finding, chips=(name,)) for finding in findings if finding is not None]
+
+
+def said_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings of chips, those in the same words as one of all their chips."""
+    chips: dict[Finding, tuple[str, ...]] = {}
+    for finding in findings:
+        plain = replace(finding, chips=())
+        chips[plain] = (*chips.get(plain, ()), *finding.chips)
+    return [replace(finding, chips=names) for finding, names in chips.items()]
+
+
+def bias_finding(primary: Header, chip: Header, number: int) -> Finding | None:
+    """Notice a WF4 whose bias level was low: counts are too few, and rows are streaked.
+
+    Parameters
+    ----------
+    primary, chip : mapping
+        Headers.
+    number : int
+        Of the chip; only 4 has this.
+    """
+    level, start = chip.get("BIASEVEN"), primary.get("EXPSTART", 0.0)
+    if number != 4 or not isinstance(level, int | float) or not isinstance(start, int | float):
+        return None
+    if start < _WF4_FROM or level > _WF4_BIAS:
+        return None
+    state = text(primary, "WF4TCORR") or "missing"
+    sentence = (
+        f"bias level {level:.0f} DN (BIASEVEN) of some 311, WF4TCORR {state[:20]}: the anomaly of WF4; its counts are"
+        " too few by up to a quarter, and its rows streaked; fetch the exposure anew, or leave the chip out"
+    )
+    return Finding("calibration", Verdict.WARN, sentence)
+
+
+def photflam_finding(photflam: HeaderValue | None, chip: str, gain: int, *, band: str) -> Finding | None:
+    """Notice a PHOTFLAM that is far from what the filter has: another unit, gain or filter.
+
+    Parameters
+    ----------
+    photflam : number
+        Of the header.
+    chip : str
+        Its name.
+    gain : int
+        ATODGAIN.
+    band : str
+        Filter; one that the table has not says nothing.
+    """
+    nominal = nominal_photflam(band, gain).get(chip)
+    if nominal is None or isinstance(photflam, bool) or not isinstance(photflam, int | float) or photflam <= 0:
+        return None
+    ratio, wavelength = photflam / nominal, int(band[1:4])
+    largest = _PHOTFLAM_FACTORS[wavelength >= _ULTRAVIOLET or band.startswith("F1042")]
+    if 1.0 / largest < ratio < largest:
+        return None
+    sentence = (
+        f"PHOTFLAM is {ratio:.3g} times what {band} has at ATODGAIN {gain} for counts per second: of another unit, gain"
+        " or filter; magnitudes follow it"
+    )
+    return Finding("units", Verdict.WARN, sentence)
+
+
 def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
-    match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", text(chip, "PHOTMODE"))
-    named = set(re.findall(r"F\d{3,4}[A-Z]+", text(chip, "PHOTMODE")))
+    mode = text(chip, "PHOTMODE")
+    if mode.startswith(("ACS", "WFC3", "NICMOS", "STIS", "WF1", "WFPC,")):
+        return Finding("units", Verdict.WARN, f"PHOTMODE is {mode[:40]}, of another camera: PHOTFLAM may be wrong")
+    match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", mode)
+    named = set(re.findall(r"F\d{3,4}[A-Z]+", mode))
     here = set(re.findall(r"F\d{3,4}[A-Z]+", band))
     if match is not None and named and here and named != here:
         sentence = f"PHOTMODE names {', '.join(sorted(named))[:40]}, the filter is {band}: PHOTFLAM may be wrong"

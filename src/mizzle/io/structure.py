@@ -357,7 +357,8 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except _BrokenError as problem:
-        raise InputError(f"{where}: not a whole FITS file: {problem}; fetch it again", file=where) from None
+        remedy = "" if ";" in str(problem) else "; fetch it again"  # some say themselves what helps
+        raise InputError(f"{where}: not a whole FITS file: {problem}{remedy}", file=where) from None
     except (EOFError, zlib.error) as problem:
         raise InputError(
             f"{where}: compressed file is damaged: {reason(problem)}; fetch it again", file=where
