@@ -292,8 +292,9 @@ def exclude_unaligned(
     failed = [entry for entry in alignment.exposures.values() if entry.verdict is Verdict.FAIL]
     if failed and not exclusions.keep_going:
         raise DataError(
-            f"cannot align {len(failed)} of {len(exposures)} exposures: {_each_once(failed)}; use --keep-going to drop"
-            ' them, align.search_radius to search farther, or --set align.method="header" to trust the headers',
+            f"cannot align {len(failed)} of {len(exposures)} exposures: {_each_once(failed, exposures)}; use"
+            ' --keep-going to drop them, align.search_radius to search farther, or --set align.method="header" to trust'
+            " the headers",
             roots=tuple(entry.root for entry in failed),
         )
     for entry in failed:
@@ -306,11 +307,24 @@ def exclude_unaligned(
     return kept, replace(alignment, exposures=entries)
 
 
-def _each_once(failed: Sequence[ExposureAlignment]) -> str:
-    """Say why exposures failed: each reason once, with the exposures it is true of."""
+def _each_once(failed: Sequence[ExposureAlignment], exposures: Sequence[Exposure]) -> str:
+    """Say why exposures failed: each reason once, with the exposures it is true of.
+
+    What an exposure's header or pixels have against themselves may be why its stars fit nowhere, and is said here: the
+    run ends before its verdicts are told.
+    """
+    against = {
+        exposure.root: finding.sentence
+        for exposure in exposures
+        for finding in reversed(exposure.findings)
+        if finding.verdict in (Verdict.WARN, Verdict.FAIL)
+    }
     reasons: dict[str, list[str]] = {}
     for entry in failed:
-        reasons.setdefault(entry.note.removeprefix("not aligned: "), []).append(entry.root)
+        reason = entry.note.removeprefix("not aligned: ")
+        if entry.root in against:
+            reason = f"{reason} ({against[entry.root][:120]})"
+        reasons.setdefault(reason, []).append(entry.root)
     sentences = []
     for reason, roots in list(reasons.items())[:MOST_REASONS]:
         more = f" and {len(roots) - MOST_REASONS} more" if len(roots) > MOST_REASONS else ""

@@ -10,7 +10,7 @@ import pytest
 from align_truth import relative_rms
 from mizzle.errors import DataError
 from mizzle.execution import make_runner
-from mizzle.model import Alignment, ArrayPixels, Serial, Verdict
+from mizzle.model import Alignment, ArrayPixels, Finding, Serial, Verdict
 from mizzle.model.references import AlignReferences
 from mizzle.progress import Progress
 from mizzle.selection import Exclusions, exclude_unaligned, usable_reference
@@ -118,6 +118,11 @@ def test_stars_that_contradict_still_fail(good):
     a = align([*good.exposures[:2], other], Settings(), Serial())
     assert a.exposures[other.root].verdict is Verdict.FAIL
     with pytest.raises(DataError, match="cannot align 1 of 3"):
+        exclude_unaligned([*good.exposures[:2], other], a, Exclusions())
+    # What its header has against itself may be the reason, and is part of the message.
+    doubt = Finding("exposure", Verdict.WARN, "EXPTIME is 5 s, from EXPSTART to EXPEND 500 s: one of them is wrong")
+    other = dataclasses.replace(other, findings=(*other.findings, doubt))
+    with pytest.raises(DataError, match=f"{other.root}: .*EXPTIME is 5 s, from EXPSTART to EXPEND 500 s"):
         exclude_unaligned([*good.exposures[:2], other], a, Exclusions())
 
 
