@@ -87,6 +87,17 @@ def test_what_hides_its_stars_moves_with_its_visit(good, kind, word):
         np.testing.assert_allclose(a.exposures[exposure.root].shift, alone.exposures[exposure.root].shift, atol=5e-4)
 
 
+def test_an_exposure_beside_the_others_is_not_called_too_short(good):
+    """A mosaic's far corner, or a header that is minutes of arc off: full of stars, none of which the others see."""
+    far = made(**BASE, dithers=((0.0, 0.0), (0.5, 0.5), (0.0, 190.0))).exposures
+    a = align(far, Settings(), Serial())
+    entry = a.exposures[far[2].root]
+    assert (entry.verdict, entry.method, entry.n_matched) == (Verdict.WARN, "partner", 0)
+    assert "beside the others" in entry.note
+    assert "none proves its place" in entry.note
+    assert "short" not in entry.note
+
+
 def test_the_stated_error_of_a_partner_holds(good):
     errors, stated = [], []
     for seed in range(3):

@@ -151,7 +151,10 @@ def _placed(
     else:
         place, method, words = Place(np.eye(2), np.zeros(2), OTHER_GUIDE_STARS), "header", "its header is trusted"
     return _moved(
-        entry, place, method, note=f"{_reason(exposure, entry, expected)}: {words}, good to {place.error:.0f} mas"
+        entry,
+        place,
+        method,
+        note=f"{_reason(exposure, entry, expected, known)}: {words}, good to {place.error:.0f} mas",
     )
 
 
@@ -177,16 +180,32 @@ def _contradicts(
     """Return whether an exposure shows stars, and they are not where the others have them."""
     if entry.n_matched >= settings.align.min_matches and entry.rms_mas > settings.align.max_rms:
         return True
-    rays = known.rays * exposure.exptime
-    surplus = entry.n_detected - rays
-    noise = SIGMAS * float(np.sqrt(max(rays, 0.0)))
+    surplus, noise = _beyond_rays(exposure, entry, known)
     if expected < 0:
         return surplus > SURPLUS + noise
     return expected >= FEW and surplus > max(CONTRADICTS * expected, settings.align.min_matches)
 
 
-def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int) -> str:
+class _Surplus(NamedTuple):
+    """Sources beyond those that cosmic rays make, and how many of these scatter makes."""
+
+    sources: float
+    noise: float
+
+
+def _beyond_rays(exposure: Exposure, entry: ExposureAlignment, known: _Known) -> _Surplus:
+    rays = known.rays * exposure.exptime
+    return _Surplus(entry.n_detected - rays, SIGMAS * float(np.sqrt(max(rays, 0.0))))
+
+
+def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known) -> str:
     """Say why an exposure has too few stars."""
+    surplus, noise = _beyond_rays(exposure, entry, known)
+    if 0 <= expected < FEW and surplus > SURPLUS + noise:
+        return (
+            f"its header puts it beside the others: {expected} of their stars should be among its {entry.n_detected}"
+            " sources, and none proves its place"
+        )
     if 0 <= expected < FEW:
         return f"too short or too faint: {expected} of the other exposures' stars should show in {exposure.exptime:g} s"
     if expected < 0:
