@@ -15,13 +15,15 @@ from tiny_files import write_pair
 
 #: Two exposures of noise have nothing to align on.
 ALIGN = 'align.method="header"'
+#: The two characters that number a visit: digits up to 99, as programs have them; above, whatever is left.
+_VISITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def write_visits(folder: Path, number: int, exposures: int = 2) -> list[Path]:
     """Write visits of two small exposures; return the science files."""
     paths = []
     for visit in range(number):
-        code = f"u2lx{visit:02d}"
+        code = f"u2lx{_VISITS[visit // 36]}{_VISITS[visit % 36]}" if visit > 99 else f"u2lx{visit:02d}"
         changes = {"PROPOSID": 5000 + visit // 3, "TARGNAME": f"FIELD-{visit}"}
         for exposure in range(exposures):
             paths.append(write_pair(folder / code, f"{code}0{exposure + 1}t", primary_changes=changes))
