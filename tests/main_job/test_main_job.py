@@ -235,8 +235,11 @@ def test_the_settings_file_repeats_the_run(files: Path, tmp_path: Path) -> None:
 
 
 def test_two_filters_share_one_grid(tmp_path: Path) -> None:
-    write_visit(visit(make_plan(n=2, seed=3, filter="F814W", root="ua0605")), tmp_path / "in")
-    write_visit(visit(make_plan(n=2, seed=3, filter="F555W", root="ua0606")), tmp_path / "in")
+    first = visit(make_plan(n=2, seed=3, filter="F814W", root="ua0605"))
+    write_visit(first, tmp_path / "in")
+    # The same stars: a field drawn for another filter has others, and only hot pixels would tie the two.
+    plan = make_plan(n=2, seed=4, filter="F555W", root="ua0606", field="list")
+    write_visit(visit(plan, stars=first.truth.stars), tmp_path / "in")
     assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", *FAST) == 0
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
     stem = "ngc7089-simulated_wfpc2"

@@ -154,7 +154,7 @@ def _placed(
         entry,
         place,
         method,
-        note=f"{_reason(exposure, entry, expected, known)}: {words}, good to {place.error:.0f} mas",
+        note=f"{_reason(exposure, entry, expected, known=known)}: {words}, good to {place.error:.0f} mas",
     )
 
 
@@ -198,7 +198,7 @@ def _beyond_rays(exposure: Exposure, entry: ExposureAlignment, known: _Known) ->
     return _Surplus(entry.n_detected - rays, SIGMAS * float(np.sqrt(max(rays, 0.0))))
 
 
-def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, known: _Known) -> str:
+def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known) -> str:
     """Say why an exposure has too few stars."""
     surplus, noise = _beyond_rays(exposure, entry, known)
     if 0 <= expected < FEW and surplus > SURPLUS + noise:
