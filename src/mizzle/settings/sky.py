@@ -30,7 +30,13 @@ class SkySettings(Section):
     upper: float | None = setting(
         None, "Pixels above this do not count, whatever the scatter.", unit="DN as recorded", ge=-1e9, le=1e9
     )
-    step: int = setting(2, "Every step-th row is used: sky needs no more pixels.", unit="row", ge=1, le=16)
+    step: int = setting(
+        2,
+        "Every step-th row is used, of chips of several million pixels fewer: sky needs no more pixels.",
+        unit="row",
+        ge=1,
+        le=16,
+    )
     min_pixels: int = setting(1000, "Fewest sky pixels that make a level.", unit="pixel", ge=10)
     amplifiers: Literal["as one", "each"] = setting(
         "as one",
