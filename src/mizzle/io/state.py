@@ -45,7 +45,7 @@ _GOOD_QUALITY = frozenset({"", "OK", "NONE", "GOOD", "NORMAL", "NO APPARENT PROB
 #: seconds and such a share one of them is wrong.
 _SPAN_SECONDS, _SPAN_SHARE = 2.0, 0.02
 #: Calibrations of twenty years differ by 4 % in PHOTFLAM (F814W), by more in the ultraviolet: beyond these factors,
-#: short and long of so many nm, it is another filter's, gain's or unit's.
+#: the first below so many nm, it is another filter's, gain's or unit's.
 _PHOTFLAM_FACTORS, _ULTRAVIOLET = (1.25, 1.12), 400
 #: WF4 lost its bias level, and with it gain, from 2002 on: the usual level is 311 DN; an image below this limit is one
 #: that calibration must correct, and streaks stay in it (ISR WFPC2 2009-03, 2010-02). First date [MJD], limit [DN].
@@ -363,8 +363,8 @@ def photflam_finding(photflam: HeaderValue | None, chip: str, gain: int, *, band
     nominal = nominal_photflam(band, gain).get(chip)
     if nominal is None or isinstance(photflam, bool) or not isinstance(photflam, int | float) or photflam <= 0:
         return None
-    ratio, wavelength = photflam / nominal, int(band[1:4])
-    largest = _PHOTFLAM_FACTORS[wavelength >= _ULTRAVIOLET or band.startswith("F1042")]
+    ratio, wavelength = photflam / nominal, int(re.sub(r"\D", "", band))
+    largest = _PHOTFLAM_FACTORS[0 if wavelength < _ULTRAVIOLET else 1]
     if 1.0 / largest < ratio < largest:
         return None
     sentence = (
