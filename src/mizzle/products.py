@@ -26,8 +26,8 @@ from mizzle.progress import Listener, Progress
 from mizzle.settings import Settings
 from mizzle.settings.describe import setting_rows, to_toml
 
-#: Of an image and its weights, 32 bits each [byte].
-_PIXEL = 8
+#: What a pixel of an image and its weight, 32 bits each, takes [byte].
+_BYTES_PER_PIXEL = 8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 
 
@@ -140,7 +140,7 @@ class Delivery(Listener):
         """
         if self._job is None or not self._helper:
             return
-        if _PIXEL * grid.shape[0] * grid.shape[1] > self._settings.combine.memory_mb * 2**20:
+        if _BYTES_PER_PIXEL * grid.shape[0] * grid.shape[1] > self._settings.combine.memory_mb * 2**20:
             from mizzle.report.worker import ReportJob
 
             self._leave_worker()

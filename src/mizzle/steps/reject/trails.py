@@ -183,8 +183,10 @@ def _all_along(blocks: KnownBlocks, angle: float, distance: float) -> bool:
     x, y, value = blocks
     across = np.abs(np.rint(x * np.cos(angle) + y * np.sin(angle) - distance))
     on, beside = across == 0, (across >= BESIDE[0]) & (across <= BESIDE[-1])
+    if not on.any():
+        return False
     along = y * np.cos(angle) - x * np.sin(angle)
-    first, span = float(along[on].min(initial=np.inf)), float(np.ptp(along[on])) if on.any() else 0.0
+    first, span = float(along[on].min()), float(np.ptp(along[on]))
     if span <= 0:
         return False
     part = np.clip((PARTS * (along - first) / span).astype(np.intp), 0, PARTS - 1)
