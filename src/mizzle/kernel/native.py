@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 11
+ABI = 12
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
@@ -190,6 +190,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_single_peaks": (_I64, (ctypes.POINTER(SingleStruct), *[_PTR] * 4)),
     "mz_single_follow": (_INT, (ctypes.POINTER(SingleStruct), *[_PTR] * 5, _I64, _PTR)),
     "mz_fit_light": (_INT, (_PTR, _I64, _I64, _PTR, _PTR, _I64, _F64)),
+    # wings
+    "mz_bright_peaks": (_I64, (_PTR, _PTR, _I64, _I64, _I64, _F32, _PTR)),
+    "mz_wings": (_INT, (_PTR, _PTR, _I64, _I64, _PTR, _I64, _PTR, _I64, _PTR, _I64, _F64, _PTR)),
     # smooth light
     "mz_sample": (_I64, (ctypes.POINTER(SamplerStruct), _PTR, _PTR, _PTR, _I64, *[_PTR] * 5)),
     "mz_nearest": (_INT, (_PTR, _I64, _I64, _I64, _I64, _PTR)),

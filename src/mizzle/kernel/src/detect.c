@@ -1,42 +1,10 @@
 /* Finding stars: background mesh and peaks. The NumPy twin in detect/ is the definition. */
 #include "detect.h"
+#include "select.h"
 
 #include <stdlib.h>
 
 enum { BAD = 1, FULL = 2 };
-
-/* Move the values below `pivot` (or, with `equal`, not above it) to the front of a range; return where the others begin.
- * No branch depends on a value: which side it falls to is a toss, and a wrong guess costs more than all the moves. */
-static int64_t parted(float *v, int64_t low, int64_t high, float pivot, int equal)
-{
-    int64_t to = low;
-    for (int64_t i = low; i <= high; i++) {
-        const float here = v[i];
-        v[i] = v[to];
-        v[to] = here;
-        to += equal ? here <= pivot : here < pivot;
-    }
-    return to;
-}
-
-/* Element k of the sorted values, by quickselect; afterwards the k least stand before it. */
-static float select_kth(float *v, int64_t n, int64_t k)
-{
-    int64_t low = 0, high = n - 1;
-    while (low < high) {
-        const float a = v[low], b = v[low + (high - low) / 2], c = v[high];
-        const float pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-        const int64_t middle = parted(v, low, high, pivot, 0);
-        if (k < middle) {
-            high = middle - 1;
-            continue;
-        }
-        const int64_t above = parted(v, middle, high, pivot, 1); /* the pivot's equals, itself among them */
-        if (k < above || above == low) break; /* found; or nothing can be compared */
-        low = above;
-    }
-    return v[k];
-}
 
 /* Median and upward scatter of the usable pixels of every second row and column, cell by cell. Cells with too few get
  * NaN. `scratch` holds at least one cell. */
@@ -57,14 +25,14 @@ MZ_EXPORT void mz_background(const float *sci, const uint8_t *flags, int64_t nx,
             double *to_level = level + j * mx + i, *to_noise = noise + j * mx + i;
             *to_level = *to_noise = NAN;
             if (n < least) continue;
-            double upper = select_kth(scratch, n, n / 2);
+            double upper = mz_select(scratch, n, n / 2);
             double lower = upper; /* of an even number: the greatest of the lower half */
             if (n % 2 == 0) {
                 lower = scratch[0];
                 for (int64_t q = 1; q < n / 2; q++) lower = scratch[q] > lower ? scratch[q] : lower;
             }
             *to_level = 0.5 * (lower + upper);
-            *to_noise = *to_level - select_kth(scratch, n / 2, (int64_t)nearbyint(0.15866 * (double)(n - 1)));
+            *to_noise = *to_level - mz_select(scratch, n / 2, (int64_t)nearbyint(0.15866 * (double)(n - 1)));
         }
     }
 }

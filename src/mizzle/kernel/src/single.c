@@ -1,4 +1,5 @@
 /* Cosmic rays of a single exposure: peaks too sharp for a star. The NumPy twin in single/ is the definition. */
+#include "select.h"
 #include "single.h"
 
 #include <stdlib.h>
@@ -21,34 +22,6 @@ MZ_INLINE float median5(float a, float b, float c, float d, float e)
     return most(least(low, high), least(most(low, high), c));
 }
 
-/* Element k of the sorted values, by quickselect; the array is reordered. */
-static float select_kth(float *v, int64_t n, int64_t k)
-{
-    int64_t low = 0, high = n - 1;
-    while (low < high) {
-        const float pivot = v[low + (high - low) / 2];
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (v[i] < pivot)
-                i++;
-            while (pivot < v[j])
-                j--;
-            if (i <= j) {
-                const float swap = v[i];
-                v[i++] = v[j];
-                v[j--] = swap;
-            }
-        }
-        if (k <= j)
-            high = j;
-        else if (k >= i)
-            low = i;
-        else
-            break;
-    }
-    return v[k];
-}
-
 /* Two values between which the median should lie, from a sample; `room` holds it. */
 static void bracket(const float *v, const uint8_t *bad, int64_t n, float *room, float *low, float *high)
 {
@@ -61,8 +34,8 @@ static void bracket(const float *v, const uint8_t *bad, int64_t n, float *room, 
     *low = -INFINITY, *high = INFINITY;
     if (held < SAMPLE / 4)
         return;
-    *low = select_kth(room, held, (int64_t)(0.43 * (double)held));
-    *high = select_kth(room, held, (int64_t)(0.57 * (double)held));
+    *low = mz_select(room, held, (int64_t)(0.43 * (double)held));
+    *high = mz_select(room, held, (int64_t)(0.57 * (double)held));
 }
 
 /* Median of the good values, 0 without any; `room` (n) is overwritten. */
@@ -86,8 +59,8 @@ static float level_of(const float *v, const uint8_t *bad, int64_t n, float *room
             held += !bad[i];
         }
     }
-    const float upper = select_kth(room, held, good / 2 - below);
-    return good % 2 ? upper : 0.5f * (select_kth(room, held, good / 2 - 1 - below) + upper);
+    const float upper = mz_select(room, held, good / 2 - below);
+    return good % 2 ? upper : 0.5f * (mz_select(room, held, good / 2 - 1 - below) + upper);
 }
 
 /* Medians along one row, with `level` beyond its ends and in bad pixels; `line` (nx + 4) is room. */
