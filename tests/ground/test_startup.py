@@ -27,6 +27,16 @@ def test_nothing_heavy_is_imported(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_process_that_draws_needs_no_settings_and_reads_no_files() -> None:
+    """It starts with each run, beside it: what it does not need costs the run."""
+    code = "import sys, mizzle.report.worker\nfrom mizzle.report import draw\ndraw.warm_up()\n"
+    code += (
+        "heavy = [m for m in ('pydantic', 'astropy', 'typer', 'scipy') if m in sys.modules]\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_door_opens_on_every_name() -> None:
     code = (
         "import mizzle\nfor name in mizzle.__all__: getattr(mizzle, name)\nassert {*mizzle.__all__} <= {*dir(mizzle)}"

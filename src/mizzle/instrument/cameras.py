@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mizzle.instrument import cte, detectors, photometry, shadow, wfpc2
 from mizzle.instrument.dq import good_bits
 from mizzle.instrument.star_optics import DIFFUSION, OBSCURATION, SPREAD, TYPICAL_DEFOCUS, VANE
 from mizzle.model import HeaderValue
 from mizzle.model.camera import Camera, ChipClass
-from mizzle.settings import Settings
-from mizzle.settings.dq import DataQualitySettings
+
+if TYPE_CHECKING:  # the process that draws does without settings and their libraries
+    from mizzle.settings import Settings
+    from mizzle.settings.dq import DataQualitySettings
 
 _FINE, _COARSE = 0.0455, 0.0996
 
@@ -150,7 +152,7 @@ def settings_for(camera: Camera, settings: Settings) -> Settings:
     """
     if camera is WFPC2:
         return settings
-    usual = Settings()
+    usual = type(settings)()
     changes: dict[str, dict[str, Any]] = {}
     if settings.combine.scale == usual.combine.scale:
         changes["combine"] = {"scale": round(camera.classes[-1].pixel, 3)}
@@ -165,7 +167,7 @@ def settings_for(camera: Camera, settings: Settings) -> Settings:
     if not changes:
         return settings
     values = settings.model_dump()
-    return Settings.model_validate({name: {**part, **changes.get(name, {})} for name, part in values.items()})
+    return type(settings).model_validate({name: {**part, **changes.get(name, {})} for name, part in values.items()})
 
 
 def harmless_bits(camera: Camera, settings: DataQualitySettings) -> int:
@@ -183,7 +185,7 @@ def harmless_bits(camera: Camera, settings: DataQualitySettings) -> int:
     SettingsError
         A name that this camera does not know.
     """
-    if camera is not WFPC2 and settings.good == DataQualitySettings().good:
+    if camera is not WFPC2 and settings.good == type(settings)().good:
         return camera.good
     return good_bits(settings.good, dict(camera.bits))
 

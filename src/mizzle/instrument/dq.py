@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from mizzle.errors import SettingsError
 from mizzle.instrument.wfpc2 import DQ_BITS
 from mizzle.kernel.pixels import flagged, has_bits
 from mizzle.model import Chip
-from mizzle.settings.dq import DataQualitySettings
+
+if TYPE_CHECKING:
+    from mizzle.settings.dq import DataQualitySettings
 
 ALL_BITS = 0xFFFF
 

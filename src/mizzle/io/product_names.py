@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from mizzle.settings import Settings
+if TYPE_CHECKING:  # names are needed where there are no settings: by the process that draws
+    from mizzle.settings import Settings
 
 #: Folder, inside the output folder, of exposures as they were used.
 EXPOSURES = "exposures"

@@ -82,9 +82,12 @@ MZ_EXPORT int mz_wings(const float *image, const uint8_t *off, int64_t ny, int64
                        const int64_t *far, int64_t n_far, const int64_t *near, int64_t n_near, double sigma, double *out)
 {
     const picture p = {image, off, ny, nx};
-    float *room = malloc((size_t)(n_far > 0 ? n_far : 1) * sizeof *room), value;
+    float *room = malloc((size_t)(n_far + 1) * sizeof *room), value;
     if (!room)
         return 2;
+    int64_t reach = 0;
+    for (int64_t i = 0; i < 2 * n_far; i++)
+        reach = far[i] > reach ? far[i] : -far[i] > reach ? -far[i] : reach;
     for (int64_t k = 0; k < count; k++, out += FIGURES) {
         const int64_t y = peaks[2 * k], x = peaks[2 * k + 1];
         if (y < 0 || y >= ny || x < 0 || x >= nx) {
@@ -93,9 +96,17 @@ MZ_EXPORT int mz_wings(const float *image, const uint8_t *off, int64_t ny, int64
         }
         int64_t around = 0, beside = 0, sides = 0, counts[SIDES] = {0};
         double sums[SIDES] = {0.0};
-        for (int64_t i = 0; i < n_far; i++)
-            if (is_known(&p, y + far[2 * i], x + far[2 * i + 1], &value))
-                room[around++] = value;
+        if (y >= reach && y < ny - reach && x >= reach && x < nx - reach) {
+            for (int64_t i = 0; i < n_far; i++) { /* most peaks: nothing around them lies outside */
+                const int64_t at = (y + far[2 * i]) * nx + x + far[2 * i + 1];
+                room[around] = image[at];
+                around += !off[at] & (image[at] - image[at] == 0.0f);
+            }
+        } else {
+            for (int64_t i = 0; i < n_far; i++)
+                if (is_known(&p, y + far[2 * i], x + far[2 * i + 1], &value))
+                    room[around++] = value;
+        }
         for (int64_t i = 0; i < n_near; i++) {
             const int64_t side = near[3 * i + 2];
             if (is_known(&p, y + near[3 * i], x + near[3 * i + 1], &value)) {

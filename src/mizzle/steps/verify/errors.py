@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,16 @@ FloatArray = NDArray[np.float64]
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 #: Light of one exposure's own: patches scatter by so many DN, and so much of the sky; flats are good to 1 %.
 STRUCTURE_DN, STRUCTURE_SHARE = 0.4, 0.05
-#: Every so many rows are compared, of so many pairs of exposures at most.
-_STEP, _PAIRS = 4, 12
-#: Pixels of a pair that are compared: they tell the ratio to a thousandth. Larger chips leave rows of patches out.
-_COMPARED = 800_000
+#: Pairs of exposures that are compared, at most.
+_PAIRS = 12
+#: Pixels of a pair that are compared: so many tell the ratio to .0025. Larger chips leave rows out, every so many of
+#: them at most stand alone; still larger ones leave rows of patches out, beyond so many pixels.
+_ENOUGH, _STEP, _COMPARED = 80_000, 8, 400_000
 #: Places are exact at columns this far apart, and lie on lines between them [pixel].
 _NODES = 50
-#: Sky is leveled in patches of so many columns and compared rows: what is smooth is no noise.
-_PATCH = (50, 25)
+#: Sky is leveled in patches of so many columns, and so many rows of which some are compared, between so many and so
+#: many: what is smooth is no noise.
+_WIDE, _TALL, _FEW, _MANY = 50, 100, 12, 25
 #: Scatter within this many sigma, and what of a normal law's it shows.
 _CLIP = 3.5
 _SHOWN = 0.99694
@@ -177,7 +179,7 @@ def _nearest(first: ChipFrame, second: ChipFrame, rows: NDArray[np.intp]) -> tup
 def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     """Compare two exposures of one chip, patch by patch."""
     first_chip, second_chip = first.view.chip, second.view.chip
-    rows = _compared_rows(first_chip.shape)
+    rows, tall = _compared_rows(first_chip.shape)
     y, x = _nearest(first.view.frame, second.view.frame, rows)
     inside = (y >= 0) & (x >= 0) & (y < second_chip.shape[0]) & (x < second_chip.shape[1])
     y, x = np.where(inside, y, 0), np.where(inside, x, 0)
@@ -188,20 +190,30 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     light = [np.where(use, sci, np.float32(0.0)) for sci in (first_chip.sci[rows], second_chip.sci[y, x])]
     del x, y, inside, hidden  # as large as the images
     units = [side.view.rate for side in (first, second)]
-    levels = [_patch_levels(image, use) for image in light]
+    seen = _patches(use, tall)
+    levels = [_patch_levels(_patches(image, tall), seen) for image in light]
     predicted = sum(
         unit**2 * side.variance(level) for unit, side, level in zip(units, (first, second), levels, strict=True)
     )
     width = np.sqrt(predicted)
-    pull = _patches(light[0].astype(np.float64) * units[0] - light[1].astype(np.float64) * units[1]) / width
-    return compare_patches(pull, _patches(use), width[:, 0] / units[0])
+    difference = light[0].astype(np.float64) * units[0] - light[1].astype(np.float64) * units[1]
+    return compare_patches(_patches(difference, tall) / width, seen, width[:, 0] / units[0])
 
 
-def _compared_rows(shape: tuple[int, int]) -> NDArray[np.intp]:
-    """Return the rows of a chip that are compared, in whole rows of patches."""
-    rows = np.arange(0, shape[0], _STEP, dtype=np.intp)
+class _ComparedRows(NamedTuple):
+    """Rows of a chip that are compared, and how many of them a patch has."""
+
+    rows: NDArray[np.intp]
+    tall: int
+
+
+def _compared_rows(shape: tuple[int, int]) -> _ComparedRows:
+    """Choose the rows of a chip that are compared, in whole rows of patches."""
+    step = min(max(shape[0] * shape[1] // _ENOUGH, 1), _STEP)
+    tall = min(max(_TALL // step, _FEW), _MANY)
+    rows = np.arange(0, shape[0], step, dtype=np.intp)
     every = max(1, round(rows.size * shape[1] / _COMPARED))
-    return np.asarray(rows[rows // (_STEP * _PATCH[1]) % every == 0])
+    return _ComparedRows(rows[rows // (step * tall) % every == 0], tall)
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,21 +238,19 @@ class SkyComparison:
     span: float = 0.0
 
 
-def _patches(image: NDArray[Any]) -> NDArray[Any]:
-    """Cut an image into patches, ``(n_patches, pixels)``; what is left at the far edges falls off."""
-    tall, wide = _PATCH[1], _PATCH[0]
-    ny, nx = (n // side * side for n, side in zip(image.shape, (tall, wide), strict=True))
-    parts = image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2)
-    return parts.reshape(-1, tall * wide)
+def _patches(image: NDArray[Any], tall: int) -> NDArray[Any]:
+    """Cut compared rows into patches, ``(n_patches, pixels)``; what is left at the far edges falls off."""
+    ny, nx = (n // side * side for n, side in zip(image.shape, (tall, _WIDE), strict=True))
+    parts = image[:ny, :nx].reshape(ny // tall, tall, nx // _WIDE, _WIDE).swapaxes(1, 2)
+    return parts.reshape(-1, tall * _WIDE)
 
 
-def _patch_levels(image: Image, use: NDArray[np.bool_]) -> FloatArray:
+def _patch_levels(patches: Image, used: NDArray[np.bool_]) -> FloatArray:
     """Return the mean of each patch's used pixels without the outer tenths, ``(n_patches, 1)``; 0 where none is used.
 
     Not the median: where noise is less than a step of the converter, that is the value of one step, half a DN off.
     """
-    used = _patches(use)
-    ordered = np.sort(np.where(used, _patches(image), np.float32(np.inf)), axis=1)
+    ordered = np.sort(np.where(used, patches, np.float32(np.inf)), axis=1)
     count = used.sum(axis=1, keepdims=True)
     cut = (_OUTER * count).astype(np.intp)
     rank = np.arange(ordered.shape[1])
