@@ -135,4 +135,4 @@ def _mark(hdus: Any, exposure: Exposure, result: Result, bit: int) -> None:
 def _is_quality(hdus: Any) -> bool:
     """Return whether the images of a file are data quality, under whatever name."""
     units = chip_units(hdus)
-    return not chip_units(hdus, ("DQ",)) and all(unit.data.dtype.kind in "iu" for unit in units.values())
+    return not chip_units(hdus, ("DQ",)) and all(unit.header["BITPIX"] > 0 for unit in units.values())

@@ -10,7 +10,8 @@ import numpy as np
 
 from mizzle.errors import InputError, SettingsError
 from mizzle.instrument.wfpc2 import chip_name
-from mizzle.io.rewriting import chip_units, opened, rewriting
+from mizzle.io.editable import EditableFile
+from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.model import Exposure, FluxScales
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import Settings
@@ -101,27 +102,27 @@ def photeq(
 
 def _reference(path: Path, keyword: str, given: float | None, ext: Any, log: Journal) -> tuple[float, str]:
     """Return the reference value, and a chip that has it."""
-    with opened(path) as hdus:
-        units = chip_units(hdus)
-        if not units:
-            raise InputError(f"{path}: no SCI extension; an exposure has one for each chip", file=str(path))
-        first = next(iter(units))
-        if given is not None:
-            log.say(f"REFERENCE VALUE PROVIDED BY USER: '{keyword}'={given}")
-            return given, first
-        where = ext if ext is not None else hdus.index_of(units[first])
-        where = (where, 1) if isinstance(where, str) else where
-        try:
-            header = hdus[where].header
-        except (KeyError, IndexError):
-            raise SettingsError(
-                f"{path}: no extension {where!r} (ref_phot_ext); it has {len(hdus) - 1}", file=str(path), ext=where
-            ) from None
-        value = header.get(keyword, hdus[0].header.get(keyword))
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise InputError(f"{path}[{where}]: {keyword} is {value!r}; needed a number", file=str(path))
-        log.say(f"REFERENCE VALUE FROM FILE: '{path.name}[{where}]'", f"REFERENCE '{keyword}' VALUE IS: {value}")
-        return float(value), chip_name(str(header.get("DETECTOR", header.get("EXTVER", "")))) or first
+    hdus = EditableFile.read(path)
+    units = chip_units(hdus)
+    if not units:
+        raise InputError(f"{path}: no SCI extension; an exposure has one for each chip", file=str(path))
+    first = next(iter(units))
+    if given is not None:
+        log.say(f"REFERENCE VALUE PROVIDED BY USER: '{keyword}'={given}")
+        return given, first
+    where = ext if ext is not None else hdus.units.index(units[first])
+    where = (where, 1) if isinstance(where, str) else where
+    try:
+        header = hdus[where].header
+    except (KeyError, IndexError):
+        raise SettingsError(
+            f"{path}: no extension {where!r} (ref_phot_ext); it has {len(hdus) - 1}", file=str(path), ext=where
+        ) from None
+    value = header.get(keyword, hdus[0].header.get(keyword))
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InputError(f"{path}[{where}]: {keyword} is {value!r}; needed a number", file=str(path))
+    log.say(f"REFERENCE VALUE FROM FILE: '{path.name}[{where}]'", f"REFERENCE '{keyword}' VALUE IS: {value}")
+    return float(value), chip_name(str(header.get("DETECTOR", header.get("EXTVER", "")))) or first
 
 
 def _corrections(exposures: Sequence[Exposure], keyword: str) -> list[FluxCorrection]:
@@ -164,8 +165,10 @@ def _apply(
     with rewriting(exposure.path) as hdus:
         for name in names:
             for chip, unit in chip_units(hdus, (name,)).items():
-                if unit.data is not None:
-                    unit.data = (unit.data * np.float32(1) * factors[chip]).astype(np.float32, copy=False)
+                image = unit.data
+                if image is not None:
+                    image = image if image.dtype == np.float32 else image * np.float32(1)
+                    unit.data = (image * factors[chip]).astype(np.float32, copy=False)
         for chip, unit in chip_units(hdus, (names[0],)).items():
             unit.header[keywords[0]] = value
             for other in keywords[1]:

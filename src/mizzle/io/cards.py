@@ -10,12 +10,22 @@ import re
 from typing import Any, NamedTuple
 
 _CARD = 80
+#: Keywords of cards without a value.
+COMMENTARY = frozenset({"", "COMMENT", "HISTORY"})
 #: Value and comment of a card with a plain value: a text, a truth value, an integer or a decimal number.
 _VALUE = re.compile(
     r" *(?:'(?P<text>(?:[^']|'')*)'|(?P<truth>[TF])"
-    r"|(?P<whole>[+-]?\d+)|(?P<real>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?)) *(?:/.*)?$"
+    r"|(?P<whole>[+-]?\d+)|(?P<real>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?)) *(?:/(?P<comment>.*))?$"
+)
+#: A record-valued card: a text that is the name of a field and a number (FITS WCS Paper IV draft).
+_FIELD = r"[A-Za-z_]\w*(?:\.\d+)?"
+_RECORD = re.compile(
+    rf" *'(?P<field>{_FIELD}(?:\.{_FIELD})*): +(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?) *'"
+    r" *(?:/(?P<comment>.*))?$"
 )
 _KEYWORD = re.compile(r"[A-Z0-9_-]+$")
+#: What `LazyCard.plain` says of a card that only astropy can read.
+ODD = object()
 
 
 class LazyCard:
@@ -24,7 +34,7 @@ class LazyCard:
     Parameters
     ----------
     keyword, image : str
-        Keyword, and the whole card.
+        Keyword, that of a record-valued card with its field, and the whole card.
     """
 
     __slots__ = ("image", "keyword")
@@ -35,11 +45,21 @@ class LazyCard:
     @property
     def value(self) -> Any:
         """Value, as astropy reads it."""
-        match = _VALUE.match(self.image, 10)
-        if match is None:
+        value = self.plain()
+        if value is ODD:
             from astropy.io.fits import Card
 
             return Card.fromstring(self.image).value
+        return value
+
+    def plain(self) -> Any:
+        """Return a plain value; `ODD` where there is none."""
+        if "." in self.keyword:
+            record = _RECORD.match(self.image, 10)
+            return ODD if record is None else float(record["number"].replace("D", "E"))
+        match = _VALUE.match(self.image, 10)
+        if match is None:
+            return ODD
         text, truth, whole = match["text"], match["truth"], match["whole"]
         if text is not None:
             return text.replace("''", "'").rstrip()
@@ -47,11 +67,33 @@ class LazyCard:
             return truth == "T"
         return int(whole) if whole is not None else float(match["real"].replace("D", "E"))
 
+    @property
+    def comment(self) -> str:
+        """Comment of a plain card; empty for others."""
+        match = (_RECORD if "." in self.keyword else _VALUE).match(self.image, 10)
+        return (match["comment"] or "").strip() if match else ""
+
 
 class PlainCards(NamedTuple):
     """A header as far as `FrozenHeader` looks at one."""
 
     cards: list[Any]
+
+
+def keyword_of(image: str) -> str:
+    """Return the keyword of a card; that of a record-valued one has its field after a dot.
+
+    Examples
+    --------
+    >>> keyword_of("D2IM2   = 'EXTVER: 1.0'"), keyword_of("CRVAL1  = 1.5")
+    ('D2IM2.EXTVER', 'CRVAL1')
+    """
+    keyword = image[:8].rstrip()
+    if ": " in image and image[8:10] == "= ":
+        record = _RECORD.match(image, 10)
+        if record is not None:
+            return f"{keyword}.{record['field']}"
+    return keyword
 
 
 def split_cards(header: bytes) -> PlainCards | None:
@@ -63,8 +105,6 @@ def split_cards(header: bytes) -> PlainCards | None:
     header : bytes
         Blocks of a header, nothing but text.
     """
-    from astropy.io.fits import Card
-
     try:
         text = header.decode("ascii")
     except UnicodeDecodeError:
@@ -77,9 +117,17 @@ def split_cards(header: bytes) -> PlainCards | None:
             break
         if name in ("CONTINUE", "HIERARCH"):
             return None
-        if name in ("", "COMMENT", "HISTORY"):
+        if name in COMMENTARY:
             continue
-        # In some texts with ``: `` astropy finds a keyword of their own.
-        plain = image[8:10] == "= " and ": " not in image and _KEYWORD.match(name)
-        cards.append(LazyCard(name, image) if plain else Card.fromstring(image))
+        if image[8:10] == "= " and _KEYWORD.match(name):
+            cards.append(LazyCard(keyword_of(image) if ": " in image else name, image))
+        else:
+            cards.append(_odd_card(image))
     return PlainCards(cards)
+
+
+def _odd_card(image: str) -> Any:
+    """Return a card as only astropy reads it."""
+    from astropy.io.fits import Card
+
+    return Card.fromstring(image)

@@ -45,6 +45,7 @@ def read_exposure(
     cache: PixelCache | None = None,
     hashes: FileHashes | None = None,
     headers_only: bool = False,
+    science: FitsFile | None = None,
 ) -> Exposure:
     """Read one exposure; nothing on disk changes.
 
@@ -60,6 +61,8 @@ def read_exposure(
         Hashes of the files (`hashes_of`), where someone works them out already.
     headers_only : bool
         Do not look at the pixels yet (a chip without a finite pixel is then not noticed).
+    science : FitsFile, optional
+        The science file, where its headers were read already.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def read_exposure(
         The file is not what it should be; the message says where, what was found and what was needed.
     """
     entry = path if isinstance(path, InputFile) else single_input(path)
-    science = FitsFile(entry.science)
+    science = science or FitsFile(entry.science)
     quality = science if entry.quality is None else FitsFile(entry.quality)
     exposure = _assemble(
         entry,

@@ -144,13 +144,18 @@ def parse_header(header: bytes, where: str) -> FrozenHeader:
     InputError
         It cannot be split into cards.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
+        cards = split_cards(header)
+        return _odd_header(header, where) if cards is None else FrozenHeader(cards, where)
+
+
+def _odd_header(header: bytes, where: str) -> FrozenHeader:
+    """Parse a header that only astropy can split into cards."""
     from astropy.io import fits
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
-            cards = split_cards(header)
-            return FrozenHeader(fits.Header.fromstring(header) if cards is None else cards, where)
+        return FrozenHeader(fits.Header.fromstring(header), where)
     except (ValueError, fits.VerifyError) as problem:
         raise InputError(f"{where}: its header cannot be read: {reason(problem)}", file=where) from problem
 

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mizzle.io.input_table import printable
+from mizzle.io.cards import COMMENTARY
 from mizzle.model import Grid
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
 Card = tuple[str, Any, str]
+
+#: Longest text on one card, its quotes doubled, and longest number.
+_LONGEST_TEXT, _NUMBER_WIDTH = 68, 20
+_CARD = 80
 
 
 class CardImage(str):
@@ -23,29 +27,73 @@ class CardImage(str):
     __slots__ = ()
 
 
+def printable(value: Any) -> Any:
+    """Return a value FITS can hold: hostile control characters become blanks, texts fit one card."""
+    if isinstance(value, str):
+        return "".join(sign if " " <= sign <= "~" else " " for sign in value)[:66]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def make_header(cards: Iterable[Card]) -> fits.Header:
-    """Build a header; numbers that are not finite are left out, FITS has no way to write them."""
+    """Build a header of `card_images`."""
     from astropy.io import fits
 
-    header = fits.Header()
+    return fits.Header.fromstring("".join(card_images(cards)))
+
+
+def card_images(cards: Iterable[Card]) -> list[str]:
+    """Return cards as they stand in a file, 80 characters each, as astropy writes them (FITS 4.0, section 4.2).
+
+    Numbers that are not finite are left out, FITS has no way to write them; a text is cut where its card ends. A
+    keyword with a dot is a record-valued card, as D2IM2.AXIS.1.
+
+    Parameters
+    ----------
+    cards : iterable of (keyword, value, comment)
+        Values that are texts, numbers or truth values, of NumPy too; a `CardImage` stands as it is.
+    """
+    images = []
     for keyword, value, comment in cards:
-        if isinstance(value, float | np.floating) and not math.isfinite(value):
-            continue
         if isinstance(value, CardImage):
-            header.append(fits.Card.fromstring(value), end=True)
-        elif "." in keyword:  # a record-valued card, as D2IM2.AXIS.1
-            name, field = keyword.split(".", 1)
-            header.append(fits.Card(name, f"{field}: {value!r}", comment), end=True)
-        else:
-            shown = printable(value)
-            header.append(fits.Card(keyword, shown, comment[: _room(shown)]), end=True)
-    return header
+            images.append(f"{value:80}")
+        elif not isinstance(value, float | np.floating) or math.isfinite(value):
+            images.append(_image(keyword, value, comment))
+    return images
 
 
-def _room(value: Any) -> int:
-    """Return how many characters of comment fit on the card of `value`: 80 less keyword, value and slash."""
-    width = len(value.replace("'", "''")) + 2 if isinstance(value, str) else 20
-    return max(0, 80 - 10 - max(width, 20) - 3)
+def _image(keyword: str, value: Any, comment: str) -> str:
+    """Return one card; a comment is cut where the card ends."""
+    if "." in keyword:
+        keyword, field = keyword.split(".", 1)
+        value = f"{field}: {value!r}"
+    shown = printable(value)
+    if keyword in COMMENTARY:
+        return f"{keyword:8}{shown}"[:_CARD].ljust(_CARD)
+    if isinstance(shown, str):
+        text = shown.replace("'", "''")
+        if len(text) > _LONGEST_TEXT:  # never half of a doubled quote
+            text = text[: _LONGEST_TEXT - text[:_LONGEST_TEXT].count("'") % 2]
+        quoted = f"'{text:8}'" if text else "''"
+        start = f"{keyword:8}= {quoted:20}" if text else f"{keyword:8}= {quoted}"
+    else:
+        word = str(shown)[0] if isinstance(shown, bool) else number_text(shown)
+        start = f"{keyword:8}= {word:>20}"
+    return (f"{start} / {comment}" if comment and len(start) < _CARD - 3 else start)[:_CARD].ljust(_CARD)
+
+
+def number_text(value: float) -> str:
+    """Return a number in at most 20 characters, as astropy has it: digits that find no room are left out.
+
+    Examples
+    --------
+    >>> number_text(-1.2345678901234567e-05), number_text(1.5), number_text(7)
+    ('-1.2345678901234E-05', '1.5', '7')
+    """
+    text = str(value).replace("e", "E")
+    if len(text) <= _NUMBER_WIDTH:
+        return text
+    digits, letter, power = text.partition("E")
+    return digits[: _NUMBER_WIDTH - len(letter + power)] + letter + power
 
 
 def grid_cards(grid: Grid) -> list[Card]:

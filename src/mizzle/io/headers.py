@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mizzle.errors import InputError
+from mizzle.io.cards import COMMENTARY, ODD, LazyCard
 from mizzle.model import HeaderValue
 
-_COMMENTARY = frozenset({"", "COMMENT", "HISTORY"})
 _MJD_EPOCH = datetime.datetime(1858, 11, 17)
 
 
@@ -42,7 +42,7 @@ class FrozenHeader(Mapping[str, HeaderValue]):
         try:
             for card in header.cards:
                 keyword = card.keyword
-                if keyword not in _COMMENTARY:
+                if keyword not in COMMENTARY:
                     self._cards.setdefault(keyword, card)
         except ValueError as problem:
             raise InputError(f"{where}: a header card cannot be read: {problem}", file=where) from problem
@@ -68,23 +68,32 @@ class FrozenHeader(Mapping[str, HeaderValue]):
         return self._values[name]
 
     def _parse(self, name: str, card: Any) -> HeaderValue | None:
+        value = card.plain() if isinstance(card, LazyCard) else ODD
+        if value is ODD:
+            value = self._odd_value(name, card)
+        return value if isinstance(value, str | int | float | bool) else None
+
+    def _odd_value(self, name: str, card: Any) -> Any:
+        """Return the value that astropy reads."""
         from astropy.io.fits import VerifyError
 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # odd but readable cards warn; what matters is the value
-                value = card.value
+                return card.value
         except (ValueError, VerifyError) as problem:
             raise InputError(
                 f"{self._where}: the card {name} cannot be read: {problem}", file=self._where, keyword=name
             ) from problem
-        return value if isinstance(value, str | int | float | bool) else None
 
     def __getitem__(self, name: str) -> HeaderValue:
         value = self._value(name)
         if value is None:
             raise KeyError(name)
         return value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._value(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._cards if self._value(name) is not None)

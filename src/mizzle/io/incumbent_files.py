@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.geometry.keywords import Card, frame_cards, table_cards, table_extensions
 from mizzle.io.atomic import whole_file
-from mizzle.io.header_cards import grid_cards, make_header
+from mizzle.io.editable import EditableFile, EditableUnit
+from mizzle.io.header_cards import grid_cards
 from mizzle.io.rewriting import rewriting
 from mizzle.model import ChipFrame, Exposure, Grid
 
@@ -33,15 +34,10 @@ def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *,
     table : bytes
         An extension to go after it.
     """
-    from astropy.io import fits
-
-    view = np.asarray(image).view()
-    view.flags.writeable = False  # astropy turns the bytes of writeable arrays around while it writes
-    primary = fits.PrimaryHDU(view, header=make_header(cards))
-    if table:
-        primary.header["EXTEND"] = True
+    more: list[Card] = [("EXTEND", True, "")] if table else []
+    unit = EditableUnit.of_image(np.asarray(image), [*more, *cards], primary=True)
     with whole_file(path) as stream:
-        fits.HDUList([primary]).writeto(stream, output_verify="ignore")  # all cards are made here
+        unit.write(stream)
         stream.write(table)
     return Path(path)
 
@@ -61,14 +57,9 @@ def second_name(path: str | Path, other: str | Path) -> Path:
 
 def write_reference_frame(path: str | Path, grid: Grid) -> Path:
     """Write a frame without pixels: PRIMARY, and an empty extension ``WCS`` with its keywords."""
-    from astropy.io import fits
-
     ny, nx = grid.shape
     cards = [*grid_cards(grid), ("NPIX1", nx, "[pixel] columns"), ("NPIX2", ny, "[pixel] rows")]
-    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(header=make_header(cards), name="WCS")])
-    with whole_file(path) as stream:
-        hdus.writeto(stream)
-    return Path(path)
+    return _write(path, [_primary([]), EditableUnit.of_image(None, cards, name="WCS")])
 
 
 def write_headerlet(
@@ -87,9 +78,7 @@ def write_headerlet(
     facts : mapping
         ``WCSNAME``, ``HDRNAME``, ``AUTHOR``, ``DESCRIP``, ``HISTORY``; empty ones are left out.
     """
-    from astropy.io import fits
-
-    primary = [
+    primary: list[Card] = [
         ("DESTIM", exposure.root, "exposure this belongs to"),
         ("SIPNAME", f"{exposure.root}_{frames[next(iter(frames))].name}", "distortion polynomial"),
         ("UPWCSVER", f"mizzle {__version__}", "wrote the WCS"),
@@ -107,12 +96,22 @@ def write_headerlet(
             ("TG_EVER", int(chip.header.get("EXTVER", chip.number)), "version of that extension"),
             ("CCDCHIP", chip.number, "chip"),
         ]
-        units.append(fits.ImageHDU(header=make_header([*more, *cards]), name="SIPWCS", ver=chip.number))
+        units.append(EditableUnit.of_image(None, [*more, *cards], name="SIPWCS", version=chip.number))
         for extension in table_extensions(frame, chip.number):
-            header = make_header(table_cards(extension.table, extension.version, extension.name))
-            tables.append(fits.ImageHDU(np.array(extension.table.data), header=header))
+            of_table = table_cards(extension.table, extension.version, extension.name)
+            tables.append(EditableUnit.of_image(np.asarray(extension.table.data), of_table))
+    return _write(path, [_primary(primary), *units, *tables])
+
+
+def _primary(cards: Iterable[Card]) -> EditableUnit:
+    """Return a PRIMARY without an image."""
+    return EditableUnit.of_image(None, [("EXTEND", True, ""), *cards], primary=True)
+
+
+def _write(path: str | Path, units: Iterable[EditableUnit]) -> Path:
+    """Write a whole file of units."""
     with whole_file(path) as stream:
-        fits.HDUList([fits.PrimaryHDU(header=make_header(primary)), *units, *tables]).writeto(stream)
+        EditableFile(units).write(stream)
     return Path(path)
 
 
@@ -128,17 +127,12 @@ def write_planes(path: Path, source: Path, exposure: Exposure, *, errors: Mappin
     errors : mapping
         1 sigma [DN] by chip name.
     """
-    from astropy.io import fits
-
     with rewriting(source, to=path) as hdus:
         hdus[0].header["FILENAME"] = path.name
         for name, chip in exposure.chips.items():
+            cards = [card for card in frame_cards(chip.frame) if not card[0].startswith(("A_", "B_", "D2IM"))]
+            cards = [(k, str(v).removesuffix("-SIP") if k.startswith("CTYPE") else v, c) for k, v, c in cards]
+            of_chip: list[Card] = [*cards, ("DETECTOR", chip.number, "chip")]
             for extension, image in (("DQ", chip.dq.astype(np.int16)), ("ERR", errors[name].astype(np.float32))):
-                header = make_header([*frame_cards(chip.frame), ("DETECTOR", chip.number, "chip")])
-                for card in list(header.cards):
-                    if card.keyword.startswith(("A_", "B_", "D2IM")):
-                        header.remove(card.keyword, ignore_missing=True)
-                for axis in (1, 2):
-                    header[f"CTYPE{axis}"] = str(header[f"CTYPE{axis}"]).removesuffix("-SIP")
-                hdus.append(fits.ImageHDU(image, header=header, name=extension, ver=chip.number))
+                hdus.append(EditableUnit.of_image(image, of_chip, name=extension, version=chip.number))
         hdus[0].header["NEXTEND"] = len(hdus) - 1

@@ -8,29 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mizzle.io.binary_table import Column, encode_table
+from mizzle.io.header_cards import printable
 from mizzle.model import Exposure, Mosaic
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-#: Bytes of a block of a file.
-_BLOCK = 2880
 #: Keywords that say how a file is built, or a WCS that is not the one used.
 _NOT_TOLD = re.compile(
     r"(XTENSION|BITPIX|NAXIS|EXTEND|PCOUNT|GCOUNT|GROUPS|NEXTEND|CHECKSUM|DATASUM|TFIELDS|T(TYPE|FORM|UNIT)\d+)$"
     r"|(WCSAXES|WCSNAME|CRPIX[12]|CRVAL[12]|CTYPE[12]|CUNIT[12]|CD[12]_[12]|LONPOLE|LATPOLE|RADESYS)[A-Z]$|.*\."
 )
-
-
-def printable(value: Any) -> Any:
-    """Return a value FITS can hold: hostile control characters become blanks, texts fit one card."""
-    if isinstance(value, str):
-        return "".join(sign if " " <= sign <= "~" else " " for sign in value)[:66]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-Column = tuple[str, str, str, list[Any]]
-"""Name, FITS format, unit and values."""
 
 
 def header_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> fits.BinTableHDU:
@@ -54,31 +43,7 @@ def whole_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> bytes:
     by_root = {exposure.root: exposure for exposure in exposures}
     headers = [{**by_root[item.root].header, **by_root[item.root].chips[item.chip].header} for item in mosaic.inputs]
     columns = _own(mosaic, exposures)
-    return _as_fits([*columns, *_keyword_columns(headers, {column[0] for column in columns})])
-
-
-def _as_fits(columns: Sequence[Column]) -> bytes:
-    """Return the extension HDRTAB with these columns."""
-    kinds = {"J": ">i4", "K": ">i8", "D": ">f8", "L": "S1"}
-    types = [(name, kinds.get(form) or f"S{form[:-1]}") for name, form, _, _ in columns]
-    table = np.zeros(len(columns[0][3]), types)
-    for name, form, _, values in columns:
-        table[name] = [b"FT"[v : v + 1] for v in values] if form == "L" else np.array(values).astype(table[name].dtype)
-    cards = [
-        "XTENSION= 'BINTABLE'",
-        "BITPIX  = 8",
-        "NAXIS   = 2",
-        f"NAXIS1  = {table.itemsize}",
-        f"NAXIS2  = {table.size}",
-    ]
-    cards += ["PCOUNT  = 0", "GCOUNT  = 1", f"TFIELDS = {len(columns)}", "EXTNAME = 'HDRTAB'"]
-    for number, (name, form, unit, _) in enumerate(columns, 1):
-        facts = {"TTYPE": name, "TFORM": form, **({"TUNIT": unit} if unit else {})}
-        cards += [f"{f'{key}{number}':8}= '{value:8}'" for key, value in facts.items()]
-    words = [card if card[10] == "'" else f"{card[:10]}{card[10:]:>20}" for card in cards]
-    head = "".join(f"{card:80}" for card in [*words, "END"])
-    data = table.tobytes()
-    return head.encode("ascii") + b" " * (-len(head) % _BLOCK) + data + bytes(-len(data) % _BLOCK)
+    return b"".join(encode_table("HDRTAB", [*columns, *_keyword_columns(headers, {column[0] for column in columns})]))
 
 
 def _own(mosaic: Mosaic, exposures: Sequence[Exposure]) -> list[Column]:

@@ -278,6 +278,25 @@ def load_plane(plane: StoredPlane, content: bytes | None = None) -> NDArray[Any]
     InputError
         It cannot be read, ends too early, or is not what the header's DATASUM says.
     """
+    raw = load_stored(plane, content)
+    if plane.data_sum is not None:
+        _check_sum(plane, raw)
+    return plane.decode(raw)
+
+
+def load_stored(plane: StoredPlane, content: bytes | None = None) -> NDArray[Any]:
+    """Read the numbers of one plane as they are stored, in the file's byte order.
+
+    Parameters
+    ----------
+    plane, content
+        As for `load_plane`.
+
+    Raises
+    ------
+    InputError
+        They cannot be read, or end too early.
+    """
     count = plane.shape[0] * plane.shape[1]
     try:
         if content is not None:
@@ -291,9 +310,7 @@ def load_plane(plane: StoredPlane, content: bytes | None = None) -> NDArray[Any]
             f"{plane.path}: truncated: {raw.nbytes} bytes at {plane.offset}, needed {plane.n_bytes}",
             file=str(plane.path),
         )
-    if plane.data_sum is not None:
-        _check_sum(plane, raw)
-    return plane.decode(raw)
+    return raw
 
 
 def _check_sum(plane: StoredPlane, raw: NDArray[Any]) -> None:

@@ -9,11 +9,12 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, chip_name
 from mizzle.io.atomic import prepare_folder, whole_file
+from mizzle.io.editable import EditableFile
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -50,7 +51,7 @@ def opened(path: str | Path) -> Iterator[fits.HDUList]:
 
 
 @contextlib.contextmanager
-def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[fits.HDUList]:
+def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[EditableFile]:
     """Open a FITS file, let the caller change it in memory, and write it whole; the first bytes are kept.
 
     The original goes to `ORIGINALS` beside the file before the first change, and stays what it was: a second change
@@ -65,31 +66,27 @@ def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[fit
 
     Yields
     ------
-    hdus : HDUList
+    hdus : EditableFile
         In memory.
 
     Raises
     ------
     InputError
-        The file is not FITS.
+        The file is not a whole FITS file, or tile-compressed.
     SettingsError
         The folder cannot be written.
     """
     path = Path(path)
-    with opened(path) as hdus, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # archive cards that are not quite standard are kept as they are
-        yield hdus
-        for hdu in hdus:
-            if "DATASUM" in hdu.header:
-                hdu.add_checksum()
-        if to is None:
-            keep_original(path)
-        with whole_file(path if to is None else to) as stream:
-            if path.suffix.lower() == ".gz":
-                with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
-                    hdus.writeto(packed, output_verify="ignore")
-            else:
-                hdus.writeto(stream, output_verify="ignore")
+    hdus = EditableFile.read(path)
+    yield hdus
+    if to is None:
+        keep_original(path)
+    with whole_file(path if to is None else to) as stream:
+        if path.suffix.lower() == ".gz":
+            with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
+                hdus.write(cast("BinaryIO", packed))
+        else:
+            hdus.write(stream)
 
 
 def keep_original(path: str | Path) -> Path:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from astropy.io import fits
+from mizzle.io.binary_table import decode_table, encode_table
+from mizzle.io.editable import EditableFile, EditableUnit, StoredData
+from mizzle.io.editable_header import EditableHeader
 
 #: Columns, their FITS formats, and what is not in a header of that name.
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -29,20 +28,18 @@ _PRIMARY = {"SIPNAME": "SIPNAME", "NPOLNAME": "NPOLFILE", "D2IMNAME": "D2IMFILE"
 Row = dict[str, Any]
 
 
-def record_history(hdus: fits.HDUList, units: Mapping[str, Any], numbers: Mapping[str, int]) -> None:
+def record_history(hdus: EditableFile, units: Mapping[str, Any], numbers: Mapping[str, int]) -> None:
     """Add the WCSs of the chips to the file's table, each once: those of an earlier call are replaced.
 
     Parameters
     ----------
-    hdus : HDUList
-        In memory; its table ``WCSCORR`` is replaced, or put at the end.
+    hdus : EditableFile
+        Its table ``WCSCORR`` is replaced, or put at the end.
     units : mapping
         Science image by chip name, its new WCS in place.
     numbers : mapping
         Version of a chip in the table where its header has no EXTVER.
     """
-    from astropy.io import fits
-
     rows = _rows_of(hdus)
     for chip, unit in units.items():
         version = int(unit.header.get("EXTVER", numbers[chip]))
@@ -50,35 +47,33 @@ def record_history(hdus: fits.HDUList, units: Mapping[str, Any], numbers: Mappin
             row = _row(unit.header, hdus[0].header, letter, version=version)
             if row is not None:
                 rows[str(row["WCS_ID"]), version] = row
-    columns = [
-        fits.Column(name=name, format=form, array=np.array([row[name] for row in rows.values()]))
-        for name, form in _COLUMNS
-    ]
-    table = fits.BinTableHDU(name="WCSCORR", ver=1)  # not from_columns: that imports astropy.table
-    table.data = fits.FITS_rec.from_columns(fits.ColDefs(columns))
-    table.columns = table.data.columns
-    table.update_header()
-    for index in reversed(range(1, len(hdus))):
-        if hdus[index].name == "WCSCORR":
-            del hdus[index]
-    hdus.append(table)
+    columns = [(name, form, "", [row[name] for row in rows.values()]) for name, form in _COLUMNS]
+    hdus.drop("WCSCORR")
+    table = encode_table("WCSCORR", columns, version=1)
+    hdus.append(EditableUnit(EditableHeader.of_bytes(table.head), StoredData.of(table.data)))
 
 
-def _rows_of(hdus: fits.HDUList) -> dict[tuple[str, int], Row]:
+def _rows_of(hdus: EditableFile) -> dict[tuple[str, int], Row]:
     """Return the rows of an earlier table by WCS and version; empty ones are spare."""
     rows: dict[tuple[str, int], Row] = {}
-    for hdu in hdus[1:]:
-        if hdu.name != "WCSCORR" or hdu.data is None:
+    for unit in hdus:
+        if unit.name != "WCSCORR" or not unit.header.get("NAXIS2"):
             continue
-        known = {name.lower(): name for name in hdu.data.names}
-        for record in hdu.data:
+        records = decode_table(unit.header, b"".join(unit.stored.pieces()))
+        known = {name.lower(): name for name in records.dtype.names or ()}
+        for record in records:
             row = {
-                name: record[known[name.lower()]] if name.lower() in known else _EMPTY[form[-1]]
+                name: _plain(record[known[name.lower()]]) if name.lower() in known else _EMPTY[form[-1]]
                 for name, form in _COLUMNS
             }
-            if str(row["WCS_ID"]).strip():
-                rows[str(row["WCS_ID"]), int(row["EXTVER"])] = row
+            if row["WCS_ID"]:
+                rows[row["WCS_ID"], int(row["EXTVER"])] = row
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """Return an element of a table as text or number."""
+    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else value.item()
 
 
 def _row(header: Mapping[str, Any], primary: Mapping[str, Any], letter: str, *, version: int) -> Row | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,17 +17,17 @@ from mizzle.geometry.keywords import (
     table_extensions,
 )
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
-from mizzle.io.header_cards import make_header
+from mizzle.io.cards import keyword_of
+from mizzle.io.editable import EditableFile, EditableUnit
+from mizzle.io.editable_header import EditableHeader
+from mizzle.io.header_cards import card_images
 from mizzle.io.rewriting import chip_units
 from mizzle.io.wcs_history import record_history
 from mizzle.model import ChipFrame
 
-if TYPE_CHECKING:
-    from astropy.io import fits
-
 
 def write_frames(
-    hdus: fits.HDUList,
+    hdus: EditableFile,
     frames: Mapping[str, ChipFrame],
     more: Mapping[str, Iterable[Card]] | None = None,
     *,
@@ -38,8 +37,8 @@ def write_frames(
 
     Parameters
     ----------
-    hdus : HDUList
-        A ``c0m`` or an ``flt``, in memory.
+    hdus : EditableFile
+        A ``c0m`` or an ``flt``.
     frames : mapping
         Frame by chip name; chips without one stay as they are.
     more : mapping, optional
@@ -63,13 +62,13 @@ def write_frames(
     hdus[0].header["NEXTEND"] = len(hdus) - 1
 
 
-def write_image_frame(hdu: Any, frame: ChipFrame, more: Iterable[Card] = (), *, archive: bool = True) -> None:
+def write_image_frame(hdu: EditableUnit, frame: ChipFrame, more: Iterable[Card] = (), *, archive: bool = True) -> None:
     """Give one image without distortion (a drizzled one) a new primary WCS; the old one is kept as an alternate.
 
     Parameters
     ----------
-    hdu : HDU
-        In memory.
+    hdu : EditableUnit
+        The image.
     frame : ChipFrame
         Its linear part is written.
     more : iterable of (keyword, value, comment)
@@ -80,27 +79,29 @@ def write_image_frame(hdu: Any, frame: ChipFrame, more: Iterable[Card] = (), *, 
     _replace(hdu, [*_linear(frame_cards(frame)), *more], archive=archive)
 
 
-def _replace(hdu: Any, cards: list[Card], *, archive: bool) -> None:
+def _replace(hdu: EditableUnit, cards: list[Card], *, archive: bool) -> None:
     """Put `cards` in place of the primary WCS of one header."""
-    from astropy.io import fits
-
-    old = hdu.header
-    names = {keyword.split(".")[0] for keyword, _, _ in cards}
-    kept = _archived(old) if archive else []
-    names |= {keyword for keyword, _, _ in kept}
-    clean = [card for card in old.cards if not is_wcs_keyword(card.keyword) and card.keyword not in names]
-    hdu.header = fits.Header([*clean, *make_header([*kept, *cards]).cards])
+    new = [*(_archived(hdu.header) if archive else []), *cards]
+    names = {keyword.split(".")[0] for keyword, _, _ in new}
+    clean = EditableHeader(image for image in hdu.header.images if not _is_replaced(image, names))
+    clean.images += card_images(new)
+    hdu.header = clean
 
 
-def _archived(header: Any) -> list[Card]:
+def _is_replaced(image: str, names: set[str]) -> bool:
+    """Return whether a card is of the primary WCS, or one that a new card replaces."""
+    keyword = keyword_of(image)
+    return keyword in names or is_wcs_keyword(keyword)
+
+
+def _archived(header: EditableHeader) -> list[Card]:
     """Return the primary WCS of a header as an alternate; nothing where an alternate holds it already.
 
     The polynomial stays in the header, so the alternate may go on saying that it has one.
     """
-    values = {card.keyword: card.value for card in header.cards if card.keyword}
-    letter = next_letter(values)
-    cards = [card for card in alternate_cards(values, letters=(letter,)) if letter and card[0] not in values]
-    kinds = {f"CTYPE{i}{letter}": values.get(f"CTYPE{i}") for i in (1, 2)}
+    letter = next_letter(header)
+    cards = [card for card in alternate_cards(header, letters=(letter,)) if letter and card[0] not in header]
+    kinds = {f"CTYPE{i}{letter}": header.get(f"CTYPE{i}") for i in (1, 2)}
     return [(keyword, kinds.get(keyword) or value, comment) for keyword, value, comment in cards]
 
 
@@ -114,13 +115,9 @@ def _linear(cards: Iterable[Card]) -> list[Card]:
     return linear
 
 
-def _put_lookups(hdus: fits.HDUList, tables: Iterable[TableExtension]) -> None:
+def _put_lookups(hdus: EditableFile, tables: Iterable[TableExtension]) -> None:
     """Put row terms in place of those of an earlier call."""
-    from astropy.io import fits
-
-    for index in reversed(range(1, len(hdus))):
-        if str(hdus[index].header.get("EXTNAME", "")).strip().upper() in ("D2IMARR", "WCSDVARR"):
-            del hdus[index]
+    hdus.drop("D2IMARR", "WCSDVARR")
     for extension in tables:
         cards = table_cards(extension.table, extension.version, extension.name)
-        hdus.append(fits.ImageHDU(np.array(extension.table.data), header=make_header(cards)))
+        hdus.append(EditableUnit.of_image(np.asarray(extension.table.data), cards))

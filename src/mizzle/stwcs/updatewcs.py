@@ -11,13 +11,12 @@ from typing import Any
 from mizzle._version import __version__
 from mizzle.errors import MizzleError
 from mizzle.geometry.keywords import Card
-from mizzle.io.exposures import read_exposure
 from mizzle.io.rewriting import rewriting
 from mizzle.io.wcs_in_place import write_frames
 from mizzle.model import Exposure
 from mizzle.settings import Settings
-from mizzle.translation.exposures import settings_for, with_values
-from mizzle.translation.inputs import list_files, with_quality
+from mizzle.translation.exposures import read_as_it_says, with_values
+from mizzle.translation.inputs import list_files
 from mizzle.translation.parameters import Task, TranslationWarning
 
 _NOTHING_TO_CORRECT = "WFPC2 has no such distortion"
@@ -93,11 +92,9 @@ def updatewcs(
 
 def _read(paths: Sequence[Path], settings: Settings, *, database: bool) -> list[tuple[Path, Exposure]]:
     """Read all files, with the pointing of the database where it has one."""
-    by_path = {path: settings_for(path, settings) for path in paths}
-    if database:
-        for path, headerlet in _ask_database(paths, settings).items():
-            by_path[path] = with_values(by_path[path], geometry={"headerlet": str(headerlet)})
-    return [(path, read_exposure(with_quality(path), chosen, headers_only=True)) for path, chosen in by_path.items()]
+    headerlets = _ask_database(paths, settings) if database else {}
+    geometry = {path: {"headerlet": str(headerlet)} for path, headerlet in headerlets.items()}
+    return [(path, read_as_it_says(path, settings, geometry=geometry.get(path))) for path in paths]
 
 
 def _ask_database(paths: Sequence[Path], settings: Settings) -> dict[Path, Path]:

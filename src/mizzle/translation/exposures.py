@@ -40,14 +40,27 @@ def read_exposures(
         A file is not a WFPC2 exposure.
     """
     cache = PixelCache()
-    exposures = [
-        read_exposure(with_quality(path), settings_for(path, settings), cache=cache, headers_only=True)
-        for path in paths
-    ]
+    exposures = [read_as_it_says(path, settings, cache=cache) for path in paths]
     if weights:
         named = {str(path): str(weight) for path, weight in weights.items()}
         exposures = [with_weight_map(e, named[e.path]) if e.path in named else e for e in exposures]
     return sorted(exposures, key=lambda e: (e.mjd_start, e.root))
+
+
+def read_as_it_says(
+    path: Path, settings: Settings, *, cache: PixelCache | None = None, geometry: Mapping[str, Any] | None = None
+) -> Exposure:
+    """Read one file with the settings that `settings_for` finds, and those of `geometry`, which go before them.
+
+    Raises
+    ------
+    InputError
+        It is not a WFPC2 exposure.
+    """
+    science = FitsFile(path)
+    chosen = settings_for(science, settings)
+    chosen = with_values(chosen, geometry=geometry) if geometry else chosen
+    return read_exposure(with_quality(path), chosen, cache=cache, headers_only=True, science=science)
 
 
 def is_exposure(path: str | Path) -> bool:
@@ -67,13 +80,13 @@ def is_exposure(path: str | Path) -> bool:
     return not drizzled and any(chip.isdigit() for chip in chips)
 
 
-def settings_for(path: Path, settings: Settings) -> Settings:
+def settings_for(science: FitsFile, settings: Settings) -> Settings:
     """Return the settings to read one file with: its own WCS where it is distorted, its own tables where they are here.
 
     Tables count where the header names them as ``uref$name`` and the environment variable names a folder that holds
     the file, as the incumbents look for them; mizzle's own serve otherwise.
     """
-    units = FitsFile(path).units
+    units = science.units
     kinds = [str(unit.header.get("CTYPE1", "")) for unit in chip_units(units).values()]
     tables = {key: str(units[0].header.get(name, "")) for name, key in _TABLES.items()}
     changes: dict[str, Any] = {key: text for key, text in tables.items() if _is_here(text)}
