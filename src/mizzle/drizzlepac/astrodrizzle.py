@@ -119,28 +119,36 @@ def _drizzle(request: DrizzleRequest, log: Journal) -> Result:
     with _step(log, "Subtract Sky, Reject, Final Drizzle"):
         inputs = read_user_inputs(exposures, settings, Progress())
         result = process(exposures, settings, replace(inputs, grid=grid), runner=runner, name=request.names.prefix)
-    if values.flag("driz_combine"):
-        with _step(log, "Write"):
-            drizzle_files.write_product(result, request.names, values)
-    _write_others(request, result, settings, runner, log)
+    with _step(log, "Write"):
+        # The product is written while the single images are drizzled.
+        written = runner.begin(lambda wanted: wanted and _write_product(request, result), values.flag("driz_combine"))
+        _write_others(request, result, settings, runner, log)
+        written()
+        bit, rejects = int(values.number("crbit") or 0), settings.reject.method != "none"
+        drizzle_files.mark_inputs(result, bit, rays=rejects, runner=runner)
     for exposure in result.exposures:
         for chip, level in result.sky.levels[exposure.root].items():
             log.say(f"   {exposure.root} {chip}: delta(MDRIZSKY) = {level:.6g} NEW MDRIZSKY = {level:.6g}")
     return result
 
 
+def _write_product(request: DrizzleRequest, result: Result) -> bool:
+    """Write the mosaic."""
+    drizzle_files.write_product(result, request.names, request.values)
+    return True
+
+
 def _write_others(request: DrizzleRequest, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:
-    """Write single images and masks, and mark the inputs."""
+    """Write single images and masks."""
     values = request.values
     keep = not values.flag("clean")
     rejects = settings.reject.method != "none"
     if keep:
         _write_separate(request, result, settings, runner, log)
     if rejects and keep:
-        drizzle_files.write_ray_masks(result)
+        drizzle_files.write_ray_masks(result, runner)
     if rejects and values.flag("driz_cr_corr"):
         drizzle_files.write_cleaned(result, settings)
-    drizzle_files.mark_inputs(result, int(values.number("crbit") or 0), rays=rejects)
 
 
 def _write_separate(request: DrizzleRequest, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 from mizzle.drizzlepac.product_keywords import call_cards
 from mizzle.drizzlepac.separate_files import expected_chips, stem
 from mizzle.geometry.keywords import Card
+from mizzle.io.editable import EditableFile
 from mizzle.io.incumbent_files import second_name, write_image
 from mizzle.io.input_table import whole_table
 from mizzle.io.product_cards import product_cards
 from mizzle.io.products import product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
-from mizzle.model import Exposure, Result
+from mizzle.model import Exposure, Result, Runner
 from mizzle.settings import Settings
 from mizzle.translation.parameters import Values
 
@@ -87,12 +88,15 @@ def _joined(cards: list[Card], more: list[Card]) -> list[Card]:
     return [latter.pop(card[0], card) for card in cards] + list(latter.values())
 
 
-def write_ray_masks(result: Result) -> None:
+def write_ray_masks(result: Result, runner: Runner) -> None:
     """Write the cosmic rays of each chip: ``STEM_scin_crmask.fits``, 1 for a good pixel, 0 for a ray."""
-    for exposure in result.exposures:
+
+    def write(exposure: Exposure) -> None:
         for number, (name, chip) in enumerate(exposure.chips.items(), 1):
             good = (~result.cosmic_rays.mask(exposure.root, name, chip.shape)).astype(np.uint8)
             write_image(f"{stem(exposure)}_sci{number}_crmask.fits", good, [("CHIP", name, "1 good, 0 cosmic ray")])
+
+    runner.map(write, result.exposures)
 
 
 def write_cleaned(result: Result, settings: Settings) -> None:
@@ -107,9 +111,10 @@ def write_cleaned(result: Result, settings: Settings) -> None:
                 unit.data = np.where(rays, expected[name], unit.data).astype(np.float32)
 
 
-def mark_inputs(result: Result, bit: int, *, rays: bool) -> None:
+def mark_inputs(result: Result, bit: int, *, rays: bool, runner: Runner) -> None:
     """Write the sky (MDRIZSKY) into each input, and the rays' bit into its data quality."""
-    for exposure in result.exposures:
+
+    def mark(exposure: Exposure) -> None:
         quality = [Path(name) for name in exposure.files if Path(name) != Path(exposure.path)]
         with rewriting(exposure.path) as hdus:
             for name, unit in chip_units(hdus).items():
@@ -122,8 +127,10 @@ def mark_inputs(result: Result, bit: int, *, rays: bool) -> None:
             with rewriting(quality[0]) as hdus:
                 _mark(hdus, exposure, result, bit)
 
+    runner.map(mark, result.exposures)
 
-def _mark(hdus: Any, exposure: Exposure, result: Result, bit: int) -> None:
+
+def _mark(hdus: EditableFile, exposure: Exposure, result: Result, bit: int) -> None:
     """Put the rays' bit where rays are, and nowhere else."""
     for name, unit in chip_units(hdus, ("DQ", "SDQ", *(("SCI",) if _is_quality(hdus) else ()))).items():
         mask = result.cosmic_rays.mask(exposure.root, name, unit.data.shape)
@@ -132,7 +139,7 @@ def _mark(hdus: Any, exposure: Exposure, result: Result, bit: int) -> None:
         unit.data = np.where(mask, plain | bit, plain).astype(kind)
 
 
-def _is_quality(hdus: Any) -> bool:
+def _is_quality(hdus: EditableFile) -> bool:
     """Return whether the images of a file are data quality, under whatever name."""
     units = chip_units(hdus)
     return not chip_units(hdus, ("DQ",)) and all(unit.header["BITPIX"] > 0 for unit in units.values())

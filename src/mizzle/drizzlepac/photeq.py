@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mizzle.errors import InputError, SettingsError
+from mizzle.execution import make_runner
 from mizzle.instrument.wfpc2 import chip_name
 from mizzle.io.editable import EditableFile
 from mizzle.io.rewriting import chip_units, rewriting
@@ -85,19 +87,36 @@ def photeq(
     given |= {"phot_kwd": phot_kwd, "aux_phot_kwd": aux_phot_kwd, "search_primary": search_primary}
     values = PHOTEQ_TASK.values({**given, "readonly": readonly, "clobber": clobber, "logfile": logfile})
     paths = list_files(files, "photeq").paths
-    keyword = values.text("phot_kwd").upper()
-    auxiliary = [word.strip().upper() for word in values.text("aux_phot_kwd").split(",") if word.strip()]
+    request = EqualizeRequest(
+        values.text("phot_kwd").upper(),
+        tuple(word.strip().upper() for word in values.text("aux_phot_kwd").split(",") if word.strip()),
+        values.text("sciext").upper(),
+        values.text("errext").upper(),
+        values.flag("readonly"),
+    )
     with Journal("photeq", values.text("logfile")) as log:
-        log.say(f"PRIMARY PHOTOMETRIC KEYWORD: {keyword}")
-        log.say(f"SECONDARY PHOTOMETRIC KEYWORD(S): {', '.join(auxiliary)}")
-        value, chip = _reference(paths[0], keyword, values.number("ref_phot"), ref_phot_ext, log)
+        log.say(f"PRIMARY PHOTOMETRIC KEYWORD: {request.keyword}")
+        log.say(f"SECONDARY PHOTOMETRIC KEYWORD(S): {', '.join(request.auxiliary)}")
+        value, chip = _reference(paths[0], request.keyword, values.number("ref_phot"), ref_phot_ext, log)
         exposures = read_exposures(paths, with_values(Settings(), geometry={"wcs": "header"}))
         settings = with_values(Settings(), equalize={"photflam": value, "reference": chip})
-        scales = equalize(exposures, settings, corrections=_corrections(exposures, keyword))
-        for exposure in sorted(exposures, key=lambda e: [str(p) for p in paths].index(e.path)):
-            names = (values.text("sciext").upper(), values.text("errext").upper())
-            _apply(exposure, scales.factors[exposure.root], value, (keyword, auxiliary), names, log, readonly)
+        scales = equalize(exposures, settings, corrections=_corrections(exposures, request.keyword))
+        exposures.sort(key=lambda e: [str(p) for p in paths].index(e.path))
+        for exposure in exposures:
+            _describe(log, exposure, scales.factors[exposure.root], value, request=request)
+        make_runner().map(lambda e: _apply(e, scales.factors[e.root], value, request=request), exposures)
     return scales
+
+
+@dataclass(frozen=True)
+class EqualizeRequest:
+    """One call, understood: keywords, EXTNAMEs of the planes, and whether only to say what would be done."""
+
+    keyword: str
+    auxiliary: tuple[str, ...]
+    science: str
+    errors: str
+    readonly: bool
 
 
 def _reference(path: Path, keyword: str, given: float | None, ext: Any, log: Journal) -> tuple[float, str]:
@@ -139,38 +158,37 @@ def _corrections(exposures: Sequence[Exposure], keyword: str) -> list[FluxCorrec
     return rows
 
 
-def _apply(
-    exposure: Exposure,
-    factors: Any,
-    value: float,
-    keywords: tuple[str, Sequence[str]],
-    names: tuple[str, str],
-    log: Journal,
-    readonly: bool,
+def _describe(
+    log: Journal, exposure: Exposure, factors: Mapping[str, float], value: float, *, request: EqualizeRequest
 ) -> None:
-    """Multiply the planes of one file, and say so."""
+    """Say what is done to the planes of one file."""
     log.say("", f"Processing file '{Path(exposure.path).name}'")
     for number, (name, factor) in enumerate(factors.items(), 1):
         header = exposure.chips[name].header
-        old = header.get(keywords[0], exposure.header.get(keywords[0]))
-        log.say(f"   * EXT: ('{names[0]}', {number})")
+        old = header.get(request.keyword, exposure.header.get(request.keyword))
+        log.say(f"   * EXT: ('{request.science}', {number})")
         if factor == 1.0 and old == value:
             log.say('          This is the "reference" extension, or has its value. Nothing to do.')
             continue
-        log.say(f"     - Setting {keywords[0]} to {value} (old value was {old})")
+        log.say(f"     - Setting {request.keyword} to {value} (old value was {old})")
         log.say(f"     - Computed conversion factor for data: {factor!r}")
-        log.say(f"     - Data have been multiplied by {factor!r}" if not readonly else "     - readonly: not applied")
-    if readonly or all(factor == 1.0 for factor in factors.values()):
+        done = "     - readonly: not applied" if request.readonly else f"     - Data have been multiplied by {factor!r}"
+        log.say(done)
+
+
+def _apply(exposure: Exposure, factors: Mapping[str, float], value: float, *, request: EqualizeRequest) -> None:
+    """Multiply the planes of one file."""
+    if request.readonly or all(factor == 1.0 for factor in factors.values()):
         return
     with rewriting(exposure.path) as hdus:
-        for name in names:
+        for name in (request.science, request.errors):
             for chip, unit in chip_units(hdus, (name,)).items():
                 image = unit.data
                 if image is not None:
                     image = image if image.dtype == np.float32 else image * np.float32(1)
                     unit.data = (image * factors[chip]).astype(np.float32, copy=False)
-        for chip, unit in chip_units(hdus, (names[0],)).items():
-            unit.header[keywords[0]] = value
-            for other in keywords[1]:
+        for chip, unit in chip_units(hdus, (request.science,)).items():
+            unit.header[request.keyword] = value
+            for other in request.auxiliary:
                 if other in unit.header:
                     unit.header[other] = unit.header[other] / factors[chip]

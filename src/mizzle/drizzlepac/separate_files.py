@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,7 @@ def drizzle_singles(
     count = len(result.exposures) if keep else 0
     images = np.empty((count, *grid.shape), np.float32)
     floor = np.ones(count, np.float32)
+    written: Callable[[], None] | None = None
     for number, exposure in enumerate(result.exposures):
         mosaic = combine(
             [exposure],
@@ -86,17 +89,21 @@ def drizzle_singles(
             settings=settings,
             runner=runner,
         )
+        if written is not None:  # one image was written while the next was drizzled
+            written()
         if write:
-            _write_single(exposure, mosaic, settings.combine.fill)
+            written = runner.begin(partial(_write_single, mosaic=mosaic, fill=settings.combine.fill), exposure)
         if keep:
             images[number] = mosaic.sci
             known = mosaic.err[np.isfinite(mosaic.err)]
             floor[number] = np.median(known) ** 2 if known.size else 1.0
+    if written is not None:
+        written()
     slope = [1.0 / (min(c.gain for c in e.chips.values()) * e.exptime) for e in result.exposures]
     return Singles(images, floor, np.array(slope, np.float32)) if keep else None
 
 
-def _write_single(exposure: Exposure, mosaic: Mosaic, fill: float | None) -> None:
+def _write_single(exposure: Exposure, *, mosaic: Mosaic, fill: float | None) -> None:
     """Write one exposure by itself."""
     cards: list[tuple[str, Any, str]] = [
         ("ROOTNAME", exposure.root, "exposure"),

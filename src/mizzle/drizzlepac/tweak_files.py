@@ -80,21 +80,25 @@ def find_lists(
     return find_all(ordered, settings, runner, references=references, pivot=common_pivot(ordered))
 
 
-def write_catalogs(exposures: Sequence[Exposure], alignment: Alignment, lists: Sequence[SourceList]) -> None:
+def write_catalogs(
+    exposures: Sequence[Exposure], alignment: Alignment, lists: Sequence[SourceList], runner: Runner
+) -> None:
     """Write what was found on each chip and on the sky, and what was matched."""
     by_root = {entry.root: entry for entry in lists}
     grid = incumbent_grid(frames_of(exposures, alignment))
     known = {e.root: on_grid(e, by_root[e.root], alignment, grid) for e in exposures}
-    listing = []
-    for exposure in exposures:
+
+    def written(exposure: Exposure) -> str:
         own = known[exposure.root]
-        listing.append("  ".join([Path(exposure.path).name, *_chip_catalogs(exposure, own.entry, own.number)]))
+        chips = _chip_catalogs(exposure, own.entry, own.number)
         head = f"#Sky positions for: {Path(exposure.path).name}\n#RA        Dec\n#(deg)     (deg)\n"
         write_text(f"{stem(exposure)}_sky_catalog.coo", head + rows_of(own.sky, "%.12f"))
         head = f"#Pixel positions for: {Path(exposure.path).name}\n#X           Y\n#(pix)       (pix)\n"
         write_text(f"{stem(exposure)}_refxy_catalog.coo", head + rows_of(own.place + 1.0, "%.6f"))
         write_matches(exposure, alignment, grid, own, known.get(alignment.reference))
-    write_text(f"{stem(exposures[0])}_xy_catfile.list", "\n".join(listing) + "\n")
+        return "  ".join([Path(exposure.path).name, *chips])
+
+    write_text(f"{stem(exposures[0])}_xy_catfile.list", "\n".join(runner.map(written, exposures)) + "\n")
 
 
 def _chip_catalogs(exposure: Exposure, own: SourceList, number: NDArray[np.intp]) -> list[str]:
@@ -112,19 +116,22 @@ def _chip_catalogs(exposure: Exposure, own: SourceList, number: NDArray[np.intp]
     return names
 
 
-def write_plots(exposures: Sequence[Exposure], alignment: Alignment, values: Values) -> None:
+def write_plots(exposures: Sequence[Exposure], alignment: Alignment, values: Values, runner: Runner) -> None:
     """Draw, as asked, how offsets were voted on, and the residuals: against x and y, and as vectors."""
     wanted = values.text("residplot").lower()
-    for exposure in exposures:
+
+    def draw(exposure: Exposure) -> None:
         table = alignment.tables.get(exposure.root, {})
         if values.flag("see2dplot") and exposure.root != alignment.reference and "histogram" in table:
             write_bytes(f"hist2d_{stem(exposure)}.png", draw_histogram(table, Path(exposure.path).name))
         if "x" not in table:
-            continue
+            return
         if wanted in ("both", "residuals"):
             write_bytes(f"residuals_{stem(exposure)}.png", draw_residuals(table, Path(exposure.path).name))
         if wanted in ("both", "vector"):
             write_bytes(f"vector_{stem(exposure)}.png", draw_vectors(table, Path(exposure.path).name))
+
+    runner.map(draw, exposures)
 
 
 def write_headerlets(exposures: Sequence[Exposure], alignment: Alignment, values: Values) -> None:

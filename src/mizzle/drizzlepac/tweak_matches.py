@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mizzle.io.atomic import write_text
 from mizzle.model import Alignment, Exposure, Grid
 from mizzle.model.frame import FloatArray
+from mizzle.stars.neighbors import ClosePairs, close_pairs
 from mizzle.steps.align.sources import SourceList
 
 #: Farthest that two exposures' places of a star lie apart, once aligned [pixel of the reference frame].
@@ -111,25 +112,27 @@ def _add_reference(rows: FloatArray, reference: Known | None) -> None:
     rows[:, 12] = -1.0
     if reference is None or not len(reference.entry) or not len(rows):
         return
-    near = _nearest(rows[:, 0:2] - 1.0, reference.place)
-    back = _nearest(reference.place, rows[:, 0:2] - 1.0)
-    apart = np.hypot(*(rows[:, 0:2] - 1.0 - reference.place[near]).T)
-    mutual = (back[near] == np.arange(len(rows))) & (apart < _APART)
+    pairs = _mutual(rows[:, 0:2] - 1.0, reference.place)
     entry = reference.entry
-    rows[mutual, 8] = entry.x[near[mutual]] + 1.0
-    rows[mutual, 9] = entry.y[near[mutual]] + 1.0
-    rows[mutual, 12] = reference.number[near[mutual]]
+    rows[pairs.first, 8] = entry.x[pairs.second] + 1.0
+    rows[pairs.first, 9] = entry.y[pairs.second] + 1.0
+    rows[pairs.first, 12] = reference.number[pairs.second]
 
 
-def _nearest(places: FloatArray, others: FloatArray) -> NDArray[np.intp]:
-    """Return which of `others` is nearest to each place; sources are a few thousand at most."""
-    nearest = np.empty(len(places), np.intp)
-    for start in range(0, len(places), 256):
-        part = places[start : start + 256]
-        apart = np.square(part[:, :1] - others[:, 0])
-        apart += np.square(part[:, 1:] - others[:, 1])
-        nearest[start : start + 256] = apart.argmin(axis=1)
-    return nearest
+def _mutual(places: FloatArray, others: FloatArray) -> ClosePairs:
+    """Return the pairs of two lists closer than `_APART` of which each is the other's nearest."""
+    x, y = np.concatenate([places, others]).T
+    first, second, apart = close_pairs(x, y, _APART)
+    first, second = np.minimum(first, second), np.maximum(first, second) - len(places)
+    across = (first < len(places)) & (second >= 0)
+    order = np.flatnonzero(across)[np.argsort(apart[across], kind="stable")]
+    first, second, apart = first[order], second[order], apart[order]
+    # The first of a sorted list is the nearest.
+    nearest = [np.zeros(first.size, bool) for _ in range(2)]
+    for mask, ends in zip(nearest, (first, second), strict=True):
+        mask[np.unique(ends, return_index=True)[1]] = True
+    both = nearest[0] & nearest[1]
+    return ClosePairs(first[both], second[both], apart[both])
 
 
 def _write_pairs(exposure: Exposure, rows: FloatArray, reference: Known) -> None:
@@ -152,4 +155,4 @@ def rows_of(table: FloatArray, formats: str | Sequence[str]) -> str:
     """Return a table as text."""
     each = [formats] * table.shape[1] if isinstance(formats, str) else list(formats)
     line = "  ".join(each)
-    return "".join(line % tuple(row) + "\n" for row in table.tolist())
+    return (line + "\n") * len(table) % tuple(table.ravel().tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -35,11 +36,20 @@ def _dots(draw: Any, x: NDArray[Any], y: NDArray[Any], color: str) -> None:
     draw.point(places.ravel().tolist(), fill=color)
 
 
+@functools.cache
+def _font() -> Any:
+    """Return the letters of all pictures; Pillow would unpack them for each."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default()
+
+
 def _picture(size: tuple[int, int], title: str, mode: str = "P") -> tuple[Any, Any]:
     from PIL import Image, ImageDraw
 
     canvas = Image.new(mode, size, "white")  # a palette of few colors takes a third of the bytes
     draw = ImageDraw.Draw(canvas)
+    draw.font = _font()
     draw.text((_EDGE, 6), title, fill="black")
     return canvas, draw
 

@@ -153,11 +153,10 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
             tweak_files.write_shifts(values.text("outshifts"), values.text("outwcs"), exposures, alignment)
         _refuse_failures(exposures, own)
         if lists is not None:
-            tweak_files.write_catalogs(exposures, alignment, lists)
-        tweak_files.write_plots(exposures, alignment, values)
+            tweak_files.write_catalogs(exposures, alignment, lists, runner)
+        tweak_files.write_plots(exposures, alignment, values, runner)
         if values.flag("updatehdr"):
-            for exposure in exposures:
-                _update(exposure, alignment, request)
+            runner.map(lambda exposure: _update(exposure, alignment, request), exposures)
         if values.flag("headerlet"):
             tweak_files.write_headerlets(exposures, alignment, values)
     return alignment

@@ -10,6 +10,7 @@ from typing import Any
 
 from mizzle._version import __version__
 from mizzle.errors import MizzleError
+from mizzle.execution import make_runner
 from mizzle.geometry.keywords import Card
 from mizzle.io.rewriting import rewriting
 from mizzle.io.wcs_in_place import write_frames
@@ -85,8 +86,7 @@ def updatewcs(
     }
     settings = with_values(Settings(), geometry=geometry)
     exposures = _read(paths, settings, database=values.flag("use_db"))
-    for path, exposure in exposures:
-        _update(path, exposure)
+    make_runner().map(_update, exposures)
     return [str(path) for path in paths]
 
 
@@ -119,8 +119,9 @@ def _ask_database(paths: Sequence[Path], settings: Settings) -> dict[Path, Path]
     return headerlets
 
 
-def _update(path: Path, exposure: Exposure) -> None:
+def _update(entry: tuple[Path, Exposure]) -> None:
     """Write the frames of one exposure into its file."""
+    path, exposure = entry
     frames = {name: chip.frame for name, chip in exposure.chips.items()}
     again = all(chip.header.get("WCSNAME") == chip.frame.name for chip in exposure.chips.values())
     with rewriting(path) as hdus:
