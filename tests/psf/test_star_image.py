@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
 
 from mizzle.instrument.star_optics import DIFFUSION, TINY_TIM_DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.psf import Optics, star_image
@@ -118,14 +117,3 @@ def test_a_window_wider_than_the_image_is_refused():
     star = computed(WF, "F555W")
     with pytest.raises(ValueError, match="wider"):
         star.pixels([0.0], [0.0], star.reach + 1)
-
-
-def test_slopes_are_how_the_image_changes_as_its_star_moves():
-    star = star_image(Optics(0.0996, 5500.0))
-    x, y = np.random.default_rng(3).uniform(-0.8, 0.8, (2, 40))
-    shares, right, up = star.pixels_and_slopes(x, y, 2)
-    assert_array_equal(shares, star.pixels(x, y, 2))
-    step = 1e-5
-    for slope, dx, dy in ((right, step, 0.0), (up, 0.0, step)):
-        change = star.pixels(x + dx, y + dy, 2) - star.pixels(x - dx, y - dy, 2)
-        assert_allclose(slope, change / (2 * step), atol=1e-7)

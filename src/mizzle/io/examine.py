@@ -18,6 +18,8 @@ from mizzle.settings.dq import DataQualitySettings
 
 #: Equal pixels side by side that make a row fill; rounded to whole DN, blank sky gives two of three equal at most.
 _FILL_RUN = 100
+#: So many equal pixels in a row, at places half a run apart, before the whole row is looked at.
+_FEW_EQUAL = 8
 #: Most of a row this far below zero [read noise] is fill; looked at in every so many columns.
 _BELOW, _STEP = 10.0, 8
 #: A chip with less than this share of usable pixels shows nothing.
@@ -102,12 +104,11 @@ def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[n
     sci, unflagged = chip.sci, chip.dq == 0
     if columns is not None and columns.any():
         unflagged = unflagged & ~columns
-    with np.errstate(invalid="ignore"):
-        equal = (np.diff(sci, axis=1) == 0) & unflagged[:, 1:] & unflagged[:, :-1]
     run = min(_FILL_RUN, sci.shape[1] // 2)
-    fill = np.count_nonzero(equal, axis=1) >= run
-    for row in np.flatnonzero(fill):
-        sums = np.concatenate([[0], np.cumsum(equal[row])])
+    fill = np.zeros(sci.shape[0], np.bool_)
+    for row in np.flatnonzero(_may_hold_runs(sci, run)):
+        equal = (sci[row, 1:] == sci[row, :-1]) & unflagged[row, 1:] & unflagged[row, :-1]
+        sums = np.concatenate([[0], np.cumsum(equal)])
         fill[row] = bool(np.any(sums[run:] - sums[:-run] == run))
     if 2 * np.count_nonzero(fill) > np.count_nonzero(unflagged.any(axis=1)):
         fill[:] = False  # an image without noise, as simulations may be: constant rows are its sky
@@ -116,6 +117,20 @@ def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[n
     below = np.count_nonzero(used & (thinned < -_BELOW * chip.read_noise / chip.gain), axis=1)
     fill |= (below > 0.75 * np.count_nonzero(used, axis=1)) & (below >= 4)
     return np.asarray(fill)
+
+
+def _may_hold_runs(sci: NDArray[np.float32], run: int) -> NDArray[np.bool_]:
+    """Return the rows that may hold a run of equal neighbors, ``(ny,)``; noise leaves few that do not.
+
+    Of columns half a run apart, a run holds one with the first half of what follows.
+    """
+    apart = max(run // 2, 1)
+    few = max(min(_FEW_EQUAL, apart), 1)
+    first = sci[:, : sci.shape[1] - few : apart]
+    alike = np.ones(first.shape, np.bool_)
+    for step in range(1, few + 1):
+        alike &= sci[:, step : step + (first.shape[1] - 1) * apart + 1 : apart] == first
+    return np.asarray(alike.any(axis=1))
 
 
 def _findings(

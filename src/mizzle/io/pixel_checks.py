@@ -6,12 +6,14 @@ Each check is cheap, looks at one chip by itself, and answers with words; none c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Image
 from mizzle.instrument.noise import noise_model
+from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.settings.noise import NoiseSettings
 
@@ -116,7 +118,7 @@ def _unflagged(exposure: Exposure) -> Finding | None:
 
 def _lost(exposure: Exposure, name: str) -> str:
     chip = exposure.chips[name]
-    lost = int(np.count_nonzero(~np.isfinite(chip.sci)))
+    lost = 0 if all_finite(chip.sci) else int(np.count_nonzero(~np.isfinite(chip.sci)))
     return f"{lost}" if lost > LOST_SHARE * chip.sci.size else ""
 
 
@@ -131,7 +133,7 @@ def _extremes(exposure: Exposure, name: str) -> str:
     share = float(np.mean(values == least))
     if share > CLIPPED_SHARE:
         return f"below {least:.4g} DN ({100 * share:.0f} % of the pixels have this value)"
-    greatest = float(np.nanmax(np.where(np.isfinite(chip.sci), chip.sci, np.nan)))
+    greatest = float(chip.sci.max() if all_finite(chip.sci) else chip.sci[np.isfinite(chip.sci)].max())
     if greatest > BRIGHT:
         piled = int(np.count_nonzero((chip.sci == greatest) & (chip.dq == 0)))
         if piled >= PILED:
@@ -140,11 +142,22 @@ def _extremes(exposure: Exposure, name: str) -> str:
 
 
 class _Blocks(NamedTuple):
-    """Every eighth row of a chip in blocks, ``(n, rows, columns)``, which pixels are good, and medians, ``(n,)``."""
+    """Every eighth row of a chip in blocks.
 
-    pixels: FloatArray
+    Parameters
+    ----------
+    pixels, good : (n, rows, columns) arrays
+        Counts, and which of them are good.
+    level : (n,) array
+        The median of each block's good pixels; NaN where fewer than half are good.
+    sixth : (n,) array
+        What 16 % of them lie below: a sigma below the median where noise is all.
+    """
+
+    pixels: Image
     good: Mask
     level: FloatArray
+    sixth: FloatArray
 
 
 def _blocks(chip: Chip) -> _Blocks:
@@ -154,27 +167,19 @@ def _blocks(chip: Chip) -> _Blocks:
     good = (chip.dq[::_STEP] == 0) & np.isfinite(sci)
     ny, nx = sci.shape[0] // tall * tall, sci.shape[1] // wide * wide
     if not ny or not nx:
-        return _Blocks(np.zeros((0, tall, wide)), np.zeros((0, tall, wide), np.bool_), np.zeros(0))
+        nothing = np.zeros(0)
+        return _Blocks(np.zeros((0, tall, wide), np.float32), np.zeros((0, tall, wide), np.bool_), nothing, nothing)
 
-    def cut(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def cut(image: NDArray[Any]) -> NDArray[Any]:
         return image[:ny, :nx].reshape(ny // tall, tall, nx // wide, wide).swapaxes(1, 2).reshape(-1, tall, wide)
 
-    pixels, used = cut(np.where(good, sci, 0.0)).astype(np.float64), cut(good).astype(np.bool_)
-    return _Blocks(pixels, used, _middles(pixels, used))
-
-
-def _middles(blocks: FloatArray, good: Mask) -> FloatArray:
-    """Return the median of each block's good pixels, ``(n,)``; NaN where fewer than half are good."""
-    flat = np.sort(np.where(good, blocks, np.inf).reshape(len(blocks), _BLOCK[0] * _BLOCK[1]), axis=1)
-    count = good.sum(axis=(1, 2))
-    middle = flat[np.arange(len(flat)), np.maximum(count - 1, 0) // 2]
-    return np.asarray(np.where(2 * count > flat.shape[1], middle, np.nan))
-
-
-def _sixths(blocks: FloatArray, good: Mask) -> FloatArray:
-    """Return what 16 % of each block's good pixels lie below, ``(n,)``: a sigma below the median where noise is all."""
-    flat = np.sort(np.where(good, blocks, np.inf).reshape(len(blocks), _BLOCK[0] * _BLOCK[1]), axis=1)
-    return np.asarray(flat[np.arange(len(flat)), (0.16 * good.sum(axis=(1, 2))).astype(int)])
+    used = cut(good)
+    pixels = np.where(used, cut(sci), np.float32(0.0))
+    ordered = np.sort(np.where(used, pixels, np.float32(np.inf)).reshape(len(used), tall * wide), axis=1)
+    block, count = np.arange(len(used)), used.sum(axis=(1, 2))
+    middle = ordered[block, np.maximum(count - 1, 0) // 2].astype(np.float64)
+    sixth = ordered[block, (0.16 * count).astype(int)].astype(np.float64)
+    return _Blocks(pixels, used, np.where(2 * count > tall * wide, middle, np.nan), sixth)
 
 
 def _sigma(exposure: Exposure, chip: Chip, level: FloatArray) -> FloatArray:
@@ -186,9 +191,9 @@ def _sigma(exposure: Exposure, chip: Chip, level: FloatArray) -> FloatArray:
 def _scatter(exposure: Exposure, name: str, look: _Blocks) -> str:
     """Hold differences of neighbors in a row against the noise; structure wider than two pixels drops out."""
     chip = exposure.chips[name]
-    blocks, good, level = look
+    blocks, good, level = look.pixels, look.good, look.level
     both = good[:, :, 1:] & good[:, :, :-1]
-    steps = np.where(both, np.diff(blocks, axis=2), 0.0) / np.sqrt(2.0)
+    steps = np.where(both, np.diff(blocks.astype(np.float64), axis=2), 0.0) / np.sqrt(2.0)
     sigma = _sigma(exposure, chip, level)
     width = 3.0 * np.maximum(sigma, 0.0)
     for _ in range(4):
@@ -207,12 +212,12 @@ def _scatter(exposure: Exposure, name: str, look: _Blocks) -> str:
 
 def _holes(exposure: Exposure, name: str, look: _Blocks) -> str:
     chip = exposure.chips[name]
-    blocks, good, level = look
+    blocks, good, level = look.pixels, look.good, look.level
     known = np.isfinite(level)
     if not known.any():
         return ""
     # Between the stars of a crowded core it is dark: what scatters below the median is no hole.
-    scatter = np.fmax(_sigma(exposure, chip, level[known]), level[known] - _sixths(blocks[known], good[known]))
+    scatter = np.fmax(_sigma(exposure, chip, level[known]), level[known] - look.sixth[known])
     depth = level[known] - HOLE_SIGMAS * scatter
     # One pixel alone was a hot one of the dark frame; holes of stars are wider.
     deep = good[known] & (blocks[known] < depth[:, None, None])
@@ -233,9 +238,11 @@ def _columns(exposure: Exposure, name: str) -> str:
     if rows < 50 or nx < 8 * _BESIDE:
         return ""
     count = good.sum(axis=0)
-    ordered = np.sort(np.where(good, sci, np.float32(np.finfo(np.float32).max)), axis=0)
+    # Along columns that are rows in memory: sorted in half of the time.
+    along = np.ascontiguousarray(np.where(good, sci, np.float32(np.finfo(np.float32).max)).T)
+    along.sort(axis=1)
     low, middle, high = (
-        ordered[(share * np.maximum(count - 1, 0)).astype(int), np.arange(nx)].astype(np.float64)
+        along[np.arange(nx), (share * np.maximum(count - 1, 0)).astype(int)].astype(np.float64)
         for share in (0.16, 0.5, 0.84)
     )
     used = count > 0.8 * rows
@@ -245,7 +252,7 @@ def _columns(exposure: Exposure, name: str) -> str:
     enough = used & (np.isfinite(around).sum(axis=1) > _BESIDE)
     if np.count_nonzero(enough) < 4 * _BESIDE:
         return ""
-    off = middle[enough] - np.nanmedian(around[enough], axis=1)
+    off = middle[enough] - _medians(around[enough])
     own = 0.5 * (high - low)[enough] / np.sqrt(count[enough])  # a median of stars is good to their scatter
     limit = np.maximum(COLUMN_SIGMAS * np.maximum(1.4826 * _usual(np.abs(off)), 1.25 * own), COLUMN_DN)
     columns = np.flatnonzero(enough)[np.abs(off) > limit]
@@ -255,11 +262,19 @@ def _columns(exposure: Exposure, name: str) -> str:
     return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
 
 
+def _medians(windows: FloatArray) -> FloatArray:
+    """Return the median of each row's numbers, NaN without any; `np.nanmedian` takes five times as long."""
+    ordered = np.sort(windows, axis=1)  # NaN last
+    count, row = np.isfinite(windows).sum(axis=1), np.arange(len(windows))
+    both = ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, count // 2]
+    return np.asarray(0.5 * both)
+
+
 def _usual(deviation: FloatArray) -> FloatArray:
     """Return the larger of the median of all deviations and of those around: columns of a crowded core scatter more."""
     padded = np.pad(deviation, _AROUND, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)
-    return np.asarray(np.fmax(np.nanmedian(windows, axis=1), np.median(deviation)))
+    return np.asarray(np.fmax(_medians(windows), np.median(deviation)))
 
 
 def _unlike_flags(exposure: Exposure, name: str) -> str:

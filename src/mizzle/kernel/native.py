@@ -202,6 +202,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_excess": (_INT, (_PTR, _PTR, *[_I64] * 4, _PTR, _PTR, _I64, _I64, _PTR, _PTR)),
     "mz_peaks": (_I64, (*[_PTR] * 3, *[_I64] * 4, _PTR, _F64, _F64, _F64, _I64, _PTR, _PTR)),
     "mz_fit_stars": (None, (*[_PTR] * 3, _I64, _PTR, _I64, ctypes.POINTER(StarStruct), _PTR)),
+    "mz_image_misfits": (_INT, (_PTR, _PTR, _I64, ctypes.POINTER(StarStruct), *[_PTR] * 3)),
 }
 
 

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel.detect import SampledProfile, image_misfits
 from mizzle.psf.image import StarImage
 
 FloatArray = NDArray[np.float64]
 
-#: Steps of the first fit, and of those that begin where the image before ended.
-_STEPS, _MORE = 6, 2
 #: Places within a pixel, along each axis, at which images are compared; only where they bend by more than this share of
 #: the strongest bend.
 _PLACES, _BENT = 7, 0.15
-#: The longest step, and how far a star may be from its brightest pixel [pixel].
-_LONGEST, _FARTHEST = 0.3, 0.8
 
 
 def star_misfits(stamps: FloatArray, variance: FloatArray, images: Sequence[StarImage]) -> FloatArray:
@@ -34,36 +31,11 @@ def star_misfits(stamps: FloatArray, variance: FloatArray, images: Sequence[Star
 
     Notes
     -----
-    Gauss and Newton's method.
+    Gauss and Newton's method (`mizzle.kernel.detect.image_misfits`).
     """
-    seen = stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
-    weight = 1.0 / variance.reshape(seen.shape)
-    place = np.zeros((2, len(stamps)))
-    misfits: list[FloatArray] = []
-    for image in images:
-        rest = seen
-        for _ in range(_MORE if misfits else _STEPS):
-            place, rest = _step(seen, weight, image, place=place)
-        misfits.append((weight * rest * rest).sum(axis=1))
-    return np.stack(misfits)
-
-
-def _step(seen: FloatArray, weight: FloatArray, star: StarImage, *, place: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return better places, ``(2, n)``, and what the linear fit around the given ones leaves, ``(n, k * k)``."""
-    radius = round(seen.shape[1] ** 0.5) // 2
-    x, y = place
-    design = np.empty((*seen.shape, 4))
-    for column, part in enumerate(star.pixels_and_slopes(x, y, radius)):
-        design[:, :, column] = part.reshape(seen.shape)
-    design[:, :, 3] = 1.0
-    weighted = design * weight[:, :, None]
-    normal = weighted.transpose(0, 2, 1) @ design
-    # Without light a place means nothing: a little of the diagonal keeps the system solvable.
-    normal += 1e-9 * np.einsum("nii->ni", normal).max(axis=1)[:, None, None] * np.eye(4)
-    solution = np.linalg.solve(normal, weighted.transpose(0, 2, 1) @ seen[:, :, None])[:, :, 0]
-    move = solution[:, 1:3].T / np.maximum(solution[:, 0], 1e-9)
-    better = np.clip(place + np.clip(move, -_LONGEST, _LONGEST), -_FARTHEST, _FARTHEST)
-    return better, seen - (design @ solution[:, :, None])[:, :, 0]
+    radius = stamps.shape[1] // 2
+    profiles = [SampledProfile(image.coefficients, image.oversampling, radius) for image in images]
+    return image_misfits(stamps, 1.0 / variance, profiles)
 
 
 def sharpening(images: Sequence[StarImage]) -> FloatArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,6 @@ FloatArray = NDArray[np.float64]
 OVERSAMPLING = 8
 #: The image is computed out to this [arcsec]; what light falls farther is folded back, a smooth 2-4 %.
 REACH = 0.8
-
-
-class StarPixels(NamedTuple):
-    """Shares of a star's light by pixel, and how they change as it moves right and up [1 / pixel]."""
-
-    shares: FloatArray
-    right: FloatArray
-    up: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,31 +59,6 @@ class StarImage:
         ValueError
             The window is wider than the image.
         """
-        return self._read(dx, dy, radius, slopes=False)[0]
-
-    def pixels_and_slopes(self, dx: FloatArray, dy: FloatArray, radius: int) -> StarPixels:
-        """Return what `pixels` returns, and how it changes as a star moves right and up [1 / pixel].
-
-        Parameters
-        ----------
-        dx, dy, radius
-            As for `pixels`.
-
-        Returns
-        -------
-        shares, right, up : (n, k, k) arrays
-            Derivatives are those of the spline, exact.
-
-        Raises
-        ------
-        ValueError
-            The window is wider than the image.
-        """
-        shares, right, up = self._read(dx, dy, radius, slopes=True)
-        return StarPixels(shares, right, up)
-
-    def _read(self, dx: FloatArray, dy: FloatArray, radius: int, *, slopes: bool) -> list[FloatArray]:
-        """Return the image, and its slopes where asked, around stars."""
         if radius > self.reach:
             raise ValueError(f"radius {radius} is wider than the image ({self.reach} pixels)")
         rows, down = self._taps(np.atleast_1d(dy), radius)
@@ -101,11 +67,8 @@ class StarImage:
         side = self.coefficients.shape[1]
         flat = (rows * side).reshape(n, 4 * k, 1) + columns.reshape(n, 1, 4 * k)
         near = self.coefficients.ravel()[flat].reshape(n, 4 * k * k, 4)
-        kinds = [(0, 0), (0, 1), (1, 0)] if slopes else [(0, 0)]
-        # As a star moves to larger x, its samples move the other way.
-        weights = [[bspline(t), *([-self.oversampling * bspline_slope(t)] if slopes else [])] for t in (down, across)]
-        narrow = [(near @ weight[:, :, None]).reshape(n, k, 4, k) for weight in weights[1]]
-        return [(weights[0][by_y][:, None, None, :] @ narrow[by_x])[:, :, 0, :] for by_y, by_x in kinds]
+        narrow = (near @ bspline(across)[:, :, None]).reshape(n, k, 4, k)
+        return np.asarray((bspline(down)[:, None, None, :] @ narrow)[:, :, 0, :])
 
     def _taps(self, offset: FloatArray, radius: int) -> tuple[NDArray[np.intp], FloatArray]:
         """Return samples, ``(n, k, 4)``, and how far the star's is from the second of them, ``(n,)``."""
@@ -171,22 +134,6 @@ def bspline(fraction: FloatArray) -> FloatArray:
     rest = 1.0 - t
     return np.stack(
         [rest**3 / 6.0, 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), 2.0 / 3.0 - rest * rest * (1.0 - 0.5 * rest), t**3 / 6.0],
-        axis=-1,
-    )
-
-
-def bspline_slope(fraction: FloatArray) -> FloatArray:
-    """Return the derivatives of the weights that `bspline` returns, by `fraction`: ``(n, 4)``.
-
-    Parameters
-    ----------
-    fraction : (n,) array
-        As for `bspline`.
-    """
-    t = np.asarray(fraction, np.float64)
-    rest = 1.0 - t
-    return np.stack(
-        [-0.5 * rest * rest, t * (1.5 * t - 2.0), rest * (2.0 - 1.5 * rest), 0.5 * t * t],
         axis=-1,
     )
 

@@ -45,7 +45,7 @@ def bright_peaks(image: Image, bad: Mask, scale: float, *, least: float, most: i
     edge = math.ceil(AROUND[1] / scale)
     if min(image.shape) < 2 * edge + 3:
         return PixelIndices(np.zeros(0, np.intp), np.zeros(0, np.intp))
-    inner = image[edge : image.shape[0] - edge : 8, edge : image.shape[1] - edge]
+    inner = image[edge : image.shape[0] - edge : 8, edge : image.shape[1] - edge : 4]
     peaks = list_bright_peaks(image, bad, edge=edge, limit=float(np.median(inner)) + least)
     order = np.argsort(-image[peaks], kind="stable")[:most]
     return PixelIndices(peaks.row[order], peaks.column[order])

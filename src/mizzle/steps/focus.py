@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import PixelIndices
-from mizzle.instrument.dq import bad_mask
+from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
-from mizzle.kernel.pixels import has_bits
 from mizzle.kernel.single import Peaks
 from mizzle.model import Chip, Exposure, Runner, StarFocus
 from mizzle.psf import star_misfits
@@ -144,8 +143,9 @@ def best_focus(misfits: FloatArray) -> FloatArray:
 def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> FocusStamps:
     """Return bright stars of a chip: those with wings, or, where wings drown, what light explains best."""
     noise = noise_model(exposure, chip, settings.noise)
-    bad = bad_mask(chip, settings.dq) | has_bits(chip.dq, exposure.camera.saturated) | ~np.isfinite(chip.sci)
-    sky = float(np.median(chip.sci[~bad][::7])) if not bad.all() else 0.0
+    bad = bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good) & ~exposure.camera.saturated)
+    good = ~bad[::7]
+    sky = float(np.median(chip.sci[::7][good])) if good.any() else 0.0
     least = BRIGHT * float(np.sqrt(noise.background(sky)))
     row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=least, most=4 * MOST)
     real = have_wings(chip.sci, bad, row=row, column=column, scale=chip.frame.scale)

@@ -1,6 +1,6 @@
 """Stars found on undersampled images: background, peaks, profile fits."""
 
-from mizzle.kernel.detect.front import background, detect
+from mizzle.kernel.detect.front import background, detect, image_misfits
 from mizzle.kernel.detect.types import SOURCE_DTYPE, Detection, Profile, SampledProfile, profile_stamps
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "SampledProfile",
     "background",
     "detect",
+    "image_misfits",
     "profile_stamps",
 ]

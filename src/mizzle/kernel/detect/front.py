@@ -5,6 +5,7 @@ Arrays in, arrays out. The work is done by src/detect.c, src/star_fit.c, or its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,17 @@ from mizzle.arrays import FloatArray, Image
 from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
 from mizzle.kernel.detect import numpy_twin
-from mizzle.kernel.detect.numpy_twin import FIT_COLUMNS, FULL, ITERATIONS, SETTLED, matched_filter
+from mizzle.kernel.detect.numpy_twin import (
+    FARTHEST_FIT,
+    FIRST_STEPS,
+    FIT_COLUMNS,
+    FULL,
+    ITERATIONS,
+    LONGEST_STEP,
+    MORE_STEPS,
+    SETTLED,
+    matched_filter,
+)
 from mizzle.kernel.detect.types import (
     SOURCE_DTYPE,
     Background,
@@ -317,3 +328,39 @@ def _isolated(x: FloatArray, y: FloatArray, separation: float) -> NDArray[np.boo
         close &= np.hypot(sorted_x[lag:] - sorted_x[:-lag], sorted_y[lag:] - sorted_y[:-lag]) < separation
         keep[np.maximum(order[lag:], order[:-lag])[close]] = False
     return keep
+
+
+def image_misfits(seen: FloatArray, weight: FloatArray, images: Sequence[SampledProfile]) -> FloatArray:
+    """Fit images to stars, at free places, fluxes and skies, and return each chi-square: ``(len(images), n)``.
+
+    Parameters
+    ----------
+    seen, weight : (n, k, k) arrays
+        Each star's pixels, the brightest in the middle, and one over their variance.
+    images : sequence of SampledProfile
+        Each much like the one before; their `radius` is ``k // 2``.
+
+    Notes
+    -----
+    Gauss and Newton's method.
+    """
+    if seen.shape != weight.shape or any(seen.shape[1:] != (2 * image.radius + 1,) * 2 for image in images):
+        raise ValueError(f"stars {seen.shape}, weights {weight.shape}, images of radius {[i.radius for i in images]}")
+    library = native.library()
+    if library is None or any(image.radius > 8 for image in images):
+        return numpy_twin.image_misfits(seen, weight, images)
+    pixels, weights = (np.ascontiguousarray(array, np.float64) for array in (seen, weight))
+    place, limits = np.zeros((len(seen), 2)), np.array([LONGEST_STEP, FARTHEST_FIT])
+    misfits = np.zeros((len(images), len(seen)))
+    for number, image in enumerate(images):
+        table = np.ascontiguousarray(image.coefficients, np.float64)
+        star = native.StarStruct(
+            radius=image.radius, iterations=MORE_STEPS if number else FIRST_STEPS, table_side=table.shape[0],
+            oversampling=image.oversampling, table=native.pointer(table),
+        )  # fmt: skip
+        status = library.mz_image_misfits(
+            native.pointer(pixels), native.pointer(weights), len(seen), native.by_reference(star),
+            *map(native.pointer, (limits, place, misfits[number])),
+        )  # fmt: skip
+        native.raise_on_status(status)
+    return misfits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,15 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Image
 from mizzle.arrays import Marks as FlagArray
-from mizzle.kernel.detect.types import Background, CellEdges, Detection, Excess, StarPeaks, profile_stamps
+from mizzle.kernel.detect.types import (
+    Background,
+    CellEdges,
+    Detection,
+    Excess,
+    SampledProfile,
+    StarPeaks,
+    profile_stamps,
+)
 
 #: Bits of the flags: a pixel that is bad, or saturated.
 BAD, FULL = 1, 2
@@ -21,6 +30,10 @@ FIT_COLUMNS = (
 
 #: Gauss-Newton steps of a fit, and the step that ends it [pixel].
 ITERATIONS, SETTLED = 8, 1e-3
+
+#: Of fits of several images in turn: steps of the first, and of those that begin where the one before ended; the longest
+#: step, and how far a star may be from its brightest pixel [pixel].
+FIRST_STEPS, MORE_STEPS, LONGEST_STEP, FARTHEST_FIT = 6, 2, 0.3, 0.8
 
 
 def background(sci: Image, flags: FlagArray, edges: CellEdges) -> Background:
@@ -234,3 +247,27 @@ def _roundness(data: FloatArray, use: FloatArray, radius: int) -> FloatArray:
     along_y = core[:, 0, :].sum(axis=1) + core[:, 2, :].sum(axis=1)
     total = np.maximum(np.abs(along_x) + np.abs(along_y), 1e-9)
     return np.asarray(2.0 * (along_y - along_x) / total)
+
+
+def image_misfits(seen: FloatArray, weight: FloatArray, images: Sequence[SampledProfile]) -> FloatArray:
+    """Return how badly images fit stars; see `front.image_misfits`."""
+    pixels, weights = (array.reshape(len(array), array.shape[1] * array.shape[2]) for array in (seen, weight))
+    place = np.zeros((len(seen), 2))
+    misfits = np.zeros((len(images), len(seen)))
+    for number, image in enumerate(images):
+        rest = pixels
+        for _ in range(MORE_STEPS if number else FIRST_STEPS):
+            design = np.empty((*pixels.shape, 4))
+            design[:, :, 3] = 1.0
+            for column, part in enumerate(profile_stamps(image, place[:, 0], place[:, 1])):
+                design[:, :, column] = part.reshape(pixels.shape)
+            weighted = (design * weights[:, :, None]).transpose(0, 2, 1)
+            normal = weighted @ design
+            # Without light a place means nothing: a little of the diagonal keeps the equations solvable.
+            normal += 1e-9 * np.einsum("nii->ni", normal).max(axis=1, initial=0.0)[:, None, None] * np.eye(4)
+            solution = np.linalg.solve(normal, weighted @ pixels[:, :, None])[:, :, 0]
+            move = solution[:, 1:3] / np.maximum(solution[:, :1], 1e-9)
+            place = np.clip(place + np.clip(move, -LONGEST_STEP, LONGEST_STEP), -FARTHEST_FIT, FARTHEST_FIT)
+            rest = pixels - (design @ solution[:, :, None])[:, :, 0]
+        misfits[number] = (weights * rest * rest).sum(axis=1)
+    return misfits

@@ -229,3 +229,62 @@ MZ_EXPORT int mz_fit_stars(const float *excess, const float *noise, const uint8_
     }
     return 0;
 }
+
+/* One step of Gauss and Newton from a star's place, and chi-square of the linear fit around it; free are the place, the
+ * light and the sky. */
+static double image_step(const double *seen, const double *weight, const mz_star *star, const double limits[2],
+                         double place[2])
+{
+    double columns[3][MAX_SIDE * MAX_SIDE], normal[4][4] = {{0}}, right[4] = {0}, answer[4], most = 0.0, chi2 = 0.0;
+    const int64_t n = (2 * star->radius + 1) * (2 * star->radius + 1);
+    sampled_stamp(star, place[0], place[1], columns[0], columns[1], columns[2]);
+    for (int64_t q = 0; q < n; q++) {
+        const double d[4] = {columns[0][q], columns[1][q], columns[2][q], 1.0};
+        for (int i = 0; i < 4; i++) {
+            const double part = weight[q] * d[i];
+            right[i] += part * seen[q];
+            for (int j = 0; j <= i; j++) normal[i][j] += part * d[j];
+        }
+    }
+    for (int i = 0; i < 4; i++) most = normal[i][i] > most ? normal[i][i] : most;
+    /* Without light a place means nothing: a little of the diagonal keeps the equations solvable. Cholesky. */
+    for (int i = 0; i < 4; i++) {
+        normal[i][i] += 1e-9 * most;
+        for (int j = 0; j <= i; j++) {
+            double sum = normal[i][j];
+            for (int k = 0; k < j; k++) sum -= normal[i][k] * normal[j][k];
+            normal[i][j] = i == j ? sqrt(sum > 0.0 ? sum : 1e-300) : sum / normal[j][j];
+        }
+        double sum = right[i];
+        for (int k = 0; k < i; k++) sum -= normal[i][k] * right[k];
+        right[i] = sum / normal[i][i];
+    }
+    for (int i = 3; i >= 0; i--) {
+        double sum = right[i];
+        for (int k = i + 1; k < 4; k++) sum -= normal[k][i] * answer[k];
+        answer[i] = sum / normal[i][i];
+    }
+    for (int64_t q = 0; q < n; q++) {
+        const double rest = seen[q] - answer[0] * columns[0][q] - answer[1] * columns[1][q] - answer[2] * columns[2][q] -
+                            answer[3];
+        chi2 += weight[q] * rest * rest;
+    }
+    const double light = answer[0] > 1e-9 ? answer[0] : 1e-9;
+    for (int axis = 0; axis < 2; axis++)
+        place[axis] = clipped(place[axis] + clipped(answer[1 + axis] / light, limits[0]), limits[1]);
+    return chi2;
+}
+
+/* How badly a sampled image fits each of some stars, (count, n) pixels each with one over their variance, after
+ * `star->iterations` steps from `place` (count, 2), which is moved. `limits`: the longest step, and the farthest place.
+ * Returns 1 when the window is too large for this code. */
+MZ_EXPORT int mz_image_misfits(const double *seen, const double *weight, int64_t count, const mz_star *star,
+                               const double *limits, double *place, double *out)
+{
+    if (star->radius < 0 || star->radius > MAX_RADIUS || !star->table) return 1;
+    const int64_t n = (2 * star->radius + 1) * (2 * star->radius + 1);
+    for (int64_t k = 0; k < count; k++)
+        for (int64_t step = 0; step < star->iterations; step++)
+            out[k] = image_step(seen + k * n, weight + k * n, star, limits, place + 2 * k);
+    return 0;
+}
