@@ -19,6 +19,7 @@ from mizzle.io.checksum import ascii_sum
 from mizzle.io.editable import EditableFile, EditableUnit
 from mizzle.io.editable_header import EditableHeader
 from mizzle.io.header_cards import card_images, make_header
+from mizzle.io.reference_tables import read_offtab
 from mizzle.io.rewriting import rewriting
 from mizzle.io.structure import data_sum
 
@@ -279,3 +280,30 @@ def test_tables_of_others_are_read():
     own = decode_table(EditableHeader.of_bytes(content[:size]), content[size:])
     np.testing.assert_array_equal(own["X"], np.arange(6.0).reshape(2, 3))
     assert [text.decode() for text in own["T"]] == ["ab", "c"]
+
+
+def test_reference_tables_are_read_as_astropy_reads_them(tmp_path):
+    path = tmp_path / "x_off.fits"
+    made = [fits.Column("CHIP", "J", array=[1, 2]), fits.Column("V2", "E", array=[0.5, -3.25])]
+    made += [
+        fits.Column("STEP", "I", array=[1.5, 2.0], bscale=0.5, bzero=1.0),
+        fits.Column("NAME", "6A", array=["a", "b "]),
+    ]
+    unit = fits.BinTableHDU.from_columns(made)
+    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path)
+    own = read_offtab(path)
+    with fits.open(path) as theirs:
+        for name in ("CHIP", "V2", "STEP"):
+            np.testing.assert_array_equal(own[name], theirs[1].data[name])
+        assert list(own["NAME"]) == list(theirs[1].data["NAME"])
+
+
+def test_a_table_whose_columns_do_not_fill_its_rows_is_refused(tmp_path):
+    table = encode_table("NAMES", [("N", "J", "", [1, 2, 3])])
+    path = tmp_path / "x_off.fits"
+    broken = EditableHeader.of_bytes(table.head)
+    broken["TFORM1"] = "D"
+    alone = as_bytes([EditableUnit.of_image(None, [], primary=True)])
+    path.write_bytes(alone + broken.to_bytes() + table.data)
+    with pytest.raises(InputError, match=r"rows of 4 bytes.*embedded table"):
+        read_offtab(path)

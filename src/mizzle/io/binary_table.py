@@ -65,7 +65,7 @@ def _array(values: Sequence[Any], kind: np.dtype[Any]) -> NDArray[Any]:
 
 
 def decode_table(header: Mapping[str, Any], data: bytes | memoryview) -> NDArray[Any]:
-    """Return the rows of a table as records; texts are bytes.
+    """Return the rows of a table as records, in the file's byte order; texts are bytes, scaled columns stay as stored.
 
     Parameters
     ----------
@@ -73,11 +73,18 @@ def decode_table(header: Mapping[str, Any], data: bytes | memoryview) -> NDArray
         Of the table.
     data : bytes-like
         Its data.
+
+    Raises
+    ------
+    ValueError
+        The columns do not fill the rows.
     """
     count = int(header["TFIELDS"])
     forms = [str(header[f"TFORM{number}"]) for number in range(1, count + 1)]
     names = [str(header.get(f"TTYPE{number}", f"column {number}")) for number in range(1, count + 1)]
     kinds = np.dtype({"names": names, "formats": [_kind(form) for form in forms]})
+    if kinds.itemsize != header["NAXIS1"]:
+        raise ValueError(f"rows of {header['NAXIS1']} bytes, columns of {kinds.itemsize}")
     return np.frombuffer(data, kinds, int(header["NAXIS2"]))
 
 

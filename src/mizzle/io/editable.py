@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import InputError
+from mizzle.io.binary_table import decode_table
 from mizzle.io.checksum import ascii_sum
 from mizzle.io.editable_header import EditableHeader
 from mizzle.io.header_cards import Card, card_images
@@ -146,6 +147,13 @@ class EditableUnit:
         if unsigned:
             self.header["BSCALE"], self.header["BZERO"] = (1, "unsigned numbers"), (_UNSIGNED, "unsigned numbers")
 
+    @property
+    def records(self) -> NDArray[Any] | None:
+        """The rows of a binary table, as they stand in the file; None where there is none."""
+        if self.header.get("XTENSION") != "BINTABLE":
+            return None
+        return decode_table(self.header, b"".join(self.stored.pieces()))
+
     def write(self, stream: BinaryIO) -> None:
         """Write header and data; sums of them are made anew where the header has any."""
         if "DATASUM" in self.header:
@@ -208,15 +216,15 @@ class EditableFile:
         self.units = list(units)
 
     @classmethod
-    def read(cls, path: Path) -> EditableFile:
-        """Read a file, packed with gzip or not.
+    def read(cls, path: Path, limit: int = IMAGE_LIMIT) -> EditableFile:
+        """Read a file, packed with gzip or not, of so many bytes at most.
 
         Raises
         ------
         InputError
             It is not there, or not a whole FITS file.
         """
-        units, content = find_units(path, IMAGE_LIMIT)
+        units, content = find_units(path, limit)
         if any(unit.cards.get("ZIMAGE") is True for unit in units):
             raise InputError(f"{path}: its images are tile-compressed; unpack it with funpack before", file=str(path))
         return cls(

@@ -6,8 +6,8 @@ Nothing here is needed for a plain run: the embedded tables serve unless a setti
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,9 @@ from mizzle.errors import InputError
 from mizzle.geometry.header import HeaderletChips, number
 from mizzle.instrument.tables import PROFILE_LENGTH, DistortionTables, embedded_tables
 from mizzle.instrument.wfpc2 import CHIP_NAMES
-from mizzle.io.opened import opened_fits
+from mizzle.io.editable import EditableFile
+from mizzle.io.image_unit import UNREADABLE
+from mizzle.io.regular import TABLE_LIMIT, local_path, reason
 from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
@@ -37,9 +39,18 @@ class GeometryInputs:
     notes: tuple[str, ...] = ()
 
 
-def _opened(path: Path, what: str) -> AbstractContextManager[Any]:
-    """Open a FITS file read-only; anything wrong with it is an `InputError` that names it."""
-    return opened_fits(path, what, advice="; give another file, or none to take the embedded table")
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[EditableFile]:
+    """Open a FITS file; anything wrong with it is an `InputError` that names it."""
+    try:
+        yield EditableFile.read(local_path(path), TABLE_LIMIT)
+    except UNREADABLE as problem:
+        raise InputError(
+            f"{path}: cannot be read as a {what}: {reason(problem)}; give another file, or none to take the embedded"
+            " table",
+            file=str(path),
+            kind=what,
+        ) from problem
 
 
 def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
@@ -82,16 +93,19 @@ def resolve_reference(text: str, folders: Sequence[Path] = ()) -> Path:
 def _table(path: Path, what: str) -> Columns:
     """Return the columns of the first table of a file, in native byte order, text stripped."""
     with _opened(path, what) as hdus:
-        data = next((hdu.data for hdu in hdus if getattr(hdu, "columns", None) is not None), None)
-        if data is None or len(data) == 0:
+        unit = next((hdu for hdu in hdus if hdu.header.get("XTENSION") == "BINTABLE"), None)
+        data = None if unit is None else unit.records
+        if unit is None or data is None or len(data) == 0:
             raise InputError(f"{path}: holds no table; a {what} is one", file=str(path), kind=what)
         columns: Columns = {}
-        for name in data.names:
+        for place, name in enumerate(data.dtype.names or (), 1):
             values = np.asarray(data[name])
-            if values.dtype.kind in "SU":
-                columns[name.upper()] = np.array([str(v).strip() for v in values])
-            elif values.ndim == 1:
-                columns[name.upper()] = values.astype(values.dtype.newbyteorder("="))
+            if values.dtype.kind == "S":
+                columns[name.upper()] = np.array([text.decode("latin-1").strip() for text in values])
+            elif values.dtype.kind in "iuf" and values.ndim == 1:
+                scale, zero = (unit.header.get(f"{key}{place}", usual) for key, usual in (("TSCAL", 1), ("TZERO", 0)))
+                native = values.astype(values.dtype.newbyteorder("="))
+                columns[name.upper()] = native if (scale, zero) == (1, 0) else native * scale + zero
         return columns
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mizzle.io.binary_table import decode_table, encode_table
+from mizzle.io.binary_table import encode_table
 from mizzle.io.editable import EditableFile, EditableUnit, StoredData
 from mizzle.io.editable_header import EditableHeader
 
@@ -57,9 +57,9 @@ def _rows_of(hdus: EditableFile) -> dict[tuple[str, int], Row]:
     """Return the rows of an earlier table by WCS and version; empty ones are spare."""
     rows: dict[tuple[str, int], Row] = {}
     for unit in hdus:
-        if unit.name != "WCSCORR" or not unit.header.get("NAXIS2"):
+        records = unit.records if unit.name == "WCSCORR" else None
+        if records is None:
             continue
-        records = decode_table(unit.header, b"".join(unit.stored.pieces()))
         known = {name.lower(): name for name in records.dtype.names or ()}
         for record in records:
             row = {
