@@ -285,12 +285,10 @@ def test_tables_of_others_are_read():
 def test_reference_tables_are_read_as_astropy_reads_them(tmp_path):
     path = tmp_path / "x_off.fits"
     made = [fits.Column("CHIP", "J", array=[1, 2]), fits.Column("V2", "E", array=[0.5, -3.25])]
-    made += [
-        fits.Column("STEP", "I", array=[1.5, 2.0], bscale=0.5, bzero=1.0),
-        fits.Column("NAME", "6A", array=["a", "b "]),
-    ]
-    unit = fits.BinTableHDU.from_columns(made)
-    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path)
+    made += [fits.Column("STEP", "I", array=[1, 2]), fits.Column("NAME", "6A", array=["a", "b "])]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made)]).writeto(path)
+    with rewriting(path) as hdus:
+        hdus[1].header["TSCAL3"], hdus[1].header["TZERO3"] = 0.5, 1.0
     own = read_offtab(path)
     with fits.open(path) as theirs:
         for name in ("CHIP", "V2", "STEP"):
