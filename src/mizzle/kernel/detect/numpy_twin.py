@@ -31,8 +31,8 @@ FIT_COLUMNS = (
 #: Gauss-Newton steps of a fit, and the step that ends it [pixel].
 ITERATIONS, SETTLED = 8, 1e-3
 
-#: Of fits of several images in turn: steps of the first, and of those that begin where the one before ended; the longest
-#: step, and how far a star may be from its brightest pixel [pixel].
+#: Of fits of several images in turn: steps of the first, and of those that begin where the one before ended; the
+#: longest step, and how far a star may be from its brightest pixel [pixel].
 FIRST_STEPS, MORE_STEPS, LONGEST_STEP, FARTHEST_FIT = 6, 2, 0.3, 0.8
 
 
