@@ -223,10 +223,25 @@ def test_the_text_of_a_sum(total):
     assert (changed - zeros) % 0xFFFFFFFF == 0
 
 
-def test_tiles_are_refused(tmp_path):
+def test_tiles_are_unpacked(tmp_path):
+    path = tmp_path / "tiles.fits"
+    image = np.arange(81, dtype=np.int16).reshape(9, 9)
+    packed = fits.CompImageHDU(image, name="SCI")
+    packed.header["PHOTFLAM"] = 2.0
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(path)
+    with rewriting(path) as hdus:
+        hdus["SCI"].header["PHOTFLAM"] = 3.0
+    with fits.open(path) as theirs:
+        assert type(theirs["SCI"]) is fits.ImageHDU
+        assert theirs["SCI"].header["PHOTFLAM"] == 3.0
+        np.testing.assert_array_equal(theirs["SCI"].data, image)
+
+
+def test_broken_tiles_are_named(tmp_path):
     path = tmp_path / "tiles.fits"
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(np.zeros((9, 9), np.int16), name="SCI")]).writeto(path)
-    with pytest.raises(InputError, match="funpack"), rewriting(path):
+    path.write_bytes(path.read_bytes().replace(b"'RICE_1  '", b"'RUBBISH '"))
+    with pytest.raises(InputError, match=r"tiles\.fits: its tiles cannot be unpacked"), rewriting(path):
         pass
 
 

@@ -108,6 +108,14 @@ def test_photeq_is_read_only_by_default(here):
     assert {path.name: path.read_bytes() for path in here.glob("*.fits")} == before
 
 
+def test_photeq_of_two_filters_says_what_to_do(here):
+    fits.setval("ua060504m_c0m.fits", "FILTNAM1", value="F555W")
+    before = {path.name: path.read_bytes() for path in here.glob("*.fits")}
+    with pytest.raises(SettingsError, match=r"photeq: exposures of 2 filters \(F555W, F814W\).*for each"):
+        photeq("ua*c0m.fits", ref_phot_ext=3, readonly=False)
+    assert {path.name: path.read_bytes() for path in here.glob("*.fits")} == before
+
+
 def test_an_exposure_of_another_field_is_nan_in_the_shifts_and_an_exception(here):
     updatewcs("ua*c0m.fits", use_db=False)
     with fits.open("ua060506m_c0m.fits", mode="update") as hdus:

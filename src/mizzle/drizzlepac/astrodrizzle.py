@@ -24,7 +24,7 @@ from mizzle.pipeline import process
 from mizzle.progress import Progress
 from mizzle.settings import Settings
 from mizzle.translation.bits import parse_bits
-from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.exposures import read_exposures, refuse_several_filters, with_values
 from mizzle.translation.grid import frames_of
 from mizzle.translation.inputs import Listed, list_files
 from mizzle.translation.journal import Journal
@@ -187,13 +187,7 @@ def _separate(settings: Settings, values: Values) -> Settings:
 
 def _chosen(exposures: Sequence[Exposure], values: Values) -> list[Exposure]:
     """Return the exposures with the chips that ``group`` names; exposures of one filter only."""
-    bands = sorted({exposure.filter for exposure in exposures})
-    if len(bands) > 1:
-        raise SettingsError(
-            f"AstroDrizzle: exposures of {len(bands)} filters ({', '.join(bands)}); call it for each filter, with"
-            " final_refimage for one grid",
-            filters=bands,
-        )
+    refuse_several_filters(exposures, "AstroDrizzle", "call it for each filter, with final_refimage for one grid")
     group = values.text("group")
     numbers = {int(word) for word in re.findall(r"\d+", group)}
     if group and (not numbers or re.sub(r"sci|[\d,;\s\[\]()'\"]", "", group, flags=re.IGNORECASE)):

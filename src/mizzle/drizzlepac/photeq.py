@@ -18,7 +18,7 @@ from mizzle.model import Exposure, FluxScales
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import Settings
 from mizzle.steps.equalize import equalize
-from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.exposures import read_exposures, refuse_several_filters, with_values
 from mizzle.translation.inputs import list_files
 from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import Task
@@ -99,6 +99,7 @@ def photeq(
         log.say(f"SECONDARY PHOTOMETRIC KEYWORD(S): {', '.join(request.auxiliary)}")
         value, chip = _reference(paths[0], request.keyword, values.number("ref_phot"), ref_phot_ext, log)
         exposures = read_exposures(paths, with_values(Settings(), geometry={"wcs": "header"}))
+        refuse_several_filters(exposures, "photeq", "one PHOTFLAM serves one filter: call it for each")
         settings = with_values(Settings(), equalize={"photflam": value, "reference": chip})
         scales = equalize(exposures, settings, corrections=_corrections(exposures, request.keyword))
         exposures.sort(key=lambda e: [str(p) for p in paths].index(e.path))

@@ -5,6 +5,8 @@ What is not touched keeps its bytes, so that a file of ten megabytes is rewritte
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,10 @@ from mizzle.io.binary_table import decode_table
 from mizzle.io.checksum import ascii_sum
 from mizzle.io.editable_header import EditableHeader
 from mizzle.io.header_cards import Card, card_images
+from mizzle.io.image_unit import UNREADABLE
 from mizzle.io.pixels import StoredPlane, load_plane, load_stored
-from mizzle.io.regular import IMAGE_LIMIT
-from mizzle.io.structure import BLOCK, data_sum, find_units
+from mizzle.io.regular import IMAGE_LIMIT, reason
+from mizzle.io.structure import BLOCK, data_sum, find_units, units_in
 from mizzle.kernel.pixels import to_native
 
 #: BITPIX by kind of number.
@@ -203,6 +206,23 @@ class EditableUnit:
         return load_plane(plane, stored.content).reshape(shape)
 
 
+def _without_tiles(path: Path, content: bytes | None) -> bytes:
+    """Return a file with its images unpacked from tiles."""
+    from astropy.io import fits
+
+    source: Any = path if content is None else io.BytesIO(content)
+    whole = io.BytesIO()
+    try:
+        with warnings.catch_warnings(), fits.open(source, memmap=False) as hdus:
+            warnings.simplefilter("ignore")  # odd but readable cards warn
+            tiles = fits.CompImageHDU
+            plain = [fits.ImageHDU(hdu.data, hdu.header) if isinstance(hdu, tiles) else hdu for hdu in hdus]
+            fits.HDUList(plain).writeto(whole, output_verify="ignore")
+    except (*UNREADABLE, fits.VerifyError) as problem:
+        raise InputError(f"{path}: its tiles cannot be unpacked: {reason(problem)}", file=str(path)) from problem
+    return whole.getvalue()
+
+
 class EditableFile:
     """The units of one FITS file: their headers in memory, their data where they are until they are asked for.
 
@@ -219,6 +239,8 @@ class EditableFile:
     def read(cls, path: Path, limit: int = IMAGE_LIMIT) -> EditableFile:
         """Read a file, packed with gzip or not, of so many bytes at most.
 
+        Images in compressed tiles are unpacked, and will be written as plain ones.
+
         Raises
         ------
         InputError
@@ -226,7 +248,8 @@ class EditableFile:
         """
         units, content = find_units(path, limit)
         if any(unit.cards.get("ZIMAGE") is True for unit in units):
-            raise InputError(f"{path}: its images are tile-compressed; unpack it with funpack before", file=str(path))
+            content = _without_tiles(path, content)
+            units = units_in(content, str(path))
         return cls(
             EditableUnit(EditableHeader.of_bytes(unit.header), StoredData(path, unit.start, unit.padded, content))
             for unit in units

@@ -286,6 +286,25 @@ def find_units(path: Path, limit: int = EXPOSURE_LIMIT) -> tuple[tuple[FitsUnit,
         return _walk(stream, lambda _, unit: _skip(stream, unit, size)), None
 
 
+def units_in(content: bytes, where: str) -> tuple[FitsUnit, ...]:
+    """Say where everything is in a FITS file that is in memory.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, unpacked.
+    where : str
+        Its name, for the message.
+
+    Raises
+    ------
+    InputError
+        As for `check_fits`; data sums are not looked at.
+    """
+    with _told(where), io.BytesIO(content) as stream:
+        return _walk(stream, lambda _, unit: _skip(stream, unit, len(content)))
+
+
 def _skip(stream: BinaryIO, unit: FitsUnit, size: int) -> None:
     """Step over the data of a unit that are there."""
     end = unit.start + unit.padded

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mizzle.errors import SettingsError
 from mizzle.io.exposures import read_exposure
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.pixels import PixelCache
@@ -61,6 +62,19 @@ def read_as_it_says(
     chosen = settings_for(science, settings)
     chosen = with_values(chosen, geometry=geometry) if geometry else chosen
     return read_exposure(with_quality(path), chosen, cache=cache, headers_only=True, science=science)
+
+
+def refuse_several_filters(exposures: Iterable[Exposure], task: str, advice: str) -> None:
+    """Refuse exposures of several filters, where a call can serve one only.
+
+    Raises
+    ------
+    SettingsError
+        With `advice` on what to do.
+    """
+    bands = sorted({exposure.filter for exposure in exposures})
+    if len(bands) > 1:
+        raise SettingsError(f"{task}: exposures of {len(bands)} filters ({', '.join(bands)}); {advice}", filters=bands)
 
 
 def is_exposure(path: str | Path) -> bool:
