@@ -46,11 +46,13 @@ def found(made, assignments=(), *, workers=2, exposures=None):
     )
 
 
-def scores(made, rays, *, border=0):
-    """Completeness above 30 and 150 electrons, false alarms on sky by chip and on stars (light above 10 DN)."""
+def counts(made, rays, *, border=0):
+    """Pixels flagged and pixels there are: rayed by more than 30 and 150 electrons, sky by chip, stars by chip.
+
+    Sky and stars (light above 10 DN) are good pixels that no ray reached.
+    """
     dq = load_settings().dq
-    hit = {30: [0, 0], 150: [0, 0]}
-    star, sky = [0, 0], {}
+    told = {}
     for e in made.exposures:
         for name, chip in e.chips.items():
             mask = rays.mask(e.root, name, chip.shape)
@@ -61,23 +63,34 @@ def scores(made, rays, *, border=0):
                 good &= edge
             charge = made.truth.chip(e.root, name).cosmic_rays.electrons()
             light = made.truth.starlight(e.root, name)
-            for least, (_, _) in hit.items():
-                rayed = good & (charge > least)
-                hit[least][0] += int((rayed & mask).sum())
-                hit[least][1] += int(rayed.sum())
             clean = good & ~grow(charge > 1e-3, 1)
-            star[0] += int((clean & (light > 10) & mask).sum())
-            star[1] += int((clean & (light > 10)).sum())
-            counts = sky.setdefault(name, [0, 0])
-            counts[0] += int((clean & (light <= 10) & mask).sum())
-            counts[1] += int((clean & (light <= 10)).sum())
+            for key, which in {
+                "30": good & (charge > 30),
+                "150": good & (charge > 150),
+                f"star {name}": clean & (light > 10),
+                f"sky {name}": clean & (light <= 10),
+            }.items():
+                flagged, every = told.get(key, (0, 0))
+                told[key] = (flagged + int((which & mask).sum()), every + int(which.sum()))
+    return told
 
-    def share(pair):
-        return pair[0] / max(pair[1], 1)
 
+def added(told, start):
+    """Sum of the pairs whose names begin with `start`."""
+    return tuple(int(n) for n in np.sum([pair for key, pair in told.items() if key.startswith(start)], axis=0))
+
+
+def share(pair):
+    """Part of a pair."""
+    return pair[0] / max(pair[1], 1)
+
+
+def scores(made, rays, *, border=0):
+    """Completeness above 30 and 150 electrons, false alarms on sky by chip and on stars, as shares of `counts`."""
+    told = counts(made, rays, border=border)
     return {
-        "found30": share(hit[30]), "found150": share(hit[150]), "star": share(star),
-        "sky": {name: share(pair) for name, pair in sky.items()},
+        "found30": share(told["30"]), "found150": share(told["150"]), "star": share(added(told, "star")),
+        "sky": {key[4:]: share(pair) for key, pair in told.items() if key.startswith("sky")},
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
+from mizzle.steps.reject.left_alone import find_left_alone
 from mizzle.steps.reject.packed import pack, unpack, with_pixels
 from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
@@ -64,6 +65,8 @@ class ChipRays:
         Of star cores, from `RecheckedCores`.
     trails : tuple of Trail
         Of satellites: among the flagged pixels.
+    alone_too : (n,) uint8 array, optional
+        Pixels that the single-exposure method flags beyond these, where no more than two exposures know; packed.
     """
 
     packed: NDArray[np.uint8]
@@ -74,6 +77,7 @@ class ChipRays:
     candidates: CoreCandidates | None = None
     prediction_error: float = float("nan")
     trails: tuple[Trail, ...] = ()
+    alone_too: NDArray[np.uint8] | None = None
 
 
 def find_cosmic_rays(
@@ -167,6 +171,11 @@ def _compared_together(
     answers = runner.map(lambda n: _judge(chips[n], n, reference, settings=settings, few=few), range(len(chips)))
     if reference is not None and settings.second_look:
         answers = _with_rechecked_cores(chips, answers, reference, settings=settings, runner=runner)
+    if reference is not None:
+        left = find_left_alone(chips, reference.maps, answers, runner=runner)
+        answers = [
+            replace(_with_more(answer, pixels), alone_too=None) for answer, pixels in zip(answers, left, strict=True)
+        ]
     if settings.grow or settings.cte_grow:
         answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
     return {_key(chip): rays for chip, rays in zip(chips, answers, strict=True)}
@@ -177,15 +186,16 @@ def _judge(
 ) -> ChipRays:
     """Find the cosmic rays of one chip."""
     sci, bad = compared.pixels()
-    candidates = None
+    candidates = alone_too = None
     if reference is None:
         mask = np.zeros(bad.shape, np.bool_)
-        alone = thin = ~bad
+        alone = thin = few_know = ~bad
     else:
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         thin = reference.thin_coverage(number)
         marks, known = _compared(compared, sci, bad, thin=thin, reference=reference, number=number, settings=settings)
         mask, alone = marks.mask, ~(known | bad)
+        few_know = thin.copy()
         for box in boxes(thin):
             thin[box] &= (sci[box] - np.float32(compared.sky)) * np.float32(compared.view.noise.gain) > marks.light[box]
         thin |= alone
@@ -193,7 +203,9 @@ def _judge(
             trust = reference.trust / reference.unit(compared)
             candidates = find_core_candidates(compared, sci, bad, marks=marks, trust=trust, settings=settings)
     if settings.method != "compare" and thin.any():
-        _add_single(mask, compared, sci, bad=bad, alone=thin, settings=settings, no_partner=reference is None)
+        single = _find_single(compared, sci, bad=bad, alone=thin, settings=settings, no_partner=reference is None)
+        mask |= single & thin
+        alone_too = pack(single & few_know & ~mask) if reference is not None else None
     trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
     for trail in trails:
         mask |= trail.mask(compared.view.chip.shape) & ~bad
@@ -208,6 +220,7 @@ def _judge(
         low,
         candidates,
         trails=tuple(trails),
+        alone_too=alone_too,
     )
 
 
@@ -229,10 +242,15 @@ def _with_rechecked_cores(
     result = []
     for compared, answer, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
         pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
-        packed, added = with_pixels(answer.packed, pixels)
-        fraction = answer.fraction * (answer.hits + added) / max(answer.hits, 1)
-        result.append(replace(answer, packed=packed, fraction=fraction, candidates=None, prediction_error=float(error)))
+        result.append(replace(_with_more(answer, pixels), candidates=None, prediction_error=float(error)))
     return result
+
+
+def _with_more(rays: ChipRays, pixels: NDArray[np.intp]) -> ChipRays:
+    """Add pixels (flat indices) to a chip's mask."""
+    packed, added = with_pixels(rays.packed, pixels)
+    hits = rays.hits + added
+    return replace(rays, packed=packed, hits=hits, fraction=rays.fraction * hits / max(rays.hits, 1))
 
 
 def _grown(compared: ComparedChip, rays: ChipRays, settings: RejectSettings) -> ChipRays:
@@ -295,8 +313,7 @@ def _trailed(mask: Mask, length: int) -> Mask:
     return result
 
 
-def _add_single(
-    mask: Mask,
+def _find_single(
     compared: ComparedChip,
     sci: NDArray[np.float32],
     *,
@@ -304,19 +321,20 @@ def _add_single(
     alone: Mask,
     settings: RejectSettings,
     no_partner: bool,
-) -> None:
-    """Add to `mask` what the single-exposure method finds where a chip is `alone`."""
+) -> Mask:
+    """Return what the single-exposure method flags in rectangles around the pixels where a chip is `alone`."""
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
     whole = no_partner and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
     star = sharpest_star(compared.view.camera, compared.view.chip)
     fine = compared.view.chip.frame.reference_side < FINE_SIDE
+    mask = np.zeros(bad.shape, np.bool_)
     for box in boxes(alone):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
         view = compared.view
         judged = SinglePixels(electrons, bad[wide], view.noise.floor, star, view.chip.frame.scale, fine)
-        flagged = find_single(judged, settings, laplacian=bool(whole))
-        mask[wide] |= flagged & alone[wide]
+        mask[wide] |= find_single(judged, settings, laplacian=bool(whole))
+    return mask
 
 
 def boxes(mask: Mask) -> list[Box]:
