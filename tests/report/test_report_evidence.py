@@ -128,7 +128,7 @@ def test_a_seam_is_measured(step):
         "filter": "F814W", "scale_arcsec": 0.1, "shape": sci.shape, "n_exposures": 1,
         "context": [{"root": "a", "chip": "WF2", "exptime": 1}, {"root": "a", "chip": "WF3", "exptime": 1}],
     }  # fmt: skip
-    _, rows = seam_map(product, {"sci": sci, "context": Context.of(ctx)}, sky=10.0)
+    _, rows = seam_map(product, {"sci": sci, "context": Context.of(ctx)}, sky=10.0, doubts={})
     (row,) = rows
     assert row["chips"] == ["WF2", "WF3"]
     assert abs(row["step"] - step / 0.01) < 4 * row["error"]

@@ -1,4 +1,4 @@
-"""Maps of a product: background and its seams, weight, number of exposures, and the pixels the page carries."""
+"""Maps of a product: background, weight, number of exposures, and the pixels the page carries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.model import Context
-from mizzle.report.chips import BORDERS
 from mizzle.report.stretch import block_mean, encode, factor_for, sky_statistics
 
 FloatArray = NDArray[np.floating[Any]]
 
 #: Bytes an observed pixel takes in the page: 6 bits of noise entropy, in base64.
 BYTES_PER_PIXEL = 1.05
+#: A cell's level is the mean of its pixels within so many sigma of their median; this share of them lies lower than one
+#: sigma below it.
+CLIP, BELOW = 5.0, 0.1587
 #: Pixels whose background is measured together.
 _TOGETHER = 2**22
 
@@ -141,20 +143,22 @@ def exposure_count(context: Context, inputs: Sequence[Mapping[str, Any]], step: 
 
 
 def background(sci: FloatArray, block: int) -> FloatArray:
-    """Return the median of each ``block x block`` cell, from a quarter of its pixels.
+    """Return the level of each ``block x block`` cell, from a quarter of its pixels.
 
-    Cells with fewer than half their pixels observed are NaN.
+    It is their mean within `CLIP` sigma of their median, sigma being that of the darker half: the median itself lies
+    below the mean of few electrons, on large pixels more than on small ones, and is noisier. Cells with fewer than half
+    their pixels observed are NaN.
     """
     ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
     together = max(1, _TOGETHER // max(1, nx * block * block))
     parts = [
-        _cell_medians(sci[first * block : min(first + together, ny) * block, : nx * block], block)
+        _cell_levels(sci[first * block : min(first + together, ny) * block, : nx * block], block)
         for first in range(0, max(1, ny), together)
     ]
     return np.concatenate(parts)
 
 
-def _cell_medians(sci: FloatArray, block: int) -> FloatArray:
+def _cell_levels(sci: FloatArray, block: int) -> FloatArray:
     """Return `background` of whole cells."""
     ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
     step = 2 if block >= 6 else 1
@@ -162,10 +166,16 @@ def _cell_medians(sci: FloatArray, block: int) -> FloatArray:
     cells = cut.transpose(0, 2, 1, 3).reshape(ny, nx, -1)
     cells = np.sort(cells, axis=2)  # NaN last
     count = np.isfinite(cells).sum(axis=2)
-    low, high = np.maximum(count - 1, 0) // 2, count // 2
-    take = np.take_along_axis
-    pair = take(cells, low[..., None], 2) + take(cells, np.minimum(high, cells.shape[2] - 1)[..., None], 2)
-    return np.where(count * 2 >= cells.shape[2], 0.5 * pair[..., 0], np.nan)
+    last = cells.shape[2] - 1
+
+    def ranked(rank: NDArray[np.intp]) -> FloatArray:
+        return np.take_along_axis(cells, np.clip(rank, 0, last)[..., None], 2)
+
+    middle = 0.5 * (ranked((count - 1) // 2) + ranked(count // 2))
+    sigma = middle - ranked(np.rint(BELOW * (count - 1)).astype(np.intp))
+    near = np.abs(cells - middle) <= CLIP * sigma
+    level = np.where(near, cells, 0.0).sum(axis=2) / np.maximum(near.sum(axis=2), 1)
+    return np.where(count * 2 >= cells.shape[2], level, np.nan)
 
 
 def without_stars(level: FloatArray) -> FloatArray:
@@ -191,46 +201,6 @@ def without_stars(level: FloatArray) -> FloatArray:
     return np.where(np.isfinite(level) & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
-def seams(level: FloatArray, classes: Mapping[str, NDArray[np.bool_]], reach: int = 20) -> list[dict[str, Any]]:
-    """Compare the background on both sides of each border between neighboring chips.
-
-    Parameters
-    ----------
-    level : (ny, nx) array
-        Background by cell.
-    classes : mapping
-        Where each chip contributed, on the same cells.
-    reach : int
-        Cells on either side that are compared.
-
-    Returns
-    -------
-    rows : list of dict
-        ``chips step error cells``: the second chip's level less the first's, in the unit of `level`.
-    """
-    n_chips: NDArray[np.int64] = np.sum([c.astype(np.int64) for c in classes.values()], axis=0)
-    rows = []
-    for chip, neighbor in BORDERS:
-        if chip not in classes or neighbor not in classes:
-            continue
-        only = [classes[name] & (n_chips == 1) & np.isfinite(level) for name in (chip, neighbor)]
-        sides = [level[only[i] & _grown(only[1 - i], reach)] for i in (0, 1)]
-        if min(side.size for side in sides) < 8:
-            continue
-        # Stars only add light: the level is the clipped middle, its scatter that of the darker half.
-        middles, scatters = zip(*(sky_statistics(side) for side in sides), strict=True)
-        errors = [1.2533 * s / np.sqrt(side.size) for s, side in zip(scatters, sides, strict=True)]
-        rows.append(
-            {
-                "chips": [chip, neighbor],
-                "step": float(middles[1] - middles[0]),
-                "error": float(np.hypot(*errors)),
-                "cells": min(side.size for side in sides),
-            }
-        )
-    return rows
-
-
 def _box_sum(values: FloatArray, reach: int) -> FloatArray:
     """Sum over the square of ``2 reach + 1`` cells around each cell."""
     ny, nx = values.shape
@@ -243,7 +213,7 @@ def _box_sum(values: FloatArray, reach: int) -> FloatArray:
     return total
 
 
-def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+def grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Return `mask` grown by `reach` cells in every direction (a square)."""
     return _box_sum(mask.astype(float), reach) > 0.5
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.noise import noise_model, rounding_error
 from mizzle.io.run_id import KEYWORD
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
 from mizzle.report.words import verdict_sentences
+from mizzle.settings.noise import NoiseSettings
 from mizzle.steps.reject import expected_rate
 
 FORMAT = 1
@@ -269,6 +271,7 @@ def _sky(result: Result) -> dict[str, Any]:
     """Sky levels, by exposure and chip."""
     sky = result.sky
     exposures: dict[str, dict[str, dict[str, float]]] = {}
+    rounding = {e.root: {name: _rounding(result, e, name) for name in e.chips} for e in result.exposures}
     for root, levels in sky.levels.items():
         exposures[root] = {
             chip: {
@@ -276,10 +279,24 @@ def _sky(result: Result) -> dict[str, Any]:
                 "brightness": sky.brightness.get(root, {}).get(chip, math.nan),
                 "noise": sky.noise.get(root, {}).get(chip, math.nan),
                 "pedestal": sky.pedestals.get(root, {}).get(chip, math.nan),
+                "rounding": rounding.get(root, {}).get(chip, math.nan),
             }
             for chip, level in levels.items()
         }
     return {"method": sky.method, "exposures": exposures, "notes": list(sky.notes)}
+
+
+def _rounding(result: Result, exposure: Exposure, name: str) -> float:
+    """Return how far rounding to whole counts may move the level of a chip's sky [count/s/arcsec**2].
+
+    By the handbook's noise: measured scatter of a sky of few lumps is not good enough.
+    """
+    root, chip = exposure.root, exposure.chips[name]
+    factor = result.flux_scales.factors.get(root, {}).get(name, math.nan)
+    levels = (result.sky.levels, result.sky.pedestals)
+    level = sum(part.get(root, {}).get(name, math.nan) for part in levels) / factor
+    sigma = math.sqrt(noise_model(exposure, chip, NoiseSettings()).background(level))
+    return rounding_error(sigma, exposure.camera.quantum) * factor / (exposure.exptime * chip.frame.side**2)
 
 
 def _errors(result: Result) -> dict[str, Any]:

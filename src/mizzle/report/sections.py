@@ -134,7 +134,8 @@ def _zeropoint(report: Report) -> PageSection:
 def _seams(report: Report, planes: Mapping[str, Any]) -> PageSection:
     figures, tables = [], []
     for band, product in report["products"].items():
-        figure, rows = sky.seam_map(product, planes[band], tab.mean_sky(report, band))
+        doubts = tab.rounding_doubts(report, product)
+        figure, rows = sky.seam_map(product, planes[band], tab.mean_sky(report, band), doubts=doubts)
         figures.append(figure)
         if rows:
             tables.append(tab.seams(rows, band if len(planes) > 1 else ""))

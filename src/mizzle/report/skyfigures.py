@@ -13,6 +13,7 @@ from mizzle.report import maps
 from mizzle.report.cache import cached
 from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
+from mizzle.report.seams import seams
 from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
@@ -79,7 +80,9 @@ def background_of(product: Product, planes: Mapping[str, Any]) -> tuple[NDArray[
     return cached(planes, "background", lambda: maps.background(planes["sci"], block) / scale**2), block
 
 
-def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> tuple[Figure, list[dict[str, Any]]]:
+def seam_map(
+    product: Product, planes: Mapping[str, Any], sky: float | None, *, doubts: Mapping[str, float]
+) -> tuple[Figure, list[dict[str, Any]]]:
     """Draw the background and compare it across the borders between chips.
 
     Parameters
@@ -90,6 +93,8 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
         ``sci``, an array, and ``context``.
     sky : float or None
         Sky that was subtracted [DN/s/arcsec²].
+    doubts : mapping
+        How far rounding may move the sky of each chip [DN/s/arcsec²].
 
     Returns
     -------
@@ -102,7 +107,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     level, block = background_of(product, planes)
     ny, nx = level.shape
     cells = planes["context"].sampled(block, (ny * block, nx * block))
-    rows = maps.seams(level, maps.chip_classes(cells, product["context"]))
+    rows = seams(level, maps.chip_classes(cells, product["context"]), doubts)
     for row in rows:
         row["percent"] = 100 * row["step"] / sky if sky else None
         row["percent_error"] = 100 * row["error"] / sky if sky else None
@@ -114,7 +119,7 @@ def seam_map(product: Product, planes: Mapping[str, Any], sky: float | None) -> 
     figure = Figure(
         f"seams-{product['filter']}",
         f"Background and seams, {product['filter']}",
-        f"Median of cells of {block} × {block} pixels ({block * scale:.1f} arcsec), after the sky was subtracted;"
+        f"Clipped mean of cells of {block} × {block} pixels ({block * scale:.1f} arcsec), after the sky was subtracted;"
         " cells with stars are filled from around, and all are averaged over 5 × 5; colors span ±4 sigma.",
         "soft clouds without edges, brighter toward a cluster or around the brightest stars. The outline of a chip"
         " showing through is a seam: a wrong factor between chips, or a pedestal.",

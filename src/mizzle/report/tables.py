@@ -244,6 +244,20 @@ def mean_sky(report: Report, band: str) -> float | None:
     return mean if mean > 0 else None
 
 
+def rounding_doubts(report: Report, product: Mapping[str, Any]) -> dict[str, float]:
+    """Return how far rounding may move the sky of each chip of a product: mean over its exposures [DN/s/arcsec²].
+
+    Exposures of one sky are all moved alike: the mean of several is no better.
+    """
+    skies = report["sky"]["exposures"]
+    values: dict[str, list[float]] = {}
+    for entry in product["context"]:
+        doubt = skies.get(entry["root"], {}).get(entry["chip"], {}).get("rounding")
+        if doubt is not None and math.isfinite(doubt):
+            values.setdefault(entry["chip"], []).append(doubt)
+    return {chip: sum(doubts) / len(doubts) for chip, doubts in values.items()}
+
+
 def seams(rows: Sequence[Mapping[str, Any]], band: str) -> Table:
     """Return the steps across the borders."""
     heads = [
