@@ -58,6 +58,23 @@ def products(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_run_imports_no_library_that_it_can_do_without(files: Path, tmp_path: Path) -> None:
+    """A quarter of a second each: astropy reads what is odd, and compresses; others only look at what was made."""
+    code = f"import sys, mizzle\nmizzle.run([{str(files)!r}], {str(tmp_path / 'out')!r}, workers=2)\n"
+    code += "print(*{'astropy', 'scipy', 'matplotlib', 'dask', 'httpx', 'jinja2', 'PIL'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")
+
+
+def test_products_are_as_astropy_would_write_them(products: Path, tmp_path: Path) -> None:
+    """Header by header, byte by byte, comments included."""
+    path = products / "m2_drz.fits"
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        hdus.writeto(tmp_path / "again.fits")
+    assert (tmp_path / "again.fits").read_bytes() == path.read_bytes()
+
+
 def test_the_product_set_is_complete(products: Path) -> None:
     names = {str(path.relative_to(products)) for path in products.rglob("*") if path.is_file()}
     roots = {"ua060502m", "ua060504m", "ua060506m"}

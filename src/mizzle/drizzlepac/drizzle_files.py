@@ -14,7 +14,7 @@ from mizzle.drizzlepac.separate_files import expected_chips, stem
 from mizzle.geometry.keywords import Card
 from mizzle.io.editable import EditableFile
 from mizzle.io.incumbent_files import second_name, write_image
-from mizzle.io.input_table import whole_table
+from mizzle.io.input_table import input_table
 from mizzle.io.product_cards import product_cards
 from mizzle.io.products import product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
@@ -70,7 +70,7 @@ def write_product(result: Result, names: Names, values: Values) -> None:
         )
         return
     cards = product_cards(mosaic, list(result.exposures), proof, units=units)
-    table = whole_table(mosaic, result.exposures)
+    table = input_table(mosaic, result.exposures, all_keywords=True)
     planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
         planes.append(("ctx", mosaic.ctx))

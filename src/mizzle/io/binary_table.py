@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.io.header_cards import Card, card_images
+from mizzle.io.header_cards import Card, header_bytes
 
 _BLOCK = 2880
 #: Kinds of number by letter of TFORM (FITS 4.0, table 18), as they stand in a file.
@@ -44,17 +44,21 @@ def encode_table(name: str, columns: Sequence[Column], *, version: int = 0) -> E
     for column, form, _, values in columns:
         table[column] = [b"FT"[v : v + 1] for v in values] if form == "L" else _array(values, table[column].dtype)
     cards: list[Card] = [
-        *(("XTENSION", "BINTABLE", ""), ("BITPIX", 8, ""), ("NAXIS", 2, "")),
-        *(("NAXIS1", table.itemsize, ""), ("NAXIS2", table.size, "")),
-        *(("PCOUNT", 0, ""), ("GCOUNT", 1, ""), ("TFIELDS", len(columns), ""), ("EXTNAME", name, "")),
-        *([("EXTVER", version, "")] if version else []),
+        ("XTENSION", "BINTABLE", "binary table extension"),
+        ("BITPIX", 8, "array data type"),
+        ("NAXIS", 2, "number of array dimensions"),
+        ("NAXIS1", table.itemsize, "length of dimension 1"),
+        ("NAXIS2", table.size, "length of dimension 2"),
+        ("PCOUNT", 0, "number of group parameters"),
+        ("GCOUNT", 1, "number of groups"),
+        ("TFIELDS", len(columns), "number of table fields"),
     ]
     for number, (column, form, unit, _) in enumerate(columns, 1):
         cards += [(f"TTYPE{number}", column, ""), (f"TFORM{number}", form, "")]
         cards += [(f"TUNIT{number}", unit, "")] if unit else []
-    head = "".join((*card_images(cards), f"{'END':80}"))
+    cards += [("EXTNAME", name, "extension name"), *([("EXTVER", version, "extension value")] if version else [])]
     data = table.tobytes()
-    return EncodedTable(head.encode("ascii") + b" " * (-len(head) % _BLOCK), data + bytes(-len(data) % _BLOCK))
+    return EncodedTable(header_bytes(cards), data + bytes(-len(data) % _BLOCK))
 
 
 def _array(values: Sequence[Any], kind: np.dtype[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ Card = tuple[str, Any, str]
 
 #: Longest text on one card, its quotes doubled, and longest number.
 _LONGEST_TEXT, _NUMBER_WIDTH = 68, 20
-_CARD = 80
+_CARD, _BLOCK = 80, 2880
 
 
 class CardImage(str):
@@ -59,6 +59,38 @@ def card_images(cards: Iterable[Card]) -> list[str]:
         elif not isinstance(value, float | np.floating) or math.isfinite(value):
             images.append(_image(keyword, value, comment))
     return images
+
+
+def header_bytes(cards: Iterable[Card]) -> bytes:
+    """Return a header as it stands in a file: `card_images`, the end, blanks up to whole blocks."""
+    text = "".join((*card_images(cards), f"{'END':{_CARD}}"))
+    return (text + " " * (-len(text) % _BLOCK)).encode("ascii")
+
+
+def array_cards(shape: tuple[int, ...], kind: np.dtype[Any], *, extension: bool = False) -> list[Card]:
+    """Return the cards that describe an array, which a header begins with (FITS 4.0, sections 4.4.1 and 7.1).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array; empty where there is none.
+    kind : dtype
+        Of its numbers, one that FITS has.
+    extension : bool
+        Whether it is an image extension; else the file's first header.
+    """
+    first: Card = (
+        ("XTENSION", "IMAGE", "Image extension") if extension else ("SIMPLE", True, "conforms to FITS standard")
+    )
+    bits = 8 * kind.itemsize * (-1 if kind.kind == "f" else 1)
+    counts: list[Card] = [("PCOUNT", 0, "number of parameters"), ("GCOUNT", 1, "number of groups")]
+    return [
+        first,
+        ("BITPIX", bits, "array data type"),
+        ("NAXIS", len(shape), "number of array dimensions"),
+        *((f"NAXIS{axis}", side, "") for axis, side in enumerate(reversed(shape), 1)),
+        *(counts if extension else []),
+    ]
 
 
 def _image(keyword: str, value: Any, comment: str) -> str:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from mizzle.io.binary_table import Column, encode_table
 from mizzle.io.header_cards import printable
 from mizzle.model import Exposure, Mosaic
-
-if TYPE_CHECKING:
-    from astropy.io import fits
 
 #: Keywords that say how a file is built, or a WCS that is not the one used.
 _NOT_TOLD = re.compile(
@@ -22,28 +17,26 @@ _NOT_TOLD = re.compile(
 )
 
 
-def header_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> fits.BinTableHDU:
-    """Return HDRTAB: a row per input chip."""
-    from astropy.io import fits
+def input_table(mosaic: Mosaic, exposures: Sequence[Exposure], *, all_keywords: bool = False) -> bytes:
+    """Return HDRTAB, a row per input chip, as it stands in a file.
 
-    made = [fits.Column(name=n, format=f, unit=u or None, array=np.array(v)) for n, f, u, v in _own(mosaic, exposures)]
-    # The same as BinTableHDU.from_columns, which imports astropy.table: that takes longer than all the writing.
-    hdu = fits.BinTableHDU(name="HDRTAB")
-    hdu.data = fits.FITS_rec.from_columns(fits.ColDefs(made))
-    hdu.columns = hdu.data.columns
-    hdu.update_header()
-    return hdu
-
-
-def whole_table(mosaic: Mosaic, exposures: Sequence[Exposure]) -> bytes:
-    """Return HDRTAB with a column more for each keyword of the inputs' headers, as it stands in a file.
-
-    A chip's own keyword comes before that of the primary header. astropy takes half a second for as many columns.
+    Parameters
+    ----------
+    mosaic : Mosaic
+        The product.
+    exposures : sequence of Exposure
+        What went in.
+    all_keywords : bool
+        A column more for each keyword of the inputs' headers; a chip's own comes before that of the primary header.
     """
-    by_root = {exposure.root: exposure for exposure in exposures}
-    headers = [{**by_root[item.root].header, **by_root[item.root].chips[item.chip].header} for item in mosaic.inputs]
     columns = _own(mosaic, exposures)
-    return b"".join(encode_table("HDRTAB", [*columns, *_keyword_columns(headers, {column[0] for column in columns})]))
+    if all_keywords:
+        by_root = {exposure.root: exposure for exposure in exposures}
+        headers = [
+            {**by_root[item.root].header, **by_root[item.root].chips[item.chip].header} for item in mosaic.inputs
+        ]
+        columns = [*columns, *_keyword_columns(headers, {column[0] for column in columns})]
+    return b"".join(encode_table("HDRTAB", columns))
 
 
 def _own(mosaic: Mosaic, exposures: Sequence[Exposure]) -> list[Column]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.io.atomic import whole_file
-from mizzle.io.header_cards import Card, grid_cards, make_header
-from mizzle.io.input_table import header_table, whole_table
+from mizzle.io.header_cards import Card, array_cards, grid_cards, header_bytes, make_header
+from mizzle.io.input_table import input_table
 from mizzle.io.product_cards import Units, UnitScale, photometry_cards, primary_cards, scale_cards, unit_scale
 from mizzle.io.product_names import SEPARATE
 from mizzle.model import Context, Exposure, Mosaic, Zeropoint
-
-if TYPE_CHECKING:
-    from astropy.io import fits
 
 #: Pixels written at a time, and bytes that a header or an image fills up to.
 _PIECE, _BLOCK = 2**20, 2880
@@ -61,23 +59,19 @@ def write_mosaic(
     path : Path
         As given.
     """
-    from astropy.io import fits
-
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
     first = list(extra)
     named = {card[0] for card in first}
     own = [card for card in primary_cards(mosaic, inputs, zeropoint, scale=scale) if card[0] not in named]
-    primary = fits.PrimaryHDU(header=make_header([*first, *own]))
-    primary.header.set("EXTEND", True, after="NAXIS")
     with whole_file(path) as stream:
-        stream.write(_as_bytes(primary))
+        stream.write(header_bytes([*array_cards((), np.dtype(np.uint8)), ("EXTEND", True, ""), *first, *own]))
         for name, image, cards in _planes(mosaic, scale):
             if compress == "all" or (compress == "context" and name == "CTX"):
-                stream.write(_as_bytes(_packed(_array_of(image), make_header(cards), name)))
+                stream.write(_packed(_array_of(image), cards, name))
             else:
-                write_image(stream, image, make_header(cards), name=name)
-        stream.write(whole_table(mosaic, inputs) if all_keywords else _as_bytes(header_table(mosaic, inputs)))
+                write_image(stream, image, cards, name=name)
+        stream.write(input_table(mosaic, inputs, all_keywords=all_keywords))
     return Path(path)
 
 
@@ -100,8 +94,6 @@ def write_separate(
     mosaic, exposures, zeropoint, extra, units
         As in `write_mosaic`.
     """
-    from astropy.io import fits
-
     inputs = [exposure for exposure in exposures if exposure.filter == mosaic.filter]
     scale = unit_scale(mosaic, inputs[0].camera.unit, units)
     shared = [
@@ -111,7 +103,7 @@ def write_separate(
     for name, image, cards in _planes(mosaic, scale):
         path = Path(folder) / f"{stem}{SEPARATE[name]}"
         with whole_file(path) as stream:
-            fits.PrimaryHDU(_array_of(image), header=make_header([*extra, *shared, *cards])).writeto(stream)
+            write_image(stream, image, [*extra, *shared, *cards])
         paths.append(path)
     return paths
 
@@ -133,8 +125,8 @@ def product_image(mosaic: Mosaic, units: Units) -> NDArray[np.float32]:
     return _filled(mosaic, mosaic.sci, unit_scale(mosaic, "", units).factor)
 
 
-def write_image(stream: BinaryIO, image: NDArray[Any] | Context, header: fits.Header, *, name: str) -> None:
-    """Write an image extension piece by piece: astropy would turn the bytes of a second copy of it around.
+def write_image(stream: BinaryIO, image: NDArray[Any] | Context, cards: Iterable[Card], *, name: str = "") -> None:
+    """Write an image piece by piece, as the first of a file or as an extension.
 
     Parameters
     ----------
@@ -142,20 +134,18 @@ def write_image(stream: BinaryIO, image: NDArray[Any] | Context, header: fits.He
         Written to, at its end.
     image : array or Context
         Pixels.
-    header : Header
-        Cards beside those that describe the array.
+    cards : iterable of (keyword, value, comment)
+        Those beside the cards that describe the array.
     name : str
-        EXTNAME; EXTVER is 1.
+        EXTNAME of an extension, whose EXTVER is 1; without it the image is the file's first.
     """
-    from astropy.io import fits
-
-    # A context is never there as a whole: one number stands for all, as to size and kind.
-    like = np.broadcast_to(np.int32(0), image.shape) if isinstance(image, Context) else _untouchable(image)
-    hdu = fits.ImageHDU(like, header=header, name=name, ver=1)
-    stream.write(hdu.header.tostring().encode("ascii"))
+    # A context is never there as a whole.
+    kind = np.dtype(np.int32) if isinstance(image, Context) else image.dtype
+    own: list[Card] = [("EXTNAME", name, "extension name"), ("EXTVER", 1, "extension value")] if name else []
+    stream.write(header_bytes([*array_cards(image.shape, kind, extension=bool(name)), *cards, *own]))
     for piece in _pieces(image):
         stream.write(piece.astype(piece.dtype.newbyteorder(">")).data)
-    stream.write(bytes(-like.nbytes % _BLOCK))
+    stream.write(bytes(-math.prod(image.shape) * kind.itemsize % _BLOCK))
 
 
 def _pieces(image: NDArray[Any] | Context) -> Iterator[NDArray[Any]]:
@@ -175,26 +165,16 @@ def _array_of(image: NDArray[Any] | Context) -> NDArray[Any]:
     return image.array if isinstance(image, Context) else _untouchable(image)
 
 
-def _as_bytes(hdu: Any) -> bytes:
-    """Return a primary header, or an extension, as it stands in a file."""
-    from astropy.io import fits
-
-    whole = io.BytesIO()
-    if isinstance(hdu, fits.PrimaryHDU):
-        hdu.writeto(whole)
-        return whole.getvalue()
-    alone = fits.PrimaryHDU()
-    fits.HDUList([alone, hdu]).writeto(whole)
-    return whole.getvalue()[len(alone.header.tostring()) :]
-
-
-def _packed(array: NDArray[Any], header: fits.Header, name: str) -> Any:
+def _packed(array: NDArray[Any], cards: Iterable[Card], name: str) -> bytes:
     """Return an image in compressed tiles that give back every bit: integers by Rice, floats by gzip, not quantized."""
     from astropy.io import fits
 
     kind = "RICE_1" if array.dtype.kind == "i" else "GZIP_2"
-    header["EXTVER"] = 1
-    return fits.CompImageHDU(array, header=header, name=name, compression_type=kind, quantize_level=0.0)
+    header = make_header([*cards, ("EXTVER", 1, "")])
+    hdu = fits.CompImageHDU(array, header=header, name=name, compression_type=kind, quantize_level=0.0)
+    whole, alone = io.BytesIO(), fits.PrimaryHDU()
+    fits.HDUList([alone, hdu]).writeto(whole)
+    return whole.getvalue()[len(alone.header.tostring()) :]
 
 
 def _untouchable(array: NDArray[Any]) -> NDArray[Any]:
