@@ -29,6 +29,8 @@ int mz_finish(const double *cells, const int32_t *more, int64_t planes, int64_t 
               float *sci, float *err, float *wht, int32_t *ctx);
 int mz_images(const double *cells, const double *squares, int64_t lanes, int64_t count, float *mean, float *weight,
               float *variance, int32_t *first, int32_t *second);
+int mz_resume(const float *mean, const float *weight, const float *variance, const int32_t *first, const int32_t *second,
+              int64_t lanes, int64_t count, double *cells);
 int mz_fill_in(double *cells, int32_t *more, const double *spare, const int32_t *spare_more, const uint8_t *touched,
                int64_t planes, int64_t stride, int64_t first, int64_t stop, double enough);
 
@@ -266,6 +268,7 @@ static void use(const mz_job *job, int32_t *plane)
     memset(ctx, 0, (size_t)(planes * count) * sizeof *ctx);
     mz_images(job->cells, spare, 4, count, images, below(2) ? images + count : NULL, below(2) ? images + 2 * count : NULL, ctx,
               planes > 1 ? ctx + count : NULL);
+    mz_resume(images, images + count, below(2) ? images + 2 * count : NULL, ctx, planes > 1 ? ctx + count : NULL, 4, count, spare);
     free(ctx), free(images), free(spare);
 }
 

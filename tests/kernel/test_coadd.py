@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import mizzle
+from kernel.twins import TWINS, using
 from mizzle.kernel import Drizzle
+from mizzle.kernel.coadd_sums import Planes, Sums
 
 SHAPE = (12, 14)
 
@@ -64,6 +66,34 @@ def test_earlier_results_are_gone_on_with(images):
     rest.add_image(data, exptime=2.0, pixmap=where, weight_map=weight)
     np.testing.assert_allclose(rest.out_img, whole.out_img, rtol=1e-6)
     np.testing.assert_array_equal(rest.out_ctx, whole.out_ctx)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+@pytest.mark.parametrize("variances", [0, 1, 2])
+@pytest.mark.parametrize("step", [1, 2])
+def test_sums_begin_with_what_earlier_images_stand_for(planes, variances, step):
+    """Mean times weight, weight, variance times squared weight: to the bit, by both twins and from any strides."""
+    rng = np.random.default_rng(planes + 3 * variances)
+    shape = (9 * step, 7 * step)
+    weight = np.where(rng.random(shape) < 0.3, 0.0, rng.uniform(0.5, 2.0, shape)).astype(np.float32)
+    mean = np.where(weight == 0, np.nan, rng.normal(5, 1, shape)).astype(np.float32)
+    squares = [np.where(weight == 0, np.nan, rng.uniform(1, 2, shape)).astype(np.float32) for _ in range(variances)]
+    words = rng.integers(-(2**31), 2**31, (planes, *shape)).astype(np.int32)
+    some = (slice(None, None, step), slice(None, None, step))
+    before = Planes(mean[some], weight[some], tuple(one[some] for one in squares), words[(slice(None), *some)])
+    made = []
+    for twin in TWINS:
+        with using(twin):
+            made.append(Sums(before).accumulators)
+    seen, total = before.weight != 0, before.weight.astype(np.float64)
+    for sums in made:
+        np.testing.assert_array_equal(sums[0].weight, total)
+        np.testing.assert_array_equal(sums[0].sums[..., 0][seen], before.mean[seen] * total[seen])
+        assert not sums[0].sums[..., 0][~seen].any()
+        np.testing.assert_array_equal(sums[0].context[:planes], before.context)
+        for acc, variance in zip(sums, before.variances, strict=False):
+            np.testing.assert_array_equal(acc.variance_sum[seen], variance[seen] * total[seen] ** 2)
+            assert not acc.variance_sum[~seen].any()
 
 
 def test_only_the_box_takes_part():

@@ -167,6 +167,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_fill_in": (_INT, (*[_PTR] * 5, _I64, _I64, _I64, _I64, _F64)),
     "mz_split": (_INT, (_PTR, _I64, _I64, _F64, _PTR, _PTR)),
     "mz_images": (_INT, (_PTR, _PTR, _I64, _I64, *[_PTR] * 5)),
+    "mz_resume": (_INT, (*[_PTR] * 5, _I64, _I64, _PTR)),
     "mz_means": (_INT, (_PTR, _I64, _F64, _PTR)),
     "mz_pad": (_INT, (_PTR, _PTR, _I64, _I64, _F64, _F64, _PTR)),
     "mz_read_means": (_INT, (_PTR, _I64, _I64, _I64, _I64, _F64, _PTR)),

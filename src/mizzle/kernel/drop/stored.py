@@ -22,7 +22,7 @@ from mizzle.kernel.drop.types import ChipPixels, DropShape, check_shape, floats
 from mizzle.kernel.maps.types import StoredMap, stored_map
 
 #: Bytes of sums that are kept at a time, and the fewest rows: drops at the edge of such a band are worked out twice.
-SCRATCH, FEWEST_ROWS = 8 << 20, 32
+SCRATCH, FEWEST_ROWS = 16 << 20, 32
 
 
 class Drizzled(NamedTuple):

@@ -77,6 +77,9 @@ MZ_EXPORT int mz_split(const double *cells, int64_t lanes, int64_t count, double
     return 0;
 }
 
+/* Two numbers divided at once. */
+typedef double mz_quotients __attribute__((vector_size(16)));
+
 /* `count` cells to images: mean, weight and its variance (from the third lane of `squares`, four lanes) where anything fell,
  * elsewhere they stay as they are; the two words of context are added to what two planes hold. Any image may be NULL. */
 MZ_EXPORT int mz_images(const double *cells, const double *squares, int64_t lanes, int64_t count, float *restrict mean,
@@ -96,12 +99,35 @@ MZ_EXPORT int mz_images(const double *cells, const double *squares, int64_t lane
         }
         if (total == 0.0)
             continue;
+        /* Both quotients at once: division is most of the time. */
+        const mz_quotients both = {cell[0], variance ? squares[4 * k + 2] : 0.0}, by = {total, total * total}, value = both / by;
         if (mean)
-            mean[k] = (float)(cell[0] / total);
+            mean[k] = (float)value[0];
         if (weight)
             weight[k] = (float)total;
         if (variance)
-            variance[k] = (float)(squares[4 * k + 2] / (total * total));
+            variance[k] = (float)value[1];
+    }
+    return 0;
+}
+
+/* Images back to `count` cells of two lanes, or four: the sums of which they are the mean, the weight and, with four lanes, the
+ * variance and two planes of context (each may be NULL). Where the weight is 0 nothing is taken of mean and variance. */
+MZ_EXPORT int mz_resume(const float *mean, const float *weight, const float *variance, const int32_t *first,
+                        const int32_t *second, int64_t lanes, int64_t count, double *restrict cells)
+{
+    if ((lanes != 2 && lanes != 4) || count < 0 || ((variance || first || second) && lanes != 4))
+        return 1;
+    for (int64_t k = 0; k < count; k++) {
+        const double total = (double)weight[k], square = total * total;
+        double *cell = cells + lanes * k;
+        cell[0] = total != 0.0 ? (double)mean[k] * total : 0.0;
+        cell[1] = total;
+        if (lanes == 2)
+            continue;
+        const int32_t words[2] = {first ? first[k] : 0, second ? second[k] : 0};
+        cell[2] = variance && total != 0.0 ? (double)variance[k] * square : 0.0;
+        memcpy(cell + 3, words, sizeof words);
     }
     return 0;
 }
