@@ -5,10 +5,11 @@
 `--oracle` names the interpreter that has drizzlepac, `--tables` the folder of IDCTAB, OFFTAB and DGEOFILE for it.
 `benchmarks/incumbent_sequence.py` runs as it is, and as `mizzle migrate` rewrites its imports, each time on copies of
 the same exposures: those of `mizzle demo` (six, F814W) without `--visit`. `--other` is the interpreter of another
-version of mizzle, and takes its turn too. The files lie in memory where there is a /dev/shm.
+version of mizzle, and takes its turn too. The files lie in memory where there is a /dev/shm. `--prefix "chrt -f 1"`
+gives each process the cores when it wants them, where others keep the machine busy and the user may do so.
 
 For each round: wall and processor time, the memory of the largest process, and the load of the machine before it. At
-the end the least of each, and ratios of those. On a machine that is busy only ratios of processor time say something.
+the end the least of each, and ratios of those. On a machine that is busy the clock says nothing without a prefix.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ def demo_visit(folder: Path) -> Path:
     return folder
 
 
-def once(python: str, script: Path, visit: Path, folder: Path, tables: Path) -> Cost:
+def once(command: list[str], visit: Path, folder: Path, tables: Path) -> Cost:
     """Run a sequence on copies of a visit."""
     folder.mkdir()
     for path in [*visit.glob("*_c0m.fits*"), *visit.glob("*_c1m.fits*")]:
         shutil.copy(path, folder)
     # The bytecode of a first run serves the later ones, as a user has it.
     environment = {"uref": f"{tables}/", "PYTHONDONTWRITEBYTECODE": ""}
-    cost = run([python, str(script), str(folder)], environment)
+    cost = run([*command, str(folder)], environment)
     shutil.rmtree(folder)
     return cost
 
@@ -61,21 +62,24 @@ def main() -> None:
     parser.add_argument("--other", help="interpreter of another version of mizzle")
     parser.add_argument("--visit", type=Path, help="folder of exposures called ua*")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--prefix", default="", help="words before each command, as 'chrt -f 1'")
     options = parser.parse_args()
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as spare:
         folder = Path(spare)
         visit = options.visit or demo_visit(folder / "visit")
         ours = rewritten(folder)
-        programs = {"ours": (sys.executable, ours), "theirs": (options.oracle, SCRIPT)}
+        programs = {"ours": [sys.executable, str(ours)], "theirs": [options.oracle, str(SCRIPT)]}
         if options.other:
-            programs["other"] = (options.other, ours)
+            programs["other"] = [options.other, str(ours)]
         costs: dict[str, list[Cost]] = {name: [] for name in programs}
-        once(sys.executable, ours, visit, folder / "first", options.tables.resolve())
+        once(programs["ours"], visit, folder / "first", options.tables.resolve())
         for number in range(options.rounds):
-            for name, (python, script) in programs.items():
+            for name, command in programs.items():
                 load = os.getloadavg()[0]
-                cost = once(python, script, visit, folder / f"{name}{number}", options.tables.resolve())
+                cost = once(
+                    [*options.prefix.split(), *command], visit, folder / f"{name}{number}", options.tables.resolve()
+                )
                 costs[name].append(cost)
                 print(f"    {name:6s} {cost.wall:6.2f} s wall, {cost.cpu:6.2f} s processor, {cost.peak:5.0f} MB;"
                       f" load before {load:.1f}", flush=True)  # fmt: skip

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +75,6 @@ def drizzle_singles(
     count = len(result.exposures) if keep else 0
     images = np.empty((count, *grid.shape), np.float32)
     floor = np.ones(count, np.float32)
-    written: Callable[[], None] | None = None
     for number, exposure in enumerate(result.exposures):
         mosaic = combine(
             [exposure],
@@ -89,21 +86,18 @@ def drizzle_singles(
             settings=settings,
             runner=runner,
         )
-        if written is not None:  # one image was written while the next was drizzled
-            written()
         if write:
-            written = runner.begin(partial(_write_single, mosaic=mosaic, fill=settings.combine.fill), exposure)
+            _write_single(exposure, mosaic, settings.combine.fill, runner=runner)
         if keep:
             images[number] = mosaic.sci
             known = mosaic.err[np.isfinite(mosaic.err)]
             floor[number] = np.median(known) ** 2 if known.size else 1.0
-    if written is not None:
-        written()
+        del mosaic  # before the sums of the next need memory
     slope = [1.0 / (min(c.gain for c in e.chips.values()) * e.exptime) for e in result.exposures]
     return Singles(images, floor, np.array(slope, np.float32)) if keep else None
 
 
-def _write_single(exposure: Exposure, *, mosaic: Mosaic, fill: float | None) -> None:
+def _write_single(exposure: Exposure, mosaic: Mosaic, fill: float | None, *, runner: Runner) -> None:
     """Write one exposure by itself."""
     cards: list[tuple[str, Any, str]] = [
         ("ROOTNAME", exposure.root, "exposure"),
@@ -112,8 +106,8 @@ def _write_single(exposure: Exposure, *, mosaic: Mosaic, fill: float | None) -> 
     cards += [("PHOTFLAM", mosaic.photflam, "inverse sensitivity"), *grid_cards(mosaic.grid)]
     sci = mosaic.sci if fill is None else np.where(mosaic.wht > 0, mosaic.sci, np.float32(fill))
     start = stem(exposure).removesuffix("_flt").removesuffix("_flc")
-    write_image(f"{start}_single_sci.fits", sci, [("BUNIT", "COUNTS/S", "rate"), *cards])
-    write_image(f"{start}_single_wht.fits", mosaic.wht, cards)
+    planes = {"sci": (sci, [("BUNIT", "COUNTS/S", "rate"), *cards]), "wht": (mosaic.wht, cards)}
+    runner.map(lambda plane: write_image(f"{start}_single_{plane}.fits", *planes[plane]), planes)
 
 
 def combined(singles: Singles, settings: Settings) -> Image:

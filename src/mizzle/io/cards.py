@@ -24,6 +24,7 @@ _RECORD = re.compile(
     r" *(?:/(?P<comment>.*))?$"
 )
 _KEYWORD = re.compile(r"[A-Z0-9_-]+$")
+_OTHERS = frozenset({*COMMENTARY, "CONTINUE", "HIERARCH"})
 #: What `LazyCard.plain` says of a card that only astropy can read.
 ODD = object()
 
@@ -113,15 +114,13 @@ def split_cards(header: bytes) -> PlainCards | None:
     for start in range(0, len(text), _CARD):
         image = text[start : start + _CARD]
         name = image[:8].rstrip()
-        if name == "END" and not image[8:].strip():
-            break
-        if name in ("CONTINUE", "HIERARCH"):
-            return None
-        if name in COMMENTARY:
-            continue
-        if image[8:10] == "= " and _KEYWORD.match(name):
+        if image[8:10] == "= " and _KEYWORD.match(name) and name not in _OTHERS:
             cards.append(LazyCard(keyword_of(image) if ": " in image else name, image))
-        else:
+        elif name == "END" and not image[8:].strip():
+            break
+        elif name in ("CONTINUE", "HIERARCH"):
+            return None
+        elif name not in COMMENTARY:
             cards.append(_odd_card(image))
     return PlainCards(cards)
 

@@ -159,7 +159,7 @@ class EditableUnit:
 
     def write(self, stream: BinaryIO) -> None:
         """Write header and data; sums of them are made anew where the header has any."""
-        if "DATASUM" in self.header:
+        if "DATASUM" in self.header or "CHECKSUM" in self.header:
             self._sum_up()
         stream.write(self.header.to_bytes())
         for piece in self._pieces():

@@ -101,12 +101,13 @@ def _value(text: str) -> str | int | float | bool | None:
 def _cards(header: bytes, wanted: frozenset[str] | None = None) -> Cards:
     """Return the value cards of a header; of a repeated keyword the first counts."""
     cards: Cards = {}
-    for start in range(0, len(header), _CARD):
-        if header[start + 8 : start + 10] != b"= ":
+    text = header.decode("ascii")
+    for start in range(0, len(text), _CARD):
+        if text[start + 8 : start + 10] != "= ":
             continue
-        keyword = header[start : start + 8].decode("ascii").rstrip()
-        if keyword not in cards and (wanted is None or keyword in wanted):
-            value = _value(header[start + 10 : start + _CARD].decode("ascii"))
+        keyword = text[start : start + 8].rstrip()
+        if (wanted is None or keyword in wanted) and keyword not in cards:
+            value = _value(text[start + 10 : start + _CARD])
             if value is not None:
                 cards[keyword] = value
     return cards
