@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.steps.reject.line_sums import LineSums, sum_along_lines
+from mizzle.steps.reject.patches import PATCH, patch_medians
 
 FloatArray = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-#: Side of the blocks that are averaged, at least, so many of them along a chip's shorter side at most; and of the
-#: patches whose median is the sky [pixel].
-BLOCK, BLOCKS, PATCH = 4, 256, 50
+#: Side of the blocks that are averaged, at least [pixel], and so many of them along a chip's shorter side at most.
+BLOCK, BLOCKS = 4, 256
 #: Blocks count up to this [sigma].
 CLIP = 2.0
 #: Directions nearer than this to a row or column are the detector's own [deg].
@@ -101,11 +101,7 @@ def find_trails(sci: NDArray[np.float32], bad: Mask, sigma: float) -> list[Trail
 def _sky(sci: NDArray[np.float32], bad: Mask) -> NDArray[np.float32]:
     """Return the median of each patch, spread over its pixels."""
     ny, nx = sci.shape
-    level = np.zeros((-(-ny // PATCH), -(-nx // PATCH)), np.float32)
-    for j, i in np.ndindex(level.shape):
-        patch = np.s_[j * PATCH : (j + 1) * PATCH : 2, i * PATCH : (i + 1) * PATCH : 2]
-        good = sci[patch][~bad[patch]]
-        level[j, i] = np.median(good) if good.size else np.nan
+    level = patch_medians(sci, bad, np.nan)
     # A trail fills a good part of a patch: the middle of the patches around knows the sky.
     padded = np.pad(level, 2, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).reshape(*level.shape, 25)
