@@ -75,7 +75,7 @@ def test_rays_on_rays_are_found_as_often_as_in_single_exposures():
 class _Searched:
     def __init__(self, mask, alone_too):
         self.packed = pack(mask)
-        self.alone_too = None if alone_too is None else pack(alone_too)
+        self.alone_too = None if alone_too is None else np.flatnonzero(alone_too)
 
 
 class _View:

@@ -8,7 +8,7 @@ that has the lower one, and the method for single exposures decides.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,48 @@ from mizzle.model import Runner
 from mizzle.steps.reject.compared_chip import ComparedChip
 from mizzle.steps.reject.packed import Packed, unpack
 
+FloatArray = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
 #: The reference of a pixel is made of others this far from it, at most [pixel].
 REACH = 1
+#: Room around the corners of a chip on the grid, for the bend of its edges [pixel].
+ROOM = 4.0
 
 
 class SearchedChip(Protocol):
-    """What is known of a chip: its mask, and what the method for single exposures says beyond it; both packed."""
+    """What is known of a chip: its mask, packed, and what the method for single exposures says beyond it."""
 
     @property
     def packed(self) -> Packed:
         """Flagged pixels."""
 
     @property
-    def alone_too(self) -> Packed | None:
-        """Pixels that are rays if no other exposure knows them; none where no place is known to two only."""
+    def alone_too(self) -> Indices | None:
+        """Pixels that are rays if no other exposure knows them: flat indices."""
+
+
+class _Candidates(NamedTuple):
+    """Pixels of all chips, by their place along y: number of chip, flat index, exposure, place on the grid."""
+
+    chip: Indices
+    pixel: Indices
+    exposure: Indices
+    x: FloatArray
+    y: FloatArray
+
+    def inside(self, own: ChipMap) -> Indices:
+        """Return those in the rectangle around a chip."""
+        ny, nx = own.shape
+        x, y = own(np.array([0.0, nx, 0.0, nx]), np.array([0.0, 0.0, ny, ny]))
+        first, last = np.searchsorted(self.y, [y.min() - ROOM, y.max() + ROOM])
+        near = self.x[first:last]
+        return np.asarray(first + np.flatnonzero((near > x.min() - ROOM) & (near < x.max() + ROOM)))
 
 
 def find_left_alone(
     chips: Sequence[ComparedChip], maps: Sequence[ChipMap], searched: Sequence[SearchedChip], *, runner: Runner
-) -> list[NDArray[np.intp]]:
+) -> list[Indices]:
     """Return, for each chip, the cosmic rays among the pixels whose other exposure is flagged there: flat indices.
 
     Parameters
@@ -50,22 +73,37 @@ def find_left_alone(
     runner : Runner
         Threads; by chip.
     """
-    if all(chip.alone_too is None for chip in searched):
+    candidates = _candidates(chips, maps, searched)
+    if not candidates.pixel.size:
         return [np.zeros(0, np.intp)] * len(chips)
-    shapes = [compared.view.chip.shape for compared in chips]
-    hit = [grow(unpack(chip.packed, shape), REACH) for chip, shape in zip(searched, shapes, strict=True)]
 
-    def one_chip(number: int) -> NDArray[np.intp]:
-        candidates = searched[number].alone_too
-        if candidates is None:
-            return np.zeros(0, np.intp)
-        y, x = np.nonzero(unpack(candidates, shapes[number]))
-        gx, gy = maps[number](x.astype(np.float64), y.astype(np.float64))
-        left = np.zeros(x.size, np.bool_)
-        for other, compared in enumerate(chips):
-            if compared.index != chips[number].index:
-                i, j, place = InverseMap(maps[other]).nearest_pixels(gx, gy)
-                left[place] |= hit[other][j, i]
-        return np.asarray(y[left] * shapes[number][1] + x[left])
+    def flagged_by(number: int) -> Indices:
+        """Return the candidates that this chip saw, and lost to a ray."""
+        near = candidates.inside(maps[number])
+        near = near[candidates.exposure[near] != chips[number].index]
+        i, j, place = InverseMap(maps[number]).nearest_pixels(candidates.x[near], candidates.y[near])
+        if not place.size:
+            return place
+        hit = grow(unpack(searched[number].packed, chips[number].view.chip.shape), REACH)
+        return np.asarray(near[place[hit[j, i]]])
 
-    return runner.map(one_chip, range(len(chips)))
+    left = np.unique(np.concatenate(runner.map(flagged_by, range(len(chips)))))
+    return [np.sort(candidates.pixel[left[candidates.chip[left] == number]]) for number in range(len(chips))]
+
+
+def _candidates(
+    chips: Sequence[ComparedChip], maps: Sequence[ChipMap], searched: Sequence[SearchedChip]
+) -> _Candidates:
+    """Return what the method for single exposures flags beyond the masks, of all chips."""
+    none = np.zeros(0, np.intp)
+    parts = [_Candidates(none, none, none, none.astype(np.float64), none.astype(np.float64))]
+    for number, (compared, own, known) in enumerate(zip(chips, maps, searched, strict=True)):
+        if known.alone_too is None:
+            continue
+        y, x = np.divmod(known.alone_too, compared.view.chip.shape[1])
+        size = np.ones(x.size, np.intp)
+        gx, gy = own(x.astype(np.float64), y.astype(np.float64))
+        parts.append(_Candidates(number * size, known.alone_too, compared.index * size, gx, gy))
+    joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(joined[-1], kind="stable")
+    return _Candidates(*(column[order] for column in joined))

@@ -65,8 +65,8 @@ class ChipRays:
         Of star cores, from `RecheckedCores`.
     trails : tuple of Trail
         Of satellites: among the flagged pixels.
-    alone_too : (n,) uint8 array, optional
-        Pixels that the single-exposure method flags beyond these, where no more than two exposures know; packed.
+    alone_too : int array, optional
+        Pixels that the single-exposure method flags beyond these, where no more than two exposures know: flat indices.
     """
 
     packed: NDArray[np.uint8]
@@ -77,7 +77,7 @@ class ChipRays:
     candidates: CoreCandidates | None = None
     prediction_error: float = float("nan")
     trails: tuple[Trail, ...] = ()
-    alone_too: NDArray[np.uint8] | None = None
+    alone_too: NDArray[np.intp] | None = None
 
 
 def find_cosmic_rays(
@@ -205,7 +205,7 @@ def _judge(
     if settings.method != "compare" and thin.any():
         single = _find_single(compared, sci, bad=bad, alone=thin, settings=settings, no_partner=reference is None)
         mask |= single & thin
-        alone_too = pack(single & few_know & ~mask) if reference is not None else None
+        alone_too = np.flatnonzero(single & few_know & ~mask) if reference is not None else None
     trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
     for trail in trails:
         mask |= trail.mask(compared.view.chip.shape) & ~bad
