@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import warnings
 
 import numpy as np
@@ -21,6 +22,7 @@ from mizzle.stwcs.wcsutil import HSTWCS
 from mizzle.translation.config import parse_config
 from mizzle.translation.inputs import list_files
 from mizzle.translation.parameters import TranslationWarning
+from tiny_files import waiver
 
 FAST = {
     "final_wcs": True, "final_scale": 0.4, "driz_separate": False, "skysub": False, "driz_cr": False,
@@ -62,6 +64,29 @@ def test_updatewcs_keeps_the_first_pointing_and_can_be_called_again(here):
     assert header["IDCSCALE"] == pytest.approx(0.099606)
     updatewcs("ua060502m_c0m.fits", use_db=False)
     assert (here / "ua060502m_c0m.fits").read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda files: updatewcs(files, use_db=False),
+        lambda files: photeq(files, ref_phot_ext=3, readonly=False),
+        lambda files: TweakReg(files, updatehdr=True),
+    ],
+)
+def test_a_waivered_file_is_not_changed_and_nothing_beside_it_is(call, here):
+    waiver(here / "ua060504m_c0m.fits", here)
+    before = {path.name: path.read_bytes() for path in here.glob("*.fits")}
+    with pytest.raises(InputError, match=r"ua060504m_c0f\.fits: .*waivered"):
+        call("ua060502m_c0m.fits,ua060504m_c0f.fits")
+    assert {path.name: path.read_bytes() for path in here.glob("*.fits")} == before
+
+
+def test_who_may_read_a_file_stays(here):
+    path = here / "ua060502m_c0m.fits"
+    path.chmod(0o640)
+    updatewcs(path.name, use_db=False)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_hstwcs_is_an_astropy_wcs_that_knows_the_table(here):

@@ -172,6 +172,16 @@ def test_alternates_are_listed_kept_restored_and_deleted(one):
     ]
 
 
+def test_an_alternate_is_deleted_by_name_where_the_primary_has_it_too(one):
+    altwcs.archive_wcs(one, 1, wcskey="B", wcsname="MINE")
+    altwcs.restoreWCS(one, 1, wcskey="B")
+    altwcs.deleteWCS(one, 1, wcsname="MINE")
+    assert altwcs.wcsnames(one, 1) == {" ": "MINE", "O": "OPUS"}
+    with pytest.warns(TranslationWarning, match="stays"):
+        altwcs.deleteWCS(one, 1, wcsname="OPUS")
+    assert altwcs.wcsnames(one, 1) == {" ": "MINE", "O": "OPUS"}
+
+
 def test_taken_letters_and_missing_alternates(one, here):
     altwcs.archiveWCS(one, 1, wcskey="C", wcsname="MINE")
     before = (here / one).read_bytes()

@@ -97,8 +97,8 @@ def photeq(
     with Journal("photeq", values.text("logfile")) as log:
         log.say(f"PRIMARY PHOTOMETRIC KEYWORD: {request.keyword}")
         log.say(f"SECONDARY PHOTOMETRIC KEYWORD(S): {', '.join(request.auxiliary)}")
+        exposures = read_exposures(paths, with_values(Settings(), geometry={"wcs": "header"}), in_place=not readonly)
         value, chip = _reference(paths[0], request.keyword, values.number("ref_phot"), ref_phot_ext, log)
-        exposures = read_exposures(paths, with_values(Settings(), geometry={"wcs": "header"}))
         refuse_several_filters(exposures, "photeq", "one PHOTFLAM serves one filter: call it for each")
         settings = with_values(Settings(), equalize={"photflam": value, "reference": chip})
         scales = equalize(exposures, settings, corrections=_corrections(exposures, request.keyword))

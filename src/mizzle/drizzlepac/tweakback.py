@@ -77,7 +77,7 @@ def tweakback(
     matrix, shift = _correction(old, new)
     pivot = (float(old.crval[0]), float(old.crval[1]))
     settings = with_values(Settings(), geometry={"wcs": "header"})
-    for exposure in read_exposures(paths, settings):
+    for exposure in read_exposures(paths, settings, in_place=True):
         name = newname or new.name
         frames = {
             chip: replace(exposure.chips[chip].frame.moved(pivot, matrix, shift), name=name) for chip in exposure.chips

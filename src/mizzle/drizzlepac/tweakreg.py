@@ -141,7 +141,7 @@ def TweakReg(  # noqa: N802  (the incumbent's name)
     values = TWEAK_TASK.values(input_dict, configobj)
     request = _understand(files, values, finder)
     with Journal("TweakReg", values.text("runfile")) as log:
-        exposures = read_exposures(request.paths, request.settings)
+        exposures = read_exposures(request.paths, request.settings, in_place=values.flag("updatehdr"))
         references, more, settings = references_of(values, exposures, request.settings)
         runner = make_runner()
         catalogs = values.flag("writecat") and not values.flag("clean")

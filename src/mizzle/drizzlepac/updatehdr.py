@@ -201,7 +201,7 @@ def _names(header: Any) -> set[str]:
 
 def _move_exposure(path: Path, name: str, correction: Correction, cards: list[Card], *, archive: bool) -> None:
     """Move all chips of an exposure as one."""
-    (exposure,) = read_exposures([path], with_values(Settings(), geometry={"wcs": "header"}))
+    (exposure,) = read_exposures([path], with_values(Settings(), geometry={"wcs": "header"}), in_place=True)
     frames = {}
     for chip, unit in exposure.chips.items():
         moved = unit.frame.moved(correction.pivot, correction.matrix, correction.shift)

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import shutil
+import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,7 +56,7 @@ def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[Edi
     """Open a FITS file, let the caller change it in memory, and write it whole; the first bytes are kept.
 
     The original goes to `ORIGINALS` beside the file before the first change, and stays what it was: a second change
-    finds it there. Nothing is written where the block raises, or changes nothing.
+    finds it there. Nothing is written where the block raises. Who may read and write the file stays what it was.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[Edi
     Raises
     ------
     InputError
-        The file is not a whole FITS file, or tile-compressed.
+        The file is not a whole FITS file.
     SettingsError
         The folder cannot be written.
     """
@@ -82,6 +83,8 @@ def rewriting(path: str | Path, *, to: str | Path | None = None) -> Iterator[Edi
     if to is None:
         keep_original(path)
     with whole_file(path if to is None else to) as stream:
+        if to is None and hasattr(os, "fchmod"):
+            os.fchmod(stream.fileno(), stat.S_IMODE(path.stat().st_mode))
         if path.suffix.lower() == ".gz":
             with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
                 hdus.write(cast("BinaryIO", packed))

@@ -94,7 +94,7 @@ def _read(paths: Sequence[Path], settings: Settings, *, database: bool) -> list[
     """Read all files, with the pointing of the database where it has one."""
     headerlets = _ask_database(paths, settings) if database else {}
     geometry = {path: {"headerlet": str(headerlet)} for path, headerlet in headerlets.items()}
-    return [(path, read_as_it_says(path, settings, geometry=geometry.get(path))) for path in paths]
+    return [(path, read_as_it_says(path, settings, geometry=geometry.get(path), in_place=True)) for path in paths]
 
 
 def _ask_database(paths: Sequence[Path], settings: Settings) -> dict[Path, Path]:

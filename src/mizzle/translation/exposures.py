@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mizzle.errors import SettingsError
+from mizzle.errors import InputError, SettingsError
 from mizzle.io.exposures import read_exposure
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.pixels import PixelCache
@@ -22,7 +22,7 @@ _TABLES = {"IDCTAB": "idctab", "OFFTAB": "offtab", "DGEOFILE": "dgeofile"}
 
 
 def read_exposures(
-    paths: Iterable[Path], settings: Settings, weights: Mapping[Path, Path] | None = None
+    paths: Iterable[Path], settings: Settings, weights: Mapping[Path, Path] | None = None, *, in_place: bool = False
 ) -> list[Exposure]:
     """Read files, sorted by start of exposure, then root.
 
@@ -34,14 +34,16 @@ def read_exposures(
         ``geometry.wcs="header"`` trusts the WCS of files that have a distorted one; others get the model's.
     weights : mapping, optional
         The user's weight map by science file.
+    in_place : bool
+        The files will be changed.
 
     Raises
     ------
     InputError
-        A file is not a WFPC2 exposure.
+        A file is not a WFPC2 exposure, or one that is read only.
     """
     cache = PixelCache()
-    exposures = [read_as_it_says(path, settings, cache=cache) for path in paths]
+    exposures = [read_as_it_says(path, settings, cache=cache, in_place=in_place) for path in paths]
     if weights:
         named = {str(path): str(weight) for path, weight in weights.items()}
         exposures = [with_weight_map(e, named[e.path]) if e.path in named else e for e in exposures]
@@ -49,16 +51,27 @@ def read_exposures(
 
 
 def read_as_it_says(
-    path: Path, settings: Settings, *, cache: PixelCache | None = None, geometry: Mapping[str, Any] | None = None
+    path: Path,
+    settings: Settings,
+    *,
+    cache: PixelCache | None = None,
+    geometry: Mapping[str, Any] | None = None,
+    in_place: bool = False,
 ) -> Exposure:
     """Read one file with the settings that `settings_for` finds, and those of `geometry`, which go before them.
 
     Raises
     ------
     InputError
-        It is not a WFPC2 exposure.
+        It is not a WFPC2 exposure; or it is to be changed `in_place`, and its chips are planes of one image.
     """
     science = FitsFile(path)
+    if in_place and science.groups:
+        raise InputError(
+            f"{path}: its chips are planes of one image (waivered FITS): such a file is read, by AstroDrizzle and by"
+            " mizzle run, but not changed; fetch its c0m",
+            file=str(path),
+        )
     chosen = settings_for(science, settings)
     chosen = with_values(chosen, geometry=geometry) if geometry else chosen
     return read_exposure(with_quality(path), chosen, cache=cache, headers_only=True, science=science)

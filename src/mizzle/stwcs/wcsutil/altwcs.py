@@ -31,6 +31,7 @@ __all__ = [
 
 #: The letter of the archive's first WCS: it is not given to others, and not deleted.
 _FIRST = "O"
+_STAYS = "deleteWCS: O is the archive's first WCS; it stays"
 
 
 class ArchiveMode(enum.IntFlag):
@@ -200,18 +201,23 @@ def deleteWCS(fname: Any, ext: Any, wcskey: str = " ", wcsname: str = " ") -> No
         An extension has no such WCS; nothing is changed then.
     """
     if wcskey.strip().upper() == _FIRST:
-        warnings.warn("deleteWCS: O is the archive's first WCS; it stays", TranslationWarning, stacklevel=2)
+        warnings.warn(_STAYS, TranslationWarning, stacklevel=2)
         return
     with _changing(fname) as hdus:
         chosen = [(header, _chosen(header, wcskey, wcsname)) for header in (_header(hdus, e) for e in _places(ext))]
+        if any(letter == _FIRST for _, letter in chosen):
+            warnings.warn(_STAYS, TranslationWarning, stacklevel=2)
         for header, letter in chosen:
-            for keyword in lettered_keywords(letter):
+            for keyword in lettered_keywords(letter) if letter != _FIRST else ():
                 header.remove(keyword, ignore_missing=True)
 
 
 def _chosen(header: Mapping[str, Any], wcskey: str, wcsname: str) -> str:
     """Return the letter that a letter or a name means."""
-    letter = wcskey.strip().upper() or (getKeyFromName(header, wcsname) if wcsname.strip() else None) or ""
+    # The primary WCS may have the name, too: after restoreWCS it has.
+    alternates = wcsnames(header, include_primary=False) if wcsname.strip() else {}
+    named = next((letter for letter, name in alternates.items() if name == wcsname.strip()), "")
+    letter = wcskey.strip().upper() or named
     if not letter.strip() or letter not in wcs_letters(header):
         known = ", ".join(f"{key}: {name}" for key, name in wcsnames(header, include_primary=False).items()) or "none"
         raise InputError(f"no alternate WCS {wcskey.strip() or wcsname.strip()!r}; there are {known}", wcskey=wcskey)
