@@ -12,6 +12,7 @@ import pytest
 from astropy.io import fits
 
 import mizzle
+from mizzle.errors import InputError
 from mizzle.io.exposures import read_exposure
 from mizzle.io.inputs import find_inputs
 from mizzle.io.pixels import PixelCache, bytes_to_keep
@@ -114,6 +115,22 @@ def test_full_memory_changes_no_pixel(tmp_path: Path) -> None:
     assert none.chips["WF2"].sci is not first
     assert none.chips["PC"].sci is not first
     np.testing.assert_array_equal(roomy.chips["PC"].sci, none.chips["PC"].sci)
+
+
+def test_pixels_of_a_file_that_changed_are_refused(tmp_path: Path) -> None:
+    path = write_pair(tmp_path)
+    kept, unread = (read_exposure(path, cache=PixelCache(), headers_only=only) for only in (False, True))
+    before = {name: part.sci.copy() for name, part in kept.chips.items()}
+    with fits.open(path) as hdus:  # the pixels of a longer header stand elsewhere
+        hdus[0].header["COMMENT"] = "x" * 4000
+        hdus.writeto(tmp_path / "new.fits")
+    (tmp_path / "new.fits").replace(path)
+    for name, part in kept.chips.items():
+        np.testing.assert_array_equal(part.sci, before[name])
+    with pytest.raises(InputError, match=r"ua060502m_c0m\.fits: was changed"):
+        unread.chips["WF3"].sci  # noqa: B018
+    again = read_exposure(path)
+    np.testing.assert_array_equal(again.chips["WF3"].sci, before["WF3"])
 
 
 def test_the_more_exposures_the_less_is_kept() -> None:

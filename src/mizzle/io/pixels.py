@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -155,7 +157,8 @@ class PixelCache:
 class FilePixels:
     """Pixels of one chip, in an uncompressed file; a `mizzle.model.Pixels`.
 
-    Pixels that are not finite get DQ bit 16 (missing data).
+    Pixels that are not finite get DQ bit 16 (missing data). Where they are is known from the file's headers: once it
+    was changed or replaced, pixels that are not in memory are refused, not read from wrong places.
 
     Parameters
     ----------
@@ -182,6 +185,7 @@ class FilePixels:
         self._planes = (sci, dq, err)
         self._cache = cache
         self._meaning = (scale, missing)
+        self._stamp = _stamp_of(self._planes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         scale, missing = self._meaning
@@ -203,6 +207,7 @@ class FilePixels:
         return kept
 
     def _read(self, sci: StoredPlane, dq: StoredPlane | None) -> ChipPlanes:
+        self._check_unchanged()
         scale, missing = self._meaning
         signal = load_plane(sci)
         if scale != 1.0:
@@ -232,11 +237,28 @@ class FilePixels:
         """1 sigma [DN], or None."""
         if self._planes[2] is None:
             return None
+        self._check_unchanged()
         err = load_plane(self._planes[2]).astype(np.float32, copy=False)
         if self._meaning[0] != 1.0:
             err = err * np.float32(self._meaning[0])
         err.flags.writeable = False
         return err
+
+    def _check_unchanged(self) -> None:
+        if _stamp_of(self._planes) != self._stamp:
+            path = self._planes[0].path
+            raise InputError(f"{path}: was changed or moved after its headers were read; read it again", file=str(path))
+
+
+def _stamp_of(planes: Iterable[StoredPlane | None]) -> tuple[tuple[int, int], ...]:
+    """Return size and time of change of the files; nothing for one that is gone."""
+    stamps = []
+    for plane in planes:
+        if plane is not None:
+            with contextlib.suppress(OSError):
+                status = plane.path.stat()
+                stamps.append((status.st_size, status.st_mtime_ns))
+    return tuple(stamps)
 
 
 def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> ChipPlanes:
