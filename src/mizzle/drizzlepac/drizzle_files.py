@@ -73,7 +73,7 @@ def write_product(result: Result, names: Names, values: Values) -> None:
     table = input_table(mosaic, result.exposures, all_keywords=True)
     planes: list[tuple[str, Any]] = [("sci", product_image(mosaic, units)), ("wht", mosaic.wht)]
     if values.flag("context"):
-        planes.append(("ctx", mosaic.ctx))
+        planes.append(("ctx", mosaic.context))
     files = {plane: names.of(plane) for plane in ("sci", "wht", "ctx")}
     for plane, image in planes:
         more = call_cards(mosaic, result.exposures, values, files, plane)

@@ -19,15 +19,13 @@ from mizzle.errors import InputError
 from mizzle.io.binary_table import decode_table
 from mizzle.io.checksum import ascii_sum
 from mizzle.io.editable_header import EditableHeader
-from mizzle.io.header_cards import Card, card_images
+from mizzle.io.header_cards import Card, array_cards, card_images
 from mizzle.io.image_unit import UNREADABLE
 from mizzle.io.pixels import StoredPlane, load_plane, load_stored
 from mizzle.io.regular import IMAGE_LIMIT, reason
 from mizzle.io.structure import BLOCK, data_sum, find_units, units_in
 from mizzle.kernel.pixels import to_native
 
-#: BITPIX by kind of number.
-_BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
 #: So many pixels are turned around, or bytes copied, at a time.
 _PIECE = 2**18
 #: What unsigned 16-bit numbers are stored less (FITS 4.0, section 4.4.2.5).
@@ -107,12 +105,7 @@ class EditableUnit:
         name, version : str, int
             EXTNAME and EXTVER of an extension.
         """
-        first: Card = (
-            ("SIMPLE", True, "conforms to FITS standard") if primary else ("XTENSION", "IMAGE", "Image extension")
-        )
-        own: list[Card] = [first, ("BITPIX", 8, "array data type"), ("NAXIS", 0, "number of array dimensions")]
-        if not primary:
-            own += [("PCOUNT", 0, "number of parameters"), ("GCOUNT", 1, "number of groups")]
+        own = array_cards((), np.dtype(np.uint8), extension=not primary)
         if name:
             own.append(("EXTNAME", name, "extension name"))
         if version:
@@ -138,11 +131,7 @@ class EditableUnit:
     def data(self, image: NDArray[Any]) -> None:
         self._image, self.stored = image, StoredData.of(b"")
         unsigned = image.dtype == np.uint16
-        cards: list[Card] = [
-            ("BITPIX", 16 if unsigned else _BITPIX[image.dtype.str[1:]], "array data type"),
-            ("NAXIS", image.ndim, "number of array dimensions"),
-            *((f"NAXIS{number}", side, "") for number, side in enumerate(image.shape[::-1], 1)),
-        ]
+        cards = array_cards(image.shape, np.dtype(np.int16) if unsigned else image.dtype)[1:]
         dropped = {"BITPIX", "NAXIS", "BSCALE", "BZERO", "BLANK", *(f"NAXIS{number}" for number in range(1, 10))}
         first, *others = self.header.images
         kept = [card for card in others if card[:8].rstrip() not in dropped]

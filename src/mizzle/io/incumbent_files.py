@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 
 from mizzle._version import __version__
 from mizzle.geometry.keywords import Card, frame_cards, table_cards, table_extensions
+from mizzle.io import products
 from mizzle.io.atomic import whole_file
 from mizzle.io.editable import EditableFile, EditableUnit
 from mizzle.io.header_cards import grid_cards
 from mizzle.io.rewriting import rewriting
-from mizzle.model import ChipFrame, Exposure, Grid
+from mizzle.model import ChipFrame, Context, Exposure, Grid
 
 
-def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *, table: bytes = b"") -> Path:
+def write_image(path: str | Path, image: NDArray[Any] | Context, cards: Iterable[Card], *, table: bytes = b"") -> Path:
     """Write an image into PRIMARY.
 
     Parameters
     ----------
     path : str or Path
         The file.
-    image : (ny, nx) or (planes, ny, nx) array
+    image : (ny, nx) or (planes, ny, nx) array, or Context
         Pixels.
     cards : iterable of (keyword, value, comment)
         Its header.
@@ -35,9 +36,8 @@ def write_image(path: str | Path, image: NDArray[Any], cards: Iterable[Card], *,
         An extension to go after it.
     """
     more: list[Card] = [("EXTEND", True, "")] if table else []
-    unit = EditableUnit.of_image(np.asarray(image), [*more, *cards], primary=True)
     with whole_file(path) as stream:
-        unit.write(stream)
+        products.write_image(stream, image, [*more, *cards])
         stream.write(table)
     return Path(path)
 
