@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mizzle.execution import make_runner
 from mizzle.geometry.mapping import chip_map
 from mizzle.kernel import ChipMap
 from mizzle.kernel.maps import InverseMap
-from mizzle.kernel.predict import Samples, predict_light
+from mizzle.kernel.predict import NeighborSamples, Samples, predict_light
 from mizzle.model import Alignment, Serial
-from mizzle.settings import load_settings
+from mizzle.settings import Settings, load_settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.equalize import equalize
+from mizzle.steps.focus import measure_focus
 from mizzle.steps.reject.compared_chip import compared_chips
 from mizzle.steps.reject.reference import build_reference, class_grid
-from mizzle.steps.reject.star_cores import CoreCandidates, recheck_star_cores
-from ray_scores import found, scores, simulated, true_sky
+from mizzle.steps.reject.star_cores import CoreCandidates, _in_focus, _JoinedCandidates, recheck_star_cores
+from ray_scores import found, scores, simulated, star_peaks_flagged, true_sky
 
 WIDTH, LENGTH = 0.56, 0.8  # of a star on a WF chip, its pixel included, and of the covariance that it makes [pixel]
 
@@ -139,7 +141,7 @@ def test_a_visit_without_candidates_asks_nobody():
     reference = build_reference(chips, settings, Serial())
     none = np.zeros(0)
     empty = CoreCandidates(
-        none.astype(int), none.astype(int), none, none, none, np.zeros((0, 9), bool), none.astype(bool)
+        none.astype(int), none.astype(int), none, none, none, none, np.zeros((0, 9), bool), none.astype(bool)
     )
     packed = [np.zeros(80000, np.uint8)] * 2
     units = [reference.unit(s) for s in chips]
@@ -148,3 +150,41 @@ def test_a_visit_without_candidates_asks_nobody():
     )
     assert [hit.size for hit in hits] == [0, 0]
     assert reference.thin_coverage(0).all(), "two exposures are few everywhere"
+
+
+def candidates_at(sharper, count=3):
+    """Candidates with a bend of 100 electrons, in units of half an electron."""
+    whole, zero = np.ones(count), np.zeros(count)
+    return _JoinedCandidates(
+        value=zero, amplitude=whole, step=whole, bend=100.0 * whole, sharper=sharper * whole, probe=zero > 0,
+        exposure=zero.astype(int), x=zero, y=zero, unit=2.0 * whole, sky=zero, floor=zero,
+    )  # fmt: skip
+
+
+def test_samples_are_brought_to_the_focus_of_the_candidate():
+    near, far = [0.0, 0.0, 500.0, 9.0], [2.5, 0.0, 40.0, 9.0]
+    seen = NeighborSamples(np.array([0, 2]), np.array([near, far]))
+    assert _in_focus(seen, candidates_at(0.02), 0.02, length=0.84) is seen
+    sharper, softer = (_in_focus(seen, candidates_at(0.02), other, length=0.84).samples for other in (0.05, -0.01))
+    # What a sharper exposure saw is less at the candidate's focus; nothing but the value changes, and little far away.
+    np.testing.assert_allclose(sharper[0], [0.0, 0.0, 500.0 - 0.03 * 100.0 * 2.0, 9.0])
+    np.testing.assert_allclose(softer[0], [0.0, 0.0, 500.0 + 0.03 * 100.0 * 2.0, 9.0])
+    np.testing.assert_allclose(sharper[1], far, rtol=1e-3)
+    assert seen.samples[0, 2] == 500.0
+
+
+@pytest.mark.slow
+def test_each_neighbor_counts_with_its_own_focus(monkeypatch):
+    """Exposures whose focus is that of the mean lose stars too, where those beside them in phase are out of focus."""
+    made = simulated(n=6, seed=613, filter="F555W", effects=(("cosmic_rays", 0.0), ("focus_breathing", 0.02)))
+    exposures = measure_focus(made.exposures, Settings(), make_runner(2))
+
+    def peaks_lost():
+        pairs = star_peaks_flagged(made, found(made, exposures=exposures), least=300.0).values()
+        return sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+
+    lost, every = peaks_lost()
+    monkeypatch.setattr("mizzle.steps.reject.star_cores._in_focus", lambda seen, *_, **__: seen)
+    without, _ = peaks_lost()
+    assert lost < 0.01 * every
+    assert without > 1.5 * lost

@@ -79,6 +79,9 @@ class CoreCandidates:
         How bright the place may be [electron].
     step : (k,) array
         Steepest step of the expectation to one of the four nearest pixels [electron].
+    bend : (k,) array
+        The middle of the 3 x 3 pixels times four less the four nearest, before the exposure's own focus sharpened it; 0
+        where that is negative [electron].
     near : (k, 9) bool array
         Pixels of the 3 x 3 around that go with it, if it is a ray.
     probe : (k,) bool array
@@ -90,6 +93,7 @@ class CoreCandidates:
     value: FloatArray
     amplitude: FloatArray
     step: FloatArray
+    bend: FloatArray
     near: Mask
     probe: Mask
 
@@ -104,6 +108,8 @@ class _JoinedCandidates(NamedTuple):
     value: FloatArray
     amplitude: FloatArray
     step: FloatArray
+    bend: FloatArray
+    sharper: FloatArray
     probe: Mask
     exposure: Indices
     x: FloatArray
@@ -162,7 +168,7 @@ def find_core_candidates(
     probes = _probes(compared, marks, bad)
     probe = np.arange(np.count_nonzero(top) + probes.size) >= np.count_nonzero(top)
     where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], _around(probes, light)])
-    value = gain * (sci.ravel()[where].astype(np.float64) - compared.sky) - _change_of_focus(around, compared.sharper)
+    value = gain * (sci.ravel()[where].astype(np.float64) - compared.sky)
     most = np.fmax.reduce(around, axis=1).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
     amplitude = np.where(most > trust, np.maximum(most, value), most)
@@ -171,7 +177,7 @@ def find_core_candidates(
     faint = 1e-3 * math.sqrt(compared.view.noise.floor)
     amplitude = np.maximum(settings.second_structure * amplitude, faint)
     y, x = np.divmod(where, light.shape[1])
-    return CoreCandidates(y, x, value, amplitude, _steepest(around), near, probe)
+    return CoreCandidates(y, x, value, amplitude, _steepest(around), _bend(around, compared.sharper), near, probe)
 
 
 def _offsets(nx: int) -> Indices:
@@ -190,10 +196,10 @@ def _steepest(around: NDArray[np.float32]) -> FloatArray:
     return np.asarray(np.fmax.reduce(steps, axis=1), dtype=np.float64)
 
 
-def _change_of_focus(around: NDArray[np.float32], sharper: float) -> FloatArray:
-    """Return the light that the middle of 3 x 3 pixels gains by a sharper focus; `around` has it already."""
+def _bend(around: NDArray[np.float32], sharper: float) -> FloatArray:
+    """Return how far the middle of 3 x 3 pixels stands above the four nearest, before `sharper` was added to it."""
     bend = np.nan_to_num(4.0 * around[:, 4] - around[:, CROSS].sum(axis=1).astype(np.float64))
-    return np.asarray(sharper * np.maximum(bend, 0.0) / (1.0 + 4.0 * max(sharper, 0.0)))
+    return np.asarray(np.maximum(bend, 0.0) / (1.0 + 4.0 * max(sharper, 0.0)))
 
 
 def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
@@ -299,13 +305,30 @@ def _predict(
             compared = chips[number]
             pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
             sampler = _sampler(compared, maps[number], units[number], length=length)
-            return sample_neighbors(pixels, _of_other_exposures(candidates, compared, count), sampler)
+            seen = sample_neighbors(pixels, _of_other_exposures(candidates, compared, count), sampler)
+            return _in_focus(seen, candidates, compared.sharper, length=length)
 
         parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in partners])
         mean[batch], variance[batch] = _predict_from(
             parts, candidates.amplitude * candidates.unit, length, runner=runner
         )
     return PredictedLight(mean / joined.unit, variance / joined.unit**2)
+
+
+def _in_focus(
+    seen: NeighborSamples, candidates: _JoinedCandidates, sharper: float, *, length: float
+) -> NeighborSamples:
+    """Return what an exposure as sharp as each candidate's own would have seen, in place of one that is `sharper`.
+
+    A bend reaches less far than the light: as the square of its covariance.
+    """
+    change = (candidates.sharper - sharper) * candidates.bend * candidates.unit
+    if not change.any():
+        return seen
+    samples = seen.samples.copy()
+    distance2 = samples[:, 0] ** 2 + samples[:, 1] ** 2
+    samples[:, 2] += np.exp(-distance2 / length**2) * change[seen.owner]
+    return NeighborSamples(seen.owner, samples)
 
 
 def _predict_from(
@@ -347,6 +370,8 @@ def _join(
         value=np.concatenate([own.value for own in candidates]),
         amplitude=np.concatenate([own.amplitude for own in candidates]),
         step=np.concatenate([own.step for own in candidates]),
+        bend=np.concatenate([own.bend for own in candidates]),
+        sharper=np.repeat([compared.sharper for compared in chips], sizes),
         probe=np.concatenate([own.probe for own in candidates]),
         exposure=np.repeat([compared.index for compared in chips], sizes),
         x=x,
