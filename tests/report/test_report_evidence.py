@@ -11,7 +11,7 @@ from mizzle.model import Context
 from mizzle.report import maps, psf
 from mizzle.report.charts import Axis, Chart, log_ticks, round_ticks
 from mizzle.report.evidence import gather
-from mizzle.report.skyfigures import match, seam_map
+from mizzle.report.skyfigures import magnitude_errors, match, seam_map
 from mizzle.report.stretch import decode
 from report.report_scene import Scene, make_result
 
@@ -196,3 +196,14 @@ def test_chart_text_is_escaped():
     assert "<script" not in chart.svg()
     assert "<b>" not in chart.svg()
     assert "<i>" not in chart.svg()
+
+
+def test_a_caption_says_why_stars_are_flagged():
+    """In a cluster most have a neighbor's light in their apertures: a number alone looks like a failure."""
+    flags = np.array([0] * 4 + [256] * 5 + [256 + 2] * 2)
+    stars = {"mag_st": np.linspace(18, 22, 11), "mag_err": np.linspace(0.01, 0.1, 11), "flags": flags}
+    caption = magnitude_errors("F555W", stars).caption
+    assert "7 of them flagged" in caption
+    assert "7 light in the aperture not spread as a star's: cosmic ray, neighbor or galaxy (bit 256)" in caption
+    assert "2 part of the aperture has no data (bit 2)" in caption
+    assert ":" not in magnitude_errors("F555W", {**stars, "flags": 0 * flags}).caption

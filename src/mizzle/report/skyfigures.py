@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import IndexPairs
+from mizzle.arrays import FloatArray, IndexPairs
+from mizzle.model.star_flags import MEANINGS
 from mizzle.report import maps
 from mizzle.report.cache import cached
 from mizzle.report.charts import Axis, Chart, padded, round_ticks
@@ -17,6 +18,9 @@ from mizzle.report.seams import seams
 from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
+
+#: Reasons of flags that a caption names at most.
+_REASONS = 3
 
 
 def map_chart(
@@ -191,11 +195,20 @@ def magnitude_errors(band: str, stars: Mapping[str, Any]) -> Figure | None:
     return Figure(
         f"errors-{band}",
         f"Errors against magnitude, {band}",
-        f"{mag.size} stars; {int((~clean).sum())} of them flagged (paler).",
+        f"{mag.size} stars; {int((~clean).sum())} of them flagged (paler){_reasons(flags)}.",
         "one narrow sequence rising toward faint stars; a second one above it is the part of the field with fewer"
         " exposures.",
         chart.svg(),
     )
+
+
+def _reasons(flags: FloatArray) -> str:
+    """Say why most flagged stars are, the commonest reason first: a star may have several."""
+    bits = flags.astype(int)
+    counts = {flag: int(np.count_nonzero(bits & flag)) for flag in MEANINGS}
+    common = sorted((flag for flag in counts if counts[flag]), key=lambda flag: -counts[flag])[:_REASONS]
+    words = "; ".join(f"{counts[flag]} {MEANINGS[flag]} (bit {int(flag)})" for flag in common)
+    return f": {words}" if words else ""
 
 
 def star_counts(band: str, stars: Mapping[str, Any]) -> Figure | None:
