@@ -4,8 +4,8 @@
 
 Both work in processes of their own and take turns, so that both meet the same machine. ``class`` is the package's
 `Drizzle` beside `mizzle.kernel.Drizzle`, with variance and context, outputs looked at; ``four`` the same with four
-images; ``drizzle`` means and weights only; ``blot`` reads an image. Printed are ratios of medians and of the least,
-wall and processor time.
+images; ``drizzle`` means and weights only; ``blot`` reads an image. Printed is a table: medians in milliseconds, ratios
+of medians and of the least, wall and processor time, and by how much the sums of the images differ.
 """
 
 from __future__ import annotations
@@ -88,6 +88,23 @@ def serve(name: str) -> None:
         print(json.dumps([wall, sum(after[:2]) - sum(before[:2]), total]), flush=True)
 
 
+TITLE = (
+    "                                           milliseconds, medians     times faster: median      least\n"
+    "case    angle ratio pixfrac kernel    theirs   ours  processor    wall processor   wall processor   sums\n"
+)
+
+
+def row(case: tuple[str, float, float, float, str], theirs: np.ndarray, ours: np.ndarray) -> str:
+    """Return a line of the table: wall and processor seconds, and the sum, of some rounds (rounds, 3) each."""
+    what, angle, ratio, pixfrac, kernel = case
+    middle, least = (np.median(theirs, 0), np.median(ours, 0)), (theirs.min(0), ours.min(0))
+    medians, best = middle[0] / middle[1], least[0] / least[1]
+    words = f"{what:7} {angle:5} {ratio:5} {pixfrac:7} {kernel:7}"
+    spent = f"{1e3 * middle[0][0]:8.0f} {1e3 * middle[1][0]:6.0f} {1e3 * middle[0][1]:6.0f}/{1e3 * middle[1][1]:.0f}"
+    factors = f"{medians[0]:9.2f} {medians[1]:9.2f} {best[0]:6.2f} {best[1]:9.2f}"
+    return f"{words} {spent:>26} {factors}   {abs(medians[2] - 1):.0e}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oracle", help="interpreter that has the drizzle package")
@@ -104,6 +121,7 @@ def main() -> None:
         )
         for name, python in (("oracle", options.oracle), ("mizzle", sys.executable))
     }  # fmt: skip
+    print(TITLE, end="", flush=True)
     for case in CASES:
         times: dict[str, list[list[float]]] = {name: [] for name in people}
         for _ in range(options.rounds + 1):
@@ -111,10 +129,7 @@ def main() -> None:
                 process.stdin.write(json.dumps(case) + "\n")
                 process.stdin.flush()
                 times[name].append(json.loads(process.stdout.readline()))
-        theirs, ours = (np.array(times[name])[1:] for name in ("oracle", "mizzle"))
-        medians, least = (np.median(theirs, 0) / np.median(ours, 0), theirs.min(0) / ours.min(0))
-        words = f"median wall {medians[0]:.2f} processor {medians[1]:.2f}; least {least[0]:.2f} {least[1]:.2f}"
-        print(f"{case}: {words}; sums differ by {abs(medians[2] - 1):.1e}", flush=True)
+        print(row(case, *(np.array(times[name])[1:] for name in ("oracle", "mizzle"))), flush=True)
     for process in people.values():
         process.stdin.close()
 

@@ -12,6 +12,7 @@
 int mz_accumulate(const mz_job *job, int level);
 int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, double *out);
 int mz_split(const double *cells, int64_t lanes, int64_t count, double fill, double *mean, double *weight);
+int mz_corner_ranges(const double *ranges, int64_t ny, int64_t chunks, double step, int64_t row0, int64_t row1, double *out);
 int mz_blot(const mz_map *map, const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1,
             const uint8_t *wanted, float *out);
 int mz_bounds(const float *image, int64_t ny, int64_t nx, int64_t interp, int64_t row0, int64_t row1, uint32_t *out);
@@ -303,10 +304,7 @@ static void one(void)
             double *both = malloc((size_t)(4 * chunks) * sizeof *both);
             mz_map_ranges(&job.map, 0, ny, both);
             job.ranges = ranges = malloc((size_t)(2 * chunks) * sizeof *ranges);
-            for (int64_t c = 0; c < chunks; c++) {
-                ranges[2 * c] = both[4 * c];
-                ranges[2 * c + 1] = both[4 * c + 1];
-            }
+            mz_corner_ranges(both, ny, chunks / ny, job.map.step, 0, ny, ranges);
             free(both);
         }
     }

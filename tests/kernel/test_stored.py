@@ -120,6 +120,31 @@ def test_ranges_say_where_pixels_lie(seed, shape):
         assert misses(pixmap, frame, ranges) == misses(pixmap, frame) == counts
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.sampled_from([(2, 2), (3, 63), (5, 64), (7, 131), (2, 200), (40, 70)]),
+    threads=st.sampled_from([1, 3]),
+)
+def test_corners_lie_where_their_ranges_say(seed, shape, threads):
+    """A band looks at no other chunk: no corner of a drop lies beyond."""
+    rng = np.random.default_rng(seed)
+    pixmap = positions(shape, linear(rng.uniform(0, 6.3), rng.uniform(0.4, 2.0)), 0.7)
+    pixmap += rng.normal(0, 0.3, pixmap.shape)
+    where = StoredMap(pixmap, 1.0)
+    with using("native"):
+        wide = stored._with_corners(library(), center_ranges(library(), where, threads), where, threads)
+    around = np.pad(pixmap[..., 1], 1, mode="reflect", reflect_type="odd")
+    corners = 0.25 * (around[:-1, :-1] + around[1:, :-1] + around[:-1, 1:] + around[1:, 1:])
+    for j, row in enumerate(wide):
+        for number, (low, high) in enumerate(row):
+            own = corners[j : j + 2, 64 * number : 64 * (number + 1) + 1]
+            assert low - 1e-9 <= own.min()
+            assert own.max() <= high + 1e-9
+    inner = wide[1:-1, 1:-1]
+    assert (inner[..., 1] - inner[..., 0] <= np.ptp(pixmap[..., 1])).all()
+
+
 @pytest.mark.parametrize("kernel", ["square", "turbo", "gaussian", "lanczos3"])
 @pytest.mark.parametrize("height", [1, 3, 17])
 def test_sums_of_a_few_rows_at_a_time_are_those_of_all(kernel, height, monkeypatch):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mizzle.kernel.maps.types import AnyMap, StoredMap
 
-ABI = 12
+ABI = 13
 """Must equal MZ_ABI in src/mizzle.h."""
 
 KERNELS = {"square": 0, "point": 1, "turbo": 2, "gaussian": 3, "lanczos3": 4, "lanczos2": 5, "lanczos5": 6}
@@ -162,6 +162,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_level": (_INT, (_INT,)),
     "mz_accumulate": (_INT, (ctypes.POINTER(JobStruct), _INT)),
     "mz_map_ranges": (_INT, (ctypes.POINTER(MapStruct), _I64, _I64, _PTR)),
+    "mz_corner_ranges": (_INT, (_PTR, _I64, _I64, _F64, _I64, _I64, _PTR)),
     "mz_blot": (_INT, (ctypes.POINTER(MapStruct), _PTR, _I64, _I64, _I64, _I64, _I64, _PTR, _PTR)),
     "mz_finish": (_INT, (_PTR, _PTR, _I64, _I64, _I64, _F32, *[_PTR] * 4)),
     "mz_fill_in": (_INT, (*[_PTR] * 5, _I64, _I64, _I64, _I64, _F64)),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mizzle.arrays import FloatArray
 from mizzle.errors import SettingsError
@@ -166,7 +166,7 @@ def drop_alone(
     pixels, where, drop, shape
         Pixels, map, form of the drops, and (ny, nx) of the frame.
     take : callable
-        Called with the cells of some rows and the rows; from several threads.
+        Called with the cells of some rows and the rows, from several threads.
     word : int, optional
         First word of context, int32: cells have four lanes, with variance and context; without it two.
     ranges : (ny, chunks, 4) array, optional
@@ -178,7 +178,8 @@ def drop_alone(
     if library is None:
         raise ValueError("the C twin is needed")
     threads = thread_count(where.shape[0] * where.shape[1], threads)
-    wide = _with_corners((center_ranges(library, where, threads) if ranges is None else ranges)[..., :2], where.step)
+    centers = center_ranges(library, where, threads) if ranges is None else ranges
+    wide = _with_corners(library, centers, where, threads)
     lanes = 2 if word is None else 4
     line = shape[1] * lanes
     height = max(FEWEST_ROWS, SCRATCH // (8 * line))
@@ -200,9 +201,9 @@ def drop_alone(
 
 
 def _edges(ranges: FloatArray, size: int, threads: int) -> list[int]:
-    """Return the edges of bands of the output that hold like numbers of pixels."""
+    """Return the edges of bands of the output that hold like numbers of pixels; every fourth row of the map tells."""
     with np.errstate(invalid="ignore"):
-        return busy_edges(ranges.mean(axis=2).ravel(), size, threads)
+        return busy_edges(ranges[::4].mean(axis=2).ravel(), size, threads)
 
 
 def drop_image(
@@ -222,7 +223,7 @@ def drop_image(
     wide = None
     if threads > 1:
         centers = center_ranges(library, where, threads) if ranges is None else ranges
-        wide = _with_corners(centers[..., :2], where.step)
+        wide = _with_corners(library, centers, where, threads)
 
     def band(first: int, stop: int) -> None:
         job = native_job(pixels, where, drop)
@@ -254,25 +255,16 @@ def center_ranges(library: native.Library, where: StoredMap, threads: int) -> Fl
     return ranges
 
 
-def _with_corners(ranges: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Widen the ranges of centers to those of corners.
+def _with_corners(library: native.Library, ranges: FloatArray, where: StoredMap, threads: int) -> FloatArray:
+    """Return least and greatest y of the corners of each chunk's drops ``(ny, chunks, 2)``, from those of centers."""
+    ny, chunks = ranges.shape[:2]
+    wide = np.empty((ny, chunks, 2))
 
-    Corners lie between the centers around; those at the map's border lie beyond, by half a step along both axes.
-    """
-    low, high = (np.pad(ranges[..., k], 1, mode="edge") for k in (0, 1))
-    for axis in (0, 1):
-        before, here, after = _neighbors(axis)
-        low = np.minimum(np.minimum(low[before], low[after]), low[here])
-        high = np.maximum(np.maximum(high[before], high[after]), high[here])
-    wide = np.zeros(low.shape)
-    border = np.ones(low.shape, np.bool_)
-    border[1:-1, 1:-1] = False
-    with np.errstate(invalid="ignore"):
-        wide[border] = 1.5 * (high - low)[border] + step
-    return np.stack([low - wide, high + wide], axis=-1)
+    def part(first: int, stop: int) -> None:
+        status = library.mz_corner_ranges(
+            native.pointer(ranges), ny, chunks, where.step, first, stop, native.pointer(wide)
+        )
+        native.raise_on_status(status)
 
-
-def _neighbors(axis: int) -> tuple[tuple[slice, ...], ...]:
-    """Return the parts of a padded array before, at and after each element along an axis."""
-    lead = (slice(None),) * axis
-    return (*lead, slice(None, -2)), (*lead, slice(1, -1)), (*lead, slice(2, None))
+    in_bands(even_edges(ny, threads), threads, part)
+    return wide

@@ -7,6 +7,7 @@
 #define MZ_CHUNK 64
 #define MZ_SPARE 8
 #define MZ_AHEAD 12
+#define MZ_ASKEW 6.0 /* rows that a chunk reaches across where its cells are asked for early */
 #define MZ_MAX_SPAN 5
 
 /* A cell's sums are loaded and stored as one: the next drop adds to an overlapping set of cells at once, and a load that
@@ -126,5 +127,29 @@ MZ_EXPORT int mz_map_ranges(const mz_map *map, int64_t row0, int64_t row1, doubl
     default:
         mz_base_map_ranges(map, row0, row1, out);
     }
+    return 0;
+}
+
+/* The same of the corners of their drops, which lie between the centers around: least and greatest y of each chunk of rows row0 ..
+ * row1 - 1, to `out` (ny, chunks, 2). At the map's border corners lie beyond, by half a step along both axes. */
+MZ_EXPORT int mz_corner_ranges(const double *ranges, int64_t ny, int64_t chunks, double step, int64_t row0, int64_t row1,
+                               double *restrict out)
+{
+    if (ny < 1 || chunks < 1 || row0 < 0 || row1 > ny)
+        return 1;
+    for (int64_t j = row0; j < row1; j++)
+        for (int64_t c = 0; c < chunks; c++) {
+            const int edge = j == 0 || c == 0 || j == ny - 1 || c == chunks - 1;
+            double low = INFINITY, high = -INFINITY;
+            for (int64_t r = j > 0 ? j - 1 : 0; r <= j + 1 && r < ny; r++)
+                for (int64_t k = c > 0 ? c - 1 : 0; k <= c + 1 && k < chunks; k++) {
+                    const double *range = ranges + 4 * (r * chunks + k);
+                    low = range[0] < low ? range[0] : low;
+                    high = range[1] > high ? range[1] : high;
+                }
+            const double wide = edge ? 1.5 * (high - low) + step : 0.0;
+            out[2 * (j * chunks + c)] = low - wide;
+            out[2 * (j * chunks + c) + 1] = high + wide;
+        }
     return 0;
 }
