@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.errors import DataError, InputError, MizzleError, SettingsError
+from mizzle.instrument.dq import ALL_BITS
 from mizzle.io.examine import examine
 from mizzle.io.exposures import read_exposure
 from mizzle.io.hashes import FileHashes, hashes_of
@@ -29,6 +30,8 @@ from mizzle.settings import Settings
 LARGEST_FIELD_ARCMIN = 20.0
 #: A message names so many exposures, and reasons, at most.
 MOST_REASONS = 4
+#: So large a share of flagged pixels, beyond a chip's shadow, may be why an exposure's stars fit nowhere.
+MUCH_FLAGGED = 0.3
 
 
 @dataclass
@@ -307,6 +310,14 @@ def exclude_unaligned(
     return kept, replace(alignment, exposures=entries)
 
 
+def _flagged_share(exposure: Exposure) -> float:
+    """Return the share of an exposure's pixels that a flag forbids to use."""
+    bad = sum(
+        int(np.count_nonzero(chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good))) for chip in exposure.chips.values()
+    )
+    return bad / max(1, sum(chip.dq.size for chip in exposure.chips.values()))
+
+
 def _each_once(failed: Sequence[ExposureAlignment], exposures: Sequence[Exposure]) -> str:
     """Say why exposures failed: each reason once, with the exposures it is true of.
 
@@ -319,6 +330,10 @@ def _each_once(failed: Sequence[ExposureAlignment], exposures: Sequence[Exposure
         for finding in reversed(exposure.findings)
         if finding.verdict in (Verdict.WARN, Verdict.FAIL)
     }
+    for exposure in exposures:
+        share = _flagged_share(exposure)
+        if share > MUCH_FLAGGED:
+            against.setdefault(exposure.root, f"{100 * share:.0f} % of its pixels are flagged bad: few stars are whole")
     reasons: dict[str, list[str]] = {}
     for entry in failed:
         reason = entry.note.removeprefix("not aligned: ")

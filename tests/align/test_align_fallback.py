@@ -137,6 +137,25 @@ def test_stars_that_contradict_still_fail(good):
         exclude_unaligned([*good.exposures[:2], other], a, Exclusions())
 
 
+def test_flags_that_leave_no_star_whole_are_named(good):
+    """A quality file that condemns four pixels of ten: the message speaks of it, not of the stars alone."""
+    other = made(**{**BASE, "seed": 77}).exposures[2]
+    rng = np.random.default_rng(1)
+    chips = {
+        name: dataclasses.replace(
+            chip, pixels=ArrayPixels(chip.sci, chip.dq | (rng.random(chip.shape) < 0.4) * np.uint16(16))
+        )
+        for name, chip in other.chips.items()
+    }
+    spoiled = dataclasses.replace(other, chips=chips)
+    alignment = align([*good.exposures[:2], spoiled], Settings(), Serial())
+    entry = dataclasses.replace(alignment.exposures[other.root], verdict=Verdict.FAIL, note="not aligned: no star")
+    failed = dataclasses.replace(alignment, exposures={**alignment.exposures, other.root: entry})
+    for exposure, words in ((spoiled, "no star \\(4[0-9] % of its pixels are flagged bad"), (other, "no star; use")):
+        with pytest.raises(DataError, match=words):
+            exclude_unaligned([*good.exposures[:2], exposure], failed, Exclusions())
+
+
 def test_nothing_found_in_a_visit_trusts_its_headers(good):
     empty = [dark(e) for e in good.exposures[:2]]
     a = align(empty, Settings(), Serial())
