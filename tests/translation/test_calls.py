@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import warnings
 
@@ -28,6 +29,7 @@ FAST = {
     "final_wcs": True, "final_scale": 0.4, "driz_separate": False, "skysub": False, "driz_cr": False,
     "final_bits": "8,1024", "runfile": "",
 }  # fmt: skip
+COARSE = {"final_wcs": True, "final_scale": 0.4, "driz_sep_wcs": True, "driz_sep_scale": 0.4}
 
 
 def test_an_unknown_parameter_names_the_nearest(here):
@@ -80,6 +82,27 @@ def test_a_waivered_file_is_not_changed_and_nothing_beside_it_is(call, here):
     with pytest.raises(InputError, match=r"ua060504m_c0f\.fits: .*waivered"):
         call("ua060502m_c0m.fits,ua060504m_c0f.fits")
     assert {path.name: path.read_bytes() for path in here.glob("*.fits")} == before
+
+
+def test_the_same_call_again_changes_no_file(here):
+    calls = {
+        "updatewcs": lambda: updatewcs("ua*c0m.fits", use_db=False),
+        "TweakReg": lambda: TweakReg("ua*c0m.fits", updatehdr=True, reusename=True, see2dplot=False, residplot="no"),
+        "photeq": lambda: photeq("ua*c0m.fits", ref_phot_ext=3, readonly=False),
+        "AstroDrizzle": lambda: AstroDrizzle("ua*c0m.fits", driz_cr_corr=True, median=True, **COARSE),
+    }
+    for name, call in calls.items():
+        call()
+        once = {path.name: path.read_bytes() for path in here.glob("*.fits")}
+        call()
+        assert {path.name for path in here.glob("*.fits") if path.read_bytes() != once.get(path.name)} == set(), name
+    before = (here / "ua060504m_c0m.fits").read_bytes()
+    with fits.open("ua060504m_c0m.fits", mode="update") as hdus:
+        for hdu in hdus[1:5]:
+            hdu.header["CRVAL2"] += 1e-5  # a fit that has something to do
+    TweakReg("ua*c0m.fits", updatehdr=True, reusename=True, see2dplot=False, residplot="no")
+    with fits.open("ua060504m_c0m.fits") as hdus, fits.open(io.BytesIO(before)) as old:
+        assert hdus[3].header["CRVAL2"] == pytest.approx(old[3].header["CRVAL2"], abs=1e-7)
 
 
 def test_who_may_read_a_file_stays(here):

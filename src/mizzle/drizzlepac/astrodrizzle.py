@@ -126,6 +126,8 @@ def _drizzle(request: DrizzleRequest, log: Journal) -> Result:
         written()
         bit, rejects = int(values.number("crbit") or 0), settings.reject.method != "none"
         drizzle_files.mark_inputs(result, bit, rays=rejects, runner=runner)
+        if rejects and values.flag("driz_cr_corr"):  # copies of the inputs with their marks
+            drizzle_files.write_cleaned(result, runner)
     for exposure in result.exposures:
         for chip, level in result.sky.levels[exposure.root].items():
             log.say(f"   {exposure.root} {chip}: delta(MDRIZSKY) = {level:.6g} NEW MDRIZSKY = {level:.6g}")
@@ -147,8 +149,6 @@ def _write_others(request: DrizzleRequest, result: Result, settings: Settings, r
         _write_separate(request, result, settings, runner, log)
     if rejects and keep:
         drizzle_files.write_ray_masks(result, runner)
-    if rejects and values.flag("driz_cr_corr"):
-        drizzle_files.write_cleaned(result, settings)
 
 
 def _write_separate(request: DrizzleRequest, result: Result, settings: Settings, runner: Runner, log: Journal) -> None:

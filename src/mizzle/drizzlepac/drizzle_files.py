@@ -19,7 +19,6 @@ from mizzle.io.product_cards import product_cards
 from mizzle.io.products import product_image, write_mosaic
 from mizzle.io.rewriting import chip_units, rewriting
 from mizzle.model import Exposure, Result, Runner
-from mizzle.settings import Settings
 from mizzle.translation.parameters import Values
 
 
@@ -99,16 +98,18 @@ def write_ray_masks(result: Result, runner: Runner) -> None:
     runner.map(write, result.exposures)
 
 
-def write_cleaned(result: Result, settings: Settings) -> None:
+def write_cleaned(result: Result, runner: Runner) -> None:
     """Write a copy of each input with the light of the product in place of cosmic rays: ``STEM_crclean.fits``."""
     (mosaic,) = result.mosaics.values()
-    for exposure in result.exposures:
+
+    def write(exposure: Exposure) -> None:
         expected = expected_chips(exposure, result, mosaic.grid, mosaic.sci)
-        start = stem(exposure)
-        with rewriting(exposure.path, to=Path(exposure.path).with_name(f"{start}_crclean.fits")) as hdus:
+        with rewriting(exposure.path, to=Path(exposure.path).with_name(f"{stem(exposure)}_crclean.fits")) as hdus:
             for name, unit in chip_units(hdus).items():
                 rays = result.cosmic_rays.mask(exposure.root, name, unit.data.shape)
                 unit.data = np.where(rays, expected[name], unit.data).astype(np.float32)
+
+    runner.map(write, result.exposures)
 
 
 def mark_inputs(result: Result, bit: int, *, rays: bool, runner: Runner) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mizzle.drizzlepac import tweak_files
 from mizzle.drizzlepac.tweak_references import references_of
 from mizzle.errors import DataError, SettingsError
@@ -14,11 +16,12 @@ from mizzle.execution import make_runner
 from mizzle.geometry.keywords import Card
 from mizzle.io.rewriting import chip_units, opened, rewriting
 from mizzle.io.wcs_in_place import write_frames
-from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict
+from mizzle.model import Alignment, ChipFrame, Exposure, ExposureAlignment, Verdict
 from mizzle.settings import Settings
 from mizzle.steps.align import align
 from mizzle.translation.config import flatten
 from mizzle.translation.exposures import read_exposures, with_values
+from mizzle.translation.grid import corners
 from mizzle.translation.inputs import list_files
 from mizzle.translation.journal import Journal
 from mizzle.translation.parameters import Task, Values
@@ -88,6 +91,8 @@ TWEAK_TASK = Task(
 )
 #: Pixel side of the incumbent's reference frame: that of the first chip, the PC [arcsec].
 _PC_SIDE = 0.04555
+#: A WCS that moves by less is one that was fitted before, and stays [arcsec].
+_STAYS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -220,9 +225,19 @@ def _update(exposure: Exposure, alignment: Alignment, request: AlignmentRequest)
     entry = alignment.exposures[exposure.root]
     frames = {name: replace(alignment.frame(exposure, name), name=request.name) for name in exposure.chips}
     again = all(str(chip.header.get("WCSNAME", "")).strip() == request.name for chip in exposure.chips.values())
+    if again and _moved(exposure, frames) < _STAYS:
+        return
     cards = _fit_cards(entry, request)
     with rewriting(exposure.path) as hdus:
         write_frames(hdus, frames, dict.fromkeys(frames, cards), archive=not again)
+
+
+def _moved(exposure: Exposure, frames: Mapping[str, ChipFrame]) -> float:
+    """Return how far the corners of an exposure's chips move at most [arcsec]."""
+    before = corners([chip.frame for chip in exposure.chips.values()])
+    after = corners([frames[name] for name in exposure.chips])
+    east = ((after.ra - before.ra + 180.0) % 360.0 - 180.0) * np.cos(np.deg2rad(before.dec))
+    return 3600.0 * float(np.hypot(east, after.dec - before.dec).max())
 
 
 def _fit_cards(entry: ExposureAlignment, request: AlignmentRequest) -> list[Card]:
