@@ -288,6 +288,8 @@ def process_filter(
         )
     if until == "combine":
         return FilterResult(sky, rays, mosaic, findings=_findings(group, scales, sky, rays=rays, runner=runner))
+    # Beside the catalog, which has little for a second thread; in one piece, for a thread may not wait for its pool.
+    said = runner.begin(lambda searched: _findings(group, scales, sky, rays=searched, runner=Serial()), rays)
     progress.drizzled(mosaic, shared.exposures, shared.name)
     with progress.step("catalog"):
         catalog = measure_catalog(
@@ -300,7 +302,7 @@ def process_filter(
         errors = verify_errors(
             group, catalog, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=runner
         )
-        findings = (*_findings(group, scales, sky, rays=rays, runner=runner), *proof.findings, *errors.findings)
+        findings = (*said(), *proof.findings, *errors.findings)
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 
