@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,24 @@ def test_a_status_is_raised(status, error):
     native.raise_on_status(0)
     with pytest.raises(error):
         native.raise_on_status(status)
+
+
+def test_threads_that_ask_at_once_open_the_library_once(monkeypatch, caplog):
+    """Else what is said where it cannot be opened is said twice: seen in a run whose first use was on threads."""
+    asked = []
+
+    def open_slowly():
+        asked.append(1)
+        time.sleep(0.05)
+        return None, "it is slow"
+
+    monkeypatch.setattr(native, "_open", open_slowly)
+    monkeypatch.delenv("MIZZLE_KERNEL", raising=False)
+    native._opened.cache_clear()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda _: native.library(), range(8))) == [None] * 8
+    finally:
+        native._opened.cache_clear()
+    assert len(asked) == 1
+    assert caplog.text.count("it is slow") == 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -38,6 +39,8 @@ Library = ctypes.CDLL
 """The loaded library, as `library` returns it."""
 
 _LOG = logging.getLogger("mizzle.kernel")
+#: `functools.cache` lets threads that come at once all do the work.
+_OPENING = threading.Lock()
 _INT = ctypes.c_int
 _I32 = ctypes.c_int32
 _I64 = ctypes.c_int64
@@ -270,9 +273,14 @@ def _open() -> tuple[Library | None, str]:
     return None, reason
 
 
-@cache
 def library() -> Library | None:
-    """Return the C library, or None where NumPy serves: the reason is logged once."""
+    """Return the C library, or None where NumPy serves: the reason is logged once, whatever threads ask first."""
+    with _OPENING:
+        return _opened()
+
+
+@cache
+def _opened() -> Library | None:
     if os.environ.get("MIZZLE_KERNEL", "").strip().lower() == "reference":
         return None
     opened, reason = _open()
