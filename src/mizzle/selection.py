@@ -30,7 +30,7 @@ from mizzle.settings import Settings
 LARGEST_FIELD_ARCMIN = 20.0
 #: A message names so many exposures, and reasons, at most.
 MOST_REASONS = 4
-#: So large a share of flagged pixels, beyond a chip's shadow, may be why an exposure's stars fit nowhere.
+#: So large a share of flagged pixels (the pyramid's shadow takes a tenth) may be why stars fit nowhere.
 MUCH_FLAGGED = 0.3
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.io.cards import BLOCK
 from mizzle.io.header_cards import Card, header_bytes
 
-_BLOCK = 2880
 #: Kinds of number by letter of TFORM (FITS 4.0, table 18), as they stand in a file.
 _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
 _FORM = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])")
@@ -58,7 +58,7 @@ def encode_table(name: str, columns: Sequence[Column], *, version: int = 0) -> E
         cards += [(f"TUNIT{number}", unit, "")] if unit else []
     cards += [("EXTNAME", name, "extension name"), *([("EXTVER", version, "extension value")] if version else [])]
     data = table.tobytes()
-    return EncodedTable(header_bytes(cards), data + bytes(-len(data) % _BLOCK))
+    return EncodedTable(header_bytes(cards), data + bytes(-len(data) % BLOCK))
 
 
 def _array(values: Sequence[Any], kind: np.dtype[Any]) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-_CARD = 80
+#: Characters of a card, and bytes that a header or its data fill up to (FITS 4.0, section 3.3).
+CARD, BLOCK = 80, 2880
 #: Keywords of cards without a value.
 COMMENTARY = frozenset({"", "COMMENT", "HISTORY"})
 #: Value and comment of a card with a plain value: a text, a truth value, an integer or a decimal number.
@@ -111,8 +112,8 @@ def split_cards(header: bytes) -> PlainCards | None:
     except UnicodeDecodeError:
         return None
     cards: list[Any] = []
-    for start in range(0, len(text), _CARD):
-        image = text[start : start + _CARD]
+    for start in range(0, len(text), CARD):
+        image = text[start : start + CARD]
         name = image[:8].rstrip()
         if image[8:10] == "= " and _KEYWORD.match(name) and name not in _OTHERS:
             cards.append(LazyCard(keyword_of(image) if ": " in image else name, image))

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.io.binary_table import decode_table
+from mizzle.io.cards import BLOCK
 from mizzle.io.checksum import ascii_sum
 from mizzle.io.editable_header import EditableHeader
 from mizzle.io.header_cards import Card, array_cards, card_images
 from mizzle.io.image_unit import UNREADABLE
 from mizzle.io.pixels import StoredPlane, load_plane, load_stored
 from mizzle.io.regular import IMAGE_LIMIT, reason
-from mizzle.io.structure import BLOCK, data_sum, find_units, units_in
+from mizzle.io.structure import data_sum, find_units, units_in
 from mizzle.kernel.pixels import to_native
 
 #: So many pixels are turned around, or bytes copied, at a time.

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mizzle.errors import SettingsError
-from mizzle.io.cards import COMMENTARY, LazyCard, keyword_of
-from mizzle.io.header_cards import card_images
+from mizzle.io.cards import CARD, COMMENTARY, LazyCard, keyword_of
+from mizzle.io.header_cards import card_images, whole_blocks
 
-_CARD, _BLOCK = 80, 2880
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
 
 
@@ -35,8 +34,8 @@ class EditableHeader(Mapping[str, Any]):
         """Split the blocks of a header; bytes that are not ASCII come back as they were."""
         text = blocks.decode("latin-1")
         images = []
-        for start in range(0, len(text), _CARD):
-            image = text[start : start + _CARD]
+        for start in range(0, len(text), CARD):
+            image = text[start : start + CARD]
             if image.startswith("END") and not image[3:].strip():
                 break
             images.append(image)
@@ -44,8 +43,7 @@ class EditableHeader(Mapping[str, Any]):
 
     def to_bytes(self) -> bytes:
         """Return the header as it stands in a file, whole blocks."""
-        text = "".join((*self.images, f"{'END':{_CARD}}"))
-        return (text + " " * (-len(text) % _BLOCK)).encode("latin-1")
+        return whole_blocks(self.images)
 
     @property
     def cards(self) -> list[LazyCard]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mizzle.io.cards import COMMENTARY
+from mizzle.io.cards import BLOCK, CARD, COMMENTARY
 from mizzle.model import Grid
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ Card = tuple[str, Any, str]
 
 #: Longest text on one card, its quotes doubled, and longest number.
 _LONGEST_TEXT, _NUMBER_WIDTH = 68, 20
-_CARD, _BLOCK = 80, 2880
 
 
 class CardImage(str):
@@ -62,9 +61,14 @@ def card_images(cards: Iterable[Card]) -> list[str]:
 
 
 def header_bytes(cards: Iterable[Card]) -> bytes:
-    """Return a header as it stands in a file: `card_images`, the end, blanks up to whole blocks."""
-    text = "".join((*card_images(cards), f"{'END':{_CARD}}"))
-    return (text + " " * (-len(text) % _BLOCK)).encode("ascii")
+    """Return a header as it stands in a file: `whole_blocks` of `card_images`."""
+    return whole_blocks(card_images(cards))
+
+
+def whole_blocks(images: Iterable[str]) -> bytes:
+    """Return cards with their end, and blanks up to whole blocks; bytes that are not ASCII stay as they were."""
+    text = "".join((*images, f"{'END':{CARD}}"))
+    return (text + " " * (-len(text) % BLOCK)).encode("latin-1")
 
 
 def array_cards(shape: tuple[int, ...], kind: np.dtype[Any], *, extension: bool = False) -> list[Card]:
@@ -100,7 +104,7 @@ def _image(keyword: str, value: Any, comment: str) -> str:
         value = f"{field}: {value!r}"
     shown = printable(value)
     if keyword in COMMENTARY:
-        return f"{keyword:8}{shown}"[:_CARD].ljust(_CARD)
+        return f"{keyword:8}{shown}"[:CARD].ljust(CARD)
     if isinstance(shown, str):
         text = shown.replace("'", "''")
         if len(text) > _LONGEST_TEXT:  # never half of a doubled quote
@@ -110,7 +114,7 @@ def _image(keyword: str, value: Any, comment: str) -> str:
     else:
         word = str(shown)[0] if isinstance(shown, bool) else number_text(shown)
         start = f"{keyword:8}= {word:>20}"
-    return (f"{start} / {comment}" if comment and len(start) < _CARD - 3 else start)[:_CARD].ljust(_CARD)
+    return (f"{start} / {comment}" if comment and len(start) < CARD - 3 else start)[:CARD].ljust(CARD)
 
 
 def number_text(value: float) -> str:

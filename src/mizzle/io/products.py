@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.io.atomic import whole_file
+from mizzle.io.cards import BLOCK
 from mizzle.io.header_cards import Card, array_cards, grid_cards, header_bytes, make_header
 from mizzle.io.input_table import input_table
 from mizzle.io.product_cards import Units, UnitScale, photometry_cards, primary_cards, scale_cards, unit_scale
 from mizzle.io.product_names import SEPARATE
 from mizzle.model import Context, Exposure, Mosaic, Zeropoint
 
-#: Pixels written at a time, and bytes that a header or an image fills up to.
-_PIECE, _BLOCK = 2**20, 2880
+#: Pixels written at a time.
+_PIECE = 2**20
 
 
 def write_mosaic(
@@ -145,7 +146,7 @@ def write_image(stream: BinaryIO, image: NDArray[Any] | Context, cards: Iterable
     stream.write(header_bytes([*array_cards(image.shape, kind, extension=bool(name)), *cards, *own]))
     for piece in _pieces(image):
         stream.write(piece.astype(piece.dtype.newbyteorder(">")).data)
-    stream.write(bytes(-math.prod(image.shape) * kind.itemsize % _BLOCK))
+    stream.write(bytes(-math.prod(image.shape) * kind.itemsize % BLOCK))
 
 
 def _pieces(image: NDArray[Any] | Context) -> Iterator[NDArray[Any]]:

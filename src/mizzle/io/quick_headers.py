@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from mizzle.errors import InputError, MizzleError
 from mizzle.instrument.keywords import FILTERS
 from mizzle.io.atomic import write_text
+from mizzle.io.cards import BLOCK, CARD
 from mizzle.io.patient import in_time
 from mizzle.model import HeaderValue
 
@@ -37,7 +38,6 @@ READERS = 8
 #: A file whose headers take longer is not waited for [s].
 _PATIENCE = 60.0
 
-_BLOCK, _CARD = 2880, 80
 #: Blocks of the longest header that is read: 36 cards each.
 _LONGEST = 500
 #: Changed when what is kept changes.
@@ -198,11 +198,11 @@ def _header(stream: BinaryIO, path: str | Path) -> list[bytes]:
     """Read the cards of the header that begins here."""
     cards: list[bytes] = []
     for _ in range(_LONGEST):
-        block = stream.read(_BLOCK)
-        if len(block) < _BLOCK or (not cards and block[:9] not in (b"SIMPLE  =", b"XTENSION=")):
+        block = stream.read(BLOCK)
+        if len(block) < BLOCK or (not cards and block[:9] not in (b"SIMPLE  =", b"XTENSION=")):
             break
-        for start in range(0, _BLOCK, _CARD):
-            card = block[start : start + _CARD]
+        for start in range(0, BLOCK, CARD):
+            card = block[start : start + CARD]
             if card[:8] == b"END     ":
                 return cards
             cards.append(card)

@@ -14,15 +14,14 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from mizzle.errors import InputError
+from mizzle.io.cards import BLOCK, CARD
 from mizzle.io.regular import EXPOSURE_LIMIT, Inflated, is_gzip, not_fits, open_regular, reason
 
-BLOCK = 2880
-_CARD = 80
 #: A header of 72 000 cards is no header; drizzled products of hundreds of exposures have 20 000.
 _MOST_BLOCKS = 2000
 _MOST_UNITS = 2000
 _STRIDE = BLOCK * 365
-_END = b"END".ljust(_CARD)
+_END = b"END".ljust(CARD)
 #: Kinds of extension of the standard and of its registry, and what the archive's files call their headerlets.
 _EXTENSIONS = frozenset({"IMAGE", "TABLE", "BINTABLE", "A3DTABLE", "IUEIMAGE", "FOREIGN", "DUMP"}) | {
     "NONSTANDARD",
@@ -102,12 +101,12 @@ def _cards(header: bytes, wanted: frozenset[str] | None = None) -> Cards:
     """Return the value cards of a header; of a repeated keyword the first counts."""
     cards: Cards = {}
     text = header.decode("ascii")
-    for start in range(0, len(text), _CARD):
+    for start in range(0, len(text), CARD):
         if text[start + 8 : start + 10] != "= ":
             continue
         keyword = text[start : start + 8].rstrip()
         if (wanted is None or keyword in wanted) and keyword not in cards:
-            value = _value(text[start + 10 : start + _CARD])
+            value = _value(text[start + 10 : start + CARD])
             if value is not None:
                 cards[keyword] = value
     return cards
@@ -116,7 +115,7 @@ def _cards(header: bytes, wanted: frozenset[str] | None = None) -> Cards:
 def _ends(block: bytes) -> bool:
     """Tell whether a block holds the END card."""
     place = block.find(_END)
-    while place >= 0 and place % _CARD:
+    while place >= 0 and place % CARD:
         place = block.find(_END, place + 1)
     return place >= 0
 

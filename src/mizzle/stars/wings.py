@@ -76,10 +76,8 @@ def measure_wings(image: Image, off: Mask, *, row: Indices, column: Indices, sca
     sigma : float
         Least noise of a pixel that is believed, whatever pixels of whole counts show [count].
     """
-    figures = measure_sides(
-        image, off, PixelIndices(row, column), neighborhood=_neighborhood(scale), sigma=max(sigma, 0.0)
-    )
-    return Wings(*figures)
+    where = PixelIndices(row, column)
+    return Wings(*measure_sides(image, off, where, neighborhood=_neighborhood(scale), sigma=sigma))
 
 
 @lru_cache(maxsize=16)
