@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from mizzle.kernel import native
+from mizzle.kernel.drop import accumulator
+from mizzle.kernel.single import laplacian
 
 SOURCES = Path(native.__file__).with_name("src")
 
@@ -51,6 +53,20 @@ def test_every_exported_function_is_declared():
     text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.c"))
     exported = set(re.findall(r"MZ_EXPORT\s+\w+\s+(mz_\w+)\(", text))
     assert exported - {"mz_abi", "mz_size_of"} == set(native._SIGNATURES)
+
+
+@pytest.mark.skipif(not SOURCES.is_dir(), reason="installed without sources")
+def test_numbers_that_stand_on_both_sides_are_the_same():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.[ch]"))
+    defined = {name: float(value.rstrip("f")) for name, value in re.findall(r"#define (MZ_\w+) ([-+.\de]+f?)\b", text)}
+    assert defined["MZ_ABI"] == native.ABI
+    assert defined["MZ_CHUNK"] == native.CHUNK
+    assert defined["MZ_MAX_SAMPLES"] == native.MAX_SAMPLES
+    assert defined["MZ_TOGETHER"] == accumulator.TOGETHER
+    assert defined["MZ_DARKEST"] == pytest.approx(float(laplacian._DARKEST))
+    assert defined["MZ_LEAST_STRUCTURE"] == pytest.approx(float(laplacian._LEAST_STRUCTURE))
+    bits = dict(native.JobStruct._fields_)["bits"]
+    assert ctypes.sizeof(bits) == 4 * accumulator.IN_CELL
 
 
 @pytest.mark.parametrize(("status", "error"), [(1, RuntimeError), (2, MemoryError), (-1, RuntimeError)])

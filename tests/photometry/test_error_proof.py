@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mizzle.instrument.wfpc2.frames import frames_for_pointing
 from mizzle.model import Alignment, Catalog, CosmicRays, FluxScales, Serial, Verdict
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import view_chips
 from mizzle.steps.equalize import equalize
 from mizzle.steps.sky import measure_sky
 from mizzle.steps.verify import verify_errors
-from mizzle.steps.verify.errors import judge_errors
+from mizzle.steps.verify.errors import _nearest, judge_errors
 from mizzle.steps.verify.skies import sky_ratios
 from tiny_visit import exposure, frame, noisy
 
@@ -199,3 +200,18 @@ def test_chips_are_compared_by_skies_that_are_even(slope, compared):
     ratios, note = sky_ratios(views, sky, "WF3", settings=settings, runner=Serial())
     assert bool(ratios) is compared
     assert bool(note) is not compared
+
+
+@pytest.mark.parametrize(("step", "roll"), [(10.0, 0.0), (0.7, 3.0)])
+def test_pixels_are_compared_with_the_nearest_of_the_other_exposure(step, roll):
+    """Places between nodes lie on lines: of the PC, where they bend most, one pixel in fifty may take a neighbor."""
+    first, second = (
+        frames_for_pointing(
+            10.0 + k * step / 3600.0, -20.0, 100.0 + k * roll, date_obs="1999-01-01", filters=("F555W", "")
+        )["PC"]
+        for k in (0, 1)
+    )
+    rows = np.arange(0, first.shape[0], 80)
+    row, column = _nearest(first, second, rows)
+    true = second.sky_to_pixel(*first.pixel_to_sky(*np.meshgrid(np.arange(float(first.shape[1])), rows.astype(float))))
+    assert np.mean((np.abs(column - true.x) > 0.5001) | (np.abs(row - true.y) > 0.5001)) < 0.02

@@ -103,6 +103,24 @@ def test_half_a_line_is_no_trail():
     assert find_trails(image, np.zeros(image.shape, np.bool_), 1.0) == []
 
 
+def interrupted(seed, middle, share):
+    """A bright line that is dark over a share of its length, about a place along it."""
+    distance, along = across(np.deg2rad(33.0), 300.0), across(np.deg2rad(123.0), 0.0)
+    on = np.abs(distance) < 1.0
+    part = (along - along[on].min()) / np.ptp(along[on])
+    lit = np.abs(part - middle) > 0.5 * share
+    return sky(seed) + (20.0 * np.exp(-0.5 * (distance / 3.0) ** 2) * lit).astype(np.float32)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.05, 9, 9), (0.12, 0, 4)])
+def test_a_trail_may_pass_under_a_star_but_not_end_on_the_way(share, least, most):
+    """What hides a twentieth of it, a saturated star or a bad column, hides no trail; two spikes in a row are none."""
+    places = (0.3, 0.44, 0.8)
+    bad = np.zeros((SIDE, SIDE), np.bool_)
+    count = sum(len(find_trails(interrupted(seed, place, share), bad, 1.0)) for seed in range(3) for place in places)
+    assert least <= count <= most
+
+
 def test_small_or_wholly_bad_chips_have_none():
     assert find_trails(sky(1, side=100), np.zeros((100, 100), np.bool_), 1.0) == []
     assert find_trails(sky(1), np.ones((SIDE, SIDE), np.bool_), 1.0) == []

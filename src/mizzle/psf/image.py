@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel.splines import cubic_transform, cubic_weights
 from mizzle.psf.optics import Optics, optical_transfer, pixel_transfer
 
 FloatArray = NDArray[np.float64]
@@ -67,8 +68,8 @@ class StarImage:
         side = self.coefficients.shape[1]
         flat = (rows * side).reshape(n, 4 * k, 1) + columns.reshape(n, 1, 4 * k)
         near = self.coefficients.ravel()[flat].reshape(n, 4 * k * k, 4)
-        narrow = (near @ bspline(across)[:, :, None]).reshape(n, k, 4, k)
-        return np.asarray((bspline(down)[:, None, None, :] @ narrow)[:, :, 0, :])
+        narrow = (near @ cubic_weights(across)[:, :, None]).reshape(n, k, 4, k)
+        return np.asarray((cubic_weights(down)[:, None, None, :] @ narrow)[:, :, 0, :])
 
     def _taps(self, offset: FloatArray, radius: int) -> tuple[NDArray[np.intp], FloatArray]:
         """Return samples, ``(n, k, 4)``, and how far the star's is from the second of them, ``(n,)``."""
@@ -108,7 +109,7 @@ class StarImage:
         Starlight at two pixels of a field of stars at random places is correlated as the image itself is [pixel]. They
         are matched where both have fallen to .8: farther out the image has wings, which say nothing of a core.
         """
-        spline = (2.0 + np.cos(2.0 * np.pi * np.fft.fftfreq(self.coefficients.shape[0]))) / 3.0
+        spline = cubic_transform(np.asarray(np.fft.fftfreq(self.coefficients.shape[0]), np.float64))
         power = np.abs(np.fft.fft2(self.coefficients) * spline[:, None] * spline[None, :]) ** 2
         both = np.fft.ifft2(power).real
         steps = np.arange(3 * self.oversampling)
@@ -120,22 +121,6 @@ class StarImage:
     def _centered(self) -> FloatArray:
         zero = np.zeros(1)
         return np.asarray(self.pixels(zero, zero, 1)[0])
-
-
-def bspline(fraction: FloatArray) -> FloatArray:
-    """Return the weights of the four samples around a place, ``(n, 4)``, of the cubic B-spline.
-
-    Parameters
-    ----------
-    fraction : (n,) array
-        Distance of the place from the second of them, 0 to 1.
-    """
-    t = np.asarray(fraction, np.float64)
-    rest = 1.0 - t
-    return np.stack(
-        [rest**3 / 6.0, 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), 2.0 / 3.0 - rest * rest * (1.0 - 0.5 * rest), t**3 / 6.0],
-        axis=-1,
-    )
 
 
 @lru_cache(maxsize=64)
@@ -158,8 +143,7 @@ def star_image(optics: Optics) -> StarImage:
     half = OVERSAMPLING * math.ceil(REACH / optics.pixel)
     f = np.asarray(np.fft.fftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
     positive = np.asarray(np.fft.rfftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
-    # A B-spline through samples: divide by what the spline of one sample is at the samples (Unser 1999, IEEE SPM 16).
-    spline = [(2.0 + np.cos(2.0 * np.pi * g / OVERSAMPLING)) / 3.0 for g in (f, positive)]
+    spline = [cubic_transform(g / OVERSAMPLING) for g in (f, positive)]
     spectrum = optical_transfer(optics, f, positive) * pixel_transfer(optics.diffusion, f, positive)
     spectrum /= spline[0][:, None] * spline[1][None, :]
     coefficients = np.fft.fftshift(np.fft.irfft2(spectrum, (2 * half, 2 * half))) * OVERSAMPLING**2

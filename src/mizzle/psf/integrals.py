@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.kernel.splines import cubic_transform
 from mizzle.psf.image import OVERSAMPLING, REACH
 from mizzle.psf.optics import Optics, optical_transfer, pixel_transfer
 
@@ -116,7 +117,7 @@ def integrated(samples: FloatArray, oversampling: int = OVERSAMPLING) -> Integra
     """
     shape = samples.shape
     f = np.asarray(np.fft.fftfreq(shape[0]), np.float64)
-    spline = (2.0 + np.cos(2.0 * np.pi * f)) / 3.0
+    spline = cubic_transform(f)
     samples = samples / samples.sum()
     coefficients = np.fft.ifft2(np.fft.fft2(samples) / (spline[:, None] * spline[None, :])).real
     sums = np.cumsum(np.cumsum(coefficients, axis=0), axis=1)

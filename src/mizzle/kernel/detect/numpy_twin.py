@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import FloatArray, Image
 from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel.detect.types import (
+    FARTHEST,
     Background,
     CellEdges,
     Detection,
@@ -221,8 +222,8 @@ def fit(
             break
         change = np.where(moving[:, None], change, 0.0)
         moving &= (np.abs(change[:, 0]) >= SETTLED) | (np.abs(change[:, 1]) >= SETTLED)
-        dx = np.clip(dx + np.clip(change[:, 0], -0.4, 0.4), -1.2, 1.2)
-        dy = np.clip(dy + np.clip(change[:, 1], -0.4, 0.4), -1.2, 1.2)
+        dx = np.clip(dx + np.clip(change[:, 0], -0.4, 0.4), -FARTHEST, FARTHEST)
+        dy = np.clip(dy + np.clip(change[:, 1], -0.4, 0.4), -FARTHEST, FARTHEST)
         flux = np.maximum(flux + change[:, 2], 0.1 * flux)
         sky = sky + change[:, 3]
     meat = (design * (weight * weight * photon)[:, None, :]) @ design.transpose(0, 2, 1)

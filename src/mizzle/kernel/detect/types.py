@@ -7,6 +7,7 @@ profile of another shape moves centroids with the pixel phase.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Image
+from mizzle.kernel.splines import cubic_slopes, cubic_weights
 
 #: Columns of a list of sources: positions 0-based [pixel], fluxes [DN], 1-sigma errors, shape measures.
 SOURCE_DTYPE = np.dtype(
@@ -35,8 +37,8 @@ SOURCE_DTYPE = np.dtype(
 )
 
 
-#: Farthest that a fit may move from its peak, rounded up [pixel].
-FARTHEST = 2
+#: Farthest that a fit moves from its peak, as in the C twin [pixel].
+FARTHEST = 1.2
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,10 @@ class SampledProfile:
 
     def __post_init__(self) -> None:
         side = self.coefficients.shape[0]
-        if self.coefficients.shape != (side, side) or side // 2 - 2 < (self.radius + FARTHEST) * self.oversampling:
+        if (
+            self.coefficients.shape != (side, side)
+            or side // 2 - 2 < (self.radius + math.ceil(FARTHEST)) * self.oversampling
+        ):
             raise ValueError(f"image of {self.coefficients.shape} samples for a window of {self.radius} pixels")
 
 
@@ -201,14 +206,6 @@ def _axis(offset: FloatArray, center: FloatArray, sigma: float) -> tuple[FloatAr
     return np.diff(cumulative, axis=1), -np.diff(density, axis=1)
 
 
-def _spline(t: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return weights of the four samples around places, ``(n, 4)``, and derivatives; `t` from the second sample."""
-    r = 1.0 - t
-    value = [r**3 / 6.0, 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), 2.0 / 3.0 - r * r * (1.0 - 0.5 * r), t**3 / 6.0]
-    slope = [-0.5 * r * r, t * (1.5 * t - 2.0), r * (2.0 - 1.5 * r), 0.5 * t * t]
-    return np.stack(value, axis=1), np.stack(slope, axis=1)
-
-
 class ProfileStamps(NamedTuple):
     """A profile of unit flux in pixels, and its derivatives by the center's x and y."""
 
@@ -226,9 +223,8 @@ def _sampled_stamps(profile: SampledProfile, dx: FloatArray, dy: FloatArray) -> 
         at = middle - offset * scale
         low = np.floor(at)
         taps.append((low[:, None].astype(np.intp) + steps)[:, :, None] + np.arange(-1, 3))
-        value, slope = _spline(at - low)
-        weights.append(value)
-        slopes.append(slope)
+        weights.append(cubic_weights(at - low))
+        slopes.append(cubic_slopes(at - low))
     near = profile.coefficients[taps[0][:, :, :, None, None], taps[1][:, None, None, :, :]]
 
     def weighted(along_y: FloatArray, along_x: FloatArray) -> FloatArray:
