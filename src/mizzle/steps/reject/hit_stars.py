@@ -30,9 +30,6 @@ CANDIDATES = 6
 #: So many sigma do the wings stand out on their faintest side; for them to be looked for, the border of the judged
 #: window should stand out by half as many on each side.
 WINGS_SIGMA = 3.0
-#: What a ray left of a star is as bright as this somewhere, in sigma of a pixel's own noise, and is more than what the
-#: ray added: less may be the ray's rim.
-LEAST = 10.0
 
 
 class HitStars(NamedTuple):
@@ -132,13 +129,14 @@ def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
 
 
 def _outshine_rays(pixels: PeakPixels, off: Mask, peaks: Peaks, *, answer: Explained) -> Mask:
-    """Return where the light that is left exceeds noise, and what was given up holds beside light."""
+    """Return where the light that is left exceeds what the pixels that were given up hold beside light.
+
+    Less may be the ray's rim.
+    """
     left = np.where(off, 0.0, np.maximum(answer.light, 0.0))
-    noise = np.sqrt(pixels.floor + np.maximum(answer.sky, 0.0)[:, None] + left)
     seen = windows(pixels.electrons, peaks, outside=0.0) - answer.sky[:, None]
     taken = np.where(off, seen - answer.light, 0.0)
-    bright = (left / noise).max(axis=1, initial=0.0) > LEAST
-    return np.asarray(bright & (left.sum(axis=1) > taken.sum(axis=1)))
+    return np.asarray(left.sum(axis=1) > taken.sum(axis=1))
 
 
 def _with_wings(

@@ -39,8 +39,6 @@ ROUNDS, APART = 3, 3.5
 UNDERSAMPLED, FINER = 0.35, 0.05
 #: Pixels below this side [arcsec] are fine; the sky around a peak is then no brighter than at so many of places.
 FINE_SIDE, DARKEST_SHARE = 0.03, 0.01
-#: Light belongs to a star where its fit says more than this, and no more is seen than the fit and so much [sigma].
-OWN, ABOVE = 2.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +141,7 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         if not guilty.size:
             break
         is_ray[guilty] = True
-        _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden)
+        _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden, sigma=settings.single_neighbor_sigma)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
     hit = find_hit_stars(
         pixels,
@@ -157,8 +155,10 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
     )
     stars = ~is_ray
     is_ray[np.flatnonzero(is_ray)[hit.peak]] = False
-    spared = _spared(pixels, _some(peaks, stars), Explained(misfit[stars], fitted[stars], noise[stars], sky[stars]))
-    return JudgedPeaks(is_ray, (spared | _spared(pixels, hit.place, hit.light)) & ~hit.pixels, hit.pixels)
+    answer = Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])
+    spared = _spared(pixels, _some(peaks, stars), answer, settings=settings)
+    spared |= _spared(pixels, hit.place, hit.light, settings=settings)
+    return JudgedPeaks(is_ray, spared & ~hit.pixels, hit.pixels)
 
 
 def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
@@ -212,22 +212,26 @@ def near_pairs(
     return IndexPairs(place, number[place, step].astype(np.intp))
 
 
-def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, *, hidden: Mask) -> None:
-    """Hide rays, and the bright pixels beside them, in `hidden`."""
+def _hide(pixels: SinglePixels, rays: Peaks, sky: FloatArray, *, hidden: Mask, sigma: float) -> None:
+    """Hide rays, and the pixels beside them that are brighter than so many sigma, in `hidden`."""
     ny, nx = hidden.shape
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
             y, x = np.clip(rays.y + dy, 0, ny - 1), np.clip(rays.x + dx, 0, nx - 1)
-            bright = pixels.electrons[y, x] - sky > OWN * np.sqrt(np.maximum(sky, 0.0) + pixels.floor)
+            bright = pixels.electrons[y, x] - sky > sigma * np.sqrt(np.maximum(sky, 0.0) + pixels.floor)
             hidden[y[bright], x[bright]] = True
 
 
-def _spared(pixels: SinglePixels, stars: Peaks, answer: Explained) -> Mask:
-    """Return the pixels of stars."""
+def _spared(pixels: SinglePixels, stars: Peaks, answer: Explained, *, settings: RejectSettings) -> Mask:
+    """Return the pixels of stars: those around the peak, and others where light explains what is seen.
+
+    Elsewhere a pixel as bright as the fit would be a ray's neighbor, and what misses the fit by so much a ray's peak.
+    """
     ny, nx = pixels.electrons.shape
     spared = np.zeros((ny + 2 * HALF, nx + 2 * HALF), np.bool_)
     seen = windows(pixels.electrons, stars, outside=0.0) - answer.sky[:, None]
-    own = (answer.light > OWN * math.sqrt(pixels.floor)) & (seen < answer.light + ABOVE * answer.noise)
+    bright = answer.light > settings.single_neighbor_sigma * math.sqrt(pixels.floor)
+    own = bright & (seen < answer.light + settings.single_deficit * answer.noise)
     rows = np.arange(-HALF, HALF + 1)
     own |= (np.maximum(np.abs(rows)[:, None], np.abs(rows)) <= 1).ravel()
     star, pixel = np.nonzero(own)
