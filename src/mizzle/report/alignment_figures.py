@@ -169,7 +169,7 @@ def residual_positions(report: Report) -> Figure | None:
         f" by chip, and of all chips where folded.{words}",
         "level lines at zero: no wave, no slope, so distortion and row term are right. A slope or a bow is a wrong"
         " distortion; a sawtooth along y in the last panel, a wrong row term.",
-        f'<div class="panels charts">{"".join(panels)}</div>' + chip_key(c for c in SHAPES if c in set(chips)),
+        f'<div class="panels charts">{"".join(panels)}</div>' + chip_key(_present(chips)),
         wide=True,
     )
 
@@ -184,7 +184,7 @@ def _positions_panel(
         chart.cloud(places[on_chip], residuals[on_chip], f"chip {paint(name)}")
     chart.line([(chart.x.low, 0.0), (chart.x.high, 0.0)], "unity")
     groups = {"guide": np.ones(chips.size, dtype=bool)} if folded else {}
-    groups |= {} if folded else {f"median {paint(name)}": chips == name for name in SHAPES if name in set(chips)}
+    groups |= {} if folded else {f"median {paint(name)}": chips == name for name in _present(chips)}
     medians: list[tuple[float, float]] = []
     for name, members in groups.items():
         cells = running_median(places[members], residuals[members])
@@ -192,6 +192,12 @@ def _positions_panel(
             chart.line([(x, y) for x, y, _ in cells], name)
             medians += [(y, error) for _, y, error in cells]
     return medians
+
+
+def _present(chips: NDArray[Any]) -> list[str]:
+    """Return the names that stand among `chips`, in the order in which chips are drawn."""
+    names = set(np.unique(chips).tolist())
+    return [name for name in SHAPES if name in names]
 
 
 def running_median(x: FloatArray, y: FloatArray, most: int = 16) -> list[tuple[float, float, float]]:

@@ -21,7 +21,7 @@ from mizzle.report.cache import cached
 from mizzle.report.chips import unit
 from mizzle.report.image import gray
 from mizzle.report.sections import all_sections, maps_of_product
-from mizzle.report.skyfigures import background_of
+from mizzle.report.skyfigures import background_steps
 from mizzle.report.stretch import block_mean, factor_for, percentile, stretched
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -198,7 +198,7 @@ def prepare(plane: Mapping[str, Any], product: Mapping[str, Any], bands: int, *,
     _context(plane, len(product["context"]))
     if bands == 1:  # else the color picture stands in its place
         _still(plane, options)
-    background_of(product, plane)
+    background_steps(product, plane)
     maps_of_product(product, plane)
 
 

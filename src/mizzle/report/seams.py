@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,13 +125,21 @@ def seams(level: FloatArray, classes: Mapping[str, Mask], doubts: Mapping[str, f
     rows = []
     for border in along:
         step, error, cells = border.step(level)
-        whole = np.hypot(doubts.get(border.chips[0], 0.0), doubts.get(border.chips[1], 0.0))
         rows.append(
-            {
-                "chips": list(border.chips),
-                "step": float(step),
-                "error": float(np.hypot(more * error, whole)),
-                "cells": int(cells),
-            }
+            {"chips": list(border.chips), "step": float(step), "error": float(more * error), "cells": int(cells)}
         )
-    return rows
+    return doubted(rows, doubts)
+
+
+def doubted(rows: Sequence[Mapping[str, Any]], doubts: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return rows of `seams` whose errors hold what the levels of whole chips may be off, too.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Made without doubts.
+    doubts : mapping
+        As in `seams`.
+    """
+    whole = [math.hypot(*(doubts.get(chip, 0.0) for chip in row["chips"])) for row in rows]
+    return [{**row, "error": math.hypot(row["error"], more)} for row, more in zip(rows, whole, strict=True)]

@@ -14,7 +14,7 @@ from mizzle.report import maps
 from mizzle.report.cache import cached
 from mizzle.report.charts import Axis, Chart, padded, round_ticks
 from mizzle.report.figures import Figure
-from mizzle.report.seams import seams
+from mizzle.report.seams import doubted, seams
 from mizzle.report.stretch import block_mean, median, percentile, sky_statistics
 
 Product = Mapping[str, Any]
@@ -107,14 +107,25 @@ def seam_map(
     rows : list of dict
         Steps across the borders, in DN/s/arcsec² and as a share of the sky.
     """
+    drawn, steps = background_steps(product, planes)
+    rows = doubted(steps, doubts)
+    for row in rows:
+        row["percent"] = 100 * row["step"] / sky if sky else None
+        row["percent_error"] = 100 * row["error"] / sky if sky else None
+    return drawn, rows
+
+
+def background_steps(product: Product, planes: Mapping[str, Any]) -> tuple[Figure, list[dict[str, Any]]]:
+    """Draw the background, and measure its steps, once: all of `seam_map` that a product's pixels alone tell."""
+    return cached(planes, "steps", lambda: _background_steps(product, planes))
+
+
+def _background_steps(product: Product, planes: Mapping[str, Any]) -> tuple[Figure, list[dict[str, Any]]]:
     scale = product["scale_arcsec"]
     level, block = background_of(product, planes)
     ny, nx = level.shape
     cells = planes["context"].sampled(block, (ny * block, nx * block))
-    rows = seams(level, maps.chip_classes(cells, product["context"]), doubts)
-    for row in rows:
-        row["percent"] = 100 * row["step"] / sky if sky else None
-        row["percent_error"] = 100 * row["error"] / sky if sky else None
+    steps = seams(level, maps.chip_classes(cells, product["context"]), {})
     shown = maps.without_stars(level)
     middle, scatter = sky_statistics(shown)
     wide = 4.0 * scatter
@@ -129,7 +140,7 @@ def seam_map(
         " showing through is a seam: a wrong factor between chips, or a pedestal.",
         html,
     )
-    return figure, rows
+    return figure, steps
 
 
 def weight_map(product: Product, planes: Mapping[str, Any]) -> Figure:
