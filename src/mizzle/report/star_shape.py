@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.instrument.star_optics import chip_star
+from mizzle.kernel.wings import list_bright_peaks
 from mizzle.model import Chip, Exposure, Result, Verdict
 from mizzle.psf import StarImage
 
@@ -60,10 +61,9 @@ def star_stamps(chip: Chip, hit: NDArray[np.bool_]) -> FloatArray:
     sky = float(np.median(sci[~bad][::7])) if not bad.all() else 0.0
     noise = float(np.sqrt(max(sky, 0.0) / chip.gain + (chip.read_noise / chip.gain) ** 2))
     span = np.arange(-_HALF, _HALF + 1)
-    inner = (slice(_HALF, -_HALF), slice(_HALF, -_HALF))
-    y, x = np.nonzero((sci[inner] > sky + _BRIGHT * noise) & ~bad[inner])
-    order = np.argsort(-sci[inner][y, x], kind="stable")[:_MOST]
-    rows, columns = (at[order][:, None, None] + _HALF for at in (y, x))
+    peaks = list_bright_peaks(sci, bad, edge=_HALF, limit=sky + _BRIGHT * noise)
+    order = np.argsort(-sci[peaks], kind="stable")[:_MOST]
+    rows, columns = (at[order][:, None, None] for at in peaks)
     window = (rows + span[None, :, None], columns + span[None, None, :])
     stamps, spoiled = sci[window].astype(np.float64), bad[window][:, 3:-3, 3:-3].any(axis=(1, 2))
     peak = stamps[:, _HALF, _HALF]

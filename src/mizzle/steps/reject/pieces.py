@@ -21,10 +21,11 @@ def longest_piece(mask: NDArray[np.bool_]) -> float:
     mask : (ny, nx) bool array
         True where something was flagged.
     """
-    rows, columns = np.nonzero(mask)
-    if not rows.size:
+    places = np.flatnonzero(mask)
+    if not places.size:
         return 0.0
-    label = _labels(mask, rows, columns)
+    rows, columns = np.divmod(places, mask.shape[1])
+    label = _labels(mask.shape, rows, columns)
     order = np.argsort(label, kind="stable")
     starts = np.flatnonzero(np.diff(label[order], prepend=-1))
     tall, wide = (
@@ -34,14 +35,17 @@ def longest_piece(mask: NDArray[np.bool_]) -> float:
     return math.sqrt(float(np.max(tall**2 + wide**2)))
 
 
-def _labels(mask: NDArray[np.bool_], rows: Indices, columns: Indices) -> Indices:
+def _labels(shape: tuple[int, ...], rows: Indices, columns: Indices) -> Indices:
     """Return, for each flagged pixel, the number of the first pixel of its piece."""
-    number = np.zeros((mask.shape[0] + 1, mask.shape[1] + 2), np.intp) - 1  # a border, so that no pixel wraps around
-    number[rows, columns + 1] = np.arange(rows.size)
+    wide = shape[1] + 2  # a border, so that no pixel wraps around
+    place = rows * wide + columns + 1
+    number = np.full((shape[0] + 1) * wide, -1, np.int32)
+    number[place] = np.arange(rows.size, dtype=np.int32)
     links = []
-    for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
-        other = number[rows + down, columns + 1 + right]
-        links.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]]))
+    for step in (1, wide - 1, wide, wide + 1):
+        other = number[place + step]
+        linked = np.flatnonzero(other >= 0)
+        links.append(np.stack([linked, other[linked]]))
     first, second = np.concatenate(links, axis=1)
     label = np.arange(rows.size)
     while True:

@@ -34,7 +34,6 @@ from mizzle.steps.verify.exposures import (
     exposure_proofs,
 )
 from mizzle.steps.verify.sightings import (
-    Choice,
     StarTable,
     charge_lost,
     measure_stars,
@@ -120,12 +119,13 @@ def verify(
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     measurable = settings.verify.enabled and len(catalog) > 0
     stars = place_stars(views, catalog, settings, runner=runner) if measurable else None
-
-    def measured(choice: Choice) -> list[Measured]:
-        chips = [] if stars is None else measure_stars(stars, cosmic_rays, settings, runner=runner, choice=choice)
-        return [with_crowd(chip_stars, views, sky) for chip_stars in chips]
-
-    table = tabulate(views, measured(on_two_chips), settings, names=names)
+    choices = (on_two_chips, on_two_exposures) if len(exposures) > 1 else (on_two_chips,)
+    pairs: list[Measured] = []
+    several: list[Measured] = []
+    if stars is not None:
+        chosen = measure_stars(stars, cosmic_rays, settings, runner=runner, choices=choices)
+        pairs, several = ([with_crowd(chip, views, sky) for chip in chips] for chips in (chosen[0], chosen[-1]))
+    table = tabulate(views, pairs, settings, names=names)
     raw = gather_sightings(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
     corrected = gather_sightings(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
     if reference.chip in names:
@@ -143,7 +143,6 @@ def verify(
     second: dict[str, ExposureProof] = {}
     findings: tuple[Finding, ...] = ()
     if len(exposures) > 1:
-        several = measured(on_two_exposures)
         second = _second_axis(
             exposures, tabulate(views, several, settings, names=names), scales, names=names, settings=settings
         )

@@ -99,9 +99,9 @@ def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings,
 
 
 def measure_stars(
-    stars: CatalogOnChips, cosmic_rays: CosmicRays, settings: Settings, *, runner: Runner, choice: Choice
-) -> list[Measured]:
-    """Photometer the stars chosen, on every exposure.
+    stars: CatalogOnChips, cosmic_rays: CosmicRays, settings: Settings, *, runner: Runner, choices: Sequence[Choice]
+) -> list[list[Measured]]:
+    """Photometer the stars that any of some choices wants, on every exposure; return those of each choice.
 
     Parameters
     ----------
@@ -109,10 +109,11 @@ def measure_stars(
         From `place_stars`.
     cosmic_rays, settings, runner
         As for `verify`.
-    choice : callable
-        `on_two_chips` or `on_two_exposures`.
+    choices : sequence of callable
+        `on_two_chips`, `on_two_exposures`.
     """
-    views, shared = stars.views, choice(stars.measurable, stars.views)
+    views, wanted = stars.views, [choice(stars.measurable, stars.views) for choice in choices]
+    shared = np.logical_or.reduce(wanted)
     chosen = [np.flatnonzero(lit & shared) for lit in stars.measurable]
 
     def cut(i: int) -> Stamps:
@@ -129,7 +130,10 @@ def measure_stars(
         seen = [i for i, size in enumerate(sizes) if size and views[i].name in kind.chips]
         answers = _measured_alike(seen, cut, kind, sizes=sizes, views=views, settings=settings, runner=runner)
         measured.update(zip(seen, answers, strict=True))
-    return [replace(measured[i], star=stars.fit[measured[i].star]) for i in sorted(measured)]
+    return [
+        [measured[i].only(mask[measured[i].star], stars.fit) for i in sorted(measured) if mask[chosen[i]].any()]
+        for mask in wanted
+    ]
 
 
 def _measured_alike(

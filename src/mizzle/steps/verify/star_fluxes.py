@@ -7,7 +7,7 @@ light, which a mean profile, measured on the same stars, fills in; a star that l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +54,19 @@ class Measured:
     sky: FloatArray
     sharpness: FloatArray
     crowd: FloatArray
+
+    def only(self, which: NDArray[np.bool_], names: NDArray[np.intp]) -> Measured:
+        """Return some of the stars, by other indices.
+
+        Parameters
+        ----------
+        which : (n,) bool array
+            Those.
+        names : array of int
+            Index into another list, for each index into the list of stars.
+        """
+        columns = ("x", "y", "flux", "error", "sky", "sharpness", "crowd")
+        return replace(self, star=names[self.star[which]], **{key: getattr(self, key)[which] for key in columns})
 
 
 def class_profiles(stamps: Sequence[Stamps], classes: Sequence[ChipClass]) -> dict[str, FloatArray]:
