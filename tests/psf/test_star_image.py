@@ -117,3 +117,11 @@ def test_a_window_wider_than_the_image_is_refused():
     star = computed(WF, "F555W")
     with pytest.raises(ValueError, match="wider"):
         star.pixels([0.0], [0.0], star.reach + 1)
+
+
+@pytest.mark.parametrize("pixel", [0.0455, 0.0996])
+def test_the_image_of_an_even_pupil_is_even_along_both_axes(pixel):
+    """Vanes at 45 degrees mirror into each other: left, right, above and below a star are alike, whatever the focus."""
+    image = star_image(star_optics(pixel, 5500.0, 500.0, defocus=0.06)).coefficients[1:, 1:]
+    for mirrored in (image[::-1], image[:, ::-1], image.T):
+        np.testing.assert_allclose(mirrored, image, atol=1e-12 * image.max())

@@ -141,11 +141,12 @@ def star_image(optics: Optics) -> StarImage:
     True
     """
     half = OVERSAMPLING * math.ceil(REACH / optics.pixel)
-    f = np.asarray(np.fft.fftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
-    positive = np.asarray(np.fft.rfftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
-    spline = [cubic_transform(g / OVERSAMPLING) for g in (f, positive)]
-    spectrum = optical_transfer(optics, f, positive) * pixel_transfer(optics.diffusion, f, positive)
-    spectrum /= spline[0][:, None] * spline[1][None, :]
-    coefficients = np.fft.fftshift(np.fft.irfft2(spectrum, (2 * half, 2 * half))) * OVERSAMPLING**2
+    f = np.asarray(np.fft.rfftfreq(2 * half, 1.0 / OVERSAMPLING), np.float64)
+    spline = cubic_transform(f / OVERSAMPLING)
+    spectrum = optical_transfer(optics, f, f) * pixel_transfer(optics.diffusion, f, f)
+    spectrum /= spline[:, None] * spline[None, :]
+    # An image symmetric along both axes: negative frequencies mirror the others.
+    mirrored = spectrum[np.abs(np.arange(2 * half) - 2 * half * (np.arange(2 * half) > half))]
+    coefficients = np.fft.fftshift(np.fft.irfft2(mirrored, (2 * half, 2 * half))) * OVERSAMPLING**2
     coefficients.flags.writeable = False
     return StarImage(coefficients)

@@ -119,8 +119,10 @@ def autocorrelation(light: FloatArray, phase: FloatArray) -> FloatArray:
     The image of an even pupil is symmetric and the function real; an odd phase would make it complex.
     """
     n = light.shape[0]
-    field = np.fft.fft2(light * np.exp(1j * phase), (2 * n, 2 * n))
-    result = np.fft.fftshift(np.fft.ifft2(np.abs(field) ** 2).real)
+    # Along the rows first, of which half are empty; of the power, even along both axes, half says all.
+    rows = np.fft.fft(light * np.exp(1j * phase), 2 * n, axis=1)[:, : n + 1]
+    power = np.square(np.abs(np.fft.fft(rows, 2 * n, axis=0)))
+    result = np.fft.fftshift(np.fft.irfft2(power, (2 * n, 2 * n)))
     return np.asarray(result / result[n, n])
 
 
@@ -146,9 +148,10 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def _transfer_table(obscuration: float, vane: float, waves: float) -> FloatArray:
-    """Return `autocorrelation` of a pupil whose defocus is `waves` rms [radian], locked: chips share it."""
+    """Return `autocorrelation` of a pupil whose defocus is `waves` rms [radian], to its other end: chips share it."""
     light, focus = _pupil(obscuration, vane)
-    table = autocorrelation(light, waves * focus)
+    # Points of the pupil as far apart as the mirror is wide do not both hold light: 0 at either end.
+    table = np.pad(autocorrelation(light, waves * focus), (0, 1))
     table.flags.writeable = False
     return table
 
