@@ -197,7 +197,12 @@ class Delivery(Listener):
         """Collect the numbers."""
         from mizzle.report.evidence import gather
         from mizzle.report.metrics import build_report
+        from mizzle.report.star_shape import star_shapes
 
+        whole = not self._settings.output.until
+        evidence: dict[str, Any] = {}
+        if whole:  # what only figures need is gathered for the page alone
+            evidence = gather(result, runner) if self._settings.report.page else {"star_shape": star_shapes(result)}
         changed = [
             {"name": row.name, "value": row.value, "default": row.default, "description": row.description}
             for row in setting_rows(self._settings)
@@ -211,7 +216,7 @@ class Delivery(Listener):
             command=self._command.text,
             settings_changed=changed,
             provenance=provenance(),
-            evidence=gather(result, runner) if self._settings.report.page and not self._settings.output.until else {},
+            evidence=evidence,
         )
         roots = [exposure.root for exposure in result.exposures]
         files = product_files(result.name, list(result.mosaics), roots, settings=self._settings) if self._out else []

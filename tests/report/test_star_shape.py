@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from mizzle.instrument.star_optics import chip_star
+from mizzle.pipeline import run
 from mizzle.report.star_shape import gaussian_width, star_shapes
-from mizzle.simulate import visit
+from mizzle.settings import load_settings
+from mizzle.simulate import visit, write_visit
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +64,20 @@ def test_stars_of_another_width_are_noticed_and_few_tell_nothing(made):
     found = star_shapes(Finished(made.exposures), {(exposure.root, "PC"): blurred})["PC"]
     assert found["verdict"] == "WARN"
     assert found["measured"]["fwhm_px"] > 1.12 * found["model"]["fwhm_px"]
+
+
+@pytest.mark.parametrize("page", [True, False])
+def test_the_report_of_every_run_has_them_and_the_page_a_row_for_each_chip(tmp_path, page):
+    files = write_visit(visit(n=1, seed=3), tmp_path / "in")
+    settings = load_settings(assignments=[f"report.page={str(page).lower()}", "output.image=false"])
+    result = run(files, tmp_path / "out", name="shapes", settings=settings)
+    shapes = json.loads((tmp_path / "out" / "shapes_report.json").read_text())["star_shape"]
+    assert list(shapes) == list(result.exposures[0].chips)
+    assert all({"model", "measured", "n_stars", "verdict"} <= set(entry) for entry in shapes.values())
+    if page:
+        text = (tmp_path / "out" / "shapes_report.html").read_text()
+        table = text[text.index("Stars centered on a pixel") :].split("</table>")[0]
+        for chip, entry in shapes.items():
+            row = next(part for part in table.split("<tr>") if chip in part)
+            assert f"{entry['model']['fwhm_px']:.2f}" in row
+            assert f"v-{entry['verdict'].lower()}" in row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mizzle.report import alignment_figures as ali
 from mizzle.report import figures as fig
@@ -14,6 +14,8 @@ from mizzle.report.cache import cached
 from mizzle.report.chips import unit
 from mizzle.report.figures import Figure, Report
 from mizzle.report.tables import Table
+
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def all_sections(
     return [s for s in sections if s.figures or s.tables or s.notes or s.intro or s.code]
 
 
-def _some(items: Iterable[Figure | None]) -> list[Figure]:
+def _some(items: Iterable[Shown | None]) -> list[Shown]:
     """Leave out what has nothing to show."""
     return [item for item in items if item is not None]
 
@@ -190,7 +192,9 @@ def maps_of_product(product: Mapping[str, Any], plane: Mapping[str, Any]) -> lis
 
 
 def _widths(report: Report) -> PageSection:
-    return PageSection("stars-in-out", "Star widths", figures=_some([fig.star_widths(report)]))
+    return PageSection(
+        "stars-in-out", "Star widths", figures=_some([fig.star_widths(report)]), tables=_some([tab.star_shapes(report)])
+    )
 
 
 def _catalog(report: Report, stars: Mapping[str, Any], planes: Mapping[str, Any]) -> PageSection:

@@ -303,6 +303,26 @@ def cosmic_rays(report: Report) -> Table:
     return Table(heads, rows)
 
 
+def star_shapes(report: Report) -> Table | None:
+    """Return the table of star shapes: what the camera's model says, and what stars centered on a pixel show."""
+    shapes = report.get("star_shape") or {}
+    if not any(shape["model"] for shape in shapes.values()):
+        return None
+    heads = [
+        Head("chip", number=False), Head("stars", "", True, "centered on a pixel, bright and clear of flagged pixels"),
+        Head("FWHM, model", "pixel"), Head("FWHM, stars", "pixel"),
+        Head("peak's share, model", "%", True, "of all light, in the brightest pixel"),
+        Head("peak's share, stars", "%"), Head("verdict", number=False),
+    ]  # fmt: skip
+    rows = []
+    for chip, shape in shapes.items():
+        model, measured = shape["model"] or {}, shape["measured"] or {}
+        widths = [num(entry.get("fwhm_px"), 2) for entry in (model, measured)]
+        shares = [num(100 * entry["peak_share"] if entry else None, 1) for entry in (model, measured)]
+        rows.append([word(chip), num(shape["n_stars"], 0), *widths, *shares, verdict(shape["verdict"])])
+    return Table(heads, rows, "Stars centered on a pixel against the camera's model: WARN where widths differ by 12 %.")
+
+
 def settings(report: Report) -> Table:
     """Return the settings that were changed."""
     heads = [Head("setting", number=False), Head("value", number=False), Head("default", number=False),
