@@ -115,8 +115,11 @@ def find_cosmic_rays(
     every = compared_chips(exposures, alignment, scales, sky=sky, settings=settings)
     by_chip: dict[tuple[str, str], ChipRays] = {}
     if options.method != "none":
-        for kind in exposures[0].camera.classes:
-            by_chip.update(_one_class([s for s in every if s.view.chip_class == kind], options, runner))
+        # Chips that are compared with none need not wait for those of another class.
+        alone = options.method == "single" or len(exposures) == 1
+        classes = [[s for s in every if s.view.chip_class == kind] for kind in exposures[0].camera.classes]
+        for chips in [every] if alone else classes:
+            by_chip.update(_one_class(chips, options, runner))
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
@@ -143,7 +146,7 @@ def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
 def _one_class(
     chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner
 ) -> dict[tuple[str, str], ChipRays]:
-    """Judge all chips of one class, each among those whose stars lie at the same places."""
+    """Judge all chips of one class, or of none, each among those whose stars lie at the same places."""
     if not chips:
         return {}
     every = tuple(range(len(chips)))
