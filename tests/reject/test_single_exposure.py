@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -210,3 +212,33 @@ def test_stars_that_a_second_exposure_confirms_keep_their_light(data_dir):
     assert found["ubai2502m"][y, x].mean() <= 0.01
     x, y = np.rint(places["lone"]).astype(int).T
     assert found["ubai2505m"][y, x].mean() >= 0.85
+
+
+@pytest.mark.parametrize("name", ["PC", "WF4"])
+def test_where_rays_are_asked_for_peaks_far_away_need_no_judgment(alone, name):
+    """A strip of a chip has the same rays whether its other side is searched or not; tracks reach no farther."""
+    made, _ = alone
+    (exposure,) = made.exposures
+    chip = exposure.chips[name]
+    electrons = chip.sci * np.float32(chip.gain)
+    star = sharpest_star(exposure.camera, chip)
+    pixels = SinglePixels(electrons, bad_mask(chip, Settings().dq), chip.read_noise**2, star, chip.frame.scale)
+    whole = find_single(pixels, RejectSettings(), laplacian=False)
+    for strip in (np.s_[:, :90], np.s_[300:380, :]):
+        wanted = np.zeros(whole.shape, np.bool_)
+        wanted[strip] = True
+        part = find_single(pixels, RejectSettings(), laplacian=False, wanted=wanted)
+        assert np.count_nonzero(whole[strip]) > 150
+        assert np.count_nonzero((part != whole)[strip]) <= 0.002 * np.count_nonzero(whole[strip])
+        assert np.count_nonzero(part) < 0.5 * np.count_nonzero(whole)
+
+
+def test_a_track_is_followed_into_where_it_is_asked_for():
+    """It is brightest at its far end, and has no peak of its own near the strip that is searched."""
+    pixels = image(np.random.default_rng(5))
+    electrons = pixels.electrons.copy()
+    electrons[20, 8:14] += np.linspace(6000.0, 2000.0, 6, dtype=np.float32)
+    wanted = np.zeros(electrons.shape, np.bool_)
+    wanted[:, 11:] = True
+    track = replace(pixels, electrons=electrons)
+    assert find_single(track, RejectSettings(), laplacian=False, wanted=wanted)[20, 11:13].all()

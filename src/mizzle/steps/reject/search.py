@@ -336,7 +336,8 @@ def _find_single(
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
         view = compared.view
         judged = SinglePixels(electrons, bad[wide], view.noise.floor, star, view.chip.frame.scale, fine)
-        mask[wide] |= find_single(judged, settings, laplacian=bool(whole))
+        wanted = None if no_partner else alone[wide]
+        mask[wide] |= find_single(judged, settings, laplacian=bool(whole), wanted=wanted)
     return mask
 
 

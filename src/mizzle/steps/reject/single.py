@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import IndexPairs
+from mizzle.kernel.pixels import grow
 from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_sharp, follow_rays
 from mizzle.psf import StarImage
-from mizzle.psf.light import HALF, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
+from mizzle.psf.light import HALF, REACH, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.hit_stars import find_hit_stars
 
@@ -66,7 +67,9 @@ class SinglePixels(PeakPixels):
     fine: bool = False
 
 
-def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True) -> Mask:
+def find_single(
+    pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True, wanted: Mask | None = None
+) -> Mask:
     """Find cosmic rays on one chip of one exposure.
 
     Parameters
@@ -78,6 +81,8 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
     laplacian : bool
         Follow tracks along the pixels that L.A.Cosmic finds sharp; else along those that are bright, which is as
         good on narrow strips and much cheaper.
+    wanted : (ny, nx) bool array, optional
+        Where rays are asked for: peaks whose rays do not reach it, and hide nothing from those that do, are not judged.
 
     Returns
     -------
@@ -93,6 +98,9 @@ def find_single(pixels: SinglePixels, settings: RejectSettings, *, laplacian: bo
         grow=settings.single_grow,
     )
     peaks = find_peaks(pixels.electrons, pixels.bad, rule)
+    if wanted is not None:
+        reach = rule.track + rule.grow + 2 * (HALF + REACH)
+        peaks = _some(peaks, grow(wanted, reach)[peaks.y, peaks.x])
     is_ray, spared, hit = judge_peaks(pixels, peaks, settings)
     sharp = SharpRule(rule.floor, rule.sigma, rule.neighbor_sigma, settings.single_contrast)
     track = find_sharp(pixels.electrons, pixels.bad, sharp) if laplacian else None
