@@ -176,10 +176,11 @@ def _offsets(
     use = np.isin(row, seen)
     star, row, logs, sigma = star[use], row[use], logs[use], sigma[use]
     offset[seen] = 0.0
+    place = np.searchsorted(seen, row)
     for _ in range(20):
-        mean = _star_medians(star, logs - offset[row])
+        mean = _group_medians(star, logs - offset[row])
         off = logs - offset[row] - mean[star]
-        step = np.array([float(np.median(off[row == k])) for k in seen])
+        step = _group_medians(place, off)
         offset[seen] += step
         if np.max(np.abs(step)) < 1e-5:
             break
@@ -203,13 +204,13 @@ def _offsets(
     return offset - middle, error
 
 
-def _star_medians(star: NDArray[np.int64], logs: FloatArray) -> FloatArray:
-    """Return the median of each star's values."""
-    order = np.lexsort((logs, star))
-    edges = np.concatenate([[0], np.cumsum(np.bincount(star))])
-    sorted_logs = logs[order]
+def _group_medians(group: NDArray[np.intp], values: FloatArray) -> FloatArray:
+    """Return the median of the values of each group; groups are numbered from 0, none is empty."""
+    order = np.lexsort((values, group))
+    edges = np.concatenate([[0], np.cumsum(np.bincount(group))])
+    ordered = values[order]
     low, high = (edges[:-1] + edges[1:] - 1) // 2, (edges[:-1] + edges[1:]) // 2
-    return np.asarray(0.5 * (sorted_logs[low] + sorted_logs[high]))
+    return np.asarray(0.5 * (ordered[low] + ordered[high]))
 
 
 def _unsteady(
