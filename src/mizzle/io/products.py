@@ -17,6 +17,7 @@ from mizzle.io.header_cards import Card, array_cards, grid_cards, header_bytes, 
 from mizzle.io.input_table import input_table
 from mizzle.io.product_cards import Units, UnitScale, photometry_cards, primary_cards, scale_cards, unit_scale
 from mizzle.io.product_names import SEPARATE
+from mizzle.io.tiled import write_tiled_context
 from mizzle.model import Context, Exposure, Mosaic, Zeropoint
 
 #: Pixels written at a time.
@@ -68,8 +69,10 @@ def write_mosaic(
     with whole_file(path) as stream:
         stream.write(header_bytes([*array_cards((), np.dtype(np.uint8)), ("EXTEND", True, ""), *first, *own]))
         for name, image, cards in _planes(mosaic, scale):
-            if compress == "all" or (compress == "context" and name == "CTX"):
-                stream.write(_packed(_array_of(image), cards, name))
+            if isinstance(image, Context) and compress != "none":
+                write_tiled_context(stream, image, cards, name=name)
+            elif not isinstance(image, Context) and compress == "all":
+                stream.write(_packed(_untouchable(image), cards, name))
             else:
                 write_image(stream, image, cards, name=name)
         stream.write(input_table(mosaic, inputs, all_keywords=all_keywords))
@@ -161,18 +164,12 @@ def _pieces(image: NDArray[Any] | Context) -> Iterator[NDArray[Any]]:
     yield from (flat[first : first + _PIECE] for first in range(0, flat.size, _PIECE))
 
 
-def _array_of(image: NDArray[Any] | Context) -> NDArray[Any]:
-    """Return an image as astropy may have it."""
-    return image.array if isinstance(image, Context) else _untouchable(image)
-
-
 def _packed(array: NDArray[Any], cards: Iterable[Card], name: str) -> bytes:
-    """Return an image in compressed tiles that give back every bit: integers by Rice, floats by gzip, not quantized."""
+    """Return an image in tiles compressed by gzip, which give back every bit: it is not quantized."""
     from astropy.io import fits
 
-    kind = "RICE_1" if array.dtype.kind == "i" else "GZIP_2"
     header = make_header([*cards, ("EXTVER", 1, "")])
-    hdu = fits.CompImageHDU(array, header=header, name=name, compression_type=kind, quantize_level=0.0)
+    hdu = fits.CompImageHDU(array, header=header, name=name, compression_type="GZIP_2", quantize_level=0.0)
     whole, alone = io.BytesIO(), fits.PrimaryHDU()
     fits.HDUList([alone, hdu]).writeto(whole)
     return whole.getvalue()[len(alone.header.tostring()) :]
