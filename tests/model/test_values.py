@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
+import importlib
+import inspect
 import pickle
-from collections.abc import Mapping
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import pydantic
 import pytest
 
-from mizzle import DataError, InputError, MizzleError, Settings, SettingsError, read_exposure
+import mizzle
+from mizzle import MizzleError, Settings, read_exposure
 from mizzle.instrument.cameras import CAMERAS, WFPC2
 from mizzle.instrument.noise import NoiseModel
 from mizzle.io.catalogs import read_reference_image
@@ -18,10 +27,13 @@ from mizzle.model import (
     Alignment,
     ArrayPixels,
     Catalog,
+    ChipErrors,
     ChipProof,
     Context,
     CosmicRays,
+    ErrorProof,
     ExposureAlignment,
+    ExposureProof,
     Finding,
     FluxReference,
     FluxScales,
@@ -30,7 +42,10 @@ from mizzle.model import (
     InputChip,
     Mosaic,
     Result,
+    Serial,
     SkyLevels,
+    StarFocus,
+    Value,
     Verdict,
     Zeropoint,
 )
@@ -38,7 +53,9 @@ from mizzle.model.astropy_frame import WcsPixelToSky
 from mizzle.model.lookup import LookupTable, LookupTables
 from mizzle.model.references import AlignmentImage, AlignReferences, KnownShift, SkyCatalog
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
+from mizzle.model.wcs_grid import WcsGrid
 from mizzle.user_inputs import UserInputs
+from mizzle.visits import BatchOptions, BatchResult, GroupedVisit
 from tiny_files import write_pair
 from tiny_visit import exposure, frame
 
@@ -70,16 +87,24 @@ IMAGE = AlignmentImage("deep", PLANE, WcsPixelToSky(GRID.wcs))
 SHIFT = KnownShift(0.1, 0.2)
 REFERENCES = AlignReferences(STARS, IMAGE, (REGION,), {"a": {"WF3": np.ones((2, 3))}}, {"a": SHIFT})
 
+LOOKUP = LookupTable(np.ones((2, 3), np.float32), (1.0, 1.0), (1.0, 1.0), (64.0, 64.0))
+SCATTER = ChipErrors(1.01, 5000, Verdict.PASS)
+
+#: One line per type; `test_no_value_is_forgotten` names the types that have none.
 VALUES = {
     "exposure": EXPOSURE,
     "chip": CHIP,
     "pixels": ArrayPixels(PLANE, PLANE),
     "chip frame": FRAME,
-    "lookup tables": LookupTables(LookupTable(np.ones((2, 3), np.float32), (1.0, 1.0), (1.0, 1.0), (64.0, 64.0))),
+    "lookup table": LOOKUP,
+    "lookup tables": LookupTables(LOOKUP),
     "camera": WFPC2,
+    "chip class": WFPC2.classes[0],
+    "star focus": StarFocus(0.02, 0.2, 0.85),
     "camera with tables": CAMERAS[-1],
     "finding": Finding("file", Verdict.WARN, "odd", ("PC",)),
     "grid": GRID,
+    "grid of any projection": WcsGrid.from_header(GRID.wcs.to_header_string(), (20, 24)),
     "exposure alignment": ENTRY,
     "alignment": ALIGNMENT,
     "flux reference": REFERENCE,
@@ -87,9 +112,13 @@ VALUES = {
     "sky levels": SKY,
     "cosmic rays": RAYS,
     "chip proof": PROOF,
+    "exposure proof": ExposureProof(1.0, 0.01, 12, Verdict.PASS, chips={"WF3": (1.0, 0.01, 12)}),
+    "chip errors": SCATTER,
+    "error proof": ErrorProof({"WF3": SCATTER}, (Finding("file", Verdict.WARN, "odd"),)),
     "zeropoint": ZEROPOINT,
     "input chip": INPUT_CHIP,
     "context": CONTEXT,
+    "packed plane": CONTEXT.planes[0],
     "context of single pixels": Context.of(np.arange(2 * 20 * 24).reshape(2, 20, 24)),
     "mosaic": MOSAIC,
     "catalog": CATALOG,
@@ -105,11 +134,82 @@ VALUES = {
     "sky value": SkyValue(3.0),
     "sky region": REGION,
     "user inputs": UserInputs(REFERENCES, (FluxCorrection(),), (SkyValue(1.0),), (REGION,)),
-    "error": MizzleError("what", file="a"),
-    "settings error": SettingsError("what", file="a"),
-    "input error": InputError("what", file="a", shape=(1, 2)),
-    "data error": DataError("what", roots=("a", "b")),
+    "options of a batch": BatchOptions(filters=("F814W",)),
+    "result of a batch": BatchResult(Path("out"), ()),
+    "visit of a batch": GroupedVisit("m2", ()),
 }
+
+
+def every_module() -> None:
+    """Import all of the package, so that every class is known."""
+    for module in pkgutil.walk_packages(mizzle.__path__, "mizzle."):
+        if module.name.rpartition(".")[2] not in ("__main__", "mizzle_kernel"):
+            importlib.import_module(module.name)
+
+
+def below(kind: type) -> Iterator[type]:
+    """Yield the classes of the package that derive from another, and that one."""
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__.startswith("mizzle."):
+            yield from below(child)
+
+
+def is_value(kind: type) -> bool:
+    """Tell whether a public class has values: it is no base, no enumeration, no protocol, and has a name for others."""
+    return not (kind in (Value, Serial) or issubclass(kind, enum.Enum) or Protocol in kind.__bases__)
+
+
+def value_types() -> set[type]:
+    """All types of `Value`, all classes of `mizzle.model` that hold fields, and all that the public rooms offer."""
+    every_module()
+    rooms = [importlib.import_module(name) for name in ("mizzle", "mizzle.model", "mizzle.visits")]
+    offered = {getattr(room, name) for room in rooms for name in room.__all__}
+    model = {kind for kind in dataclasses_of("mizzle.model.") if not kind.__name__.startswith("_")}
+    kinds = {*below(Value), *model, *filter(inspect.isclass, offered)}
+    return {kind for kind in kinds if is_value(kind) and not issubclass(kind, MizzleError | pydantic.BaseModel)}
+
+
+def dataclasses_of(room: str) -> set[type]:
+    """Return the data classes that the modules of a room define."""
+    modules = [importlib.import_module(name) for name in list(sys.modules) if name.startswith(room)]
+    classes = {kind for module in modules for _, kind in inspect.getmembers(module, inspect.isclass)}
+    return {kind for kind in classes if dataclasses.is_dataclass(kind) and kind.__module__.startswith(room)}
+
+
+def test_no_value_is_forgotten():
+    assert {kind.__name__ for kind in value_types() - {type(value) for value in VALUES.values()}} == set()
+
+
+def test_the_search_sees_the_values_there_are():
+    assert {type(value) for value in VALUES.values() if isinstance(value, Value)} <= value_types()
+
+
+def test_every_error_travels_with_what_it_says():
+    every_module()
+    errors = set(below(MizzleError))
+    assert len(errors) > 6
+    for kind in errors:
+        error = kind("what", file="a", shape=(1, 2))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            back = pickle.loads(pickle.dumps(error, protocol))
+            assert type(back) is kind
+            assert back == error
+            assert hash(back) == hash(error)
+            assert str(back) == str(error)
+
+
+def test_every_section_of_settings_travels_and_stays_locked():
+    every_module()
+    sections = {kind for kind in below(pydantic.BaseModel) if kind.__module__.startswith("mizzle.")}
+    assert len(sections) > 15
+    for kind in sections:
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            back = pickle.loads(pickle.dumps(kind(), protocol))
+            assert back == kind()
+            for name in kind.model_fields:
+                with pytest.raises(pydantic.ValidationError, match="frozen"):
+                    setattr(back, name, getattr(back, name))
 
 
 def assert_locked(value):
