@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 """Numbers in double precision, of any shape."""
+
+Floats = NDArray[np.floating[Any]]
+"""Numbers in single or double precision, of any shape."""
+
+IntArray = NDArray[np.int64]
+"""Whole numbers, of any shape."""
 
 Indices = NDArray[np.intp]
 """Positions in an array."""

@@ -10,19 +10,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import Mask
 from mizzle.errors import DataError, InputError, MizzleError, SettingsError
 from mizzle.instrument.dq import ALL_BITS
 from mizzle.io.examine import examine
 from mizzle.io.exposures import read_exposure
 from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
-from mizzle.io.masks import Mask, read_masks
+from mizzle.io.masks import read_masks
 from mizzle.io.pixel_checks import same_pixels
 from mizzle.io.pixels import PixelCache, bytes_to_keep
 from mizzle.io.weight_maps import with_weight_maps
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
+from mizzle.model.sky import unit_vectors
 from mizzle.progress import Progress
 from mizzle.settings import Settings
 
@@ -244,8 +245,8 @@ def same_field(exposures: Sequence[Exposure], exclusions: Exclusions) -> list[Ex
         An exposure looks elsewhere, and is not to be dropped.
     """
     centers = np.array([next(iter(e.chips.values())).frame.crval for e in exposures])
-    vectors = _unit_vectors(centers)
-    apart = 60 * np.rad2deg(np.arccos(np.clip(vectors @ vectors.T, -1, 1)))
+    vectors = unit_vectors(*centers.T)
+    apart = 60 * np.rad2deg(np.arccos(np.clip(vectors.T @ vectors, -1, 1)))
     middle = int(np.argmax((apart <= LARGEST_FIELD_ARCMIN).sum(axis=1)))
     kept = []
     for exposure, distance in zip(exposures, apart[middle], strict=True):
@@ -260,12 +261,6 @@ def same_field(exposures: Sequence[Exposure], exclusions: Exclusions) -> list[Ex
         )
         exclusions.exclude(exposure.root, problem)
     return kept
-
-
-def _unit_vectors(sky: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``(n, 3)`` unit vectors of ``(n, 2)`` positions [deg]."""
-    ra, dec = np.deg2rad(sky).T
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
 def usable_reference(

@@ -10,6 +10,7 @@ import numpy as np
 from mizzle.errors import DataError
 from mizzle.model import Exposure, Grid
 from mizzle.model.references import AlignReferences, SkyCatalog
+from mizzle.model.sky import direction, julian_year, unit_vectors
 from mizzle.model.user_tables import FluxCorrection, SkyRegion, SkyValue
 from mizzle.model.values import Value
 from mizzle.progress import Progress
@@ -141,11 +142,10 @@ def _gaia(exposures: Sequence[Exposure], settings: Settings, progress: Progress)
     from mizzle.io.catalogs import catalog_from_columns
 
     centers = np.array([chip.frame.crval for e in exposures for chip in e.chips.values()])
-    turned = np.exp(1j * np.deg2rad(centers[:, 0])).mean()  # a mean that does not break at 0 = 360
-    ra, dec = float(np.rad2deg(np.angle(turned))) % 360.0, float(centers[:, 1].mean())
+    ra, dec = direction(unit_vectors(*centers.T).mean(axis=1))
     spread = np.hypot((np.mod(centers[:, 0] - ra + 180, 360) - 180) * np.cos(np.deg2rad(dec)), centers[:, 1] - dec)
     radius = min(1.0, float(spread.max()) + 0.025)  # and a WF chip's half diagonal
-    epoch = 2000.0 + (float(np.mean([e.mjd_start for e in exposures])) - 51544.5) / 365.25
+    epoch = julian_year(float(np.mean([e.mjd_start for e in exposures])))
     columns = gaia_catalog(ra, dec, radius, epoch=epoch, settings=settings.archive, say=progress.warns)
     # Positions are at the mean epoch already; the motions bring them from there to each exposure.
     wanted = ("ra", "dec", "pmra", "pmdec", "ra_error", "dec_error", "mag")

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mizzle.io.json_values import plain
 from mizzle.model import Alignment, CosmicRays, Verdict, Zeropoint
-from mizzle.report.metrics import build_report, plain, to_json
+from mizzle.report.metrics import build_report, to_json
 from report.report_scene import Scene, make_result
 
 SMALL = Scene(n_exposures=3, side=100, n_stars=80)

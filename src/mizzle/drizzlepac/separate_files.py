@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import Image
 from mizzle.geometry.mapping import chip_map
 from mizzle.io.header_cards import grid_cards
 from mizzle.io.incumbent_files import write_image
@@ -17,8 +17,6 @@ from mizzle.kernel.stack import StackRule, reduce_stack
 from mizzle.model import CosmicRays, Exposure, Grid, Mosaic, Result, Runner
 from mizzle.settings import Settings
 from mizzle.steps.combine import combine
-
-Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.io.atomic import write_text
 from mizzle.model import Alignment, Exposure, Grid
-from mizzle.model.frame import FloatArray
 from mizzle.stars.neighbors import ClosePairs, close_pairs
 from mizzle.steps.align.sources import SourceList
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.errors import DataError, SettingsError
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
+from mizzle.model.sky import direction, unit_vectors
 from mizzle.settings.combine import CombineSettings
-
-FloatArray = NDArray[np.float64]
 
 #: Largest product [pixel]; more is a mistake, and would exhaust memory.
 MAX_PIXELS = 100_000_000
@@ -31,14 +29,13 @@ def outline(frame: ChipFrame, points: int = 9) -> SkyPlaces:
 
 def _middle(ra: FloatArray, dec: FloatArray) -> tuple[float, float]:
     """Return the direction of the mean unit vector [deg]."""
-    a, d = np.deg2rad(ra), np.deg2rad(dec)
-    x, y, z = np.mean(np.cos(d) * np.cos(a)), np.mean(np.cos(d) * np.sin(a)), np.mean(np.sin(d))
-    if np.hypot(np.hypot(x, y), z) < 0.5:
+    mean = unit_vectors(ra, dec).mean(axis=1)
+    if np.linalg.norm(mean) < 0.5:
         raise DataError(
             "the exposures point all over the sky; one image cannot hold them; run them by target",
             spread="all-sky",
         )
-    return float(np.rad2deg(np.arctan2(y, x)) % 360.0), float(np.rad2deg(np.arctan2(z, np.hypot(x, y))))
+    return direction(mean)
 
 
 def _bounds(ra: FloatArray, dec: FloatArray, center: tuple[float, float], *, inverse: FloatArray) -> FloatArray:

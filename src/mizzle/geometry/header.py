@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import InputError
 from mizzle.geometry.keywords import DEFAULT_RADESYS, wcs_letters, wcs_names
 from mizzle.geometry.rows import RowTerm, row_edges
 from mizzle.model.frame import ChipFrame
 from mizzle.model.lookup import LookupTable, LookupTables
 
-FloatArray = NDArray[np.float64]
 Header = Mapping[str, Any]
 
 _SIP = re.compile(r"^([AB])_(\d)_(\d)$")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, polynomial
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.errors import DataError
 from mizzle.model.frame import ChipFrame, Grid
 from mizzle.model.lookup import LookupTable, LookupTables
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mizzle.kernel import ChipMap
     from mizzle.kernel.maps import OffsetGrid
 
-FloatArray = NDArray[np.float64]
 
 #: Largest difference from the exact frames [product pixel].
 TOLERANCE = 1e-4

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Places
 from mizzle.model import ChipFrame
 from mizzle.model.user_tables import SkyRegion
 
@@ -47,9 +49,22 @@ def _inside(region: SkyRegion, frame: ChipFrame) -> NDArray[np.bool_]:
     if region.radius > 0:
         circle: NDArray[np.bool_] = np.hypot(x - corners_x[0], y - corners_y[0]) <= radius
         return circle
-    inside = np.zeros(frame.shape, dtype=np.bool_)
-    # Even-odd rule: count the edges to the left of each pixel.
-    for x0, y0, x1, y1 in zip(corners_x, corners_y, np.roll(corners_x, -1), np.roll(corners_y, -1), strict=True):
+    return in_polygon(x, y, corners=Places(corners_x, corners_y))
+
+
+def in_polygon(x: NDArray[Any], y: NDArray[Any], *, corners: Places) -> NDArray[np.bool_]:
+    """Return which places lie in a polygon, by the even-odd rule: an odd number of its edges lies to their left.
+
+    Parameters
+    ----------
+    x, y : array
+        Places, of shapes that go together.
+    corners : (x, y)
+        ``(n,)`` each, in order around the polygon.
+    """
+    inside = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), dtype=np.bool_)
+    after = (np.roll(axis, -1) for axis in corners)
+    for x0, y0, x1, y1 in zip(*corners, *after, strict=True):
         if y0 != y1:
             crosses = (y0 > y) != (y1 > y)
             inside ^= crosses & (x > x0 + (y - y0) * (x1 - x0) / (y1 - y0))

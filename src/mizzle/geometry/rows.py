@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mizzle.arrays import FloatArray
 
 #: Steps between neighboring rows that differ from the common slope by more than this are jumps [pixel].
 JUMP = 5e-3

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mizzle.errors import DataError
 from mizzle.geometry.keywords import DEFAULT_RADESYS, Card
 from mizzle.model.frame import ChipFrame
-
-FloatArray = NDArray[np.float64]
 
 #: Index of the first term of each order; terms with the radius (3, 11, 23) stay out.
 _FIRST = {0: 0, 1: 1, 2: 4, 3: 7, 4: 12, 5: 17, 6: 24, 7: 31}

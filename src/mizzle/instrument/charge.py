@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import Chip, Exposure
-
-FloatArray = NDArray[np.float64]
 
 
 def corrects_cte(exposure: Exposure, choice: str) -> bool:

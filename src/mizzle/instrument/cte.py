@@ -13,9 +13,9 @@ Dolphin 2009, PASP 121, 655 (arXiv:0906.3557), as in DOLPHOT.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from mizzle.arrays import FloatArray
 
 _SIDE = 800.0
 _FEWEST_ELECTRONS = 1.0

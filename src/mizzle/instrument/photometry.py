@@ -14,6 +14,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from mizzle.model.sky import ST_ZEROPOINT
+
 #: Share of a star's light within .5 arcsec where no table has a camera or a filter.
 TYPICAL_SHARE = 0.91
 
@@ -90,4 +92,4 @@ def vega_zeropoint(camera: str, band: str, photflam: float, *, photplam: float) 
     offset = ab_minus_vega(camera, band)
     if offset is None or not photplam > 0:
         return None
-    return -21.1 - 2.5 * math.log10(photflam) - 5.0 * math.log10(photplam) + 18.692 - offset
+    return ST_ZEROPOINT - 2.5 * math.log10(photflam) - 5.0 * math.log10(photplam) + 18.692 - offset

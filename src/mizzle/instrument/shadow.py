@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.instrument.wfpc2 import SHADOW_X, SHADOW_Y
-
-FloatArray = NDArray[np.float64]
 
 
 class ShadowEdges(NamedTuple):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import InputError
 
-FloatArray = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
 #: Length of the row profile: a full chip [pixel].

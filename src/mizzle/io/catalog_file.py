@@ -7,7 +7,6 @@ longer than drizzling a visit; the tests read it back with `astropy.table`.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.io.atomic import write_text
+from mizzle.io.json_values import plain
 from mizzle.model import Catalog
 
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
@@ -64,7 +64,7 @@ def ecsv_text(
         entry = {"name": name, "unit": units.get(name, ""), "datatype": _datatype(np.asarray(values))}
         lines.append(f"- {_yaml({key: value for key, value in entry.items() if value})}")
     if meta:
-        lines.append(f"meta: {_yaml(_plain(meta))}")
+        lines.append(f"meta: {_yaml(plain(meta))}")
     lines.append("schema: astropy-2.0")
     header = [f"# {line}" for line in lines]
     cells = [_cells(np.asarray(values)) for values in columns.values()]
@@ -102,18 +102,3 @@ def _quoted(text: str) -> str:
         return text
     plain = text.replace('"', '""').replace("\n", " ").replace("\r", " ")
     return f'"{plain}"'
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; what is not finite becomes null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

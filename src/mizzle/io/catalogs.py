@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import InputError
 from mizzle.instrument.cameras import chip_named
 from mizzle.io.opened import opened_image, read_table
 from mizzle.io.regions import read_regions
 from mizzle.model.astropy_frame import WcsPixelToSky
 from mizzle.model.references import AlignmentImage, AlignReferences, KnownShift, SkyCatalog
+from mizzle.model.sky import julian_year
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings.align import AlignSettings
-
-FloatArray = NDArray[np.float64]
 
 #: Column names understood, lower case, in order of preference.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -304,7 +303,7 @@ def _image_epoch(*headers: Any) -> float:
         for key in ("EXPSTART", "MJD-OBS"):
             value = header.get(key)
             if isinstance(value, int | float) and 20000 < value < 100000:
-                return 2000.0 + (float(value) - 51544.5) / 365.25
+                return julian_year(float(value))
         match = re.match(r"^(\d{4})-(\d{2})-(\d{2})", str(header.get("DATE-OBS", "")))
         if match:
             return int(match[1]) + (int(match[2]) - 1) / 12.0 + (int(match[3]) - 1) / 365.25

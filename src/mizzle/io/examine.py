@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Mask
 from mizzle.errors import InputError
 from mizzle.instrument.cameras import harmless_bits
-from mizzle.io.masks import Mask, masked_parts
+from mizzle.io.masks import masked_parts
 from mizzle.io.pixel_checks import dead_chips, pixel_findings
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import AlteredPixels

@@ -32,6 +32,7 @@ from mizzle.io.state import (
     said_once,
 )
 from mizzle.model import ArrayPixels, Chip, Exposure, Finding, Pixels, Verdict
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.settings import Settings
 
 #: A chip smaller than this cannot hold a star and its sky.
@@ -344,7 +345,7 @@ def _chip(
         frame=frame,
         photplam=keywords.number("PHOTPLAM", 500, 20000, unit="A", default=float("nan")),
         photbw=keywords.number("PHOTBW", 0, 20000, unit="A", default=float("nan")),
-        photzpt=keywords.number("PHOTZPT", -100, 100, unit="mag", default=wfpc2.ST_ZEROPOINT),
+        photzpt=keywords.number("PHOTZPT", -100, 100, unit="mag", default=ST_ZEROPOINT),
         photmode=keywords.text("PHOTMODE", ""),
         binning=binning_of(keywords._headers[-1]),
     )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Mask
 from mizzle.errors import InputError, SettingsError
 from mizzle.geometry.regions import region_mask
 from mizzle.io.fitsfile import FitsFile
@@ -17,8 +17,6 @@ from mizzle.io.regular import is_gzip, local_path, open_regular
 from mizzle.io.tables import read_sky_exclusions
 from mizzle.model import Exposure
 from mizzle.model.user_tables import SkyRegion
-
-Mask = NDArray[np.bool_]
 
 
 def named_files(texts: Sequence[str], setting: str) -> list[tuple[str, str]]:

@@ -11,14 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Image
+from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.instrument.noise import noise_model
 from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.settings.noise import NoiseSettings
-
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: Every so many rows are looked at, in blocks of so many of them and so many columns.
 _STEP, _BLOCK = 8, (20, 50)

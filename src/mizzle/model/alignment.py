@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model.arrays import locked
 from mizzle.model.exposure import Exposure
-from mizzle.model.frame import ChipFrame, FloatArray
+from mizzle.model.frame import ChipFrame
 from mizzle.model.values import Value
 from mizzle.model.verdict import Verdict, worst
 

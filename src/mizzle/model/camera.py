@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from mizzle.arrays import FloatArray
 
 #: Chip, x, y [0-based pixel of a whole, unbinned chip] to the distance into the light [pixel]; negative in the shadow.
 LitDistance = Callable[[str, FloatArray, FloatArray], FloatArray]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mizzle.model.arrays import locked
 from mizzle.model.camera import Camera
 from mizzle.model.frame import ChipFrame
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.model.values import Value, same
 from mizzle.model.verdict import Finding, Verdict, worst
 
@@ -160,7 +161,7 @@ class Chip(Value):
     frame: ChipFrame
     photplam: float = float("nan")
     photbw: float = float("nan")
-    photzpt: float = -21.1
+    photzpt: float = ST_ZEROPOINT
     photmode: str = ""
     binning: int = 1
     dark: float | None = None

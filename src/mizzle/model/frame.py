@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places, SkyPlaces, TangentPlaces
+from mizzle.arrays import FloatArray, Places, SkyPlaces, TangentPlaces
 from mizzle.model.arrays import locked
 from mizzle.model.lookup import LookupTables
 from mizzle.model.values import Value
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
-
-FloatArray = NDArray[np.float64]
 
 
 def project(ra: FloatArray, dec: FloatArray, center: tuple[float, float]) -> TangentPlaces:

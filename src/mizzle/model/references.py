@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.model.arrays import locked
-from mizzle.model.frame import FloatArray
 from mizzle.model.user_tables import SkyRegion
 from mizzle.model.values import Value
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places, SkyPlaces
+from mizzle.arrays import FloatArray, Places, SkyPlaces
 from mizzle.model.frame import Grid, project
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-FloatArray = NDArray[np.float64]
 
 #: `astropy.wcs` writes to its own structure while it transforms: one thread at a time.
 _one_at_a_time = threading.Lock()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel.detect import SampledProfile, image_misfits
 from mizzle.psf.image import StarImage
-
-FloatArray = NDArray[np.float64]
 
 #: Places within a pixel, along each axis, at which images are compared; only where they bend by more than this share of
 #: the strongest bend.

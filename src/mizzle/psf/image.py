@@ -9,10 +9,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel.splines import cubic_transform, cubic_weights
 from mizzle.psf.optics import Optics, optical_transfer, pixel_transfer
-
-FloatArray = NDArray[np.float64]
 
 #: Samples per pixel: twice the highest frequency that a 2.4 m mirror sends to a 0.1 arcsec pixel at 3000 Angstrom.
 OVERSAMPLING = 8

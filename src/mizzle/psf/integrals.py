@@ -14,11 +14,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel.splines import cubic_transform
 from mizzle.psf.image import OVERSAMPLING, REACH
 from mizzle.psf.optics import Optics, optical_transfer, pixel_transfer
-
-FloatArray = NDArray[np.float64]
 
 #: Between these radii, over `REACH`, the image is faded out.
 _FADE = (0.75, 0.95)

@@ -15,12 +15,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.kernel.single import Peaks, fit_light
 from mizzle.psf.image import StarImage
 
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 Value = TypeVar("Value", bound=np.generic)
 
 #: Half of the window's side, and how far light is placed from its middle, in steps of [pixel].

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mizzle.arrays import FloatArray
 
 ARCSEC = math.radians(1.0 / 3600.0)
 #: Samples across the pupil, each the mean of `_FINE` squared points; wavelengths across a band.

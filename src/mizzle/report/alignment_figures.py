@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.geometry.rows import ROW_PERIOD, ROW_PHASE
 from mizzle.report import maps
 from mizzle.report.charts import Axis, Chart, chip_key, padded
 from mizzle.report.chips import SHAPES, paint
 from mizzle.report.figures import Figure, Report
 from mizzle.report.stretch import median, percentile
-
-FloatArray = NDArray[np.float64]
 
 
 def residual_panels(report: Report, most: int = 12) -> Figure | None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.model.frame import Grid
-
-FloatArray = NDArray[np.float64]
 
 _RA_STEPS = tuple(
     s / 240.0 for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)

@@ -7,15 +7,13 @@ multiplied by the same ratio, so that a star's color does not depend on its brig
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Floats
 from mizzle.errors import SettingsError
 from mizzle.report.stretch import percentile, sky_statistics
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 def mapping(bands: Mapping[str, float], wanted: Sequence[str] = ()) -> tuple[str, str, str] | None:
@@ -53,9 +51,7 @@ def mapping(bands: Mapping[str, float], wanted: Sequence[str] = ()) -> tuple[str
     return by_wave[0], middle, by_wave[-1]
 
 
-def lupton(
-    red: FloatArray, green: FloatArray, blue: FloatArray, *, softening: float, stretch: float
-) -> NDArray[np.uint8]:
+def lupton(red: Floats, green: Floats, blue: Floats, *, softening: float, stretch: float) -> NDArray[np.uint8]:
     """Turn three images into an RGB raster, first row at the top.
 
     Parameters
@@ -93,7 +89,7 @@ def lupton(
     return np.ascontiguousarray(raster[::-1])
 
 
-def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def balanced(images: Mapping[str, Floats]) -> dict[str, Floats]:
     """Bring filters to one scale: sky at 0, the bright stars of the field white on average, noise 1 at most.
 
     The noise is 1 in the filter that shows the stars worst: its noise colors the sky of the picture.
@@ -125,7 +121,7 @@ def balanced(images: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
 
 def compose(
-    images: Mapping[str, FloatArray], names: tuple[str, str, str], *, softening: float, stretch: float
+    images: Mapping[str, Floats], names: tuple[str, str, str], *, softening: float, stretch: float
 ) -> NDArray[np.uint8]:
     """Draw the filters called `names` as red, green, blue; ``"mean"`` is the mean of the others.
 

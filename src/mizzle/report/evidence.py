@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places, SkyPlaces
+from mizzle.arrays import Floats, Places, SkyPlaces
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.star_shape import star_shapes
 from mizzle.report.stretch import encode, percentile
-
-FloatArray = NDArray[np.floating[Any]]
 
 STAMP = 112  # side of a before-and-after stamp [chip pixel]
 STAR_LIMIT = 20  # stars per chip whose width is measured
@@ -179,7 +177,7 @@ class _Cut:
     owner: str
     chip: str
     scale: float
-    stamps: FloatArray
+    stamps: Floats
 
 
 def _widths_and_shapes(
@@ -211,7 +209,7 @@ def _widths_and_shapes(
     return widths, shapes
 
 
-def _inside(x: FloatArray, y: FloatArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _inside(x: Floats, y: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which positions leave room for a stamp."""
     edge = psf.HALF + 1
     return np.asarray((x >= edge) & (y >= edge) & (x < shape[1] - edge) & (y < shape[0] - edge))
@@ -327,7 +325,7 @@ def _busiest(mask: NDArray[np.bool_], size: int) -> tuple[int, int]:
     return edge + step * int(column), edge + step * int(row)
 
 
-def _bilinear(image: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+def _bilinear(image: Floats, x: Floats, y: Floats) -> Floats:
     """Sample an image at 0-based positions; NaN outside and beside NaN."""
     ny, nx = image.shape
     ix, iy = np.floor(x).astype(int), np.floor(y).astype(int)

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Floats
 from mizzle.model import Context
 from mizzle.report.stretch import block_mean, encode, factor_for, sky_statistics
-
-FloatArray = NDArray[np.floating[Any]]
 
 #: Bytes an observed pixel takes in the page: 6 bits of noise entropy, in base64.
 BYTES_PER_PIXEL = 1.05
@@ -51,7 +50,7 @@ class _Squeezer:
         return base64.b64encode(b"".join([*self._parts, self._squeezer.flush()])).decode("ascii")
 
 
-def science_layer(sci: FloatArray, budget: float) -> dict[str, Any]:
+def science_layer(sci: Floats, budget: float) -> dict[str, Any]:
     """Return an image as the page carries it, averaged down where it would not fit.
 
     Parameters
@@ -70,7 +69,7 @@ def science_layer(sci: FloatArray, budget: float) -> dict[str, Any]:
     return {"factor": factor, "nx": nx, "ny": ny, "scale": scale, "data": pack(codes)}
 
 
-def weight_layer(wht: FloatArray, longest: int = 560) -> dict[str, Any]:
+def weight_layer(wht: Floats, longest: int = 560) -> dict[str, Any]:
     """Return the weight map in 255 even steps up to its maximum."""
     factor = factor_for((wht.shape[0], wht.shape[1]), longest)
     small = block_mean(wht, factor, positive=True)
@@ -142,7 +141,7 @@ def exposure_count(context: Context, inputs: Sequence[Mapping[str, Any]], step: 
     return count
 
 
-def background(sci: FloatArray, block: int) -> FloatArray:
+def background(sci: Floats, block: int) -> Floats:
     """Return the level of each ``block x block`` cell, from a quarter of its pixels.
 
     It is their mean within `CLIP` sigma of their median, sigma being that of the darker half: the median itself lies
@@ -158,7 +157,7 @@ def background(sci: FloatArray, block: int) -> FloatArray:
     return np.concatenate(parts)
 
 
-def _cell_levels(sci: FloatArray, block: int) -> FloatArray:
+def _cell_levels(sci: Floats, block: int) -> Floats:
     """Return `background` of whole cells."""
     ny, nx = (sci.shape[0] // block, sci.shape[1] // block)
     step = 2 if block >= 6 else 1
@@ -168,7 +167,7 @@ def _cell_levels(sci: FloatArray, block: int) -> FloatArray:
     count = np.isfinite(cells).sum(axis=2)
     last = cells.shape[2] - 1
 
-    def ranked(rank: NDArray[np.intp]) -> FloatArray:
+    def ranked(rank: NDArray[np.intp]) -> Floats:
         return np.take_along_axis(cells, np.clip(rank, 0, last)[..., None], 2)
 
     middle = 0.5 * (ranked((count - 1) // 2) + ranked(count // 2))
@@ -178,7 +177,7 @@ def _cell_levels(sci: FloatArray, block: int) -> FloatArray:
     return np.where(count * 2 >= cells.shape[2], level, np.nan)
 
 
-def without_stars(level: FloatArray) -> FloatArray:
+def without_stars(level: Floats) -> Floats:
     """Return the background with its bright cells filled from around, smoothed over 5 x 5 cells.
 
     Parameters
@@ -201,7 +200,7 @@ def without_stars(level: FloatArray) -> FloatArray:
     return np.where(np.isfinite(level) & (count > 0), total / np.maximum(count, 1), np.nan)
 
 
-def _box_sum(values: FloatArray, reach: int) -> FloatArray:
+def _box_sum(values: Floats, reach: int) -> Floats:
     """Sum over the square of ``2 reach + 1`` cells around each cell."""
     ny, nx = values.shape
     sums = np.zeros((ny + 1, nx + 1))
@@ -209,7 +208,7 @@ def _box_sum(values: FloatArray, reach: int) -> FloatArray:
     y, x = np.arange(ny)[:, None], np.arange(nx)[None, :]
     y0, y1 = np.maximum(y - reach, 0), np.minimum(y + reach + 1, ny)
     x0, x1 = np.maximum(x - reach, 0), np.minimum(x + reach + 1, nx)
-    total: FloatArray = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
+    total: Floats = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
     return total
 
 
@@ -222,7 +221,7 @@ DIVERGING = ((38, 84, 124), (120, 160, 186), (236, 230, 218), (206, 142, 104), (
 SEQUENTIAL = ((244, 238, 224), (214, 196, 150), (150, 158, 128), (70, 112, 118), (26, 48, 78))
 
 
-def colored(values: FloatArray, low: float, high: float, *, ramp: Sequence[tuple[int, int, int]]) -> str:
+def colored(values: Floats, low: float, high: float, *, ramp: Sequence[tuple[int, int, int]]) -> str:
     """Return a map as a PNG data address; NaN is transparent; the first row is at the bottom.
 
     Parameters

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Floats
 from mizzle.report.stretch import median
-
-FloatArray = NDArray[np.floating[Any]]
 
 HALF = 5  # stamps are 11 pixels wide: wings beyond tell more about neighbors than about the core
 TO_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -35,7 +34,7 @@ def _templates() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return images.astype(np.float32), np.repeat(sigmas, offsets.size**2)
 
 
-def widths(stamps: FloatArray) -> NDArray[np.float64]:
+def widths(stamps: Floats) -> NDArray[np.float64]:
     """Return the full width at half maximum of each stamp's star, the pixel's own width included.
 
     Amplitude and background are free: the best template is the one that correlates best with the stamp.
@@ -54,7 +53,7 @@ def widths(stamps: FloatArray) -> NDArray[np.float64]:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _widths_of(stamps: FloatArray) -> NDArray[np.float64]:
+def _widths_of(stamps: Floats) -> NDArray[np.float64]:
     """Return `widths` of some stars: each is held against 1568 templates."""
     flat = np.asarray(stamps, dtype=np.float64).reshape(len(stamps), -1)
     bad = np.asarray(~np.isfinite(flat).all(axis=1))
@@ -77,7 +76,7 @@ def _widths_of(stamps: FloatArray) -> NDArray[np.float64]:
     return np.where(bad | ~explained | (norm == 0), np.nan, fwhm)
 
 
-def cut(image: NDArray[Any], x: FloatArray, y: FloatArray) -> NDArray[Any]:
+def cut(image: NDArray[Any], x: Floats, y: Floats) -> NDArray[Any]:
     """Cut 11 x 11 stamps around 0-based positions, which must lie 6 pixels or more inside.
 
     Returns
@@ -91,7 +90,7 @@ def cut(image: NDArray[Any], x: FloatArray, y: FloatArray) -> NDArray[Any]:
     return np.asarray(image[iy, ix])
 
 
-def summary(fwhm: FloatArray, scale: float) -> dict[str, float] | None:
+def summary(fwhm: Floats, scale: float) -> dict[str, float] | None:
     """Return the median width [arcsec], its scatter and count; None without a measurement."""
     good = fwhm[np.isfinite(fwhm)] * scale
     if not good.size:

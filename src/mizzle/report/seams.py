@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Mask
 from mizzle.report.chips import BORDERS
-from mizzle.report.maps import FloatArray, grown
+from mizzle.report.maps import grown
 from mizzle.report.stretch import sky_statistics
-
-Mask = NDArray[np.bool_]
 
 #: Cells on either side of a border that are compared; fewer than so many say nothing.
 REACH, FEWEST = 20, 8

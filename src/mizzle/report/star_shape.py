@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.wings import list_bright_peaks
 from mizzle.model import Chip, Exposure, Result, Verdict
 from mizzle.psf import StarImage
-
-FloatArray = NDArray[np.float64]
 
 #: Neighbors on opposite sides that differ by less than this, over the peak, belong to a star on the pixel's middle.
 _CENTERED = 0.08

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from mizzle.arrays import Floats
 
 #: Codes of an embedded image: 0 is "no data", 1 to 255 run from LOW to HIGH in asinh((value - sky) / sigma).
 LOW, HIGH = -3.0, 13.0
@@ -36,7 +36,7 @@ def median(values: NDArray[Any]) -> float:
     return percentile(values, 50.0)
 
 
-def sky_statistics(image: FloatArray, *, most: int = 100_000) -> tuple[float, float]:
+def sky_statistics(image: Floats, *, most: int = 100_000) -> tuple[float, float]:
     """Return the median and robust scatter of the sky pixels of `image`.
 
     Parameters
@@ -72,7 +72,7 @@ def sky_statistics(image: FloatArray, *, most: int = 100_000) -> tuple[float, fl
 _TOGETHER = 2**21
 
 
-def block_mean(image: FloatArray, factor: int, *, positive: bool = False) -> NDArray[np.float32]:
+def block_mean(image: Floats, factor: int, *, positive: bool = False) -> NDArray[np.float32]:
     """Average blocks of ``factor x factor`` pixels, leaving NaN out.
 
     Parameters
@@ -126,7 +126,7 @@ def factor_for(shape: tuple[int, int], longest: int) -> int:
     return max(1, -(-max(shape) // longest))
 
 
-def stretched(image: FloatArray, *, softening: float, white: float) -> FloatArray:
+def stretched(image: Floats, *, softening: float, white: float) -> Floats:
     """Map an image to 0 (black) .. 1 (white) with an asinh stretch anchored on its sky noise.
 
     Parameters
@@ -158,7 +158,7 @@ def stretched(image: FloatArray, *, softening: float, white: float) -> FloatArra
         return np.asarray(np.clip(levels, 0.0, 1.0), dtype=np.float32)
 
 
-def encode(image: FloatArray) -> tuple[NDArray[np.uint8], dict[str, float]]:
+def encode(image: Floats) -> tuple[NDArray[np.uint8], dict[str, float]]:
     """Code an image in bytes, even in asinh of its signal-to-noise: fine near the sky, 3 % on bright stars.
 
     Parameters
@@ -182,7 +182,7 @@ def encode(image: FloatArray) -> tuple[NDArray[np.uint8], dict[str, float]]:
     return codes, {"sky": sky, "sigma": sigma, "low": LOW, "high": HIGH}
 
 
-def decode(codes: NDArray[np.uint8], scale: dict[str, float]) -> FloatArray:
+def decode(codes: NDArray[np.uint8], scale: dict[str, float]) -> Floats:
     """Invert `encode`: codes back to values, NaN for 0."""
     level = scale["low"] + (codes.astype(np.float64) - 1) / 254 * (scale["high"] - scale["low"])
     return np.where(codes > 0, scale["sky"] + scale["sigma"] * np.sinh(level), np.nan)

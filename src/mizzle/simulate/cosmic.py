@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import TangentPlaces
+from mizzle.arrays import FloatArray, TangentPlaces
 from mizzle.model.arrays import locked
 
 #: A pixel counts as hit above this deposit [electron], two read noises.
@@ -31,7 +31,6 @@ LUMP = 0.1
 #: Reference time of the rate [s].
 RATE_SECONDS = 500.0
 
-FloatArray = NDArray[np.float64]
 #: What a pixel keeps, and each edge and corner neighbor gets, of charge that came to rest in it.
 _SPREAD = {(0, 0): 0.952, (0, 1): 0.01, (1, 0): 0.01, (1, 1): 0.002}
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS, SHADOW_X, SHADOW_Y
 from mizzle.simulate.plan import Effects
 
-FloatArray = NDArray[np.float64]
-
 #: Share of the charge that a trap takes from the column above it.
 TRAP_LOSS = 0.15
 #: Excess dark current of warm pixels [electron / s]: median, and width of the log-normal.

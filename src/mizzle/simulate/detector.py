@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import ChipPlanes
+from mizzle.arrays import ChipPlanes, FloatArray
 from mizzle.instrument.wfpc2 import CONVERTER_LIMIT, DARK_RATE, DQ_BITS
 from mizzle.simulate.defects import LEAST_LIT, Defects
 from mizzle.simulate.plan import Effects
-
-FloatArray = NDArray[np.float64]
 
 #: Charge a pixel holds before it bleeds [electron] (IHB 2008, section 4.7: about 90,000).
 FULL_WELL = 90_000.0

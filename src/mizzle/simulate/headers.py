@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.arrays import ChipPlanes
 from mizzle.instrument.cte import background_2004, dolphin_2004
-from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS, ST_ZEROPOINT
+from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS
 from mizzle.model import ChipFrame, HeaderValue
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.simulate.photometry import PASSBANDS, WHEEL
 from mizzle.simulate.plan import Plan
 from mizzle.simulate.pointing import Pointing

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import ChipPlanes, Places, TangentPlaces
+from mizzle.arrays import ChipPlanes, FloatArray, Places, TangentPlaces
 from mizzle.errors import SettingsError
 from mizzle.instrument.cameras import WFPC2
 from mizzle.instrument.wfpc2 import CHIP_NAMES, CHIP_NUMBERS, GAINS, READ_NOISES
@@ -25,8 +25,6 @@ from mizzle.simulate.render import add_starlight, local_scales, pixel_areas, ref
 from mizzle.simulate.stars import StarList, draw_stars
 from mizzle.simulate.trails import add_trails
 from mizzle.simulate.truth import ChipTruth, ExposureTruth, Truth, Visit
-
-FloatArray = NDArray[np.float64]
 
 #: A satellite's trail: charge per arcsec of path [electron], and its width [arcsec].
 TRAIL_ELECTRONS = 30_000.0

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import ChipFrame, deproject, project
 from mizzle.simulate.plan import Plan
-
-FloatArray = NDArray[np.float64]
 
 #: Position angle of WF3's y axis over PA_V3 [deg] (OFFTAB: THETA of chip 3).
 WF3_THETA = 44.67

@@ -11,17 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.instrument.star_optics import DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE, STANDARD_APERTURE_ARCSEC
 from mizzle.psf.image import REACH
 from mizzle.psf.integrals import IntegratedImage, optical_integrals
 from mizzle.psf.optics import ARCSEC
 from mizzle.simulate.spikes import SPIKE_SHARE, Spikes, make_spikes
-
-FloatArray = NDArray[np.float64]
 
 #: Width of the wing [arcsec]; stamps reach four times that.
 WING_SIGMA = 0.6

@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.model import ChipFrame
 from mizzle.simulate.psf import PointSpread, stamps
 from mizzle.simulate.spikes import LEAST, SPIKE_SHARE, add_spikes
-
-FloatArray = NDArray[np.float64]
 
 #: Stars integrated at once.
 _BLOCK = 128

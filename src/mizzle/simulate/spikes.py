@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.model import ChipFrame
-
-FloatArray = NDArray[np.float64]
 
 #: Share of a star's light in its spikes: 4 vanes of .022 of the pupil's radius, between .33 and 1 of it (Tiny Tim).
 SPIKE_SHARE = 0.02

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import SettingsError
-from mizzle.instrument.wfpc2 import ST_ZEROPOINT
 from mizzle.model import deproject, project
 from mizzle.model.arrays import locked
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.simulate.plan import Plan
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

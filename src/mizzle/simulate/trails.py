@@ -6,14 +6,11 @@ The amplifier is below row 0, so a trail points to high y.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.model import ChipFrame
 from mizzle.simulate.psf import PointSpread
 from mizzle.simulate.render import add_starlight
-
-FloatArray = NDArray[np.float64]
 
 #: The trail falls by e in so many rows. Long beside the standard aperture (5 rows on WF, 11 on PC), because Dolphin's
 #: loss is what such an aperture misses; not fitted to the camera.

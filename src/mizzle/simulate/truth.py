@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.instrument.wfpc2 import INFINITE_APERTURE
 from mizzle.model import Exposure
 from mizzle.model.arrays import locked
@@ -20,8 +20,6 @@ from mizzle.simulate.psf import PointSpread
 from mizzle.simulate.render import add_starlight
 from mizzle.simulate.stars import StarList
 from mizzle.simulate.trails import add_trails
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import PixelIndices
+from mizzle.arrays import Image, Indices, Mask, PixelIndices
 from mizzle.kernel.wings import Neighborhood, WingFigures, list_bright_peaks, measure_sides
-
-Image = NDArray[np.float32]
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 #: Where a star's wings are looked for, and its surroundings [arcsec].
 WINGS, AROUND = (0.22, 0.5), (0.8, 1.2)

@@ -14,9 +14,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import PixelIndices
+from mizzle.arrays import FloatArray, Image, Mask, PixelIndices
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
@@ -26,10 +25,6 @@ from mizzle.psf import star_misfits
 from mizzle.psf.light import PeakPixels, dark_around, explain_peaks, light_templates, typical_sky
 from mizzle.settings import Settings
 from mizzle.stars.wings import bright_peaks, have_wings
-
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 #: Half-side of the fitted window [pixel].
 HALF = 2

@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.model import ChipFrame, Exposure, Grid
-
-FloatArray = NDArray[np.float64]
+from mizzle.model.sky import direction, unit_vectors
 
 
 def corners(frames: Sequence[ChipFrame]) -> SkyPlaces:
@@ -33,10 +31,8 @@ def corners(frames: Sequence[ChipFrame]) -> SkyPlaces:
 
 def middle(ra: FloatArray, dec: FloatArray) -> tuple[float, float]:
     """Return the direction of the middle of the box around unit vectors [deg]."""
-    a, d = np.deg2rad(ra), np.deg2rad(dec)
-    x, y, z = np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)
-    cx, cy, cz = ((v.min() + v.max()) / 2 for v in (x, y, z))
-    return float(np.rad2deg(np.arctan2(cy, cx)) % 360.0), float(np.rad2deg(np.arctan2(cz, np.hypot(cx, cy))))
+    vectors = unit_vectors(ra, dec)
+    return direction((vectors.min(axis=1) + vectors.max(axis=1)) / 2)
 
 
 def plane_cd(frame: ChipFrame) -> FloatArray:

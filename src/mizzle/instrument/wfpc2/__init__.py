@@ -45,9 +45,6 @@ FULL_WELL = 3750.0
 #: PHOTFLAM at gain 15 over gain 7 (Holtzman et al. 1995, PASP 107, 1065).
 GAIN_RATIOS: Mapping[str, float] = MappingProxyType({"PC": 1.987, "WF2": 2.003, "WF3": 2.006, "WF4": 1.955})
 
-#: Zeropoint of ST magnitudes [mag] (PHOTZPT).
-ST_ZEROPOINT = -21.1
-
 #: Flux in an infinite aperture over flux within 0.5 arcsec radius (Holtzman et al. 1995, PASP 107, 1065: 0.1 mag).
 INFINITE_APERTURE = 1.096
 STANDARD_APERTURE_ARCSEC = 0.5

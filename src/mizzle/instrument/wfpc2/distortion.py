@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.errors import InputError
 from mizzle.geometry.rows import row_edges
 from mizzle.instrument.tables import DistortionTables
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS
 
-FloatArray = NDArray[np.float64]
 AreaMode = Literal["exact", "incumbent"]
 OfftabEnd = Literal["hold", "extrapolate"]
 

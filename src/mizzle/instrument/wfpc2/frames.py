@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mizzle.errors import InputError
 from mizzle.geometry.header import (
@@ -45,7 +44,6 @@ from mizzle.model.frame import ChipFrame
 from mizzle.model.lookup import LookupTable
 from mizzle.settings.geometry import GeometrySettings
 
-FloatArray = NDArray[np.float64]
 Header = Mapping[str, Any]
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.errors import InputError
 from mizzle.geometry.header import number
 from mizzle.geometry.keywords import DEFAULT_RADESYS
@@ -18,7 +17,6 @@ from mizzle.instrument.wfpc2.distortion import ChipModel
 from mizzle.model.frame import deproject, project
 from mizzle.settings.geometry import GeometrySettings
 
-FloatArray = NDArray[np.float64]
 Header = Mapping[str, Any]
 
 #: The telescope moves at 1e-4 c at most, Earth's orbit and its own together.

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, IntArray
 from mizzle.kernel.drop.accumulator import Accumulator
 from mizzle.kernel.drop.types import LANCZOS, ChipPixels, DropShape
 from mizzle.kernel.maps.numpy_twin import FAR, SIDE, Block, blocks, points
 from mizzle.kernel.maps.types import AnyMap
 
-IntArray = NDArray[np.int64]
 Pixel = tuple[FloatArray, FloatArray, FloatArray]
 """Value, weight and variance of n pixels."""
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.io.camera_headers import CameraHeaders
 from mizzle.psf import StarImage
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-FloatArray = NDArray[np.float64]
 
 #: Scale of the halo of stars [arcsec], and the radius within which a star has the share of its light it should have.
 HALO_SCALE, APERTURE = 0.9, 0.5

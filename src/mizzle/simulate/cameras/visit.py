@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.io.camera_headers import CameraHeaders, camera_headers, header_of
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.psf import Optics, star_image
 from mizzle.simulate.cameras.light import Scene, relative_areas, starlight
 from mizzle.simulate.cameras.plan import CameraPlan, make_camera_plan
 from mizzle.simulate.cosmic import cosmic_rays
-
-FloatArray = NDArray[np.float64]
 
 #: Bit of the data quality for a full well, the same for these cameras.
 SATURATED = 256
@@ -177,7 +177,7 @@ def _stars(
     uniform = rng.uniform(10 ** (0.2 * plan.brightest), 10 ** (0.2 * plan.faintest), plan.number)
     magnitude = np.log10(uniform) / 0.2
     photflam = _photflam(headers)
-    return ra, dec, np.asarray(10 ** (-0.4 * (magnitude + 21.1)) / photflam)
+    return ra, dec, np.asarray(10 ** (-0.4 * (magnitude - ST_ZEROPOINT)) / photflam)
 
 
 def _photflam(headers: CameraHeaders) -> float:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mizzle.arrays import FloatArray
 from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import project
-from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignmentImage, AlignReferences, SkyCatalog
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.match import Vote, pairs_between, vote

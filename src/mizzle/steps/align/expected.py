@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import Alignment, Chip, Exposure
-from mizzle.model.frame import FloatArray
+from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.settings import Settings
 
 #: A star is expected where it would stand this many times above the threshold, and not above so much of a full pixel.
@@ -85,7 +86,7 @@ def magnitude_range(exposure: Exposure, chip: Chip, settings: Settings) -> tuple
     sky = max(float(np.median(finite)) * noise.gain, 0.0) if finite.size else 0.0
     shares = chip_star(exposure.camera, chip, defocus=exposure.camera.defocus).pixels(np.zeros(1), np.zeros(1), 2)[0]
     mag = np.arange(FAINTEST, BRIGHTEST, -STEP)
-    rate = 10.0 ** (-0.4 * (mag + 21.1)) / chip.photflam
+    rate = 10.0 ** (-0.4 * (mag - ST_ZEROPOINT)) / chip.photflam
     light = (rate * exposure.exptime * noise.gain)[:, None, None] * shares
     ratio = np.sqrt((light**2 / np.maximum(light + sky + noise.floor, 1e-9)).sum(axis=(1, 2)))
     clear = ratio >= CLEAR * settings.align.threshold

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mizzle.arrays import FloatArray
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_visit
-from mizzle.model.frame import FloatArray
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.expected import SeenStars, expected_count, seen_stars

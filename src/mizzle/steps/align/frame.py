@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.model.frame import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.steps.align.match import rotation
 from mizzle.steps.align.solve import AlignmentFit, Problem, State, regauge
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mizzle.model.frame import FloatArray
+from mizzle.arrays import FloatArray, IntArray
 from mizzle.steps.align.match import pair_blocks
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

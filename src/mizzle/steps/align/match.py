@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import IndexPairs
-from mizzle.model.frame import FloatArray
+from mizzle.arrays import FloatArray, IndexPairs
 
 #: Pairs of one search, all rolls together: a wide search is done on the brightest sources.
 MAX_PAIRS = 5_000_000

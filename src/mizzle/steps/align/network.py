@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mizzle.arrays import FloatArray
 from mizzle.model import Runner
-from mizzle.model.frame import FloatArray
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.match import Magnitudes, Vote, vote
 from mizzle.steps.align.sources import SourceList

@@ -7,21 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Places
+from mizzle.geometry.regions import in_polygon
 from mizzle.model import Chip, project
-from mizzle.model.frame import FloatArray
 from mizzle.model.user_tables import SkyRegion
-
-
-def _in_polygon(px: FloatArray, py: FloatArray, *, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
-    """Return which points lie inside a polygon: an odd number of edges crossed to the right."""
-    inside = np.zeros(x.shape, dtype=np.bool_)
-    for i in range(px.size):
-        x0, y0, x1, y1 = px[i - 1], py[i - 1], px[i], py[i]
-        if y0 == y1:
-            continue
-        crosses = (y0 > y) != (y1 > y)
-        inside ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
-    return inside
 
 
 def in_region(region: SkyRegion, chip: Chip, *, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
@@ -36,7 +25,7 @@ def in_region(region: SkyRegion, chip: Chip, *, x: FloatArray, y: FloatArray) ->
         u, v = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if region.radius > 0:
         return np.asarray(np.hypot(u - px[0], v - py[0]) <= region.radius)
-    return _in_polygon(px, py, x=u, y=v)
+    return in_polygon(u, v, corners=Places(px, py))
 
 
 def inside_regions(

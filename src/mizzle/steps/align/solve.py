@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.model.frame import FloatArray
+from mizzle.arrays import FloatArray, IntArray
 from mizzle.settings.align import AlignSettings
-from mizzle.steps.align.link import Detections, IntArray, link
+from mizzle.steps.align.link import Detections, link
 from mizzle.steps.align.match import rotation
 
 #: Columns of each geometry: shift east, shift north, roll, scale, stretch, shear.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.model.frame import FloatArray
+from mizzle.arrays import FloatArray
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align import absolute
 from mizzle.steps.align.frame import Gauge, choose_gauge

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import SkyPlaces
+from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect
 from mizzle.kernel.pixels import has_bits
 from mizzle.model import Chip, Exposure, Runner, project
-from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
+from mizzle.model.sky import ST_ZEROPOINT, direction, julian_year, unit_vectors
 from mizzle.model.user_tables import SkyRegion
 from mizzle.settings import Settings
 from mizzle.steps.align.regions import inside_regions
@@ -169,17 +169,12 @@ def _project_chip(
             3600.0 * eta,
             error,
             np.full(n, chip.frame.scale),
-            -2.5 * np.log10(rate) - 21.1,
+            -2.5 * np.log10(rate) + ST_ZEROPOINT,
             sources["x"],
             sources["y"],
             np.full(n, float(exposure.camera.number(chip.name))),
         ]
     )
-
-
-def julian_year(exposure: Exposure) -> float:
-    """Return the Julian year of the middle of an exposure."""
-    return 2000.0 + (0.5 * (exposure.mjd_start + exposure.mjd_end) - 51544.5) / 365.25
 
 
 def chip_centers(exposure: Exposure) -> SkyPlaces:
@@ -194,11 +189,8 @@ def chip_centers(exposure: Exposure) -> SkyPlaces:
 def common_pivot(exposures: Sequence[Exposure]) -> tuple[float, float]:
     """Return the median direction of all chips [deg]; the order of the exposures does not matter."""
     ra, dec = (np.concatenate(part) for part in zip(*map(chip_centers, exposures), strict=True))
-    alpha, delta = np.deg2rad(ra), np.deg2rad(dec)
-    vectors = np.array([np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)])
     # The median keeps one exposure of another field from dragging the pivot away from the rest.
-    x, y, z = np.median(vectors, axis=1)
-    return float(np.mod(np.rad2deg(np.arctan2(y, x)), 360.0)), float(np.rad2deg(np.arctan2(z, np.hypot(x, y))))
+    return direction(np.median(unit_vectors(ra, dec), axis=1))
 
 
 def source_list(exposure: Exposure, sources: dict[str, NDArray[np.void]], pivot: tuple[float, float]) -> SourceList:
@@ -223,7 +215,7 @@ def source_list(exposure: Exposure, sources: dict[str, NDArray[np.void]], pivot:
         y=table[:, 6],
         chip=table[:, 7].astype(np.int64),
         band=exposure.filter,
-        epoch=julian_year(exposure),
+        epoch=julian_year(0.5 * (exposure.mjd_start + exposure.mjd_end)),
         center=3600.0 * np.array([float(np.mean(xi)), float(np.mean(eta))]),
         orientation=float(np.deg2rad(main.frame.orientation())),
         chips=exposure.camera.chips,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mizzle.arrays import FloatArray
 from mizzle.errors import DataError, SettingsError
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, project
-from mizzle.model.frame import FloatArray
 from mizzle.model.references import AlignReferences
 from mizzle.steps.align.match import rotation
 from mizzle.steps.align.sources import common_pivot

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.stars.neighbors import close_pairs
-
-FloatArray = NDArray[np.float64]
 
 
 def blended(

@@ -13,11 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Mask
 from mizzle.model.camera import ChipClass
 from mizzle.steps.catalog.curve import growth, sampling_scatter
-
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: Radius of the small circle over that of the aperture: at 0.2 arcsec, two pixels of the WF, pixels sample most of a
 #: star's light wherever its center falls.

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model.camera import ChipClass
-
-FloatArray = NDArray[np.float64]
 
 _FEWEST_STARS = 8
 _FEWEST_RATIOS = 4

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.instrument.dq import ALL_BITS
 from mizzle.kernel.pixels import grow, has_bits
@@ -30,8 +31,6 @@ from mizzle.steps.catalog.lost_light import (
 from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.undetected_rays import RayStatistics, count_rays
 from mizzle.steps.chip_view import ChipView
-
-FloatArray = NDArray[np.float64]
 
 _CORE = 2  # pixels around the center that make a star saturated
 _SAMPLES = 25  # stars of a chip that measure the profile

@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import InputChip, Mosaic
 from mizzle.model.camera import ChipClass
 from mizzle.stars.radial import RadialProfile, radial_profile
 from mizzle.steps.catalog.star_list import DetectedStars
-
-FloatArray = NDArray[np.float64]
 
 CORE_ARCSEC = 0.2  # farther out neighboring pixels hold nearly the same
 #: Where a chip ends, or a track passes, pixels are lost in a body, and those outside the core do not average out: they

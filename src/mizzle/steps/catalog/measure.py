@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import (
     Alignment,
@@ -35,8 +35,6 @@ from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.table import UNITS, describe_columns, star_columns
 from mizzle.steps.catalog.undetected_rays import undetected_ray_bias
 from mizzle.steps.chip_view import view_chips
-
-FloatArray = NDArray[np.float64]
 
 _FWHM = 2.354820045
 _PIXEL = 0.0996  # arcsec: what catalog.sampling refers to

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
 from mizzle.stars.apertures import SkyRule, aperture_sums, ring_sky
-
-FloatArray = NDArray[np.float64]
+from mizzle.stars.covers import cover_stars
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
 _FEWEST_RINGS, _MOST_RINGS = 20, 4000
@@ -214,23 +213,9 @@ def star_mask(
     scale : float
         Pixel side [arcsec].
     """
-    mask = np.zeros(shape, dtype=np.uint8)
-    ny, nx = shape
-    cores = []
-    above = (*(least for least, _ in _COVER[1:]), np.inf)
-    for (least, arcsec), most in zip(_COVER, above, strict=True):
-        radius = arcsec / scale
-        chosen = (snr > least) & (snr <= most)
-        half = int(np.ceil(radius))
-        v, u = np.mgrid[-half : half + 1, -half : half + 1]
-        disk = np.hypot(u, v) <= radius
-        columns = np.clip(np.rint(x[chosen]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
-        rows = np.clip(np.rint(y[chosen]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
-        mask[rows, columns] = 1
-        near = np.hypot(u, v)[disk] <= _COVER[0][1] / scale
-        cores.append((rows[:, near], columns[:, near]))
-    for rows, columns in cores:
-        mask[rows, columns] = 2
+    where = Places(x, y)
+    mask = cover_stars(shape, where, snr, radii=_COVER, scale=scale).astype(np.uint8)
+    mask[cover_stars(shape, where, snr, radii=_COVER[:1], scale=scale)] = 2
     return mask
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import FluxReference, Mosaic
 from mizzle.model.camera import Camera
 from mizzle.model.star_flags import MEANINGS
@@ -15,8 +16,6 @@ from mizzle.settings import CatalogSettings
 from mizzle.steps.catalog.curve import Growth
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence
 from mizzle.steps.catalog.photometry import Photometry
-
-FloatArray = NDArray[np.float64]
 
 UNITS: Mapping[str, str] = {
     "ra": "deg",

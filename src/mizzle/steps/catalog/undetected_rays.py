@@ -13,11 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.settings import RejectSettings
 from mizzle.stars.radial import RadialProfile
 from mizzle.steps.catalog.lost_light import CORE_ARCSEC
-
-FloatArray = NDArray[np.float64]
 
 _EVERY = 23  # rows: the exposures together show some hundred rays at the real rate
 #: Rays of this many thresholds of `mizzle.steps.reject.star_cores` are taken for found. At the threshold every other

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Mask
 from mizzle.instrument.dq import ALL_BITS
 from mizzle.model import CosmicRays, Exposure, Finding, Runner, Verdict
 from mizzle.stars.wings import WINGS, bright_peaks, have_wings
 from mizzle.steps.reject.pieces import longest_piece
-
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 PART = "cosmic rays"
 

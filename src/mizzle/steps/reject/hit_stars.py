@@ -16,12 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Mask
 from mizzle.kernel.single import Peaks
 from mizzle.psf.light import HALF, Explained, PeakPixels, explain_windows, windows
 from mizzle.stars.wings import measure_wings
-
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: Pixels of a star that a ray may take; a star that lost more is lost.
 MOST_HIT = 9

@@ -11,17 +11,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Indices
 from mizzle.kernel import ChipMap
 from mizzle.kernel.maps import InverseMap
 from mizzle.kernel.pixels import grow
 from mizzle.model import Runner
 from mizzle.steps.reject.compared_chip import ComparedChip
 from mizzle.steps.reject.packed import Packed, unpack
-
-FloatArray = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 #: The reference of a pixel is made of others this far from it, at most [pixel].
 REACH = 1

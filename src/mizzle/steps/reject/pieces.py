@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Indices = NDArray[np.intp]
+from mizzle.arrays import Indices
 
 
 def longest_piece(mask: NDArray[np.bool_]) -> float:

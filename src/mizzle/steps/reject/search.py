@@ -10,6 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import Mask
 from mizzle.instrument.star_optics import sharpest_star
 from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
 from mizzle.kernel.pixels import grow
@@ -26,7 +27,6 @@ from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
 from mizzle.steps.reject.trails import Trail
 
-Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the

@@ -20,17 +20,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import IndexPairs
+from mizzle.arrays import FloatArray, IndexPairs, Mask
 from mizzle.kernel.pixels import grow
 from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_sharp, follow_rays
 from mizzle.psf import StarImage
 from mizzle.psf.light import HALF, REACH, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.hit_stars import find_hit_stars
-
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 #: Rounds in which rays are found and hidden from the peaks beside them; of candidates nearer than this [pixel] only the
 #: worst is a ray in one round.

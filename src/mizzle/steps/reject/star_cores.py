@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Indices, Mask
 from mizzle.instrument.dq import ALL_BITS
 from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel import ChipMap
@@ -38,9 +39,6 @@ from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip
 
-FloatArray = NDArray[np.float64]
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far

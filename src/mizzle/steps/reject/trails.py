@@ -14,12 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray, Indices, Mask
 from mizzle.steps.reject.line_sums import LineSums, sum_along_lines
 from mizzle.steps.reject.patches import PATCH, patch_medians
-
-FloatArray = NDArray[np.float64]
-Indices = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 #: Side of the blocks that are averaged, at least [pixel], and so many of them along a chip's shorter side at most.
 BLOCK, BLOCKS = 4, 256

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import Exposure, Finding, FluxScales, SkyLevels, Verdict
-
-FloatArray = NDArray[np.float64]
+from mizzle.model.sky import ST_ZEROPOINT
 
 PART = "sky"
 
@@ -83,7 +82,7 @@ def _no_blank_sky(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLev
         return []
     times, exposure, name = max(bright, key=lambda entry: entry[0])
     measured = sky.brightness[exposure.root][name]
-    st = -21.1 - 2.5 * np.log10(measured * reference.photflam)
+    st = ST_ZEROPOINT - 2.5 * np.log10(measured * reference.photflam)
     taken = sky.levels[exposure.root][name] * _unit(exposure, name) / measured
     kept = sky.method in ("none", "user")
     return [

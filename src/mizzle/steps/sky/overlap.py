@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import ChipFrame, deproject, project
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.sky.chips import ChipSky
 
-FloatArray = NDArray[np.float64]
 Unit = tuple[str, str]
 
 #: An overlap of fewer cells links nothing.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Image
+from mizzle.arrays import FloatArray, Image
 from mizzle.kernel.pixels import grow
 from mizzle.model import (
     Alignment,
@@ -30,8 +30,6 @@ from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.stars import smooth_area
-
-FloatArray = NDArray[np.float64]
 
 #: The rules of the verdict: part of the outside promises, not settings.
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000

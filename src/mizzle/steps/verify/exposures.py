@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import ExposureProof, Verdict
-
-FloatArray = NDArray[np.float64]
 
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
 #: What share of an unknown may lie outside of what the stars determine.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -47,8 +48,6 @@ from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import RatioFit, Sightings, crowding, gather_sightings, pair_table, solve
 from mizzle.steps.verify.star_fluxes import Measured
 from mizzle.steps.verify.steadiness import ChargeLost, star_findings
-
-FloatArray = NDArray[np.float64]
 
 #: The rules of the verdict; they are part of the outside promises, not settings.
 FEWEST_PAIRS = 5

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.model import Chip
 from mizzle.stars.apertures import RingSky, SkyRule, ring_sky
-
-FloatArray = NDArray[np.float64]
+from mizzle.stars.covers import cover_stars
 
 _RING_PIXELS = 700
 _GRAIN = 0.0996  # arcsec: side of the blocks in which rings are measured
@@ -38,22 +37,9 @@ def covered(where: Places, rate: FloatArray, chip: Chip) -> NDArray[np.bool_]:
     -------
     mask : (ny, nx) bool array
     """
-    ny, nx = chip.shape
-    x, y = where
-    mask = np.zeros((ny, nx), dtype=np.bool_)
     faintest = max(float(np.percentile(rate, 10)), 1e-300) if rate.size else 1.0
-    above = (*(least for least, _ in _COVER[1:]), np.inf)
-    for (least, arcsec), most in zip(_COVER, above, strict=True):
-        radius = arcsec / chip.frame.scale
-        half = int(np.ceil(radius))
-        near = (x > -half) & (y > -half) & (x < nx - 1 + half) & (y < ny - 1 + half)
-        near &= (rate > least * faintest) & (rate <= most * faintest)
-        v, u = np.mgrid[-half : half + 1, -half : half + 1]
-        disk = np.hypot(u, v) <= radius
-        columns = np.clip(np.rint(x[near]).astype(np.int64)[:, None] + u[disk], 0, nx - 1)
-        rows = np.clip(np.rint(y[near]).astype(np.int64)[:, None] + v[disk], 0, ny - 1)
-        mask[rows, columns] = True
-    return mask
+    radii = tuple((least * faintest, arcsec) for least, arcsec in _COVER)
+    return cover_stars(chip.shape, where, rate, radii=radii, scale=chip.frame.scale)
 
 
 def ring_levels(

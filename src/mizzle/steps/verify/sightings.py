@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Places
+from mizzle.arrays import FloatArray, Places
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
 from mizzle.model.camera import ChipClass
@@ -19,8 +19,6 @@ from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.star_fluxes import Measured, class_profiles, measure_stamps
 from mizzle.steps.verify.stars import APERTURE_ARCSEC, PlacedStars, Stamps, cut_stamps, lit_positions
-
-FloatArray = NDArray[np.float64]
 
 #: Catalog flags that keep a star out. Blends stay: all see the same blend.
 _UNFIT = Flag.SATURATED | Flag.FAINT

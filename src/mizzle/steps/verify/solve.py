@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mizzle.arrays import FloatArray
 
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
 

@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model.camera import ChipClass
 from mizzle.settings import Settings
-from mizzle.steps.verify.stars import APERTURE_ARCSEC, CORE_ARCSEC, FloatArray, Stamps
+from mizzle.steps.verify.stars import APERTURE_ARCSEC, CORE_ARCSEC, Stamps
 
 _PROFILE_STEP = 0.02  # arcsec
 #: First guess of a star's profile: widths [arcsec] and shares of two Gaussians; the data replace it.

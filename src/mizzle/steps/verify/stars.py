@@ -10,15 +10,13 @@ import numpy as np
 from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
-from mizzle.arrays import Mask, Places
+from mizzle.arrays import FloatArray, Mask, Places
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import ChipFrame, CosmicRays
 from mizzle.settings import Settings
 from mizzle.stars.apertures import circle_overlap
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.verify.rings import ring_levels
-
-FloatArray = NDArray[np.float64]
 
 #: Radius of the apertures [arcsec]: wide enough that centering and focus matter little.
 APERTURE_ARCSEC = 0.5

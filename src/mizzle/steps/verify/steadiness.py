@@ -14,10 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.arrays import FloatArray
 from mizzle.model import Exposure, Finding, FluxScales, Verdict
 from mizzle.steps.verify.star_fluxes import Measured
-
-FloatArray = NDArray[np.float64]
 
 #: Fewest stars that tell of a chip of one exposure; of a whole exposure.
 FEWEST = 8
