@@ -40,7 +40,7 @@ ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What one class of chips should see.
+    """The sky without cosmic rays, as one class of chips should see it: what its exposures are held against.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Reference:
 
     def unit(self, compared: ComparedChip) -> float:
         """Return what an electron on a chip is on this grid."""
-        return compared.view.rate * (self.grid.scale / compared.view.frame.scale) ** 2 / compared.view.noise.gain
+        return compared.view.rate * (self.grid.scale / compared.view.side) ** 2 / compared.view.noise.gain
 
     def thin_coverage(self, number: int) -> NDArray[np.bool_]:
         """Return where at most `FEW` exposures cover a chip's pixels, tile by tile."""
@@ -122,9 +122,7 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
         runner.map(reduce, range(0, rows, PIECE))
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     fill_holes(fill_holes(image, image), image)
-    trust = settings.trust * min(
-        compared.full_rate * (grid.scale / compared.view.frame.scale) ** 2 for compared in chips
-    )
+    trust = settings.trust * min(compared.full_rate * (grid.scale / compared.view.side) ** 2 for compared in chips)
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
     maps = tuple(chip.map for chip in placed)
@@ -236,7 +234,7 @@ def _separate(group: Group, grid: Grid, top: int, *, out: NDArray[np.float32], s
 
 def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     """Return DN to the grid's unit, and the sky in it."""
-    ratio = grid.scale / compared.view.frame.scale
+    ratio = grid.scale / compared.view.side
     multiply = compared.view.rate * ratio * ratio
     return multiply, compared.sky * multiply
 
@@ -294,7 +292,7 @@ def _dropped(
     """Drizzle the chips of one exposure."""
     accumulator = kernel.Accumulator(out.shape)
     for chip in group:
-        compared, ratio = chip.compared, grid.scale / chip.compared.view.frame.scale
+        compared, ratio = chip.compared, grid.scale / chip.compared.view.side
         sci, bad = _usable(compared, settings)
         multiply, subtract = _scaled(compared, grid)
         kernel.accumulate(
