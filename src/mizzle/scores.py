@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mizzle.instrument.dq import ALL_BITS
 from mizzle.model import Alignment, Catalog, Exposure, Result
 from mizzle.simulate.truth import Truth
 
@@ -198,7 +199,7 @@ def score_cosmic_rays(result: Result, truth: Truth) -> list[Score]:
     for exposure in result.exposures:
         for name, chip in exposure.chips.items():
             flagged = result.cosmic_rays.mask(exposure.root, name, chip.shape)
-            good = (chip.dq & ~np.uint16(1024)) == 0
+            good = (chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good)) == 0
             rays = truth.cosmic_rays(exposure.root, name, FAINT_RAY) & good
             clean = ~_near(truth.cosmic_rays(exposure.root, name, 1e-3)) & good
             stars = truth.star_mask(exposure.root, name)

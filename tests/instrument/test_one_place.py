@@ -13,6 +13,8 @@ ROOT = Path(mizzle.__file__).parent
 ALLOWED = ("instrument/", "simulate/", "drizzlepac/", "stwcs/", "translation/", "archive/")
 #: Single files that may, and why.
 REASONS = {
+    "cli/app.py": "which camera the demonstration shows, where the user names none",
+    "demo.py": "the same",
     "cli/archive.py": "which instrument the archive is asked for, where the user names none",
     "io/exposures.py": "reads the form of WFPC2's files; those of the other cameras have io/calibrated.py",
     "io/headers.py": "what the headers of WFPC2's files say, and in which years",
@@ -23,10 +25,12 @@ REASONS = {
     "io/input_table.py": "columns of the product's table of inputs, which are promised: ATODGAIN",
     "io/wcs_in_place.py": "the same: the WCS of a c0m or flt",
     "io/product_cards.py": "keywords of products, which are promised: FILTNAM1, FILTNAM2",
+    "settings/noise.py": "gains by the commanded ones, 7 and 15, which are promised; other cameras bring theirs",
+    "visits/grouping.py": "names of visits, which are promised: those of WFPC2 have no ending",
     "settings/equalize.py": "the default of equalize.reference, which is promised; other cameras replace it",
 }
 WORDS = re.compile(
-    r"\b(WF[234]|PC1|WFPC2|FILTNAM[12]|ATODGAIN|A2D(7|15)|CHIP_(NAMES|NUMBERS|SIDE))\b|instrument\.wfpc2"
+    r"\b(WF[234]|PC1|WFPC2|FILTNAM[12]|ATODGAIN|A2D(7|15)|CHIP_(NAMES|NUMBERS|SIDE)|\w+_DN|gain_(7|15))\b|\bwfpc2\b"
 )
 
 

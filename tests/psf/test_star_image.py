@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mizzle.instrument.star_optics import DIFFUSION, TINY_TIM_DIFFUSION, TYPICAL_DEFOCUS, star_optics
+from mizzle.instrument.star_optics import DIFFUSION, TYPICAL_DEFOCUS, star_optics
 from mizzle.psf import Optics, star_image
 
 PC, WF = 0.0455, 0.0996
 BANDS = {"F336W": (3359.0, 204.0), "F555W": (5443.0, 522.0), "F814W": (7996.0, 646.0)}
+
+
+#: Charge diffusion of the Tiny Tim manual (Krist & Hook 2004): pixel, edge, corner.
+TINY_TIM_DIFFUSION = (0.75, 0.05, 0.0125)
 
 
 def computed(pixel, band, **changes):
@@ -35,7 +39,8 @@ def test_it_agrees_with_an_independent_computation(pixel, band, ratio, peak, cor
     star = computed(pixel, band, diffusion=TINY_TIM_DIFFUSION, spread=0.0)
     assert star.neighbor_ratio == pytest.approx(ratio, rel=0.06)
     assert star.peak_share == pytest.approx(peak, rel=0.06)
-    assert star.corner_share == pytest.approx(corner, abs=0.008)
+    (centered,) = star.pixels(np.zeros(1), np.zeros(1), 1)
+    assert centered[::2, ::2].mean() / centered[1, 1] == pytest.approx(corner, abs=0.008)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ WFPC2 = Camera(
     replaced=wfpc2.DQ_BITS["missing"],
     aperture=wfpc2.STANDARD_APERTURE_ARCSEC,
     to_infinity=_wfpc2_to_infinity,
+    footprint=190.0,
     vega=wfpc2.vega_zeropoint,
     diffusion=DIFFUSION,
     obscuration=OBSCURATION,
@@ -83,7 +84,9 @@ class _Vega:
 _FITS = ((0.08, ((2.5, 0.3), 2, 0.12)), (0.03, ((2.5, 0.3), 3, 0.12)), (0.0, ((3.0, 0.4), 4, 0.25)))
 
 
-def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, float, float]) -> Camera:
+def _made(
+    detector: detectors.Detector, pixel: float, footprint: float, *, diffusion: tuple[float, float, float]
+) -> Camera:
     """Return the camera of a detector of ACS or WFC3."""
     names = tuple(sorted(set(detector.chips.values())))
     halo, radius, mismatch = next(fit for least, fit in _FITS if pixel >= least)
@@ -106,6 +109,7 @@ def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, fl
         aperture=_APERTURE,
         to_infinity=_Growth(detector.camera),
         vega=_Vega(detector.camera),
+        footprint=footprint,
         diffusion=diffusion,
         aliases=tuple((str(number), name) for number, name in detector.chips.items() if number),
         rays=not detector.rate,
@@ -116,15 +120,27 @@ def _made(detector: detectors.Detector, pixel: float, diffusion: tuple[float, fl
 #: differs by more than so many steps to the neighbors: stars on coarse pixels have sharp cores.
 _WEAK_SEARCH, _WEAK_SLOPE = 6.0, 2.5
 
-#: Nominal pixel [arcsec] (IDCSCALE), and the diffusion of charge: about that of back-illuminated CCDs for the CCDs (ACS
-#: ISR 2006-01 gives a Gaussian of .3-.5 pixel), little but the capacitance between pixels for IR (WFC3 ISR 2011-10).
+#: Nominal pixel [arcsec] (IDCSCALE), footprint [arcsec], and the diffusion of charge: about that of back-illuminated
+#: CCDs for the CCDs (ACS ISR 2006-01 gives a Gaussian of .3-.5 pixel), little but the capacitance between pixels for IR
+#: (WFC3 ISR 2011-10).
+_CCD, _INFRARED = (0.88, 0.025, 0.005), (0.94, 0.015, 0.0)
 _PIXELS = {
-    "ACS/WFC": (0.05, (0.88, 0.025, 0.005)),
-    "ACS/HRC": (0.025, (0.88, 0.025, 0.005)),
-    "WFC3/UVIS": (0.03962, (0.88, 0.025, 0.005)),
-    "WFC3/IR": (0.12825, (0.94, 0.015, 0.0)),
+    "ACS/WFC": (0.05, 290.0, _CCD),
+    "ACS/HRC": (0.025, 42.0, _CCD),
+    "WFC3/UVIS": (0.03962, 240.0, _CCD),
+    "WFC3/IR": (0.12825, 200.0, _INFRARED),
 }
-CAMERAS = (WFPC2, *(_made(detector, *_PIXELS[detector.camera]) for detector in detectors.DETECTORS))
+
+
+def _all_cameras() -> tuple[Camera, ...]:
+    made = []
+    for detector in detectors.DETECTORS:
+        pixel, footprint, diffusion = _PIXELS[detector.camera]
+        made.append(_made(detector, pixel, footprint, diffusion=diffusion))
+    return (WFPC2, *made)
+
+
+CAMERAS = _all_cameras()
 
 
 def camera_of(primary: Mapping[str, HeaderValue]) -> Camera | None:
@@ -134,6 +150,11 @@ def camera_of(primary: Mapping[str, HeaderValue]) -> Camera | None:
         if camera.instrument == instrument and camera.detector in ("", detector):
             return camera
     return None
+
+
+def camera_labelled(label: str) -> Camera | None:
+    """Return the camera that names of files call so (``acs-wfc``), or None."""
+    return next((camera for camera in CAMERAS if camera.label == label), None)
 
 
 def settings_for(camera: Camera, settings: Settings) -> Settings:

@@ -9,7 +9,7 @@ from mizzle.model import Chip, Exposure
 
 
 def corrects_cte(exposure: Exposure, choice: str) -> bool:
-    """Tell whether an exposure's stars are corrected.
+    """Tell whether an exposure's stars are corrected for what charge transfer loses.
 
     Parameters
     ----------

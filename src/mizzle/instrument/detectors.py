@@ -22,7 +22,7 @@ DQ_BITS = (
     ("bad_bias", 128), ("saturated", 256), ("bad_flat", 512), ("charge_trap", 1024), ("converter_saturated", 2048),
     ("cosmic_ray", 4096), ("cr_split", 8192), ("ghost", 16384),
 )  # fmt: skip
-FILL, REPLACED_PIXEL, HOT, WARM, SATURATED, BAD_FLAT, COSMIC_RAY = 2, 4, 16, 64, 256, 512, 4096
+REPLACED_PIXEL, HOT, WARM, SATURATED, BAD_FLAT, COSMIC_RAY = 4, 16, 64, 256, 512, 4096
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from mizzle.model import Chip
 from mizzle.model.camera import Camera
 from mizzle.psf import Optics, StarImage, star_image
 
-#: Charge diffusion as the Tiny Tim manual has it (Krist & Hook 2004): what a pixel keeps of the charge that light makes
-#: in it, what each edge and each corner neighbor gets, wherever in the pixel light falls.
-TINY_TIM_DIFFUSION = (0.75, 0.05, 0.0125)
-#: Charge diffusion as the stars of omega Centauri show it: less of such a kernel, and a Gaussian [pixel] from where
-#: light falls. Of a star between two pixels the far neighbor holds .07 to .10 of the peak on the WF chips; the kernel
-#: alone makes .10, and finds too many stars near the borders of pixels; this makes .09.
+#: Charge diffusion as the stars of omega Centauri show it: what a pixel keeps of the charge that light makes in it,
+#: what each edge and each corner neighbor gets (the Tiny Tim manual has .75, .05 and .0125: Krist & Hook 2004), and a
+#: Gaussian [pixel] from where light falls. Of a star between two pixels the far neighbor holds .07 to .10 of the peak
+#: on the WF chips; the manual's kernel alone makes .10, and finds too many stars near the borders of pixels; this
+#: makes .09.
 DIFFUSION, SPREAD = (0.90, 0.02, 0.005), 0.2
 #: Diameter of what blocks the middle of the pupil: the relay's secondary mirror blocks more than the telescope's .33.
 OBSCURATION = 0.40

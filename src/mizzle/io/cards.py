@@ -77,7 +77,7 @@ class LazyCard:
 
 
 class PlainCards(NamedTuple):
-    """A header as far as `FrozenHeader` looks at one."""
+    """Cards in the form in which `FrozenHeader` takes them from astropy, without astropy."""
 
     cards: list[Any]
 

@@ -24,7 +24,7 @@ def match_name(name: str) -> re.Match[str] | None:
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds.
+    """What a file is to a run: an exposure, data-quality flags, or both.
 
     Parameters
     ----------

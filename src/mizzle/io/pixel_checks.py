@@ -28,13 +28,13 @@ HOLE_SIGMAS, HOLES, HOLE_SHARE = 10.0, 8, 1.3e-3
 #: Equal to the least value: so large a share; to the greatest: so many pixels, all without a flag, this bright [DN].
 CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
 #: A column stands out by so many times the scatter of columns, and so many DN.
-COLUMN_SIGMAS, COLUMN_DN = 8.0, 2.0
+COLUMN_SIGMAS, COLUMN_COUNTS = 8.0, 2.0
 #: Columns on each side that it is held against, and whose scatter counts.
 _BESIDE, _AROUND = 5, 25
 #: Without a value: so large a share of a chip.
 LOST_SHARE = 0.001
 #: Flagged as saturated though not bright: of so many pixels, so large a share; the converter's last step is at 4095.
-SATURATED, DARK_SHARE, SATURATED_DN = 30, 0.2, 1000.0
+SATURATED, DARK_SHARE, SATURATED_ELECTRONS = 30, 0.2, 7000.0
 
 
 def pixel_findings(exposure: Exposure) -> list[Finding]:
@@ -251,7 +251,7 @@ def _columns(exposure: Exposure, name: str) -> str:
         return ""
     off = middle[enough] - _medians(around[enough])
     own = 0.5 * (high - low)[enough] / np.sqrt(count[enough])  # a median of stars is good to their scatter
-    limit = np.maximum(COLUMN_SIGMAS * np.maximum(1.4826 * _usual(np.abs(off)), 1.25 * own), COLUMN_DN)
+    limit = np.maximum(COLUMN_SIGMAS * np.maximum(1.4826 * _usual(np.abs(off)), 1.25 * own), COLUMN_COUNTS)
     columns = np.flatnonzero(enough)[np.abs(off) > limit]
     if not columns.size:
         return ""
@@ -280,7 +280,7 @@ def _unlike_flags(exposure: Exposure, name: str) -> str:
     count = int(np.count_nonzero(full))
     if count < SATURATED:
         return ""
-    dark = float(np.mean(chip.sci[full] < SATURATED_DN * 7.0 / chip.gain))
+    dark = float(np.mean(chip.sci[full] < SATURATED_ELECTRONS / chip.gain))
     return f"{100 * dark:.0f} % of {count} pixels" if dark > DARK_SHARE else ""
 
 

@@ -92,11 +92,6 @@ class ExposureAlignment(Value):
         return float(1000.0 * np.sqrt(variance.max(initial=0.0)))
 
     @property
-    def position_error_mas(self) -> float:
-        """How far a star of this exposure may lie from its place, 1 sigma per axis, its centroid aside [mas]."""
-        return float(np.hypot(self.shift_error_mas, self.scatter_mas))
-
-    @property
     def scale(self) -> float:
         """Scale of the correction."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix))))

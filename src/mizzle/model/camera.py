@@ -108,6 +108,8 @@ class Camera:
         All light over what falls within `aperture`, by band.
     vega : callable
         Vega zeropoints.
+    footprint : float
+        Side of the box, rounded up, that holds a product of one pointing at any orientation [arcsec].
     diffusion : (float, float, float)
         Charge that a pixel keeps, that each neighbor and each corner gets, of light on it.
     obscuration, vane : float
@@ -144,6 +146,7 @@ class Camera:
     aperture: float
     to_infinity: ToInfinity
     vega: VegaZeropoint
+    footprint: float
     diffusion: tuple[float, float, float]
     obscuration: float = 0.33
     vane: float = 0.011

@@ -89,11 +89,6 @@ class StarImage:
         return float(4.0 * self._centered[1, 1] / self._centered[[0, 1, 1, 2], [1, 0, 2, 1]].sum())
 
     @cached_property
-    def corner_share(self) -> float:
-        """Mean of the four corner pixels of such a star over its peak."""
-        return float(self._centered[::2, ::2].mean() / self._centered[1, 1])
-
-    @cached_property
     def fwhm(self) -> float:
         """Full width at half maximum, the pixel included, mean of the two axes [pixel]."""
         grid = np.linspace(0.0, 3.0, 301)

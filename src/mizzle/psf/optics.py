@@ -87,14 +87,15 @@ def wavelengths(optics: Optics) -> Wavelengths:
     return Wavelengths(1e-10 * (optics.pivot + half * nodes), 0.5 * weights)
 
 
-def pupil(optics: Optics) -> Pupil:
-    """Return transmission and defocus over the pupil, ``(n, n)``: the latter with mean 0 and rms 1 over the light."""
-    return _pupil(optics.obscuration, optics.vane)
-
-
 @lru_cache(maxsize=16)
-def _pupil(obscuration: float, vane: float) -> Pupil:
-    """Return what `pupil` returns, locked: every focus and band of a camera looks through the same pupil."""
+def pupil(obscuration: float, vane: float) -> Pupil:
+    """Return transmission and defocus over the pupil, ``(n, n)``: the latter with mean 0 and rms 1 over the light.
+
+    Parameters
+    ----------
+    obscuration, vane : float
+        Of `Optics`. All focuses and bands of a camera look through one pupil: it is worked out once, and locked.
+    """
     side = _SAMPLES * _FINE
     fine = (2.0 * np.arange(side) + 1.0) / side - 1.0
     x, y = fine[None, :], fine[:, None]
@@ -148,7 +149,7 @@ def _read(table: FloatArray, y: FloatArray, x: FloatArray) -> FloatArray:
 @lru_cache(maxsize=64)
 def _transfer_table(obscuration: float, vane: float, waves: float) -> FloatArray:
     """Return `autocorrelation` of a pupil whose defocus is `waves` rms [radian], to its other end: chips share it."""
-    light, focus = _pupil(obscuration, vane)
+    light, focus = pupil(obscuration, vane)
     # Points of the pupil as far apart as the mirror is wide do not both hold light: 0 at either end.
     table = np.pad(autocorrelation(light, waves * focus), (0, 1))
     table.flags.writeable = False

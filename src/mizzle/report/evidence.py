@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import Floats, Places, SkyPlaces
+from mizzle.instrument.dq import ALL_BITS
 from mizzle.model import Alignment, Catalog, Chip, ChipFrame, Exposure, Mosaic, Result, Runner, Serial, project
 from mizzle.report import psf
 from mizzle.report.star_shape import star_shapes
@@ -25,9 +26,6 @@ STAR_LIMIT = 20  # stars per chip whose width is measured
 RESIDUAL_LIMIT = 6000  # residual vectors kept, all exposures together
 
 VOTE_LIMIT = 12  # offset histograms kept
-
-#: Pixels that no width is measured on: every defect but the repaired warm pixel (1024).
-_BAD = np.uint16(0xFFFF & ~1024)
 
 
 def gather(result: Result, runner: Runner | None = None) -> dict[str, Any]:
@@ -209,6 +207,11 @@ def _widths_and_shapes(
     return widths, shapes
 
 
+def _harmful(exposure: Exposure) -> np.uint16:
+    """Return the bits of pixels that no width is measured on: every defect that the camera does not call harmless."""
+    return np.uint16(ALL_BITS & ~exposure.camera.good)
+
+
 def _inside(x: Floats, y: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which positions leave room for a stamp."""
     edge = psf.HALF + 1
@@ -247,7 +250,7 @@ def _chip_cut(
     keep = _inside(x, y, frame.shape)
     x, y = x[keep][: 2 * STAR_LIMIT], y[keep][: 2 * STAR_LIMIT]
     if x.size:
-        defects = (psf.cut(chip.dq, x, y) & _BAD) != 0
+        defects = (psf.cut(chip.dq, x, y) & _harmful(exposure)) != 0
         hits = psf.cut(result.cosmic_rays.mask(exposure.root, name, chip.shape), x, y)
         clean = ~(defects | hits)[:, 2:-2, 2:-2].any(axis=(1, 2))
         x, y = x[clean][:STAR_LIMIT], y[clean][:STAR_LIMIT]
@@ -280,7 +283,7 @@ def _stamp(result: Result, exposure: Exposure, chip: Chip, *, frame: ChipFrame) 
     if mosaic is None or not mask.any():
         return None
     size = min(STAMP, *chip.shape)
-    x0, y0 = _busiest(mask & ((chip.dq & _BAD) == 0), size)
+    x0, y0 = _busiest(mask & ((chip.dq & _harmful(exposure)) == 0), size)
     window = np.s_[y0 : y0 + size, x0 : x0 + size]
     x, y = np.meshgrid(np.arange(x0, x0 + size, dtype=np.float64), np.arange(y0, y0 + size, dtype=np.float64))
     px, py = mosaic.grid.sky_to_pixel(*frame.pixel_to_sky(x, y))

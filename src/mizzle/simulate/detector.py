@@ -52,7 +52,7 @@ def read_out(
     effects: Effects,
     rng: np.random.Generator,
 ) -> ChipPlanes:
-    """Return what the archive would hold for `light`.
+    """Return the calibrated pixels and flags that the archive would hold, from light, rays and the detector's faults.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.errors import SettingsError
-from mizzle.model import deproject, project
+from mizzle.model import deproject
 from mizzle.model.arrays import locked
 from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.simulate.plan import Plan
@@ -149,15 +149,3 @@ def _cluster(
     y = 0.5 * (box[2] + box[3]) + r * np.sin(angle)
     inside = (x > box[0]) & (x < box[1]) & (y > box[2]) & (y < box[3])
     return x[inside], y[inside]
-
-
-def separations(stars: StarList, center: tuple[float, float]) -> FloatArray:
-    """Return each star's distance to its nearest neighbor [arcsec]; infinite for a single star."""
-    if len(stars) < 2:
-        return np.full(len(stars), np.inf)
-    from scipy.spatial import cKDTree
-
-    xi, eta = project(stars.ra, stars.dec, center)
-    points = 3600.0 * np.column_stack([xi, eta])
-    distance, _ = cKDTree(points).query(points, k=2)
-    return np.asarray(distance[:, 1])

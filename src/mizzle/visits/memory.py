@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from mizzle.errors import MizzleError
+from mizzle.instrument.cameras import CAMERAS, camera_labelled, settings_for
 from mizzle.io.grid_image import read_grid
 from mizzle.settings import Settings
 from mizzle.visits.grouping import GroupedVisit
@@ -20,9 +21,6 @@ PER_INPUT_PIXEL = 6.0
 PER_OUTPUT_PIXEL, PER_FINISHED_PIXEL = 48.0, 16.0
 #: A run refuses larger products [pixel].
 LARGEST = 1e8
-#: Field of a camera [arcsec] and pixel of its product [arcsec], by the start of its name.
-FIELDS = {"wfpc2": (190.0, 0.0996), "acs-wfc": (290.0, 0.05), "acs-hrc": (42.0, 0.025), "wfc3-uvis": (240.0, 0.04),
-          "wfc3-ir": (200.0, 0.128)}  # fmt: skip
 
 
 def expected_memory(visit: GroupedVisit, settings: Settings) -> float:
@@ -35,14 +33,13 @@ def expected_memory(visit: GroupedVisit, settings: Settings) -> float:
     settings : Settings
         ``combine.scale``, or the image of ``combine.like``, decides how many pixels the product has.
     """
-    field, pixel = FIELDS.get(visit.exposures[0].camera, FIELDS["acs-wfc"])
-    if settings.combine.scale != Settings().combine.scale:  # else every camera has a default of its own
-        pixel = settings.combine.scale
+    camera = camera_labelled(visit.exposures[0].camera) or max(CAMERAS, key=lambda known: known.footprint)
+    pixel = settings_for(camera, settings).combine.scale
     ra = np.array([exposure.ra for exposure in visit.exposures])
     dec = np.array([exposure.dec for exposure in visit.exposures])
     turned = np.mod(ra - ra[0] + 180.0, 360.0) - 180.0
     spread = [3600 * float(np.ptp(turned) * np.cos(np.deg2rad(dec[0]))), 3600 * float(np.ptp(dec))]
-    sides = [(field + (extent if np.isfinite(extent) else 0.0)) / pixel for extent in spread]
+    sides = [(camera.footprint + (extent if np.isfinite(extent) else 0.0)) / pixel for extent in spread]
     inputs = sum(exposure.pixels for exposure in visit.exposures)
     per_output = PER_OUTPUT_PIXEL + PER_FINISHED_PIXEL * (len(visit.filters) - 1)
     pixels = _pixels_of(settings.combine.like) if settings.combine.like else sides[0] * sides[1]

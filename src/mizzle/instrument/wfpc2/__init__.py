@@ -35,9 +35,8 @@ READ_NOISES: Mapping[int, Mapping[str, float]] = MappingProxyType(
 #: Dark current [electron / s / pixel] (IHB section 4.6).
 DARK_RATE = 0.005
 
-#: Highest raw value of the converter [DN]; values above SUSPECT_DN are not to be trusted (IHB 4.7).
+#: Highest raw value of the converter [DN] (IHB 4.7).
 CONVERTER_LIMIT = 4095
-SUSPECT_DN = 3500
 
 #: Raw values stop at the converter's limit, less the bias and a margin: a pixel may be full above this [DN].
 FULL_WELL = 3750.0

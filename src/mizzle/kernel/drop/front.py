@@ -36,7 +36,7 @@ def native_job(pixels: ChipPixels, where: AnyMap, drop: DropShape) -> native.Job
 def drop_natively(
     library: native.Library, acc: Accumulator, job: native.JobStruct, rows: tuple[int, int], bit: int | None
 ) -> None:
-    """Complete a job of pixels and map with its output, and run it."""
+    """Let C drop a chip's pixels: the job of pixels and map is completed with the sums they fall into, and run."""
     job.out_ny, job.out_nx = acc.shape
     job.cells, job.lanes = native.pointer(acc.cells), acc.cells.shape[2]
     job.touched = native.pointer(acc.touched)

@@ -97,7 +97,7 @@ def _folded(x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
 
 
 def shares(x: FloatArray, y: FloatArray, wide: int, high: int) -> FloatArray:
-    """Signed area of quadrilaterals in cells.
+    """Return how much of each cell a drop covers, both as polygons [cell]; negative for drops that are mirrored.
 
     Parameters
     ----------

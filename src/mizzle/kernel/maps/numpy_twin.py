@@ -52,7 +52,7 @@ def points(where: AnyMap, block: Block, dx: float, dy: float) -> Places:
 
 
 def blocks(shape: tuple[int, int]) -> Iterator[Block]:
-    """Yield the blocks of a chip, row by row."""
+    """Yield the squares of `SIDE` pixels that a chip is cut into, row by row, so that arrays stay small."""
     for j in range(0, shape[0], SIDE):
         for i in range(0, shape[1], SIDE):
             yield slice(j, min(shape[0], j + SIDE)), slice(i, min(shape[1], i + SIDE))

@@ -31,7 +31,7 @@ class ComparisonGroup:
 
 
 def comparisons(chips: Sequence[ComparedChip]) -> list[ComparisonGroup]:
-    """Divide the chips of one class.
+    """Divide the chips of one class into groups, each held against a reference image of its own.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def comparisons(chips: Sequence[ComparedChip]) -> list[ComparisonGroup]:
     Returns
     -------
     comparisons : list of ComparisonGroup
-        Each is judged by one of them.
+        Each chip belongs to one of them.
     """
     every = tuple(range(len(chips)))
     epochs = _epochs(chips)

@@ -21,11 +21,11 @@ _SOLAR = (0.02, 0.06, 0.3, 0.55, 1.08, 1.0, 0.82, 0.62, 0.40)
 #: What is left of bias and dark makes a sky uncertain by so much [DN]; beyond it, sky is taken for light.
 PEDESTAL = 1.0
 #: A chip's own level differs from that in other exposures: WARN beyond so many DN, and so much of the sky.
-CHIP_DN, CHIP_SHARE = 1.0, 0.05
+CHIP_COUNTS, CHIP_SHARE = 1.0, 0.05
 #: A chip's own level in all exposures: what is left of bias and dark is 1 DN at most (IHB 2008, section 4.5).
-PEDESTAL_DN = 2.0
+PEDESTAL_COUNTS = 2.0
 #: An exposure's sky is far from the others' beyond this factor, and so many DN.
-FACTOR, FACTOR_DN = 3.0, 2.0
+FACTOR, FACTOR_COUNTS = 3.0, 2.0
 #: A sky lower than this has no explanation but a fault [DN].
 BELOW_ZERO = -2.0
 
@@ -134,13 +134,13 @@ def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
     for column, name in enumerate(names):
         for row, off in _far(own[:, column], sky, exposures, name=name):
             exposure = exposures[row]
-            to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
-            if abs(off) * to_dn > CHIP_DN + CHIP_SHARE * abs(common[row] * to_dn):
+            to_counts = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
+            if abs(off) * to_counts > CHIP_COUNTS + CHIP_SHARE * abs(common[row] * to_counts):
                 findings.append(
                     Finding(
                         PART,
                         Verdict.WARN,
-                        f"{exposure.root}: the sky of {name} is {abs(off) * to_dn:.1f} DN"
+                        f"{exposure.root}: the sky of {name} is {abs(off) * to_counts:.1f} DN"
                         f" {'above' if off > 0 else 'below'} what it is in the other exposures,"
                         " whose overlaps agree; sky.match_by chip takes it off",
                         (name,),
@@ -157,12 +157,12 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
         known = np.isfinite(own[:, column])
         if not known.any() or len(names) < 3:
             continue
-        to_dn = np.array(
+        to_counts = np.array(
             [1.0 / (_unit(e, name) * scales.factors[e.root][name]) if name in e.chips else np.nan for e in exposures]
         )
-        off = float(np.median((own[:, column] * to_dn)[known]))
-        usual = float(np.median((common * to_dn)[known]))
-        if abs(off) > PEDESTAL_DN + CHIP_SHARE * abs(usual):
+        off = float(np.median((own[:, column] * to_counts)[known]))
+        usual = float(np.median((common * to_counts)[known]))
+        if abs(off) > PEDESTAL_COUNTS + CHIP_SHARE * abs(usual):
             findings.append(
                 Finding(
                     PART,
@@ -209,9 +209,9 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
     for row in known.tolist():
         exposure = exposures[row]
         name = exposure.camera.reference if exposure.camera.reference in exposure.chips else next(iter(exposure.chips))
-        to_dn = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
-        level, usual = common[row] * to_dn, middle * to_dn
-        if abs(level - usual) > FACTOR_DN and not usual / FACTOR < level < usual * FACTOR:
+        to_counts = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
+        level, usual = common[row] * to_counts, middle * to_counts
+        if abs(level - usual) > FACTOR_COUNTS and not usual / FACTOR < level < usual * FACTOR:
             findings.append(
                 Finding(
                     PART,

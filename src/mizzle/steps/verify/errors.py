@@ -34,7 +34,7 @@ from mizzle.steps.verify.stars import smooth_area
 #: The rules of the verdict: part of the outside promises, not settings.
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 #: Light of one exposure's own: patches scatter by so many DN, and so much of the sky; flats are good to 1 %.
-STRUCTURE_DN, STRUCTURE_SHARE = 0.4, 0.05
+STRUCTURE_COUNTS, STRUCTURE_SHARE = 0.4, 0.05
 #: Pairs of exposures that are compared, at most.
 _PAIRS = 12
 #: Pixels of a pair that are compared: so many tell the ratio to .0025. Larger chips leave rows out, every so many of
@@ -305,7 +305,7 @@ def _own_light(
             continue
         level = sky.measured(first.root, first.name) / first.factor
         key = (first.name, first.root, second.root)
-        if seen.structure > max(STRUCTURE_DN, STRUCTURE_SHARE * abs(level)):
+        if seen.structure > max(STRUCTURE_COUNTS, STRUCTURE_SHARE * abs(level)):
             uneven[key] = seen.span
         else:
             even.add(key)
