@@ -11,7 +11,7 @@ import mizzle
 
 ROOT = Path(mizzle.__file__).parent
 #: They tell how a value came to a function, or whose it is; a chip, a vote, a list of findings has a name of its own.
-EMPTY = frozenset({"found", "mine", "told", "gone"})
+EMPTY = frozenset({"found", "mine", "told", "gone", "one", "thing", "stuff", "it"})
 #: Folders and files that still have some: none.
 FREE: tuple[str, ...] = ()
 

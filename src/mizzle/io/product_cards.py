@@ -98,17 +98,17 @@ def primary_cards(mosaic: Mosaic, exposures: list[Exposure], zeropoint: Zeropoin
 
 def _exposure_cards(zeropoint: Zeropoint) -> list[Card]:
     """Return what stars say of the exposures: the verdict, and the exposure whose flux is farthest off."""
-    proof = {root: one for root, one in zeropoint.exposures.items() if math.isfinite(one.ratio)}
+    proof = {root: measured for root, measured in zeropoint.exposures.items() if math.isfinite(measured.ratio)}
     if len(proof) < 2:
         return []
     farthest = max(proof, key=lambda root: (abs(proof[root].ratio - 1.0), proof[root].error))
-    one = proof[farthest]
+    measured = proof[farthest]
     return [
         ("ZPXVERIF", str(worst(p.verdict for p in proof.values())), "stars on exposure against exposure"),
         ("ZPXROOT", farthest, "exposure farthest off"),
-        ("ZPXRAT", one.ratio, "its flux over that on the reference"),
-        ("ZPXERR", one.error, "its 1 sigma error"),
-        ("ZPXNUM", one.n_pairs, "number of its stars that others have"),
+        ("ZPXRAT", measured.ratio, "its flux over that on the reference"),
+        ("ZPXERR", measured.error, "its 1 sigma error"),
+        ("ZPXNUM", measured.n_pairs, "number of its stars that others have"),
     ]
 
 
@@ -124,10 +124,10 @@ def error_cards(proof: ErrorProof | None, chips: tuple[str, ...]) -> list[Card]:
     if proof is None:
         return []
     cards: list[Card] = [("ERRVERIF", str(proof.verdict), "proof of the errors on blank sky")]
-    for name, one in proof.chips.items():
+    for name, measured in proof.chips.items():
         number = 1 + chips.index(name)
-        cards.append((f"ERRRAT{number}", one.ratio, f"scatter over predicted, blank sky of {name}"))
-        cards.append((f"ERRNUM{number}", one.n_pixels, "number of pixels"))
+        cards.append((f"ERRRAT{number}", measured.ratio, f"scatter over predicted, blank sky of {name}"))
+        cards.append((f"ERRNUM{number}", measured.n_pixels, "number of pixels"))
     return cards
 
 

@@ -107,7 +107,7 @@ class Drizzle:
         self._fillval, self._fill = fill(fillval, out_img)
         self._fillval2, self._fill2 = fill(fillval2, None if out_img2 is None else out_img2)
         self._img2: list[NDArray[np.float32]] | None = None
-        given2 = [] if out_img2 is None else [float32(one, "'out_img2'") for one in listed(out_img2)]
+        given2 = [] if out_img2 is None else [float32(image, "'out_img2'") for image in listed(out_img2)]
         shapes = {a.shape[-2:] for a in (self._img, self._wht, self._ctx, self._dq, *given2) if a is not None}
         if out_shape is not None:
             shapes.add(sides(out_shape, "'out_shape'"))
@@ -287,11 +287,11 @@ class Drizzle:
     def _check_second(data2: Any, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
         """Return the variances as arrays of the image's shape."""
         words = [] if data2 is None else listed(data2)
-        given = [None if one is None or np.size(one) == 0 else reals(one, "'data2'") for one in words]
-        if any(one is not None and one.shape != shape for one in given):
+        given = [None if image is None or np.size(image) == 0 else reals(image, "'data2'") for image in words]
+        if any(image is not None and image.shape != shape for image in given):
             many = "shape" if isinstance(data2, np.ndarray) else "shape(s)"
             raise SettingsError(f"'data2' {many} is not consistent with 'data' shape.")
-        return [one if one is None else floats(one, (shape[0], shape[1]), "data2") for one in given]
+        return [image if image is None else floats(image, (shape[0], shape[1]), "data2") for image in given]
 
     def _next_bit(self) -> int:
         """Return the bit of the next image; make room for it."""

@@ -64,10 +64,10 @@ def drop_first(
     variance = planes.variances[0] if planes.variances else None
 
     def take(cells: FloatArray, rows: slice) -> None:
-        images = (one if one is None else one[rows] for one in (planes.mean, planes.weight, variance, context))
+        images = (plane if plane is None else plane[rows] for plane in (planes.mean, planes.weight, variance, context))
         squares = None if variance is None else point(cells)
         count = cells.shape[0] * cells.shape[1]
-        status = library.mz_images(point(cells), squares, 4, count, *(point(one) for one in images), None)
+        status = library.mz_images(point(cells), squares, 4, count, *(point(plane) for plane in images), None)
         native.raise_on_status(status)
 
     word = int(np.array([1 << bit % 32], np.uint32).view(np.int32)[0]) if bit is not None else 0
@@ -122,13 +122,13 @@ class Sums:
         point = native.pointer
         context = [] if before.context is None else list(before.context[:IN_CELL])
         words = [np.ascontiguousarray(plane[rows]) for plane in context]
-        mean, weight = (np.ascontiguousarray(one[rows]) for one in (before.mean, before.weight))
+        mean, weight = (np.ascontiguousarray(plane[rows]) for plane in (before.mean, before.weight))
         for number, acc in enumerate(self.accumulators):
             cells = acc.cells[rows]
             variance = np.ascontiguousarray(before.variances[number][rows]) if before.variances else None
             planes = [*(words if number == 0 else []), None, None][:2]
             status = library.mz_resume(
-                *(point(one) for one in (mean, weight, variance, *planes)), cells.shape[2], mean.size, point(cells)
+                *(point(plane) for plane in (mean, weight, variance, *planes)), cells.shape[2], mean.size, point(cells)
             )
             native.raise_on_status(status)
 
@@ -152,10 +152,10 @@ class Sums:
         given = list(variances) or [None]
         for number, (acc, variance) in enumerate(zip(self.accumulators, given, strict=True)):
             if number == 0 or variance is not None:
-                one = ChipPixels(
+                varied = ChipPixels(
                     pixels.sci, pixels.mask, pixels.relative, pixels.multiply, weight=pixels.weight, variance=variance
                 )
-                drop_image(acc, one, where, drop, bit=bit if number == 0 else None, ranges=ranges)
+                drop_image(acc, varied, where, drop, bit=bit if number == 0 else None, ranges=ranges)
 
     def write(self, planes: Planes) -> None:
         """Write mean, weight, variances and context wherever anything fell; elsewhere images stay as they are."""
@@ -204,7 +204,7 @@ class Sums:
             squares = self.accumulators[number].cells[rows] if planes.variances else None
             status = library.mz_images(
                 point(cells), point(squares), cells.shape[2], cells.shape[0] * cells.shape[1],
-                *(point(one) for one in (mean, weight, variance, words[0], words[1])),
+                *(point(plane) for plane in (mean, weight, variance, words[0], words[1])),
             )  # fmt: skip
             native.raise_on_status(status)
             for image, written in zip(images, plain, strict=True):

@@ -270,15 +270,15 @@ def moving_target(header: Mapping[str, HeaderValue]) -> bool:
     return flag is True or str(flag).strip().upper() in {"T", "TRUE"}
 
 
-def same_visit(one: Exposure, other: Exposure) -> bool:
+def same_visit(exposure: Exposure, other: Exposure) -> bool:
     """Return whether two exposures are of one visit and, where their headers tell, held by the same guide stars.
 
     The visit is characters 2 to 6 of a rootname of nine; others have none.
     """
-    if len(one.root) != 9 or len(other.root) != 9 or one.root[1:6] != other.root[1:6]:
+    if len(exposure.root) != 9 or len(other.root) != 9 or exposure.root[1:6] != other.root[1:6]:
         return False
     for name in ("DGESTAR", "SGESTAR"):
-        first, second = one.header.get(name), other.header.get(name)
+        first, second = exposure.header.get(name), other.header.get(name)
         if first is not None and second is not None and first != second:
             return False
     return True

@@ -75,21 +75,21 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def same(one: Any, other: Any) -> bool:
+def same(value: Any, other: Any) -> bool:
     """Return whether two values are equal in content: arrays of one type, entry by entry; NaN equals NaN."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return _same_arrays(one, other)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) or (_is_nan(one) and _is_nan(other))
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
+        return _same_arrays(value, other)
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return list(value) == list(other) and all(same(value[key], other[key]) for key in value)
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        return len(value) == len(other) and all(map(same, value, other))
+    return bool(value == other) or (_is_nan(value) and _is_nan(other))
 
 
-def _same_arrays(one: Any, other: Any) -> bool:
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)) or one.dtype != other.dtype:
+def _same_arrays(value: Any, other: Any) -> bool:
+    if not (isinstance(value, np.ndarray) and isinstance(other, np.ndarray)) or value.dtype != other.dtype:
         return False
-    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+    return np.array_equal(value, other, equal_nan=value.dtype.kind in "fc")
 
 
 def _is_nan(value: Any) -> bool:

@@ -158,7 +158,7 @@ def _payload(folder: Path, target: Path, report: dict[str, Any], *, settings: Se
     return {"folder": str(target), "report": report, "planes": planes, "stars": stars, "options": options}
 
 
-def _same_frame(one: Grid, two: Grid) -> bool:
+def _same_frame(first: Grid, second: Grid) -> bool:
     """Tell whether two frames are one; a header's numbers have fifteen digits."""
-    pairs = ((one.crval, two.crval), (one.crpix, two.crpix), (one.cd, two.cd))
-    return one.shape == two.shape and all(np.allclose(a, b, rtol=1e-12, atol=0) for a, b in pairs)
+    pairs = ((first.crval, second.crval), (first.crpix, second.crpix), (first.cd, second.cd))
+    return first.shape == second.shape and all(np.allclose(a, b, rtol=1e-12, atol=0) for a, b in pairs)

@@ -78,8 +78,8 @@ def borders(level: FloatArray, classes: Mapping[str, Mask]) -> list[Border]:
     for chips in BORDERS:
         if any(chip not in classes for chip in chips):
             continue
-        one, two = (classes[name] & (n_chips == 1) & np.isfinite(level) for name in chips)
-        sides = (one & grown(two, REACH), two & grown(one, REACH))
+        first, second = (classes[name] & (n_chips == 1) & np.isfinite(level) for name in chips)
+        sides = (first & grown(second, REACH), second & grown(first, REACH))
         if min(np.count_nonzero(side) for side in sides) >= FEWEST:
             result.append(Border(chips, sides))
     return result

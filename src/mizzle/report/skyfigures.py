@@ -282,7 +282,7 @@ def color_magnitude(catalogs: Mapping[str, Mapping[str, Any]], pivots: Mapping[s
     )
 
 
-def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -> IndexPairs:
+def match(first: Mapping[str, Any], second: Mapping[str, Any], reach: float = 0.15) -> IndexPairs:
     """Match two catalogs by position: mutual nearest neighbors within `reach` arcsec.
 
     Returns
@@ -290,8 +290,8 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
     i, j : (n,) int arrays
         Rows of `one` and of `two`.
     """
-    dec0 = median(np.asarray(one["dec"], dtype=float))
-    ra0 = median(np.asarray(one["ra"], dtype=float))
+    dec0 = median(np.asarray(first["dec"], dtype=float))
+    ra0 = median(np.asarray(first["ra"], dtype=float))
     a, b = (
         np.column_stack(
             [
@@ -299,7 +299,7 @@ def match(one: Mapping[str, Any], two: Mapping[str, Any], reach: float = 0.15) -
                 (np.asarray(c["dec"], dtype=float) - dec0) * 3600,
             ]
         )
-        for c in (one, two)
+        for c in (first, second)
     )
     order = np.argsort(b[:, 1], kind="stable")
     low = np.searchsorted(b[order, 1], a[:, 1] - reach)

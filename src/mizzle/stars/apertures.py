@@ -344,7 +344,7 @@ def _chunks(n: int, pixels: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n))
 
 
-def _same_shape(image: NDArray[Any], one: NDArray[Any] | None, two: NDArray[Any] | None) -> None:
-    for other in (one, two):
+def _same_shape(image: NDArray[Any], first: NDArray[Any] | None, second: NDArray[Any] | None) -> None:
+    for other in (first, second):
         if other is not None and other.shape != image.shape:
             raise ValueError(f"shapes differ: image {image.shape}, beside it {other.shape}")

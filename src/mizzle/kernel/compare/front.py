@@ -181,7 +181,7 @@ def _some_read(
     skip, wanted = np.empty(sci.shape, np.uint8), np.empty(sci.shape, np.uint8)
     known = np.empty(sci.shape, np.bool_)
     jobs = [native.by_reference(struct) for struct in (job, place, view)]
-    planes = [native.pointer(one) for one in (skip, known, wanted)]
+    planes = [native.pointer(plane) for plane in (skip, known, wanted)]
     native.raise_on_status(library.mz_plan(*jobs, options.edge, options.edge_rule, *planes))
     return skip, known, read_places(reference.image, where, reference.interp, wanted)
 

@@ -110,7 +110,7 @@ def lacking_cells(acc: Accumulator, spare: Accumulator, enough: float) -> NDArra
     acc, spare, enough
         As in `fill_in`.
     """
-    own, other = (one.cells.reshape(-1, one.cells.shape[2])[:, 1] for one in (acc, spare))
+    own, other = (sums.cells.reshape(-1, sums.cells.shape[2])[:, 1] for sums in (acc, spare))
     some = spare.written_cells((0, spare.shape[0]))
     lacking = (other[some] > 0) & (own[some] < enough)
     return np.flatnonzero(lacking) if isinstance(some, slice) else np.asarray(some[lacking])

@@ -166,8 +166,8 @@ def _window(
         kernel.Accumulator((ny, nx), variance=True, context=True),
         kernel.Accumulator((ny, nx), variance=True, context=True, sparse=True),
     )
-    for one in sums:
-        one.reserve_context(min(len(inputs), ROOM))
+    for accumulator in sums:
+        accumulator.reserve_context(min(len(inputs), ROOM))
     # One band for each worker: what lies across a border is worked out twice.
     bands = (
         even_bands(inputs, ny, max(1, min(runner.workers, ny // LEAST_BAND))) if whole else _even(ny, runner.workers)
@@ -237,7 +237,7 @@ class _Loads:
             return made
 
         loads = runner.map(load, group)
-        self._made.update({one.source.bit: one for one in loads})
+        self._made.update({load.source.bit: load for load in loads})
         return loads
 
     def drop_pixels(self, group: Sequence[ChipInput]) -> None:

@@ -48,7 +48,7 @@ class RowContext:
         sums : ProductSums
             What they fell into.
         """
-        most, spare = (self._packed(one) for one in sums)
+        most, spare = (self._packed(part) for part in sums)
         self._taken += zip(most, spare, strict=True)
 
     def _packed(self, sums: Accumulator) -> list[PackedPlane]:

@@ -185,9 +185,9 @@ def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
 def _worst(y: NDArray[np.intp], x: NDArray[np.intp], misfit: FloatArray) -> Mask:
     """Return which peaks none of the others nearby surpasses; of equals the first is."""
     worst = np.ones(y.size, np.bool_)
-    one, other = near_pairs(y, x, y=y, x=x, reach=APART)
-    beaten = (misfit[other] > misfit[one]) | ((misfit[other] == misfit[one]) & (other < one))
-    worst[one[beaten]] = False
+    first, other = near_pairs(y, x, y=y, x=x, reach=APART)
+    beaten = (misfit[other] > misfit[first]) | ((misfit[other] == misfit[first]) & (other < first))
+    worst[first[beaten]] = False
     return worst
 
 

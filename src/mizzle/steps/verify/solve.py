@@ -213,15 +213,15 @@ def pair_table(seen: Sightings, names: Sequence[str]) -> dict[str, NDArray[np.ge
         same = np.flatnonzero(star[step:] == star[:-step]) if star.size > step else np.zeros(0, np.intp)
         first.append(order[same])
         second.append(order[same + step])
-    one = np.concatenate(first) if first else np.zeros(0, np.intp)
+    index = np.concatenate(first) if first else np.zeros(0, np.intp)
     two = np.concatenate(second) if second else np.zeros(0, np.intp)
     labels = np.array(names)
     return {
-        "star": seen.star[one],
-        "one": labels[seen.chip[one]],
+        "star": seen.star[index],
+        "one": labels[seen.chip[index]],
         "two": labels[seen.chip[two]],
-        "log_ratio": seen.value[one] - seen.value[two],
-        "error": np.hypot(seen.error[one], seen.error[two]),
+        "log_ratio": seen.value[index] - seen.value[two],
+        "error": np.hypot(seen.error[index], seen.error[two]),
     }
 
 
