@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def empty_names(text: str) -> set[str]:
 def test_local_names_say_what_a_thing_is():
     names = {path.relative_to(ROOT).as_posix(): empty_names(path.read_text("utf-8")) for path in ROOT.rglob("*.py")}
     assert {name: words for name, words in names.items() if words and not name.startswith(FREE)} == {}
+
+
+def test_a_class_name_stands_for_one_thing():
+    names = Counter(
+        node.name.lstrip("_")
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(

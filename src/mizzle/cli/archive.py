@@ -53,7 +53,7 @@ def fetch_command(
         for product in products:
             show(f"{product.name}\t{product.size or ''}\t{product.filters}")
         return
-    with _Talk(quiet) as talk:
+    with _Transfers(quiet) as talk:
         fetched = fetch_exposures(products, out, settings, progress=talk.progress, say=_warn)
     for item in fetched:
         show(str(item.path))
@@ -61,7 +61,7 @@ def fetch_command(
     headers = [primary_header(item.path) for item in fetched if any(word in item.path.name.lower() for word in science)]
     if not headers:  # the WCS of the other cameras is in their files
         return
-    with _Talk(quiet) as talk:
+    with _Transfers(quiet) as talk:
         folder = cache_folder(settings, out)
         references = best_references(headers, folder, settings, progress=talk.progress, say=_warn)
     for path in references.values():
@@ -118,7 +118,7 @@ def _fetch_references(folder: Path, names: list[str], settings: Settings, quiet:
     from mizzle.io.structure import primary_header
 
     headers = [primary_header(item.science) for item in find_inputs(names)]
-    with _Talk(quiet) as talk:
+    with _Transfers(quiet) as talk:
         chosen = fetch_references(headers, folder, settings.archive, progress=talk.progress)
     for header, files in zip(headers, chosen, strict=True):
         for kind, path in files.items():
@@ -147,7 +147,7 @@ def _warn(text: str) -> None:
     say(f"mizzle: {text}")
 
 
-class _Talk:
+class _Transfers:
     """Shows transfers on stderr: a bar on a terminal, a line per file elsewhere, nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
@@ -155,7 +155,7 @@ class _Talk:
         self._bars: Bars | None = None
         self._tasks: dict[str, Any] = {}
 
-    def __enter__(self) -> _Talk:
+    def __enter__(self) -> _Transfers:
         if not self._quiet and sys.stderr is not None and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

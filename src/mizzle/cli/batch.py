@@ -75,7 +75,7 @@ def batch_command(
         keep_going, retry_failed, time_limit, tuple(filters or ()), tuple(fetch or ()), drop_inputs, 1e9 * disk
     )
     stopping.tell("stopped; finished visits are kept, and the same command goes on from there")
-    with stopping.interruptible(), Talk(quiet) as talk:
+    with stopping.interruptible(), BatchTalk(quiet) as talk:
         result = batch(
             where or [], out, settings=settings, by=kind, scheduler=scheduler, workers=workers, options=options,
             listener=talk,
@@ -138,7 +138,7 @@ def file_columns(grouped: Grouped) -> dict[str, Any]:
     }
 
 
-class Talk:
+class BatchTalk:
     """Says how a batch goes, on stderr: a bar on a terminal, a line per visit elsewhere, nothing when quiet.
 
     Parameters
@@ -154,7 +154,7 @@ class Talk:
         self._total = self._done = self._here = self._failed = 0
         self._begin = time.monotonic()
 
-    def __enter__(self) -> Talk:
+    def __enter__(self) -> BatchTalk:
         return self
 
     def __exit__(

@@ -30,7 +30,7 @@ def stem(exposure: Exposure) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class OnGrid:
     """Sources of one exposure, aligned.
 
     Parameters
@@ -54,7 +54,7 @@ class Known:
     place: FloatArray
 
 
-def on_grid(exposure: Exposure, entry: SourceList, alignment: Alignment, grid: Grid) -> Known:
+def on_grid(exposure: Exposure, entry: SourceList, alignment: Alignment, grid: Grid) -> OnGrid:
     """Return an exposure's sources with their numbers and aligned places."""
     number, sky = np.zeros(len(entry), np.intp), np.full((len(entry), 2), np.nan)
     start = 0
@@ -64,10 +64,10 @@ def on_grid(exposure: Exposure, entry: SourceList, alignment: Alignment, grid: G
         start += on_chip.size
         sky[on_chip] = np.column_stack(alignment.frame(exposure, name).pixel_to_sky(entry.x[on_chip], entry.y[on_chip]))
     place = np.column_stack(grid.sky_to_pixel(sky[:, 0], sky[:, 1]))
-    return Known(exposure, entry, number, sky, place)
+    return OnGrid(exposure, entry, number, sky, place)
 
 
-def write_matches(exposure: Exposure, alignment: Alignment, grid: Grid, own: Known, reference: Known | None) -> None:
+def write_matches(exposure: Exposure, alignment: Alignment, grid: Grid, own: OnGrid, reference: OnGrid | None) -> None:
     """Write the matched stars in the columns of the incumbent's files.
 
     ``STEM_catalog_fit.match`` has all stars that took part, ``STEM_xy_catalog.match`` those that the reference exposure
@@ -100,14 +100,14 @@ def write_matches(exposure: Exposure, alignment: Alignment, grid: Grid, own: Kno
         _write_pairs(exposure, rows[rows[:, 12] >= 0], reference)
 
 
-def _numbers(own: Known) -> dict[tuple[int, float, float], int]:
+def _numbers(own: OnGrid) -> dict[tuple[int, float, float], int]:
     """Return the number of each source by chip and pixel: the same numbers stand in the table of residuals."""
     entry = own.entry
     keys = zip(entry.chip.tolist(), entry.x.tolist(), entry.y.tolist(), strict=True)
     return dict(zip(keys, own.number.tolist(), strict=True))
 
 
-def _add_reference(rows: FloatArray, reference: Known | None) -> None:
+def _add_reference(rows: FloatArray, reference: OnGrid | None) -> None:
     """Add pixel and number of the reference exposure's nearest source to each star, where both are the nearest."""
     rows[:, 12] = -1.0
     if reference is None or not len(reference.entry) or not len(rows):
@@ -135,7 +135,7 @@ def _mutual(places: FloatArray, others: FloatArray) -> ClosePairs:
     return ClosePairs(first[both], second[both], apart[both])
 
 
-def _write_pairs(exposure: Exposure, rows: FloatArray, reference: Known) -> None:
+def _write_pairs(exposure: Exposure, rows: FloatArray, reference: OnGrid) -> None:
     """Write the pairs that an exposure and the reference exposure have in common, before the fit."""
     chips = dict(zip(reference.number.tolist(), reference.entry.chip.tolist(), strict=True))
     places = reference.place[np.argsort(reference.number)]

@@ -60,7 +60,7 @@ _APERTURE = 0.5
 
 
 @dataclass(frozen=True)
-class _Growth:
+class _ToInfinity:
     """All light over that within the standard aperture, of one camera."""
 
     camera: str
@@ -107,7 +107,7 @@ def _made(
         shaded=0,
         replaced=detectors.REPLACED_PIXEL,
         aperture=_APERTURE,
-        to_infinity=_Growth(detector.camera),
+        to_infinity=_ToInfinity(detector.camera),
         vega=_Vega(detector.camera),
         footprint=footprint,
         diffusion=diffusion,

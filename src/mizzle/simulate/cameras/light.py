@@ -24,7 +24,7 @@ _STEP = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class StarField:
     """Stars.
 
     Parameters
@@ -66,7 +66,7 @@ def halo_share(image: StarImage, pixel: float, share: float) -> float:
 
 
 def starlight(
-    headers: CameraHeaders, version: int, sky: Mapping[str, float], *, scene: Scene, image: StarImage
+    headers: CameraHeaders, version: int, sky: Mapping[str, float], *, scene: StarField, image: StarImage
 ) -> FloatArray:
     """Return what each pixel of a chip collects of the stars [electron / s].
 
@@ -78,7 +78,7 @@ def starlight(
         EXTVER of the chip.
     sky : mapping
         True CRVAL and CD.
-    scene : Scene
+    scene : StarField
         The stars.
     image : StarImage
         Image of a star, its halo aside.

@@ -12,7 +12,7 @@ from mizzle.arrays import FloatArray
 from mizzle.io.camera_headers import CameraHeaders, camera_headers, header_of
 from mizzle.model.sky import ST_ZEROPOINT
 from mizzle.psf import Optics, star_image
-from mizzle.simulate.cameras.light import Scene, relative_areas, starlight
+from mizzle.simulate.cameras.light import StarField, relative_areas, starlight
 from mizzle.simulate.cameras.plan import CameraPlan, make_camera_plan
 from mizzle.simulate.cosmic import cosmic_rays
 
@@ -232,7 +232,7 @@ def _chip(
     # PHTRATIO: what calibration multiplied the second UVIS chip by, its noise included.
     ratio = float(header.get("PHTRATIO") or 1.0) if primary.get("FLUXCORR") == "COMPLETE" else 1.0
     area = relative_areas(headers, version, true)
-    scene = Scene(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
+    scene = StarField(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
     image = star_image(_optics(visit, version))
     light = plan.exptime / ratio / photflam * starlight(headers, version, true, scene=scene, image=image)
     background = plan.exptime / ratio * plan.sky * area

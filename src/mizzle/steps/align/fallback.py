@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
+class _AlignedVisit:
     """What the aligned exposures tell about the others.
 
     Parameters
@@ -120,12 +120,12 @@ def _doubtful(exposure: Exposure, entries: Mapping[str, ExposureAlignment], alig
     return bool(alike) and entry.n_matched < 2.0 * POOR * float(np.median(alike))
 
 
-def _known(alignment: Alignment, aligned: tuple[Exposure, ...]) -> _Known:
+def _known(alignment: Alignment, aligned: tuple[Exposure, ...]) -> _AlignedVisit:
     by_filter = {band: [e for e in aligned if e.filter == band] for band in {e.filter for e in aligned}}
     stars = {band: seen_stars(group, alignment, alignment.tables) for band, group in sorted(by_filter.items())}
     entries = [(alignment.exposures[e.root], e.exptime) for e in aligned]
     rates = [(entry.n_detected - entry.n_matched) / max(exptime, 1e-3) for entry, exptime in entries]
-    return _Known(alignment, aligned, stars, float(np.median(rates)))
+    return _AlignedVisit(alignment, aligned, stars, float(np.median(rates)))
 
 
 def _poor(entry: ExposureAlignment, expected: int) -> ExposureAlignment:
@@ -138,7 +138,7 @@ def _poor(entry: ExposureAlignment, expected: int) -> ExposureAlignment:
 
 
 def _placed(
-    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known, settings: Settings
+    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _AlignedVisit, settings: Settings
 ) -> ExposureAlignment:
     """Return an exposure's place without stars of its own, or `entry` where its stars contradict the others."""
     if ANOTHER_FIELD in entry.note or _contradicts(exposure, entry, expected, known=known, settings=settings):
@@ -175,7 +175,7 @@ def _moved(entry: ExposureAlignment, place: Place, method: str, *, note: str) ->
 
 
 def _contradicts(
-    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known, settings: Settings
+    exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _AlignedVisit, settings: Settings
 ) -> bool:
     """Return whether an exposure shows stars, and they are not where the others have them."""
     if entry.n_matched >= settings.align.min_matches and entry.rms_mas > settings.align.max_rms:
@@ -193,12 +193,12 @@ class _Surplus(NamedTuple):
     noise: float
 
 
-def _beyond_rays(exposure: Exposure, entry: ExposureAlignment, known: _Known) -> _Surplus:
+def _beyond_rays(exposure: Exposure, entry: ExposureAlignment, known: _AlignedVisit) -> _Surplus:
     rays = known.rays * exposure.exptime
     return _Surplus(entry.n_detected - rays, SIGMAS * float(np.sqrt(max(rays, 0.0))))
 
 
-def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _Known) -> str:
+def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _AlignedVisit) -> str:
     """Say why an exposure has too few stars."""
     surplus, noise = _beyond_rays(exposure, entry, known)
     if 0 <= expected < FEW and surplus > SURPLUS + noise:
