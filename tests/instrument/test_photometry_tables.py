@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mizzle.instrument.photometry import ab_minus_vega, encircled_energy
+from mizzle.instrument.photometry import TYPICAL_SHARE, _encircled, ab_minus_vega, encircled_energy
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_what_is_not_in_the_tables_is_not_made_up():
 def test_vega_is_brighter_than_ab_zero_in_the_red_only():
     assert ab_minus_vega("ACS/WFC", "F814W") == pytest.approx(0.433, abs=0.01)
     assert ab_minus_vega("ACS/WFC", "F435W") == pytest.approx(-0.115, abs=0.01)
+
+
+def test_a_filter_that_no_table_has_is_taken_for_a_usual_one():
+    radii, shares = _encircled()
+    within = [row[radii.index(0.5)] for row in shares.values()]
+    assert min(within) < TYPICAL_SHARE < max(within)
+    assert abs(TYPICAL_SHARE - sorted(within)[len(within) // 2]) < 0.03

@@ -174,6 +174,21 @@ def test_memory_grows_with_exposures_with_the_sky_covered_and_with_finer_pixels(
     assert expected_memory(uvis, like) < expected_memory(uvis, same)
 
 
+@pytest.mark.parametrize(
+    ("count", "scale", "measured"), [(1, 0.0996, 259), (6, 0.0996, 362), (24, 0.0996, 380), (3, 0.03, 1736)]
+)
+def test_the_memory_expected_is_no_less_than_what_was_measured_and_no_more_than_twice(
+    tmp_path: Path, count: int, scale: float, measured: int
+) -> None:
+    """Peaks of whole runs of one field, as docs/performance.md and docs/batch.md have them [MB]."""
+    write_pair(tmp_path, "u9990101t")
+    (visit,) = find_visits([tmp_path]).visits
+    (entry,) = visit.exposures
+    visit = replace(visit, exposures=(replace(entry, pixels=4 * 800 * 800),) * count)
+    expected = expected_memory(visit, Settings.model_validate({"combine": {"scale": scale}})) / 2**20
+    assert measured < expected < 2 * measured
+
+
 def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than threads, and a folder of good ones behind."""
     write_visits(tmp_path, 12)

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from mizzle.errors import MizzleError
+from mizzle.geometry.grid import MAX_PIXELS  # larger products are refused
 from mizzle.instrument.cameras import CAMERAS, camera_labelled, settings_for
 from mizzle.io.grid_image import read_grid
 from mizzle.settings import Settings
@@ -19,8 +20,6 @@ BASE = 180e6
 PER_INPUT_PIXEL = 6.0
 #: Bytes for each pixel of a product while it is made, and of each finished one that waits for the others.
 PER_OUTPUT_PIXEL, PER_FINISHED_PIXEL = 48.0, 16.0
-#: A run refuses larger products [pixel].
-LARGEST = 1e8
 
 
 def expected_memory(visit: GroupedVisit, settings: Settings) -> float:
@@ -43,7 +42,7 @@ def expected_memory(visit: GroupedVisit, settings: Settings) -> float:
     inputs = sum(exposure.pixels for exposure in visit.exposures)
     per_output = PER_OUTPUT_PIXEL + PER_FINISHED_PIXEL * (len(visit.filters) - 1)
     pixels = _pixels_of(settings.combine.like) if settings.combine.like else sides[0] * sides[1]
-    return BASE + PER_INPUT_PIXEL * inputs + per_output * min(pixels, LARGEST)
+    return BASE + PER_INPUT_PIXEL * inputs + per_output * min(pixels, MAX_PIXELS)
 
 
 @cache
