@@ -210,3 +210,20 @@ def test_the_map_backward_is_as_good_as_promised_of_bent_chips(bend):
     gx, gy = forward(x, y)
     bx, by = back(gx - left, gy - top)
     assert np.hypot(bx - x, by - y).max() < 5.1e-3
+
+
+@pytest.mark.parametrize(("apart", "fits"), [(0.2, True), (0.4, False)])
+def test_a_product_of_two_targets_is_refused(apart, fits):
+    """Two corners of a mosaic leave some of it empty; of two targets nearly all is."""
+    frames = [
+        frame
+        for step in (0.0, apart)
+        for frame in frames_for_pointing(10.0, step, 0.0, date_obs="1999-01-01", filters=("F555W", "")).values()
+    ]
+    frames += [replace(frame, crval=frame.crval + np.array([apart, 0.0])) for frame in frames[:4]]
+    coarse = CombineSettings(scale=1.0)
+    if fits:
+        assert common_grid(frames, coarse).shape[0] > apart * 3600
+    else:
+        with pytest.raises(DataError, match="times the chips' area"):
+            common_grid(frames, coarse)

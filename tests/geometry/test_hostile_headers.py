@@ -63,3 +63,39 @@ def test_any_header(wcs, changes, chip) -> None:
 def test_lookup_tables_that_make_no_sense(table) -> None:
     with pytest.raises(InputError, match="lookup table"):
         rows_from_lookup(table, (800, 800), "PC")
+
+
+@pytest.mark.parametrize(("order", "known"), [(9, True), (10, False)])
+def test_the_orders_that_sip_defines_are_read(order, known):
+    """Shupe et al. 2005: coefficients have one digit for each power."""
+    headers = {name: {**header, "A_ORDER": order, "B_ORDER": order} for name, header in CHIPS.items()}
+    arguments = (PRIMARY, headers, dict.fromkeys(headers, (800, 800)))
+    if known:
+        frames, _ = build_frames(*arguments, settings=GeometrySettings(wcs="header"))
+        assert frames["PC"].sip_a.shape == (order + 1, order + 1)
+    else:
+        with pytest.raises(InputError, match="SIP order"):
+            build_frames(*arguments, settings=GeometrySettings(wcs="header"))
+
+
+@pytest.mark.parametrize(("shift", "known"), [(1.0, True), (3.0, False)])
+def test_a_row_is_not_shifted_onto_another(shift, known):
+    """A whole pixel is odd, and may be somebody's experiment; three are no defect of a detector."""
+    table = LookupTable(np.full((5, 1), shift, dtype=np.float32), (1, 1), (1, 1), (1, 1))
+    if known:
+        np.testing.assert_allclose(rows_from_lookup(table, (5, 8), chip="PC").edges, shift)
+    else:
+        with pytest.raises(InputError, match="lookup table"):
+            rows_from_lookup(table, (5, 8), chip="PC")
+
+
+@pytest.mark.parametrize(("speed", "known"), [(37.9, True), (-37.9, True), (100.0, False)])
+def test_a_telescope_in_orbit_moves_no_faster_than_earth_and_it_together(speed, known):
+    """30.3 and 7.6 km/s at most."""
+    headers = {name: {**header, "VAFACTOR": 1.0 + speed / 299792.458} for name, header in CHIPS.items()}
+    arguments = (PRIMARY, headers, dict.fromkeys(headers, (800, 800)))
+    if known:
+        assert list(build_frames(*arguments)[0]) == list(CHIPS)
+    else:
+        with pytest.raises(InputError, match="VAFACTOR"):
+            build_frames(*arguments)

@@ -70,3 +70,10 @@ def test_arrays_broadcast():
     x, y = np.arange(5.0), np.arange(5.0)
     assert cte.dolphin_2009(x, y, 1e3, sky=10.0, mjd=MJD).shape == (5,)
     assert cte.dolphin_2009(x[:, None], y, np.full((5, 5), 1e3), sky=10.0, mjd=MJD).shape == (5, 5)
+
+
+def test_less_than_an_electron_loses_what_one_loses():
+    """The formula of 2004 takes a logarithm."""
+    lost = cte.dolphin_2004(399.0, 399.0, np.array([-5.0, 0.0, 0.5, 1.0, 2.0]), background=10.0, mjd=MJD)
+    np.testing.assert_array_equal(lost[:3], lost[3])
+    assert lost[4] < lost[3]

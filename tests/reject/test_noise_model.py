@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mizzle.errors import SettingsError
 from mizzle.instrument.dq import bad_mask, good_bits, saturated_pixels
-from mizzle.instrument.noise import noise_model
+from mizzle.instrument.noise import noise_model, rounding_error
 from mizzle.instrument.wfpc2 import CHIP_NAMES, DQ_BITS
 from mizzle.settings import DataQualitySettings, NoiseSettings, load_settings
 from tiny_visit import exposure, frame, noisy
@@ -128,3 +128,8 @@ def test_saturated_pixels_are_those_with_no_other_fault():
     _, chip = one(dq=dq)
     usable = saturated_pixels(chip.sci, chip.dq, good_bits(DataQualitySettings().good), bit=8)
     assert np.argwhere(usable).tolist() == [[1, 1], [2, 2]]
+
+
+def test_rounding_without_noise_errs_as_a_uniform_number():
+    """All terms of the saw-tooth count where nothing smooths it: its rms is a step over the root of twelve."""
+    assert rounding_error(0.1, 1.0) == pytest.approx(12.0**-0.5, rel=0.002)
