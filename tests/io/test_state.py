@@ -113,6 +113,31 @@ def test_a_photflam_that_no_such_filter_has_is_noticed(factor: float, gain: int,
     assert all(f.verdict is Verdict.WARN for f in said)
 
 
+@pytest.mark.parametrize(("factor", "said"), [(1.2, False), (0.84, False), (1.35, True), (0.7, True)])
+def test_ultraviolet_calibrations_differ_by_more(factor: float, said: bool, tmp_path: Path) -> None:
+    nominal = nominal_photflam("F336W", 7)["WF2"]
+    chip = {"PHOTMODE": None, "PHOTFLAM": factor * nominal, "PHOTPLAM": 3359.0}
+    _, found = findings(tmp_path, FILTNAM1="F336W", chip=chip)
+    assert any("PHOTFLAM is" in f.sentence for f in found) == said
+
+
+@pytest.mark.parametrize(("exptime", "longer", "said"), [(1.0, 1.3, False), (500.0, 1.3, False), (500.0, 25.0, True)])
+def test_a_time_between_start_and_end_that_a_readout_explains_is_not_said(
+    exptime: float, longer: float, said: bool, tmp_path: Path
+) -> None:
+    """ACS and WFC3 take up to 1.3 s more; a twentieth of the exposure is somebody's mistake."""
+    times = {"EXPTIME": exptime, "EXPSTART": 54252.0, "EXPEND": 54252.0 + (exptime + longer) / 86400.0}
+    _, found = findings(tmp_path, **times)
+    assert any("from EXPSTART to EXPEND" in f.sentence for f in found) == said
+
+
+@pytest.mark.parametrize(("exptime", "verdict"), [(6.0, Verdict.PASS), (14.0, Verdict.WARN)])
+def test_the_dark_of_a_short_exposure_is_left_alone(exptime: float, verdict: Verdict, tmp_path: Path) -> None:
+    """As calwp2 does below ten seconds: a dark of 0.005 electrons per second is a twentieth of one electron."""
+    _, found = findings(tmp_path, EXPTIME=exptime, DARKCORR="OMIT")
+    assert [f.verdict for f in found if "DARKCORR" in f.sentence] == [verdict]
+
+
 def test_a_sentence_of_four_chips_is_said_once(tmp_path: Path) -> None:
     _, found = findings(tmp_path, FILTNAM1="F555W", chip={"PHOTFLAM": 3.44e-18})
     assert [f.chips for f in found if "PHOTMODE" in f.sentence] == [CHIP_NAMES]
