@@ -90,3 +90,12 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(SettingsError, match="is a file"):
         prepare_folder(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "ü" * 120])
+def test_the_part_of_a_file_with_the_longest_name_has_a_name_too(name, tmp_path) -> None:
+    """File systems take 255 bytes; what tells whose part it is stays readable."""
+    part = part_name(name)
+    assert len(os.fsencode(part)) <= 255
+    assert part.startswith("." + name[:50])
+    (tmp_path / part).touch()

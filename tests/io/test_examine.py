@@ -76,6 +76,33 @@ def test_a_sky_of_whole_numbers_is_no_fill(signal: float, atodgain: int) -> None
         assert not fill_rows(made(sci, atodgain=atodgain).chips["WF3"]).any()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_packets_shorter_than_a_row_are_fill_and_the_quietest_sky_is_not(seed: int) -> None:
+    """Three of four neighbors are equal: a run of forty is no rarity on a chip, one of a hundred is."""
+    rng = np.random.default_rng(seed)
+    sci = (rng.random((800, 800)) < 0.147).astype(np.float32)
+    assert not fill_rows(made(sci).chips["WF3"]).any()
+    sci[70, 300:450] = -100.0
+    assert np.flatnonzero(fill_rows(made(sci).chips["WF3"])).tolist() == [70]
+
+
+@pytest.mark.parametrize(("depth", "lost"), [(6.0, False), (16.0, True)])
+def test_a_row_whose_bias_is_off_is_dark_and_not_lost(depth: float, lost: bool) -> None:
+    sci = noisy(np.random.default_rng(6), SHAPE, 0.5)
+    chip = made(sci).chips["WF3"]
+    sci[50] = sci[50] - sci[50].mean() - depth * chip.read_noise / chip.gain
+    assert bool(fill_rows(made(sci).chips["WF3"])[50]) == lost
+
+
+@pytest.mark.parametrize(("rows", "usable"), [(6, True), (2, False)])
+def test_a_chip_that_shows_a_fortieth_is_used(rows: int, usable: bool) -> None:
+    """Six of two hundred rows hold some stars; two hold none."""
+    dq = np.full(SHAPE, 2, np.uint16)
+    dq[:rows] = 0
+    checked = examine(two_chips(noisy(np.random.default_rng(3), SHAPE, 3.0), dq), DataQualitySettings())
+    assert any("wholly flagged: WF3" in note for note in checked.notes) == (not usable)
+
+
 def test_a_sky_without_noise_is_no_fill() -> None:
     assert not fill_rows(made(np.full(SHAPE, 3.0)).chips["WF3"]).any()
 

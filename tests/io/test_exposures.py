@@ -193,3 +193,18 @@ def test_the_real_exposure(data_dir: Path) -> None:
         1024: (4662, 5784, 6228, 5113),
     }.items():
         assert tuple(int((chip.dq & bit != 0).sum()) for chip in exposure.chips.values()) == counts
+
+
+@pytest.mark.parametrize(("side", "held"), [(24, True), (10, False)])
+def test_a_chip_holds_a_star_and_its_sky(side, held, tmp_path) -> None:
+    """The smallest window around a star and a ring of sky have twenty pixels or so; ten are a thumbnail, or junk."""
+    science = write_pair(tmp_path)
+    for path in (science, science.with_name(science.name.replace("_c0m", "_c1m"))):
+        with fits.open(path, mode="update") as hdus:
+            for hdu in hdus[1:]:
+                hdu.data = hdu.data[:side, :side].copy()
+    if held:
+        assert read_exposure(science).chips["WF3"].shape == (side, side)
+    else:
+        with pytest.raises(InputError, match="needed a chip"):
+            read_exposure(science)
