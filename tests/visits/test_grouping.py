@@ -189,6 +189,19 @@ def test_the_memory_expected_is_no_less_than_what_was_measured_and_no_more_than_
     assert measured < expected < 2 * measured
 
 
+def test_a_finished_product_waits_with_its_images_and_its_context(tmp_path: Path) -> None:
+    """Rate, error and weight of four bytes each, and up to as much for the context."""
+    write_pair(tmp_path, "u9990101t")
+    (visit,) = find_visits([tmp_path]).visits
+    (entry,) = visit.exposures
+    fine = Settings.model_validate({"combine": {"scale": 0.05}})
+    both = (replace(entry, filter="F555W"), replace(entry, filter="F814W"))
+    two = expected_memory(replace(visit, exposures=both), fine)
+    alone = expected_memory(replace(visit, exposures=both[:1] * 2), fine)
+    pixels = (190.0 / 0.05) ** 2
+    assert 12.0 * pixels < two - alone < 24.0 * pixels
+
+
 def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than threads, and a folder of good ones behind."""
     write_visits(tmp_path, 12)
