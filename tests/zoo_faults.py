@@ -277,6 +277,31 @@ def twice(files):
                     b.header[key] = a.header[key]
 
 
+def copied_rows(image):
+    """A packet that came twice, in place of the next one."""
+    image[300:340] = image[260:300]
+    return image
+
+
+def copied_chip(files):
+    """WF2's pixels under the header of WF3 too, in one exposure."""
+    science = files[list(files)[1]][0]
+    science[3].data = science[2].data.copy()
+
+
+def calibrated_twice(files):
+    """The first exposure in another calibration, under another name: pixels differ a little, times do not."""
+    twice(files)
+    scale(1.0001, [1])(files)
+    first = next(iter(files.values()))[0][0].header
+    for keyword in ("EXPSTART", "EXPEND", "DATE-OBS", "TIME-OBS"):
+        files.cards(keyword, first[keyword], [1])
+
+
+def streaked(image):
+    return image + np.random.default_rng(int(np.abs(image[:50]).sum())).normal(0.0, 1.5, (SIDE, 1))
+
+
 def same_root(files):
     roots = list(files)
     files.cards("ROOTNAME", files[roots[0]][0][0].header["ROOTNAME"], [1])
@@ -349,6 +374,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("hot pixels that no flag marks", replace(hot_pixels), (RAYS,), "hot"),
     Fault("hot columns that no flag marks", replace(hot_columns, chips=(1, 2)), (INPUTS,), "0 PC"),
     Fault("hot columns in a single exposure", replace(hot_columns, chips=(3,)), (INPUTS,), "0 WF3", "single"),
+    Fault("streaks of the bias", replace(streaked, [1], (4,)), (INPUTS,), "1 WF4"),
+    Fault("streaks of the bias, single exposure", replace(streaked, None, (4,)), (INPUTS,), "0 WF4", "single"),
     Fault("gradient of stray light", add(gradient, [1]), (SKY,), "1"),
     Fault("light of the Earth with its cross", add(earth_cross, [1]), (SKY,), "1"),
     Fault("ghost of a bright star", add(ghost, [2], (3,)), (SKY,), "2 WF3"),
@@ -386,17 +413,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault("calibrated pixels scaled (USCALE)", card("USCALE", 2.0), (INPUTS,), "0"),
     Fault("telemetry filled (PODPSFF)", card("PODPSFF", 1, [1]), (INPUTS,), "1"),
     Fault("a remark on quality (QUALCOM1)", card("QUALCOM1", "SHUTTER DID NOT OPEN", [1]), (INPUTS,), "1"),
+    Fault("polarizer that PHOTMODE does not name", card("FILTNAM2", "POLQ"), (INPUTS,), "0"),
+    Fault("one exposure in two calibrations", calibrated_twice, (INPUTS,), "1"),
+    Fault("one chip written twice", copied_chip, (INPUTS,), "1 WF3"),
     Fault("low bias level of WF4", chip_card("BIASEVEN", lambda v: 240.0, chips=(4,)), (INPUTS,), "0 WF4"),
     Fault("coordinates of 1950", chip_card("RADESYS", lambda v: "FK4"), (REFUSED,), "0"),
     Fault("flat omitted in one exposure", card("FLATCORR", "OMIT", [2]), (INPUTS,), "2"),
     # Data quality
     Fault("quality file empty", quality(lambda d: 0 * d, [1]), (INPUTS,), "1"),
+    Fault("quality files empty in all", quality(lambda d: 0 * d), (INPUTS,), "0"),
     Fault("one chip wholly flagged", quality(lambda d: d | 2, [1], (3,)), (INPUTS,), "1 WF3"),
     Fault("quality of another exposure", exchanged_quality, (INPUTS,), "1", "wide"),
     Fault("quality shifted by ten pixels", quality(lambda d: np.roll(d, (10, 10), (0, 1)), [1]), (INPUTS,), "1", "wide"),
     Fault("a block of NaN", replace(nan_block, [1], (3,)), (INPUTS,), "1 WF3"),
     Fault("columns of zeros", replace(dead_columns, [1], (2,)), (INPUTS,), "1 WF2"),
     Fault("lost rows, filled", replace(lost_rows, [1], (4,)), (INPUTS,), "1 WF4"),
+    Fault("rows written twice", replace(copied_rows, [1], (3,)), (INPUTS,), "1 WF3"),
     Fault("one chip dead", replace(lambda i: 0 * i, [1], (3,)), (INPUTS,), "1 WF3"),
     Fault("clipped at zero", replace(lambda i: np.maximum(i - 4.0, 0.0)), (INPUTS,), "0"),
     Fault("noise twice as large", replace(noisier), (ERRORS,)),

@@ -19,8 +19,8 @@ from mizzle.io.exposures import read_exposure
 from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.inputs import InputFile, find_inputs
 from mizzle.io.masks import read_masks
-from mizzle.io.pixel_checks import same_pixels
 from mizzle.io.pixels import PixelCache, bytes_to_keep
+from mizzle.io.twins import with_twins_named
 from mizzle.io.weight_maps import with_weight_maps
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Runner, Verdict
 from mizzle.model.sky import unit_vectors
@@ -115,8 +115,7 @@ def _with_pixels(
             exclusions.exclude(exposure.path, outcome)
         else:
             kept.append(outcome)
-    twins = same_pixels(kept)
-    return [replace(e, findings=(*e.findings, twins[e.root])) if e.root in twins else e for e in kept]
+    return with_twins_named(kept)
 
 
 def _examined(exposure: Exposure, settings: Settings, masks: Mapping[str, Mask] | None) -> Exposure | MizzleError:

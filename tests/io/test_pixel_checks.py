@@ -9,7 +9,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mizzle.io.examine import fill_pixels
-from mizzle.io.pixel_checks import pixel_findings, same_pixels
+from mizzle.io.pixel_checks import pixel_findings
+from mizzle.io.twins import overlapping_times, same_pixels, with_twins_named
 from mizzle.model import ArrayPixels, Verdict
 from tiny_visit import exposure, frame, noisy
 
@@ -84,6 +85,8 @@ def with_holes(made):
         (lambda e: e.chips["WF3"].sci * 7.0, "noise", "a gain that is not the header's"),
         (lambda e: e.chips["WF3"].sci + noise(e), "noise", "times as much"),
         (lambda e: np.maximum(e.chips["WF3"].sci, 4.0), "data quality", "clipped"),
+        (lambda e: e.chips["WF3"].sci + np.where(np.arange(400) % 2, 1.5, -1.5)[:, None], "noise", "rows unlike"),
+        (lambda e: e.chips["WF3"].sci + np.random.default_rng(2).normal(0.0, 1.0, (400, 1)), "noise", "rows unlike"),
         (lambda e: np.minimum(e.chips["WF3"].sci * 20.0, 3000.0), "data quality", "above 3000 DN"),
         (hot_columns, "data quality", "2 (101, 251; 12"),
         (without_a_value, "fill", "3600"),
@@ -111,6 +114,48 @@ def test_one_exposure_under_two_names_is_said():
     assert same_pixels([one, two]) == {}
     twin = replace(two, chips=one.chips)
     assert {root: f.verdict for root, f in same_pixels([one, twin]).items()} == {two.root: Verdict.FAIL}
+
+
+def chips_of(number, sources):
+    """An exposure whose chips hold pixels of those of numbered exposures."""
+    planes = {name: plain(source).chips["WF3"] for name, source in sources.items()}
+    return exposure(number, {name: (c.sci, c.dq, frame("WF3", SHAPE)) for name, c in planes.items()})
+
+
+def test_one_chip_that_was_written_twice_is_named_with_the_chip_it_came_from():
+    one = chips_of(1, {"WF2": 1, "WF3": 2})
+    within, across = chips_of(3, {"WF2": 3, "WF3": 3}), chips_of(4, {"WF2": 4, "WF3": 2})
+    found = same_pixels([one, within, across])
+    assert set(found) == {within.root, across.root}
+    assert "WF3 those of WF2;" in found[within.root].sentence
+    assert f"WF3 those of WF3 of {one.root};" in found[across.root].sentence
+    assert {f.verdict for f in found.values()} == {Verdict.FAIL}
+    assert found[across.root].chips == ("WF3",)
+
+
+def at(made, start, seconds):
+    return replace(made, mjd_start=50000.0 + start / 86400, mjd_end=50000.0 + (start + seconds) / 86400)
+
+
+def test_two_exposures_at_one_time_are_one_under_two_names():
+    """Of two calibrations or transmissions: no pixel is the same, and the times tell."""
+    first, second, again = at(plain(1), 0, 500), at(plain(2), 620, 500), at(plain(3), 620.4, 500)
+    assert overlapping_times([second, first]) == {}
+    found = overlapping_times([again, second, first])
+    assert list(found) == [again.root]
+    assert second.root in found[again.root].sentence
+    named = with_twins_named([first, second, again])
+    assert [f.verdict for e in named for f in e.findings] == [Verdict.WARN]
+
+
+def test_a_long_exposure_that_holds_two_short_ones_overlaps_both():
+    long = at(plain(1), 0, 2000)
+    inside = [at(plain(2), 100, 50), at(plain(3), 300, 50)]
+    assert set(overlapping_times([long, *inside])) == {e.root for e in inside}
+
+
+def test_times_that_no_header_has_overlap_nothing():
+    assert overlapping_times([replace(plain(n), mjd_start=0.0, mjd_end=0.0) for n in (1, 2)]) == {}
 
 
 def test_columns_of_one_value_are_fill_and_the_rest_of_their_rows_is_not():

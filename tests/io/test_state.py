@@ -213,6 +213,28 @@ def test_a_photflam_of_another_gain_is_noticed(tmp_path: Path) -> None:
     assert all(f.verdict is Verdict.WARN for f in found)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "photmode", "noticed"),
+    [
+        ("F555W", "POLQ", "F555W,,CAL", True),
+        ("F555W", "POLQP15", "F555W,POLQ_PAR,,CAL", False),
+        ("POLQ", "F555W", "F555W,POLQ,,CAL", False),
+        ("F555W", "", "F555W,POLQ,,CAL", True),
+        ("FR533P15", "", "F555W,,CAL", True),
+        ("FR533P15", "", "LRF#5007.0,,CAL", False),
+        ("F555W", "", "LRF#5007.0,,CAL", True),
+        ("F555W", "", "F555W,,CAL", False),
+    ],
+)
+def test_a_photmode_names_the_polarizer_and_the_ramp_of_the_band(
+    first: str, second: str, photmode: str, noticed: bool, tmp_path: Path
+) -> None:
+    mode = {"PHOTMODE": f"WFPC2,1,A2D7,{photmode}", "PHOTFLAM": 3.4e-18}
+    _, found = findings(tmp_path, FILTNAM1=first, FILTNAM2=second, LRFWAVE=5007.0, chip=mode)
+    # Every chip of this file has the first one's words; another chip's number is noticed where the filter is right.
+    assert any("PHOTMODE names" in f.sentence for f in found) == noticed
+
+
 @pytest.mark.parametrize("mode", ["FULL", "AREA"])
 def test_a_trimmed_copy_is_no_readout(mode: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"96 x 96 pixels in MODE {mode}.*trimmed"):

@@ -7,6 +7,7 @@ import pytest
 
 from mizzle import simulate
 from mizzle.pipeline import process
+from mizzle.scores import match_stars
 from mizzle.simulate.pointing import point
 from mizzle.simulate.stars import StarList
 from mizzle.steps.catalog import Flag
@@ -58,3 +59,19 @@ def test_stars_that_saturate_everywhere_are_listed_as_limits(measured):
     assert ((flags[mine] & Flag.LIMIT) != 0).all()
     assert (error[mine] > 0.3).all()
     assert (off[mine] > -0.1).all()
+
+
+def test_three_lengths_each_give_the_stars_that_are_full_in_the_longer_ones():
+    """Cores that are plateaus in the long exposures, and in those of middle length, are no rays in the shortest."""
+    field = {"brightest": 15.0, "faintest": 17.0, "density": 40.0, "min_separation": 4.0}
+    times = (1000.0, 900.0, 60.0, 60.0, 2.0, 2.0)
+    made = simulate.visit(n=6, exptime=times, seed=11, effects={"cosmic_rays": 0.005}, **field)
+    result = process(made.exposures)
+    catalog = next(iter(result.catalogs.values()))
+    stars, true = match_stars(catalog, made.truth)
+    columns = {key: np.asarray(catalog.columns[key])[stars] for key in ("mag_st", "mag_err", "flags")}
+    whole = (columns["flags"] & (Flag.LIMIT | Flag.EDGE)) == 0
+    off = (columns["mag_st"] - made.truth.stars.mag_st[true])[whole]
+    assert off.size >= 40
+    assert abs(np.median(off)) < 0.02
+    assert np.mean(np.abs(off) > 0.1) < 0.1

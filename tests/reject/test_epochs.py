@@ -13,7 +13,7 @@ from mizzle.settings import Settings, build_settings
 from mizzle.simulate import make_plan, visit
 from mizzle.steps.align import align
 from mizzle.steps.equalize import equalize
-from mizzle.steps.reject import find_cosmic_rays
+from mizzle.steps.reject import find_cosmic_rays, search
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips
 from mizzle.steps.reject.groups import comparisons
 from mizzle.steps.sky import measure_sky
@@ -84,6 +84,32 @@ def test_one_exposure_each_keeps_its_stars(apart):
     first = [dataclasses.replace(v, exposures=v.exposures[:1]) for v in apart]
     assert lost(first, rays) < 0.02
     assert set(rays.methods.values()) == {"lacosmic"}
+
+
+def faint_rays(visits, rays):
+    """Return the share of the pixels that took 100 to 1000 electrons of a ray, more than light did, and are flagged."""
+    hit = []
+    for v in visits:
+        for exposure in v.exposures:
+            for name, chip in exposure.chips.items():
+                light = v.truth.expected(exposure.root, name) * chip.gain
+                some, many = (v.truth.cosmic_rays(exposure.root, name, least=least) for least in (100, 1000))
+                sky = float(np.median(light))
+                which = some & ~many & (light < 1.2 * sky) & (chip.dq == 0)
+                which[:60], which[:, :60] = False, False
+                hit.append(rays.mask(exposure.root, name, chip.shape)[which])
+    return float(np.mean(np.concatenate(hit)))
+
+
+def test_blank_sky_of_another_epoch_tells_what_one_exposure_cannot(apart, monkeypatch):
+    """Faint rays of an epoch of one exposure, where all others saw no star as far as stars move; no star is lost."""
+    exposures = [v.exposures[0] for v in apart]
+    first = [dataclasses.replace(v, exposures=v.exposures[:1]) for v in apart]
+    _, rays = searched(exposures, Settings())
+    monkeypatch.setattr(search, "rays_on_blank_sky", lambda *_, **__: {})
+    _, before = searched(exposures, Settings())
+    assert 1 - faint_rays(first, rays) < 0.5 * (1 - faint_rays(first, before))
+    assert lost(first, rays) < 0.02
 
 
 def test_stars_that_stand_still_leave_everything_as_it_was():

@@ -58,3 +58,25 @@ def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac,
     settings = RejectSettings(kernel=kernel, pixfrac=pixfrac)
     back = reference._back(compared, chip_map(compared.view.frame, grid), grid, settings=settings)
     assert (back is not None) == reads
+
+
+@pytest.mark.parametrize(
+    ("times", "counting"),
+    [
+        ((500.0, 500.0, 500.0), (True, True, True)),
+        ((500.0, 400.0, 300.0), (True, True, True)),
+        ((1000.0, 2.0), (True, True)),  # one exposure alone is no reference
+        ((1000.0, 900.0, 60.0, 60.0), (False, False, True, True)),
+        ((1000.0, 60.0, 2.0, 2.0), (False, False, True, True)),
+        ((1000.0, 60.0, 50.0, 2.0), (False, True, True, True)),
+    ],
+)
+def test_full_pixels_count_only_where_no_two_shorter_exposures_know_better(chips, times, counting):
+    """The core of a star that is full in long exposures is a plateau there, and a star in the short ones."""
+    exposure = chips[0].view.exposure
+    seen = [
+        replace(chips[0], index=k, view=replace(chips[0].view, exposure=replace(exposure, exptime=time)))
+        for k, time in enumerate(times)
+    ]
+    least = reference.least_full_rate(seen)
+    assert tuple(chip.full_rate >= least for chip in seen) == counting

@@ -15,6 +15,7 @@ from mizzle.psf.light import HALF, PeakPixels, light_templates, typical_sky
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.focus import measure_focus
+from mizzle.steps.reject import single
 from mizzle.steps.reject.single import SinglePixels, find_single
 from ray_scores import found, scores, simulated, star_peaks_flagged
 
@@ -106,6 +107,25 @@ def test_a_star_of_any_band_is_spared_wherever_it_falls_in_a_pixel(band, pixel, 
     for height in (200.0, 2000.0, 40000.0):
         pixels = image(rng, star=height, pixel=PIXELS[pixel], band=BANDS[band], place=place)
         assert not find_single(pixels, settings, laplacian=False)[18:23, 18:23].any(), height
+
+
+def test_noise_that_is_far_larger_than_believed_costs_few_fits_and_the_highest_peaks_are_judged(monkeypatch):
+    """Of rates taken for counts every ninth pixel is a peak; a fit of each would take minutes."""
+    rng = np.random.default_rng(5)
+    electrons = rng.normal(0.0, 300.0, (400, 400)).astype(np.float32)
+    electrons[200, 200] += 30000.0
+    pixels = SinglePixels(electrons, np.zeros((400, 400), bool), 36.0, image(rng).star, 0.0996)
+    judged = []
+    original = single.judge_peaks
+
+    def count(pixels, peaks, settings):
+        judged.append(peaks.y.size)
+        return original(pixels, peaks, settings)
+
+    monkeypatch.setattr(single, "judge_peaks", count)
+    mask = single.find_single(pixels, Settings().reject)
+    assert judged[0] <= 0.011 * electrons.size
+    assert mask[200, 200]
 
 
 def test_hits_at_the_edge_of_a_chip_are_seen():

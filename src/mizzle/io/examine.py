@@ -13,6 +13,7 @@ from mizzle.errors import InputError
 from mizzle.instrument.cameras import harmless_bits
 from mizzle.io.masks import masked_parts
 from mizzle.io.pixel_checks import dead_chips, pixel_findings
+from mizzle.io.unmarked import repeated_rows, unmarked_shadow
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import AlteredPixels
 from mizzle.settings.dq import DataQualitySettings
@@ -52,6 +53,8 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
     chips: dict[str, Chip] = {}
     fill: dict[str, Mask] = {}
     cleared: dict[str, float] = {}
+    repeated: dict[str, Mask] = {}
+    shaded: list[str] = []
     flagged: list[str] = []
     dead = dead_chips(exposure.chips)
     good = harmless_bits(exposure.camera, settings)
@@ -64,6 +67,14 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
         if filled.any():
             fill[name] = filled
             bad = filled if bad is None else bad | filled
+        twice = repeated_rows(chip, filled)
+        if twice.any():
+            repeated[name] = np.broadcast_to(twice[:, None], sci.shape)
+            bad = repeated[name] if bad is None else bad | repeated[name]
+        shadow = unmarked_shadow(exposure.camera, chip)
+        if shadow is not None:
+            shaded.append(name)
+            bad = shadow if bad is None else bad | shadow
         if rays.any():
             cleared[name] = float(rays.mean())
         if rays.any() or bad is not None:
@@ -77,7 +88,11 @@ def examine(exposure: Exposure, settings: DataQualitySettings, masks: Mapping[st
             " the exposure out (--drop, --keep-going)",
             file=exposure.path,
         )
-    findings = [*exposure.findings, *_findings(fill, cleared, flagged, masks=masks or {})]
+    findings = [
+        *exposure.findings,
+        *_findings(fill, cleared, flagged, masks=masks or {}),
+        *_unmarked_findings(repeated, shaded),
+    ]
     examined = replace(exposure, chips=chips)
     return replace(examined, findings=(*findings, *pixel_findings(examined)))
 
@@ -108,9 +123,13 @@ def fill_rows(chip: Chip, columns: NDArray[np.bool_] | None = None) -> NDArray[n
     run = min(_FILL_RUN, sci.shape[1] // 2)
     fill = np.zeros(sci.shape[0], np.bool_)
     for row in np.flatnonzero(_may_hold_runs(sci, run)):
-        equal = (sci[row, 1:] == sci[row, :-1]) & unflagged[row, 1:] & unflagged[row, :-1]
-        sums = np.concatenate([[0], np.cumsum(equal)])
-        fill[row] = bool(np.any(sums[run:] - sums[:-run] == run))
+        # Pixels that are flagged for another reason are filled too, and end no run; flagged rows are known already.
+        equal, known = (
+            np.concatenate([[0], np.cumsum(which)])
+            for which in (sci[row, 1:] == sci[row, :-1], unflagged[row, 1:] & unflagged[row, :-1])
+        )
+        long = equal[run:] - equal[:-run] == run
+        fill[row] = bool(np.any(long & (2 * (known[run:] - known[:-run]) >= run)))
     if 2 * np.count_nonzero(fill) > np.count_nonzero(unflagged.any(axis=1)):
         fill[:] = False  # an image without noise, as simulations may be: constant rows are its sky
     thinned = sci[:, ::_STEP]
@@ -158,6 +177,19 @@ def _findings(
     elif masks:
         sentence = f"masked by the user: {masked_parts(masks)} of the pixels"
         findings.append(Finding("data quality", Verdict.PASS, sentence, tuple(masks)))
+    return findings
+
+
+def _unmarked_findings(repeated: Mapping[str, Mask], shaded: list[str]) -> list[Finding]:
+    """Put into words what the quality file should have told."""
+    findings: list[Finding] = []
+    if repeated:
+        parts = ", ".join(f"{chip} {int(mask[:, 0].sum())}" for chip, mask in repeated.items())
+        sentence = f"rows that hold the pixels of other rows, as no readout does: {parts}; flagged now, both copies"
+        findings.append(Finding("fill", Verdict.WARN, sentence, tuple(repeated)))
+    if shaded:
+        sentence = "the pyramid's shadow, which no flag marks, is flagged by its place on the chip"
+        findings.append(Finding("data quality", Verdict.PASS, sentence, tuple(shaded)))
     return findings
 
 

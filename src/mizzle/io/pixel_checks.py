@@ -5,7 +5,7 @@ Each check is cheap, looks at one chip by itself, and answers with words; none c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.instrument.noise import noise_model
 from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
+from mizzle.model.altered import USER_BIT
 from mizzle.settings.noise import NoiseSettings
 
 #: Every so many rows are looked at, in blocks of so many of them and so many columns.
@@ -31,6 +32,9 @@ CLIPPED_SHARE, PILED, BRIGHT = 0.05, 20, 500.0
 COLUMN_SIGMAS, COLUMN_COUNTS = 8.0, 2.0
 #: Columns on each side that it is held against, and whose scatter counts.
 _BESIDE, _AROUND = 5, 25
+#: Rows are streaked where they differ from their two neighbors by more than this many times what noise explains, and by
+#: so many DN: 1.07 times at most in real and simulated exposures without streaks. Three of so many rows are looked at.
+STREAK_SIGMAS, STREAK_DN, _TRIPLETS = 2.5, 0.15, 16
 #: Without a value: so large a share of a chip.
 LOST_SHARE = 0.001
 #: Flagged as saturated though not bright: of so many pixels, so large a share; the converter's last step is at 4095.
@@ -49,6 +53,7 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
         ("fill", _lost, "pixels without a value"),
         ("data quality", _extremes, "clipped"),
         ("data quality", _columns, "columns unlike their neighbors, not flagged"),
+        ("noise", _streaks, "rows unlike their neighbors: streaks of the bias (the anomaly of WF4), or of the readout"),
     )
     if exposure.camera.quantum:  # as digitized: what follows knows the noise of such pixels
         looks = {name: _blocks(chip) for name, chip in exposure.chips.items()}
@@ -75,39 +80,12 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
 
 
-def same_pixels(exposures: Sequence[Exposure]) -> dict[str, Finding]:
-    """Say which exposures hold the very same pixels as an earlier one: one exposure under two names.
-
-    Parameters
-    ----------
-    exposures : sequence of Exposure
-        Of one run.
-
-    Returns
-    -------
-    findings : dict
-        By root of the later one.
-    """
-    known: dict[bytes, str] = {}
-    findings: dict[str, Finding] = {}
-    for exposure in exposures:
-        samples = [chip.sci[5::97, ::3] for chip in exposure.chips.values()]
-        if all(np.ptp(sample) == 0 for sample in samples):
-            continue
-        key = b"".join(sample.tobytes() for sample in samples)
-        first = known.setdefault(key, exposure.root)
-        if first != exposure.root:
-            text = f"the same pixels as {first}: one exposure under two names; its noise and its rays count twice"
-            findings[exposure.root] = Finding("file", Verdict.FAIL, text)
-    return findings
-
-
 def _unflagged(exposure: Exposure) -> Finding | None:
     """Say where not one pixel of a whole exposure is flagged: every readout has defects, and the pyramid's shadow."""
     if not exposure.camera.quantum or any(finding.part == "data quality" for finding in exposure.findings):
         return None
     whole = all(exposure.camera.is_whole(chip.shape, chip.binning) for chip in exposure.chips.values())
-    if not whole or any(chip.dq.any() for chip in exposure.chips.values()):
+    if not whole or any((chip.dq & ~np.uint16(USER_BIT)).any() for chip in exposure.chips.values()):
         return None
     text = "no pixel of any chip is flagged, not even the pyramid's shadow: the quality file says nothing"
     return Finding("data quality", Verdict.WARN, text, tuple(exposure.chips))
@@ -257,6 +235,37 @@ def _columns(exposure: Exposure, name: str) -> str:
         return ""
     listed = ", ".join(str(column + 1) for column in columns[:6]) + (", ..." if columns.size > 6 else "")
     return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
+
+
+def _streaks(exposure: Exposure, name: str) -> str:
+    """Say how much rows differ from the rows beside them, where noise does not explain it."""
+    chip = exposure.chips[name]
+    ny, nx = chip.shape
+    middle = np.arange(1, ny - 1, _TRIPLETS)
+    rows = (middle[:, None] + np.arange(-1, 2)).ravel()
+    if middle.size < 10 or nx < 100:
+        return ""
+    good = (chip.dq[rows, ::2] == 0) & np.isfinite(chip.sci[rows, ::2])
+    values = np.where(good, chip.sci[rows, ::2], np.float32(np.finfo(np.float32).max))
+    ordered = np.sort(values, axis=1)
+    row, count = np.arange(rows.size), good.sum(axis=1)
+    enough = count > 50
+    level = ordered[row, np.maximum(count - 1, 0) // 2].astype(np.float64)
+    scatter = np.fmax(level - ordered[row, (0.16 * count).astype(int)], 0.3)
+    level[~enough] = scatter[~enough] = np.nan
+    # Whole DN make a median lumpy: the mean of what lies within two sigma of it is not. Stars are above.
+    sky = good & (np.abs(values - level[:, None]) < 2.0 * scatter[:, None])
+    used = np.maximum(sky.sum(axis=1), 1)
+    mean = np.where(enough, np.where(sky, values, 0.0).sum(axis=1, dtype=np.float64) / used, np.nan).reshape(-1, 3)
+    error = (1.15 * scatter / np.sqrt(used)).reshape(-1, 3)
+    off = mean[:, 1] - 0.5 * (mean[:, 0] + mean[:, 2])
+    pull = off / np.sqrt(error[:, 1] ** 2 + 0.25 * (error[:, 0] ** 2 + error[:, 2] ** 2))
+    known = np.isfinite(pull)
+    if np.count_nonzero(known) < 10:
+        return ""
+    rms, sigmas = (1.4826 * float(np.median(np.abs(part - np.median(part)))) for part in (off[known], pull[known]))
+    rms, sigmas = max(rms, float(np.median(np.abs(off[known])))), max(sigmas, float(np.median(np.abs(pull[known]))))
+    return f"{rms:.2g} DN" if sigmas > STREAK_SIGMAS and rms > STREAK_DN else ""
 
 
 def _medians(windows: FloatArray) -> FloatArray:

@@ -374,16 +374,26 @@ def photflam_finding(photflam: HeaderValue | None, chip: str, gain: int, *, band
     return Finding("units", Verdict.WARN, sentence)
 
 
+def _light_path(names: str) -> set[str]:
+    """Return the filters and ramps named in a band or PHOTMODE, and whether a polarizer is: its angle is not asked."""
+    filters = set(re.findall(r"F\d{3,4}[A-Z]+", names))
+    filters |= {"a ramp filter"} if re.search(r"\bFR\d|LRF", names) else set()
+    return filters | ({"a polarizer"} if "POL" in names else set())
+
+
+def _listed(names: set[str]) -> str:
+    return " and ".join(sorted(names, key=lambda name: (not name.startswith("F"), name)))[:60]
+
+
 def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
     mode = text(chip, "PHOTMODE")
     if mode.startswith(("ACS", "WFC3", "NICMOS", "STIS", "WF1", "WFPC,")):
         return Finding("units", Verdict.WARN, f"PHOTMODE is {mode[:40]}, of another camera: PHOTFLAM may be wrong")
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", mode)
-    named = set(re.findall(r"F\d{3,4}[A-Z]+", mode))
-    here = set(re.findall(r"F\d{3,4}[A-Z]+", band))
+    named, here = _light_path(mode), _light_path(band)
     if match is not None and named and here and named != here:
-        sentence = f"PHOTMODE names {', '.join(sorted(named))[:40]}, the filter is {band}: PHOTFLAM may be wrong"
+        sentence = f"PHOTMODE names {_listed(named)}, the filter is {band}: PHOTFLAM may be wrong"
         return Finding("units", Verdict.WARN, sentence)
     if match is None or (int(match[1]), int(match[2])) == (number, gain):
         return None

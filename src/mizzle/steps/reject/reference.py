@@ -38,6 +38,10 @@ SPARE_ROWS = 5
 ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 
 
+#: Full pixels enter the reference where their rate is at least this share of the second shortest exposure's.
+MUCH_LONGER = 0.5
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """The sky without cosmic rays, as one class of chips should see it: what its exposures are held against.
@@ -101,7 +105,8 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
         Threads: by exposure, then by rows of the stack.
     """
     grid = class_grid(chips)
-    placed = runner.map(lambda compared: _placed(compared, grid, settings), chips)
+    least_full = least_full_rate(chips)
+    placed = runner.map(lambda c: _placed(c, grid, settings, full_counts=c.full_rate >= least_full), chips)
     groups = _by_exposure(placed)
     ny, nx = grid.shape
     image = np.empty((ny, nx), np.float32)
@@ -167,11 +172,12 @@ Back = tuple[kernel.ChipMap, tuple[int, int]]
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A compared, its map to the grid, and the map backward where cells can read it."""
+    """A chip, its map to the grid, the map backward where cells can read it, and whether its full pixels count."""
 
     compared: ComparedChip
     map: kernel.ChipMap
     back: Back | None
+    full_counts: bool
 
 
 Group = list[Placed]
@@ -184,10 +190,24 @@ def _by_exposure(placed: Sequence[Placed]) -> list[Group]:
     return list(groups.values())
 
 
-def _placed(compared: ComparedChip, grid: Grid, settings: RejectSettings) -> Placed:
+def least_full_rate(chips: Sequence[ComparedChip]) -> float:
+    """Return the least rate of a full pixel that may enter the reference of these chips.
+
+    A full pixel says that the rate is its own or more. Without those of a dithered visit a bright star's reference
+    would be made of its faint phases only; but those of exposures far longer than two others hide a star that these two
+    know. So they count in exposures whose full pixels are about as bright as those of the second shortest.
+    """
+    by_exposure: dict[int, float] = {}
+    for chip in chips:
+        by_exposure[chip.index] = max(by_exposure.get(chip.index, 0.0), chip.full_rate)
+    rates = sorted(by_exposure.values(), reverse=True)
+    return MUCH_LONGER * rates[min(1, len(rates) - 1)]
+
+
+def _placed(compared: ComparedChip, grid: Grid, settings: RejectSettings, *, full_counts: bool) -> Placed:
     """Fit a chip's maps to the grid and back."""
     own = chip_map(compared.view.frame, grid)
-    return Placed(compared, own, _back(compared, own, grid, settings=settings))
+    return Placed(compared, own, _back(compared, own, grid, settings=settings), full_counts)
 
 
 def _back(compared: ComparedChip, own: kernel.ChipMap, grid: Grid, *, settings: RejectSettings) -> Back | None:
@@ -239,12 +259,13 @@ def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     return multiply, compared.sky * multiply
 
 
-def _usable(compared: ComparedChip, settings: RejectSettings, rows: slice | None = None) -> UsablePixels:
+def _usable(chip: Placed, settings: RejectSettings, rows: slice | None = None) -> UsablePixels:
     """Return signal [DN] and the pixels that must not enter the reference, of all rows or some.
 
-    Saturated pixels may: without them a bright star's reference would be made of its faint phases only.
+    Saturated pixels may where they are as bright as any that two exposures record; see `least_full_rate`.
     """
-    allow = compared.view.camera.saturated
+    compared = chip.compared
+    allow = compared.view.camera.saturated if chip.full_counts else 0
     sci, bad = compared.pixels(allow) if rows is None else compared.rows(rows.start, rows.stop, allow)
     low, high = settings.combine_low, settings.combine_high
     if low is not None:
@@ -260,7 +281,7 @@ def _source(chip: Placed, grid: Grid, top: int, *, rows: int, settings: RejectSe
     needed = rows_needed(*chip.back, top, rows=rows, ny=chip.compared.view.chip.shape[0])
     if needed.start >= needed.stop:
         return None
-    sci, bad = _usable(chip.compared, settings, needed)
+    sci, bad = _usable(chip, settings, needed)
     edges = chip.map.row_edges
     shift = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
     return ChipSource(*chip.back, shift, padded(sci, bad, *_scaled(chip.compared, grid)), needed.start)
@@ -293,7 +314,7 @@ def _dropped(
     accumulator = kernel.Accumulator(out.shape)
     for chip in group:
         compared, ratio = chip.compared, grid.scale / chip.compared.view.side
-        sci, bad = _usable(compared, settings)
+        sci, bad = _usable(chip, settings)
         multiply, subtract = _scaled(compared, grid)
         kernel.accumulate(
             accumulator,

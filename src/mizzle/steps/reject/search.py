@@ -17,17 +17,17 @@ from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.boxes import boxes
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.left_alone import find_left_alone
+from mizzle.steps.reject.lone_epochs import rays_on_blank_sky
 from mizzle.steps.reject.packed import pack, unpack, with_pixels
 from mizzle.steps.reject.patches import PATCH, patch_medians
 from mizzle.steps.reject.reference import FEW, Reference, build_reference
 from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
 from mizzle.steps.reject.trails import Trail
-
-Box = tuple[slice, slice]
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
 #: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
@@ -155,8 +155,28 @@ def _one_class(
     for part in parts:
         answers = _compared_together([chips[n] for n in part.members], settings, runner)
         by_chip.update({key: answers[key] for n in sorted(part.judged) if (key := _key(chips[n]))})
+    by_chip = _with_other_epochs(chips, by_chip, parts, settings=settings, runner=runner)
     by_chip = {_key(chip): by_chip[_key(chip)] for chip in chips}
     return _with_static(chips, by_chip) if settings.static else by_chip
+
+
+def _with_other_epochs(
+    chips: Sequence[ComparedChip],
+    by_chip: dict[tuple[str, str], ChipRays],
+    parts: Sequence[ComparisonGroup],
+    *,
+    settings: RejectSettings,
+    runner: Runner,
+) -> dict[tuple[str, str], ChipRays]:
+    """Add to exposures that are alone in their epoch what the other epochs tell of their rays."""
+    alone = [part for part in parts if len({chips[n].index for n in part.members}) == 1]
+    lone = frozenset(n for part in alone for n in part.judged)
+    if not lone or len({chip.index for chip in chips}) == 1 or settings.method == "single":
+        return by_chip
+    answers = _compared_together(chips, settings, runner)
+    own, together = ({n: rays[_key(chip)].packed for n, chip in enumerate(chips)} for rays in (by_chip, answers))
+    more = rays_on_blank_sky(chips, own, together, lone=lone, runner=runner)
+    return {**by_chip, **{_key(chips[n]): _with_more(by_chip[_key(chips[n])], pixels) for n, pixels in more.items()}}
 
 
 def _key(compared: ComparedChip) -> tuple[str, str]:
@@ -339,38 +359,6 @@ def _find_single(
         wanted = None if no_partner else alone[wide]
         mask[wide] |= find_single(judged, settings, laplacian=bool(whole), wanted=wanted)
     return mask
-
-
-def boxes(mask: Mask) -> list[Box]:
-    """Return rectangles that cover `mask`: all of it, or its four borders where the middle is empty.
-
-    A chip that is alone along its edges only is not worth judging as a whole.
-    """
-    whole = _span(mask, (slice(0, mask.shape[0]), slice(0, mask.shape[1])))
-    if not whole:
-        return []
-    ny, nx = mask.shape
-    low, high = ny // 4, ny - ny // 4
-    left, right = nx // 4, nx - nx // 4
-    if mask[low:high, left:right].any():
-        return whole
-    strips = (
-        (slice(0, low), slice(0, nx)),
-        (slice(high, ny), slice(0, nx)),
-        (slice(low, high), slice(0, left)),
-        (slice(low, high), slice(right, nx)),
-    )
-    return [box for strip in strips for box in _span(mask, strip)]
-
-
-def _span(mask: Mask, part: Box) -> list[Box]:
-    """Return the rectangle that `mask` spans within a part of it, if any."""
-    inside = mask[part]
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return []
-    y, x = (slice(p.start + int(n[0]), p.start + int(n[-1]) + 1) for p, n in zip(part, (rows, columns), strict=True))
-    return [(y, x)]
 
 
 def _too_low(compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, settings: RejectSettings) -> bytes:

@@ -48,6 +48,8 @@ PARTNERS, NEAREST, REACH = 8, 16, 2.0
 TOGETHER = 12
 #: Candidates whose samples are sorted and weighed at a time: memory does not grow with their number.
 BATCH = 2048
+#: An exposure of less than this share of the longest one's time records stars that are full in it.
+MUCH_SHORTER = 0.67
 #: A candidate beside a greater one counts where it would be a seed with this slope: most are the same star's misfit.
 ALSO_STRONG_SLOPE = 0.15
 #: Probes of an exposure; they are brighter than this [sigma of the sky], on one of so many rows.
@@ -170,12 +172,16 @@ def find_core_candidates(
     most = np.fmax.reduce(around, axis=1).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
     amplitude = np.where(most > trust, np.maximum(most, value), most)
+    step = _steepest(around)
+    if trust < MUCH_SHORTER * settings.trust * compared.view.camera.full_well * gain:
+        # Nor how steep it is, where a longer exposure is full: its core is flat.
+        step = np.where(most > trust, np.maximum(step, value), step)
     near = _around(where, marks.marks) & NEAR != 0
     near[:, 4] = True
     faint = 1e-3 * math.sqrt(compared.view.noise.floor)
     amplitude = np.maximum(settings.second_structure * amplitude, faint)
     y, x = np.divmod(where, light.shape[1])
-    return CoreCandidates(y, x, value, amplitude, _steepest(around), _bend(around, compared.sharper), near, probe)
+    return CoreCandidates(y, x, value, amplitude, step, _bend(around, compared.sharper), near, probe)
 
 
 def _offsets(nx: int) -> Indices:
