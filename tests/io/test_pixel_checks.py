@@ -43,6 +43,15 @@ def test_a_plain_exposure_is_nothing_to_speak_of(stars, sky, atodgain):
         assert pixel_findings(plain(number, stars=stars, sky=sky, atodgain=atodgain)) == []
 
 
+@pytest.mark.parametrize("sky", [0.0, 0.3, 0.5, 1.4, 2.4, 2.5, 3.7])
+@pytest.mark.parametrize("atodgain", [7, 15])
+def test_a_sky_of_whole_numbers_has_no_streaks(sky, atodgain):
+    """Medians of rows fall on one whole number or the next; the light of the rows is alike all the same."""
+    for number in range(3):
+        made = plain(number, stars=60, sky=sky, exptime=200.0, atodgain=atodgain)
+        assert not [f for f in pixel_findings(made) if "rows unlike" in f.sentence]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crowded_core_has_neither_holes_nor_hot_columns(seed):
     """Between the stars of a globular cluster's core it is dark, and columns through it differ."""

@@ -251,13 +251,16 @@ def _streaks(exposure: Exposure, name: str) -> str:
     row, count = np.arange(rows.size), good.sum(axis=1)
     enough = count > 50
     level = ordered[row, np.maximum(count - 1, 0) // 2].astype(np.float64)
-    scatter = np.fmax(level - ordered[row, (0.16 * count).astype(int)], 0.3)
+    scatter = np.fmax(level - ordered[row, (0.16 * count).astype(int)], 0.5)
     level[~enough] = scatter[~enough] = np.nan
-    # Whole DN make a median lumpy: the mean of what lies within two sigma of it is not. Stars are above.
-    sky = good & (np.abs(values - level[:, None]) < 2.0 * scatter[:, None])
+    # Whole DN make a median lumpy; the mean of what lies between limits is not, if three rows have the same limits.
+    level, scatter = (np.repeat(part.reshape(-1, 3).mean(axis=1), 3) for part in (level, scatter))
+    sky = good & (np.abs(values - level[:, None]) < 2.5 * scatter[:, None] + 0.5)
     used = np.maximum(sky.sum(axis=1), 1)
-    mean = np.where(enough, np.where(sky, values, 0.0).sum(axis=1, dtype=np.float64) / used, np.nan).reshape(-1, 3)
-    error = (1.15 * scatter / np.sqrt(used)).reshape(-1, 3)
+    light = np.where(sky, values - np.nan_to_num(level)[:, None], 0.0)
+    mean = light.sum(axis=1) / used
+    error = np.sqrt(np.maximum((light**2).sum(axis=1) / used - mean**2, 0.05) / used).reshape(-1, 3)
+    mean = np.where(np.isfinite(level), mean, np.nan).reshape(-1, 3)
     off = mean[:, 1] - 0.5 * (mean[:, 0] + mean[:, 2])
     pull = off / np.sqrt(error[:, 1] ** 2 + 0.25 * (error[:, 0] ** 2 + error[:, 2] ** 2))
     known = np.isfinite(pull)

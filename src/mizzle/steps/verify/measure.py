@@ -54,9 +54,9 @@ FEWEST_PAIRS = 5
 FAIL_SIGMA, FAIL_RATIO = 3.0, 0.02
 WARN_RATIO, PASS_ERROR = 0.01, 0.01
 #: Share of a crowd's light that chips may disagree about: of one pixel size, and of two. In simulated clusters of up to
-#: 100 000 stars (`scripts/zoo crowds --seed 1`) the PC comes out up to 0.5 of it too bright, the WF up to 0.07; FAIL
+#: 100 000 stars (`scripts/zoo crowds`) the PC comes out up to 0.7 of it too bright, the WF up to 0.07; FAIL
 #: takes three errors.
-BLEND_ALIKE, BLEND_OTHER = 0.03, 0.22
+BLEND_ALIKE, BLEND_OTHER = 0.03, 0.3
 
 
 def judge_ratio(ratio: float, error: float, n_pairs: int) -> Verdict:
