@@ -13,10 +13,12 @@ from mizzle.execution import make_runner
 from mizzle.model import Alignment, ArrayPixels, Finding, Serial, Verdict
 from mizzle.model.references import AlignReferences
 from mizzle.progress import Progress
-from mizzle.selection import Exclusions, exclude_unaligned, usable_reference
+from mizzle.selection import Exclusions, exclude_unaligned, same_field, usable_reference
 from mizzle.settings import Settings, build_settings
 from mizzle.simulate import make_plan, visit
 from mizzle.steps.align import align
+from tiny_visit import exposure as tiny_exposure
+from tiny_visit import frame
 
 BASE = {"seed": 6, "n": 3, "density": 60.0}
 
@@ -255,3 +257,18 @@ class TestMovingTarget:
         a = align([*good.exposures[:2], followed[2]], Settings(), Serial())
         assert [entry.method for entry in a.exposures.values()] == ["stars", "stars", "target"]
         assert isinstance(a, Alignment)
+
+
+@pytest.mark.parametrize(("arcmin", "together"), [(12.0, True), (30.0, False)])
+def test_a_mosaic_of_pointings_is_one_field_and_another_target_is_not(arcmin, together):
+    """A few fields of the camera beside each other are drizzled together; half a degree is no dither."""
+    plane = (np.zeros((20, 20), np.float32), np.zeros((20, 20), np.uint16))
+    exposures = [
+        tiny_exposure(number, {"WF3": (*plane, frame("WF3", (20, 20), (0.0, 60.0 * arcmin * number)))})
+        for number in (0, 1)
+    ]
+    if together:
+        assert same_field(exposures, Exclusions()) == exposures
+    else:
+        with pytest.raises(DataError, match="run each field by itself"):
+            same_field(exposures, Exclusions())
