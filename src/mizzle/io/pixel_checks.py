@@ -34,7 +34,7 @@ COLUMN_SIGMAS, COLUMN_COUNTS = 8.0, 2.0
 _BESIDE, _AROUND = 5, 25
 #: Rows are streaked where they differ from their two neighbors by more than this many times what noise explains, and by
 #: so many DN: 1.07 times at most in real and simulated exposures without streaks. Three of so many rows are looked at.
-STREAK_SIGMAS, STREAK_DN, _TRIPLETS = 2.5, 0.15, 16
+STREAK_SIGMAS, STREAK_COUNTS, _TRIPLETS = 2.5, 0.15, 16
 #: Without a value: so large a share of a chip.
 LOST_SHARE = 0.001
 #: Flagged as saturated though not bright: of so many pixels, so large a share; the converter's last step is at 4095.
@@ -268,7 +268,7 @@ def _streaks(exposure: Exposure, name: str) -> str:
         return ""
     rms, sigmas = (1.4826 * float(np.median(np.abs(part - np.median(part)))) for part in (off[known], pull[known]))
     rms, sigmas = max(rms, float(np.median(np.abs(off[known])))), max(sigmas, float(np.median(np.abs(pull[known]))))
-    return f"{rms:.2g} DN" if sigmas > STREAK_SIGMAS and rms > STREAK_DN else ""
+    return f"{rms:.2g} DN" if sigmas > STREAK_SIGMAS and rms > STREAK_COUNTS else ""
 
 
 def _medians(windows: FloatArray) -> FloatArray:
