@@ -53,7 +53,7 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
         ("fill", _lost, "pixels without a value"),
         ("data quality", _extremes, "clipped"),
         ("data quality", _columns, "columns unlike their neighbors, not flagged"),
-        ("noise", _streaks, "rows unlike their neighbors: streaks of the bias (the anomaly of WF4), or of the readout"),
+        ("noise", _streaks, "rows unlike their neighbors: streaks of the bias, or of the readout"),
     )
     if exposure.camera.quantum:  # as digitized: what follows knows the noise of such pixels
         looks = {name: _blocks(chip) for name, chip in exposure.chips.items()}
