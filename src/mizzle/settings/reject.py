@@ -139,6 +139,22 @@ class RejectSettings(Section):
         ge=0,
         le=50,
     )
+    single_faint_deficit: float = setting(
+        2.8,
+        "Single exposure: the same for peaks below 100 sigma of the sky, where rays are as many as stars; more where"
+        " stars are many, up to single_deficit.",
+        unit="sigma",
+        ge=0,
+        le=50,
+    )
+    single_beside: float = setting(
+        1.4,
+        "Single exposure: the same for such peaks within two pixels of a cosmic ray and without a star's wings, where"
+        " stars are few; more where they are many.",
+        unit="sigma",
+        ge=0,
+        le=50,
+    )
     single_tolerance: float = setting(
         0.2, "Single exposure: how well the star's image is known, relative to itself.", ge=0, le=2
     )

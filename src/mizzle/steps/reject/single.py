@@ -27,6 +27,7 @@ from mizzle.psf import StarImage
 from mizzle.psf.light import HALF, REACH, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.hit_stars import find_hit_stars
+from mizzle.steps.reject.track_mates import find_track_mates
 
 #: Rounds in which rays are found and hidden from the peaks beside them; of candidates nearer than this [pixel] only the
 #: worst is a ray in one round.
@@ -40,6 +41,12 @@ FINE_SIDE, DARKEST_SHARE = 0.03, 0.01
 #: only so many of the highest are judged. The core of omega Cen has .020, a simulated cluster of 90 000 stars .021,
 #: noise alone .11. In small pieces so many peaks are always judged.
 MOST_PEAKS, HIGHEST, ALWAYS = 0.04, 0.01, 200
+#: A peak is faint below so many sigma of the sky: noise, not the star image's own error, decides what light explains.
+FAINT = 100.0
+#: Of peaks above so many sigma those are counted as rays whose faintest neighbor holds less than this share of them.
+COUNTED, DARK = 40.0, 0.05
+#: Stars per pixel: where there are no more, what lies beside a ray is a piece of it.
+SPARSE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +105,82 @@ def find_single(
         grow=settings.single_grow,
     )
     peaks = _worth_judging(pixels, find_peaks(pixels.electrons, pixels.bad, rule))
+    ratio = _stars_to_rays(pixels, peaks)
+    stars = peaks.y.size * ratio / (1.0 + ratio)
     if wanted is not None:
         reach = rule.track + rule.grow + 2 * (HALF + REACH)
         peaks = _some(peaks, grow(wanted, reach)[peaks.y, peaks.x])
-    is_ray, spared, hit = judge_peaks(pixels, peaks, settings)
+    fit = _light_fit(pixels, settings)
+    judged = judge_peaks(pixels, peaks, fit, settings=settings)
     sharp = SharpRule(rule.floor, rule.sigma, rule.neighbor_sigma, settings.single_contrast)
     track = find_sharp(pixels.electrons, pixels.bad, sharp) if laplacian else None
-    return follow_rays(pixels.electrons, pixels.bad, _with(_some(peaks, is_ray), hit), spared, rule, track=track)
+
+    hit = np.divmod(np.flatnonzero(judged.hit), pixels.bad.shape[1])
+
+    def followed(is_ray: Mask) -> Mask:
+        freed = _squares(peaks, is_ray & ~judged.is_ray, shape=pixels.bad.shape)
+        if freed.any():
+            freed &= ~_squares(peaks, ~is_ray, shape=pixels.bad.shape)
+        y, x = (np.concatenate([at[is_ray], more]) for at, more in zip((peaks.y, peaks.x), hit, strict=True))
+        rays = Peaks(y, x, np.zeros(y.size))
+        return follow_rays(pixels.electrons, pixels.bad, rays, judged.spared & ~freed, rule, track=track)
+
+    faint = _faint(pixels, peaks) & (judged.misfit <= fit.limit)
+    likely = settings.single_faint_deficit**2 + _odds(ratio)
+    is_ray = judged.is_ray | (faint & (judged.misfit > likely))
+    mask = followed(is_ray)
+    strict = settings.single_beside**2 + _odds(stars / (SPARSE * pixels.bad.size))
+    beside = fit._replace(limit=min(strict, likely))
+    mates = faint & find_track_mates(pixels, mask, peaks, scale=pixels.scale, **beside._asdict())
+    return followed(is_ray | mates) if mates.any() else mask
+
+
+def _odds(ratio: float) -> float:
+    """Return what odds of `ratio` to one for a star add to a limit of chi-square: a log-likelihood is half of that."""
+    return 2.0 * math.log(max(ratio, 1.0))
+
+
+def _stars_to_rays(pixels: SinglePixels, peaks: Peaks) -> float:
+    """Return how many stars a chip has for one ray, roughly: the optics leave none of a star's neighbors dark."""
+    height = pixels.electrons[peaks.y, peaks.x] - peaks.sky
+    bright = np.flatnonzero(height > COUNTED * np.sqrt(np.maximum(peaks.sky, 0.0) + pixels.floor))
+    around = windows(np.where(pixels.bad, np.float32(np.inf), pixels.electrons), _some(peaks, bright), outside=np.inf)
+    side, middle = 2 * HALF + 1, around.shape[1] // 2
+    nearest = around[:, [middle - side, middle - 1, middle + 1, middle + side]].min(axis=1, initial=np.inf)
+    rays = int(np.count_nonzero(nearest - peaks.sky[bright] < DARK * height[bright]))
+    return (bright.size - rays) / max(rays, 1)
+
+
+def _squares(peaks: Peaks, which: Mask, *, shape: tuple[int, ...]) -> Mask:
+    """Return the 3 x 3 pixels around some peaks."""
+    mask = np.zeros(shape, np.bool_)
+    mask[peaks.y[which], peaks.x[which]] = True
+    return grow(mask, 1)
+
+
+class LightFit(NamedTuple):
+    """How light is fitted to peaks: what it makes of their windows, as `mizzle.psf.light.explain_peaks` has it."""
+
+    templates: FloatArray
+    doubt: float
+    limit: float
+    darkest: float
+
+
+def _faint(pixels: SinglePixels, peaks: Peaks) -> Mask:
+    """Return which peaks are faint."""
+    noise = np.sqrt(np.maximum(peaks.sky, 0.0) + pixels.floor)
+    return np.asarray(pixels.electrons[peaks.y, peaks.x] - peaks.sky < FAINT * noise)
+
+
+def _light_fit(pixels: SinglePixels, settings: RejectSettings) -> LightFit:
+    light = settings.single_light - (0.0 if pixels.star.peak_share > UNDERSAMPLED else FINER)
+    return LightFit(
+        templates=light_templates(pixels.star, max(light, 0.0)),
+        doubt=settings.single_tolerance,
+        limit=settings.single_deficit**2,
+        darkest=typical_sky(pixels, DARKEST_SHARE if pixels.fine else 0.5),
+    )
 
 
 def _worth_judging(pixels: SinglePixels, peaks: Peaks) -> Peaks:
@@ -119,15 +195,23 @@ def _worth_judging(pixels: SinglePixels, peaks: Peaks) -> Peaks:
 
 
 class JudgedPeaks(NamedTuple):
-    """Which peaks are cosmic rays ``(n,)``; of the others their own pixels, and what rays took ``(ny, nx)``."""
+    """The answer of `judge_peaks`; a star that a ray hit keeps the chi-square of both."""
 
     is_ray: Mask
     spared: Mask
     hit: Mask
+    misfit: FloatArray
 
 
-def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) -> JudgedPeaks:
+def judge_peaks(pixels: SinglePixels, peaks: Peaks, fit: LightFit, *, settings: RejectSettings) -> JudgedPeaks:
     """Sort peaks into cosmic rays and light; a ray is hidden from its neighbors before they are judged by themselves.
+
+    Parameters
+    ----------
+    pixels, peaks, fit : SinglePixels, Peaks, LightFit
+        The chip, its peaks, and what light may be.
+    settings : RejectSettings
+        What belongs to a star.
 
     Returns
     -------
@@ -137,24 +221,19 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         Pixels of the others: the 3 x 3 around, and what their fitted light explains.
     hit : (ny, nx) bool array
         Of the others: pixels that rays took.
+    misfit : (n,) array
+        Chi-square of what light does not explain of each peak.
     """
-    light = settings.single_light - (0.0 if pixels.star.peak_share > UNDERSAMPLED else FINER)
-    templates = light_templates(pixels.star, max(light, 0.0))
-    doubt, limit, darkest = (
-        settings.single_tolerance,
-        settings.single_deficit**2,
-        typical_sky(pixels, DARKEST_SHARE if pixels.fine else 0.5),
-    )
-    n = len(peaks.y)
+    n, count = len(peaks.y), fit.templates.shape[1]
     is_ray, hidden, open_ones = np.zeros(n, np.bool_), pixels.bad.copy(), np.arange(n)
-    misfit, fitted, noise = np.zeros(n), np.zeros((n, templates.shape[1])), np.ones((n, templates.shape[1]))
+    misfit, fitted, noise = np.zeros(n), np.zeros((n, count)), np.ones((n, count))
     sky = np.zeros(n)
     for number in range(ROUNDS):
         some = _some(peaks, open_ones)
-        answer = explain_peaks(pixels, hidden, some, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+        answer = explain_peaks(pixels, hidden, some, **fit._asdict())
         misfit[open_ones], fitted[open_ones], noise[open_ones] = answer.misfit, answer.light, answer.noise
         sky[open_ones] = answer.sky
-        guilty = open_ones[answer.misfit > limit]
+        guilty = open_ones[answer.misfit > fit.limit]
         if number < ROUNDS - 1:
             guilty = guilty[_worst(peaks.y[guilty], peaks.x[guilty], misfit[guilty])]
         if not guilty.size:
@@ -162,32 +241,17 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, settings: RejectSettings) ->
         is_ray[guilty] = True
         _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden, sigma=settings.single_neighbor_sigma)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
-    hit = find_hit_stars(
-        pixels,
-        hidden,
-        _some(peaks, is_ray),
-        scale=pixels.scale,
-        templates=templates,
-        doubt=doubt,
-        limit=limit,
-        darkest=darkest,
-    )
+    hit = find_hit_stars(pixels, hidden, _some(peaks, is_ray), scale=pixels.scale, **fit._asdict())
     stars = ~is_ray
     is_ray[np.flatnonzero(is_ray)[hit.peak]] = False
     answer = Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])
     spared = _spared(pixels, _some(peaks, stars), answer, settings=settings)
     spared |= _spared(pixels, hit.place, hit.light, settings=settings)
-    return JudgedPeaks(is_ray, spared & ~hit.pixels, hit.pixels)
+    return JudgedPeaks(is_ray, spared & ~hit.pixels, hit.pixels, misfit)
 
 
 def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
     return Peaks(peaks.y[which], peaks.x[which], peaks.sky[which])
-
-
-def _with(peaks: Peaks, pixels: Mask) -> Peaks:
-    """Return peaks and more pixels."""
-    y, x = np.nonzero(pixels)
-    return Peaks(np.concatenate([peaks.y, y]), np.concatenate([peaks.x, x]), np.append(peaks.sky, np.zeros(y.size)))
 
 
 def _near(peaks: Peaks, these: NDArray[np.intp]) -> Mask:
