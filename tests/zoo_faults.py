@@ -408,6 +408,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("EXPFLAG of an interrupted exposure", card("EXPFLAG", "INTERRUPTED", [1]), (INPUTS,), "1"),
     Fault("moving target (MTFLAG)", card("MTFLAG", True), (INPUTS,), "0"),
     Fault("times that contradict each other", card("EXPTIME", 450.0), (INPUTS,), "0", "single"),
+    Fault("date that contradicts EXPSTART", card("DATE-OBS", "2003-01-01", [1]), (INPUTS,), "1"),
     Fault("PHOTFLAM of the other gain in all", chip_card("PHOTFLAM", lambda v: 1.99 * v), (INPUTS,), "0"),
     Fault("PHOTFLAM for electrons in a single exposure", chip_card("PHOTFLAM", lambda v: v / 7.0), (INPUTS,), "0", "single"),
     Fault("calibrated pixels scaled (USCALE)", card("USCALE", 2.0), (INPUTS,), "0"),

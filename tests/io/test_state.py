@@ -207,6 +207,17 @@ def test_frames_without_sky_are_refused(card: str, value: str, tmp_path: Path) -
         findings(tmp_path, **{card: value})
 
 
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [("2007-06-01", ""), ("2007-05-31", ""), ("2003-01-01", "1612 days after"), ("2007-09-01", "92 days before")],
+)
+def test_a_date_that_contradicts_the_start_is_noticed(stated: str, words: str, tmp_path: Path) -> None:
+    _, found = findings(tmp_path, **{"DATE-OBS": stated, "EXPSTART": 54252.04})
+    said = [f.sentence for f in found if "DATE-OBS" in f.sentence]
+    assert len(said) == bool(words)
+    assert all(words in sentence for sentence in said)
+
+
 def test_a_photflam_of_another_gain_is_noticed(tmp_path: Path) -> None:
     _, found = findings(tmp_path, chip={"PHOTMODE": "WFPC2,1,A2D15,F814W,,CAL"})
     assert {f.part for f in found} == {"units"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 
 from mizzle.errors import InputError
 from mizzle.instrument import wfpc2
 from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
 from mizzle.io.headers import Keywords
+from mizzle.io.photmode import photmode_finding, text
 from mizzle.model import Finding, HeaderValue, Verdict, moving_target
 
 Header = Mapping[str, HeaderValue]
@@ -44,17 +46,14 @@ _GOOD_QUALITY = frozenset({"", "OK", "NONE", "GOOD", "NORMAL", "NO APPARENT PROB
 #: EXPEND - EXPSTART is EXPTIME to a millisecond on WFPC2, longer by .05 to 1.3 s on ACS and WFC3: beyond so many
 #: seconds and such a share one of them is wrong.
 _SPAN_SECONDS, _SPAN_SHARE = 2.0, 0.02
+#: EXPSTART and DATE-OBS are of one day, give or take so many days.
+_SAME_DATE, _MJD_EPOCH = 1.0, date(1858, 11, 17)
 #: Calibrations of twenty years differ by 4 % in PHOTFLAM (F814W), by more in the ultraviolet: beyond these factors,
 #: the first below so many nm, it is another filter's, gain's or unit's.
 _PHOTFLAM_FACTORS, _ULTRAVIOLET = (1.25, 1.12), 400
 #: WF4 lost its bias level, and with it gain, from 2002 on: the usual level is 311 DN; an image below this limit is one
 #: that calibration must correct, and streaks stay in it (ISR WFPC2 2009-03, 2010-02). First date [MJD], limit [DN].
 _WF4_FROM, _WF4_BIAS = 52334.0, 290.0
-
-
-def text(header: Header, name: str) -> str:
-    """Return a keyword as upper-case text without blanks around it; empty where it is absent."""
-    return str(header.get(name, "")).strip().upper()
 
 
 def counts_per_unit(where: str, primary: Header, chip: Header, *, exptime: float, gain: float) -> tuple[float, str]:
@@ -251,8 +250,16 @@ def _scaled(primary: Header) -> Iterator[Finding]:
 
 
 def _times(primary: Header, exptime: float) -> Iterator[Finding]:
-    """Hold the exposure time against its start and end."""
+    """Hold the exposure time against its start and end, and the start against the date."""
     start, end = (primary.get(name) for name in ("EXPSTART", "EXPEND"))
+    match = re.match(r"\d{4}-\d\d-\d\d", text(primary, "DATE-OBS"))
+    if match and isinstance(start, int | float) and start > 0:
+        days = float(start) - (date.fromisoformat(match[0]) - _MJD_EPOCH).days
+        if not -_SAME_DATE <= days <= 1.0 + _SAME_DATE:
+            sentence = f"EXPSTART is {abs(days):.0f} days {'before' if days < 0 else 'after'} DATE-OBS ({match[0]})"
+            yield Finding(
+                "exposure", Verdict.WARN, f"{sentence}: one of them is wrong; places of the chips follow the date"
+            )
     if not all(isinstance(value, int | float) and value > 0 for value in (start, end)):
         return
     span = 86400.0 * (float(end) - float(start))  # type: ignore[arg-type]
@@ -371,31 +378,4 @@ def photflam_finding(photflam: HeaderValue | None, chip: str, gain: int, *, band
         f"PHOTFLAM is {ratio:.3g} times what {band} has at ATODGAIN {gain} for counts per second: of another unit, gain"
         " or filter; magnitudes follow it"
     )
-    return Finding("units", Verdict.WARN, sentence)
-
-
-def _light_path(names: str) -> set[str]:
-    """Return the filters and ramps named in a band or PHOTMODE, and whether a polarizer is: its angle is not asked."""
-    filters = set(re.findall(r"F\d{3,4}[A-Z]+", names))
-    filters |= {"a ramp filter"} if re.search(r"\bFR\d|LRF", names) else set()
-    return filters | ({"a polarizer"} if "POL" in names else set())
-
-
-def _listed(names: set[str]) -> str:
-    return " and ".join(sorted(names, key=lambda name: (not name.startswith("F"), name)))[:60]
-
-
-def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
-    """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
-    mode = text(chip, "PHOTMODE")
-    if mode.startswith(("ACS", "WFC3", "NICMOS", "STIS", "WF1", "WFPC,")):
-        return Finding("units", Verdict.WARN, f"PHOTMODE is {mode[:40]}, of another camera: PHOTFLAM may be wrong")
-    match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", mode)
-    named, here = _light_path(mode), _light_path(band)
-    if match is not None and named and here and named != here:
-        sentence = f"PHOTMODE names {_listed(named)}, the filter is {band}: PHOTFLAM may be wrong"
-        return Finding("units", Verdict.WARN, sentence)
-    if match is None or (int(match[1]), int(match[2])) == (number, gain):
-        return None
-    sentence = f"PHOTMODE is of chip {match[1]} at ATODGAIN {match[2]}, not {number} at {gain}: PHOTFLAM may be wrong"
     return Finding("units", Verdict.WARN, sentence)

@@ -13,6 +13,8 @@ from mizzle.model import Exposure, Finding, Verdict
 _ROWS, _COLUMNS = slice(5, None, 97), slice(None, None, 3)
 #: One exposure may seem to begin so long before another ends: times are rounded [s].
 _ROUNDED = 1.0
+#: No exposure lasts so long: its start or its end is wrong, which is said of it alone [day].
+_LONGEST = 1.0
 
 
 def with_twins_named(exposures: Sequence[Exposure]) -> list[Exposure]:
@@ -91,7 +93,7 @@ def overlapping_times(exposures: Sequence[Exposure]) -> dict[str, Finding]:
     findings: dict[str, Finding] = {}
     last: Exposure | None = None
     for exposure in sorted(exposures, key=lambda e: (e.mjd_start, e.root)):
-        if not 0 < exposure.mjd_start < exposure.mjd_end:
+        if not 0 < exposure.mjd_start < exposure.mjd_end < exposure.mjd_start + _LONGEST:
             continue
         if last is not None and 86400.0 * (last.mjd_end - exposure.mjd_start) > _ROUNDED:
             text = (
