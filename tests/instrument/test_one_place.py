@@ -18,6 +18,7 @@ REASONS = {
     "cli/archive.py": "which instrument the archive is asked for, where the user names none",
     "io/exposures.py": "reads the form of WFPC2's files; those of the other cameras have io/calibrated.py",
     "io/headers.py": "what the headers of WFPC2's files say, and in which years",
+    "io/photmode.py": "what PHOTMODE of a WFPC2 file says of chip, gain and filters",
     "io/state.py": "what calwp2 has done to a file",
     "io/reference_tables.py": "reference files that only WFPC2 has: the row profile and the headerlets of its chips",
     "io/rewriting.py": "c0m and flt files changed in place, as updatewcs and tweakreg of the incumbent do",
