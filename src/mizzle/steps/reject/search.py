@@ -226,7 +226,8 @@ def _judge(
             trust = reference.trust / reference.unit(compared)
             candidates = find_core_candidates(compared, sci, bad, marks=marks, trust=trust, settings=settings)
     if settings.method != "compare" and thin.any():
-        single = _find_single(compared, sci, bad=bad, alone=thin, settings=settings, no_partner=reference is None)
+        lone = None if reference is None else alone
+        single = _find_single(compared, sci, bad=bad, asked=thin, lone=lone, settings=settings)
         mask |= single & thin
         alone_too = np.flatnonzero(single & few_know & ~mask) if reference is not None else None
     trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
@@ -341,23 +342,26 @@ def _find_single(
     sci: NDArray[np.float32],
     *,
     bad: Mask,
-    alone: Mask,
+    asked: Mask,
+    lone: Mask | None,
     settings: RejectSettings,
-    no_partner: bool,
 ) -> Mask:
-    """Return what the single-exposure method flags in rectangles around the pixels where a chip is `alone`."""
+    """Return what the single-exposure method flags in rectangles around the pixels it is `asked` about.
+
+    Where others know a pixel too, not `lone`, a faint peak is no ray for its odds alone: a star there shows in them.
+    """
     # On narrow strips the peaks' own shapes say as much as L.A.Cosmic, for far less.
-    whole = no_partner and np.count_nonzero(alone) > 0.5 * (bad.size - np.count_nonzero(bad))
+    whole = lone is None and np.count_nonzero(asked) > 0.5 * (bad.size - np.count_nonzero(bad))
     star = sharpest_star(compared.view.camera, compared.view.chip)
     fine = compared.view.chip.frame.reference_side < FINE_SIDE
     mask = np.zeros(bad.shape, np.bool_)
-    for box in boxes(alone):
+    for box in boxes(asked):
         wide = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in box)
         electrons = sci[wide] * np.float32(compared.view.noise.gain)
         view = compared.view
         judged = SinglePixels(electrons, bad[wide], view.noise.floor, star, view.chip.frame.scale, fine)
-        wanted = None if no_partner else alone[wide]
-        mask[wide] |= find_single(judged, settings, laplacian=bool(whole), wanted=wanted)
+        some = {} if lone is None else {"wanted": asked[wide], "lone": lone[wide]}
+        mask[wide] |= find_single(judged, settings, laplacian=bool(whole), **some)
     return mask
 
 

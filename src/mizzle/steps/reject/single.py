@@ -75,7 +75,12 @@ class SinglePixels(PeakPixels):
 
 
 def find_single(
-    pixels: SinglePixels, settings: RejectSettings, *, laplacian: bool = True, wanted: Mask | None = None
+    pixels: SinglePixels,
+    settings: RejectSettings,
+    *,
+    laplacian: bool = True,
+    wanted: Mask | None = None,
+    lone: Mask | None = None,
 ) -> Mask:
     """Find cosmic rays on one chip of one exposure.
 
@@ -90,6 +95,8 @@ def find_single(
         good on narrow strips and much cheaper.
     wanted : (ny, nx) bool array, optional
         Where rays are asked for: peaks whose rays do not reach it, and hide nothing from those that do, are not judged.
+    lone : (ny, nx) bool array, optional
+        Where no other exposure knows a pixel: only there faint peaks are judged by the odds of stars and rays.
 
     Returns
     -------
@@ -126,6 +133,8 @@ def find_single(
         return follow_rays(pixels.electrons, pixels.bad, rays, judged.spared & ~freed, rule, track=track)
 
     faint = _faint(pixels, peaks) & (judged.misfit <= fit.limit)
+    if lone is not None:
+        faint &= lone[peaks.y, peaks.x]
     likely = settings.single_faint_deficit**2 + _odds(ratio)
     is_ray = judged.is_ray | (faint & (judged.misfit > likely))
     mask = followed(is_ray)
