@@ -106,7 +106,7 @@ def run(
 
     settings, progress = settings or Settings(), progress or Progress()
     runner, exclusions = make_runner(workers), Exclusions(keep_going)
-    with Delivery(out, settings, progress, command=command, helper=runner.workers > 1) as delivery:
+    with Delivery(out, settings, progress, command=command, workers=runner.workers) as delivery:
         exposures = read_all(files, out, settings, runner=runner, exclusions=exclusions, progress=progress)
         label = default_name(exposures) if name is None else name
         delivery.check(label, exposures, [*map(str, files), *exclusions.reasons])

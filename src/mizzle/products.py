@@ -50,7 +50,7 @@ class Command:
 class Delivery(Listener):
     """Where the products of one run go; knows nothing when nothing is to be written.
 
-    Entering proves that the folder can be written and starts the page's worker, before any work is done.
+    Entering proves that the folder can be written, before any work is done.
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ class Delivery(Listener):
         Told of each step.
     command : Command or str
         What the user typed.
-    helper : bool
-        Draw in a process beside this one, while the run goes on; it costs more than it saves on a busy machine.
+    workers : int
+        Threads of the run. Where they are more than the exposures, a process beside this one draws while the run goes
+        on: with fewer it would take a core from them, and more of its time.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class Delivery(Listener):
         progress: Progress,
         *,
         command: Command | str = "",
-        helper: bool = True,
+        workers: int = 1,
     ) -> None:
         self._out = None if out is None else Path(out)
-        self._helper = helper
+        self._workers = workers
+        self._helper = False
         self._settings = settings
         self._progress = progress
         self._command = command if isinstance(command, Command) else Command(command)
@@ -88,12 +90,6 @@ class Delivery(Listener):
     def __enter__(self) -> Delivery:
         if self._out is not None:
             self._out = prepare_folder(self._out)
-            whole = not self._settings.output.until
-            if whole and (self._settings.report.page or self._settings.output.image):
-                from mizzle.report.worker import ReportJob, start_worker
-
-                self._job = start_worker() if self._helper else ReportJob()
-                self._watch.enter_context(stopping.undone_if_stopped(self._job.kill))
         return self
 
     def __exit__(
@@ -129,6 +125,18 @@ class Delivery(Listener):
                 f"{self._out}: files {name}* of several runs stand side by side (another RUNID in each): a run was"
                 " stopped, or files were copied; this run replaces its own"
             )
+        self._start_worker(len(exposures))
+
+    def _start_worker(self, n_exposures: int) -> None:
+        """Start the page's worker, or put off what it would draw."""
+        options = self._settings
+        if options.output.until or not (options.report.page or options.output.image):
+            return
+        from mizzle.report.worker import ReportJob, start_worker
+
+        self._helper = self._workers > n_exposures
+        self._job = start_worker() if self._helper else ReportJob()
+        self._watch.enter_context(stopping.undone_if_stopped(self._job.kill))
 
     def gridded(self, grid: Grid) -> None:
         """End the page's worker where it would hold large images a second time: the run draws them by itself, later.

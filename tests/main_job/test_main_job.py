@@ -62,7 +62,7 @@ def products(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(backend() == "reference", reason="what is imported is the same, and a run takes a minute")
 def test_a_run_imports_no_library_that_it_can_do_without(files: Path, tmp_path: Path) -> None:
     """A quarter of a second each: astropy reads what is odd, and compresses; others only look at what was made."""
-    code = f"import sys, mizzle\nmizzle.run([{str(files)!r}], {str(tmp_path / 'out')!r}, workers=2)\n"
+    code = f"import sys, mizzle\nmizzle.run([{str(files)!r}], {str(tmp_path / 'out')!r}, workers=4)\n"
     code += "print(*{'astropy', 'scipy', 'matplotlib', 'dask', 'httpx', 'jinja2', 'PIL'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")
@@ -408,6 +408,15 @@ def test_a_dry_run_only_reports(files: Path, tmp_path: Path, capsys: pytest.Capt
 def test_the_page_is_drawn_beside_the_run(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The helper draws, not the run after it: its failure would only show as a longer run."""
     monkeypatch.setattr("mizzle.report.draw.draw", lambda payload: pytest.fail("the helper did not draw"))
-    mizzle.run([files], out=tmp_path, name="m2")
+    mizzle.run([files], out=tmp_path, name="m2", workers=4)
     assert (tmp_path / "m2_report.html").stat().st_size > 100_000
     assert (tmp_path / "m2.png").exists()
+
+
+def test_exposures_that_keep_all_threads_busy_leave_none_for_a_helper(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take as much of the run's time as it saves, and a tenth more of the processor's."""
+    monkeypatch.setattr("mizzle.report.worker.start_worker", lambda: pytest.fail("a helper was started"))
+    mizzle.run([files], out=tmp_path, name="m2", workers=3)
+    assert (tmp_path / "m2_report.html").stat().st_size > 100_000

@@ -225,7 +225,8 @@ def test_a_large_product_is_drawn_without_a_second_copy_of_it(megabytes, helped,
         }
     )
     (mosaic,) = result.mosaics.values()
-    with Delivery(tmp_path, settings, Progress()) as delivery:
+    with Delivery(tmp_path, settings, Progress(), workers=3) as delivery:
+        delivery.check("m2", result.exposures)
         process = delivery._job._process
         delivery.gridded(mosaic.grid)
         delivery.drizzled(mosaic, result.exposures, "m2")
