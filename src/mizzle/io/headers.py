@@ -16,6 +16,11 @@ from mizzle.model import HeaderValue
 _MJD_EPOCH = datetime.datetime(1858, 11, 17)
 
 
+def keyword_text(header: Mapping[str, HeaderValue], name: str) -> str:
+    """Return a keyword as upper-case text without blanks around it; empty where it is absent."""
+    return str(header.get(name, "")).strip().upper()
+
+
 class FrozenHeader(Mapping[str, HeaderValue]):
     """The value cards of a FITS header, read-only; a card is parsed when it is first asked for.
 

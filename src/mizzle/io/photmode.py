@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from mizzle.io.headers import keyword_text
 from mizzle.model import Finding, HeaderValue, Verdict
 
 Header = Mapping[str, HeaderValue]
-
-
-def text(header: Header, name: str) -> str:
-    """Return a keyword as upper-case text without blanks around it; empty where it is absent."""
-    return str(header.get(name, "")).strip().upper()
 
 
 def _light_path(names: str) -> set[str]:
@@ -28,7 +24,7 @@ def _listed(names: set[str]) -> str:
 
 def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
-    mode = text(chip, "PHOTMODE")
+    mode = keyword_text(chip, "PHOTMODE")
     if mode.startswith(("ACS", "WFC3", "NICMOS", "STIS", "WF1", "WFPC,")):
         return Finding("units", Verdict.WARN, f"PHOTMODE is {mode[:40]}, of another camera: PHOTFLAM may be wrong")
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", mode)

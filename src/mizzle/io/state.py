@@ -10,8 +10,8 @@ from datetime import date
 from mizzle.errors import InputError
 from mizzle.instrument import wfpc2
 from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
-from mizzle.io.headers import Keywords
-from mizzle.io.photmode import photmode_finding, text
+from mizzle.io.headers import Keywords, keyword_text
+from mizzle.io.photmode import photmode_finding
 from mizzle.model import Finding, HeaderValue, Verdict, moving_target
 
 Header = Mapping[str, HeaderValue]
@@ -75,7 +75,7 @@ def counts_per_unit(where: str, primary: Header, chip: Header, *, exptime: float
     InputError
         BUNIT is none that converts to DN.
     """
-    unit = text(chip, "BUNIT") or text(primary, "BUNIT")
+    unit = keyword_text(chip, "BUNIT") or keyword_text(primary, "BUNIT")
     word = re.sub(r"\s*(/\s*(S|SEC|SECOND|SECONDS)|S-1|S\^-1|\*\*-1)$", "/S", unit).replace(" ", "")
     rate = word.endswith("/S")
     plain = word.removesuffix("/S")
@@ -100,7 +100,7 @@ def check_readout(where: str, primary: Header, chip: Header, *, shape: tuple[int
     InputError
         Another size than MODE has, and no LTV1, LTV2.
     """
-    mode = text(primary, "MODE") or "FULL"
+    mode = keyword_text(primary, "MODE") or "FULL"
     side = {"FULL": wfpc2.CHIP_SIDE, "AREA": wfpc2.CHIP_SIDE // 2}.get(mode)
     size = f"{shape[1]} x {shape[0]}"
     if side is None:
@@ -166,14 +166,14 @@ def check_kind(where: str, primary: Header) -> None:
     InputError
         IMAGETYP or KSPOTS says so.
     """
-    kind = text(primary, "IMAGETYP")
+    kind = keyword_text(primary, "IMAGETYP")
     if kind not in _SKY_IMAGES:
         raise InputError(
             f"{where}: IMAGETYP is {kind[:20]!r}: a frame of calibration, not of the sky; leave it out",
             file=where,
             keyword="IMAGETYP",
         )
-    if text(primary, "KSPOTS") == "ON":
+    if keyword_text(primary, "KSPOTS") == "ON":
         raise InputError(f"{where}: KSPOTS is 'ON': the lamps were on, not the sky; leave it out", file=where)
 
 
@@ -186,7 +186,7 @@ def check_coordinates(where: str, *headers: Header) -> None:
         EQUINOX, RADESYS or CTYPEn says so.
     """
     for header in headers:
-        equinox, frame = header.get("EQUINOX", 2000.0), text(header, "RADESYS")
+        equinox, frame = header.get("EQUINOX", 2000.0), keyword_text(header, "RADESYS")
         old = isinstance(equinox, int | float) and equinox != 2000.0
         if old or frame.startswith("FK4"):
             name, value = ("EQUINOX", equinox) if old else ("RADESYS", frame[:20])
@@ -198,7 +198,7 @@ def check_coordinates(where: str, *headers: Header) -> None:
                 found=value,
             )
         for name, axis in (("CTYPE1", "RA"), ("CTYPE2", "DEC")):
-            ctype = text(header, name)
+            ctype = keyword_text(header, name)
             if ctype and not ctype.startswith(axis):
                 raise InputError(
                     f"{where}: {name} is {ctype[:20]!r}; needed right ascension and declination, in this order",
@@ -228,7 +228,7 @@ def findings_of(primary: Header, exptime: float, *chips: Header, later: bool = F
 
 def _calibration(primary: Header, exptime: float, *, later: bool) -> Iterator[Finding]:
     for name, left in {**_STEPS, **(_LATER_STEPS if later else _WFPC2_STEPS)}.items():
-        state = text(primary, name)
+        state = keyword_text(primary, name)
         if not state or state in _DONE:
             continue
         harmless = name == "DARKCORR" and exptime < _SHORT and not later
@@ -252,7 +252,7 @@ def _scaled(primary: Header) -> Iterator[Finding]:
 def _times(primary: Header, exptime: float) -> Iterator[Finding]:
     """Hold the exposure time against its start and end, and the start against the date."""
     start, end = (primary.get(name) for name in ("EXPSTART", "EXPEND"))
-    match = re.match(r"\d{4}-\d\d-\d\d", text(primary, "DATE-OBS"))
+    match = re.match(r"\d{4}-\d\d-\d\d", keyword_text(primary, "DATE-OBS"))
     if match and isinstance(start, int | float) and start > 0:
         days = float(start) - (date.fromisoformat(match[0]) - _MJD_EPOCH).days
         if not -_SAME_DATE <= days <= 1.0 + _SAME_DATE:
@@ -269,7 +269,7 @@ def _times(primary: Header, exptime: float) -> Iterator[Finding]:
 
 
 def _observation(primary: Header) -> Iterator[Finding]:
-    flag = text(primary, "EXPFLAG")
+    flag = keyword_text(primary, "EXPFLAG")
     if flag not in {"", "NORMAL"}:
         worst = Verdict.FAIL if flag.startswith("NO") else Verdict.WARN
         yield Finding("exposure", worst, f"EXPFLAG is {flag[:40]}: the exposure did not go as planned")
@@ -277,7 +277,7 @@ def _observation(primary: Header) -> Iterator[Finding]:
         remark = str(primary.get(name, "")).strip()
         if remark.upper().rstrip(".") not in _GOOD_QUALITY:
             yield Finding("quality", Verdict.WARN, f"{name} says: {remark[:120]}")
-    lock = text(primary, "FGSLOCK")
+    lock = keyword_text(primary, "FGSLOCK")
     if lock not in _GOOD_LOCK:
         known = Verdict.PASS if lock in {"UNKNOWN", "N/A"} else Verdict.WARN
         yield Finding("guiding", known, f"FGSLOCK is {lock[:30]}: the telescope may not have held still")
@@ -290,7 +290,7 @@ def _telemetry(primary: Header, *chips: Header) -> Iterator[Finding]:
     """Notice fill in place of telemetry that was lost."""
     marks = []
     for name in ("PODPSFF", "STDCFFF", "FILLCNT"):
-        values = {text(header, name) for header in (primary, *chips)} - {"", "0", "F", "FALSE"}
+        values = {keyword_text(header, name) for header in (primary, *chips)} - {"", "0", "F", "FALSE"}
         marks += [f"{name} is {value}" for value in sorted(values)]
     if marks:
         sentence = (
@@ -345,7 +345,7 @@ def bias_finding(primary: Header, chip: Header, number: int) -> Finding | None:
         return None
     if start < _WF4_FROM or level > _WF4_BIAS:
         return None
-    state = text(primary, "WF4TCORR") or "missing"
+    state = keyword_text(primary, "WF4TCORR") or "missing"
     sentence = (
         f"bias level {level:.0f} DN (BIASEVEN) of some 311, WF4TCORR {state[:20]}: the anomaly of WF4; its counts are"
         " too few by up to a quarter, and its rows streaked; fetch the exposure anew, or leave the chip out"

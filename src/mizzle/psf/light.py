@@ -100,16 +100,28 @@ class Explained(NamedTuple):
     sky: FloatArray
 
 
-def explain_peaks(
-    pixels: PeakPixels,
-    hidden: Mask,
-    peaks: Peaks,
-    *,
-    templates: FloatArray,
-    doubt: float,
-    limit: float,
-    darkest: float = math.inf,
-) -> Explained:
+class LightFit(NamedTuple):
+    """How light is fitted to peaks.
+
+    Parameters
+    ----------
+    templates : (m, 25) array
+        What light makes of a window (`light_templates`).
+    doubt : float
+        How well they are known, relative to themselves.
+    limit : float
+        Chi-square beyond which light does not explain a peak; fits far below it are not refined.
+    darkest : float
+        No sky is brighter than this [electron].
+    """
+
+    templates: FloatArray
+    doubt: float
+    limit: float
+    darkest: float = math.inf
+
+
+def explain_peaks(pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, fit: LightFit) -> Explained:
     """Fit light to the windows around peaks.
 
     Parameters
@@ -120,47 +132,31 @@ def explain_peaks(
         Pixels that say nothing.
     peaks : Peaks
         Where.
-    templates : (m, 25) array
-        What light makes of a window (`light_templates`).
-    doubt : float
-        How well they are known, relative to themselves.
-    limit : float
-        Chi-square beyond which light does not explain a peak; fits far below it are not refined.
-    darkest : float
-        No sky is brighter than this [electron].
+    fit : LightFit
+        Which light.
     """
-    off = windows(hidden, peaks, outside=True)
-    return explain_windows(pixels, off, peaks, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+    return explain_windows(pixels, windows(hidden, peaks, outside=True), peaks, fit=fit)
 
 
-def explain_windows(
-    pixels: PeakPixels,
-    off: Mask,
-    peaks: Peaks,
-    *,
-    templates: FloatArray,
-    doubt: float,
-    limit: float,
-    darkest: float = math.inf,
-) -> Explained:
+def explain_windows(pixels: PeakPixels, off: Mask, peaks: Peaks, *, fit: LightFit) -> Explained:
     """Fit light to the windows around peaks, each with pixels of its own that say nothing.
 
     Parameters
     ----------
     off : (n, 25) bool array
         Those pixels.
-    pixels, peaks, templates, doubt, limit, darkest
+    pixels, peaks, fit
         As in `explain_peaks`.
     """
-    sky = np.minimum(peaks.sky, darkest)
+    sky = np.minimum(peaks.sky, fit.darkest)
     sky = sky - LOWER * np.sqrt(np.maximum(sky, 0.0) + pixels.floor)
     seen = np.where(off, 0.0, windows(pixels.electrons, peaks, outside=0.0) - sky[:, None])
     floor = (pixels.floor + np.maximum(sky, 0.0) + (STRAY * seen[:, seen.shape[1] // 2]) ** 2)[:, None]
     light, rest = np.maximum(seen, 0.0), seen
     for number in range(FITS + 1):
-        variance = floor + light + (doubt * light) ** 2
+        variance = floor + light + (fit.doubt * light) ** 2
         if number < FITS:
-            rest = fit_light(seen, np.where(off, 0.0, 1.0 / variance), templates, good=GOOD * limit)
+            rest = fit_light(seen, np.where(off, 0.0, 1.0 / variance), fit.templates, good=GOOD * fit.limit)
             light = np.maximum(seen - rest, 0.0)
     misfit = np.where(off, 0.0, rest**2 / variance).sum(axis=1)
     return Explained(misfit, seen - rest, np.sqrt(variance), sky)

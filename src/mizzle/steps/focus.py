@@ -22,7 +22,7 @@ from mizzle.instrument.star_optics import chip_star
 from mizzle.kernel.single import Peaks
 from mizzle.model import Chip, Exposure, Runner, StarFocus
 from mizzle.psf import star_misfits
-from mizzle.psf.light import PeakPixels, dark_around, explain_peaks, light_templates, typical_sky
+from mizzle.psf.light import LightFit, PeakPixels, dark_around, explain_peaks, light_templates, typical_sky
 from mizzle.settings import Settings
 from mizzle.stars.wings import bright_peaks, have_wings
 
@@ -152,8 +152,8 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> FocusSt
     pixels = PeakPixels(electrons, bad, noise.floor)
     peaks = Peaks(row, column, dark_around(electrons, row, column))
     templates = light_templates(chip_star(exposure.camera, chip, defocus=0.0), *LENIENT[:1])
-    dark = typical_sky(pixels)
-    explained = explain_peaks(pixels, bad, peaks, templates=templates, doubt=LENIENT[1], limit=EXPLAINED, darkest=dark)
+    fit = LightFit(templates, LENIENT[1], EXPLAINED, typical_sky(pixels))
+    explained = explain_peaks(pixels, bad, peaks, fit=fit)
     real = explained.misfit < EXPLAINED
     return _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=False)
 

@@ -9,16 +9,14 @@ without which light explains the others best, until it explains what is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray, Mask
+from mizzle.arrays import Mask
 from mizzle.kernel.single import Peaks
-from mizzle.psf.light import HALF, Explained, PeakPixels, explain_windows, windows
+from mizzle.psf.light import HALF, Explained, LightFit, PeakPixels, explain_windows, windows
 from mizzle.stars.wings import measure_wings
 
 #: Pixels of a star that a ray may take; a star that lost more is lost.
@@ -51,17 +49,7 @@ class HitStars(NamedTuple):
     pixels: Mask
 
 
-def find_hit_stars(
-    pixels: PeakPixels,
-    hidden: Mask,
-    peaks: Peaks,
-    *,
-    scale: float,
-    templates: FloatArray,
-    doubt: float,
-    limit: float,
-    darkest: float,
-) -> HitStars:
+def find_hit_stars(pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, scale: float, fit: LightFit) -> HitStars:
     """Find stars among peaks that light alone did not make, and their pixels that it did not fill.
 
     Parameters
@@ -74,38 +62,35 @@ def find_hit_stars(
         Which light does not explain.
     scale : float
         Side of a pixel [arcsec].
-    templates, doubt, limit, darkest
-        As in `mizzle.psf.light.explain_peaks`.
+    fit : LightFit
+        What light may be.
 
     Returns
     -------
     stars : HitStars
         In the order of the peaks.
     """
-    star, near = _with_wings(pixels, hidden, peaks, scale=scale, darkest=darkest)
-    fit = partial(explain_windows, pixels, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+    star, near = _with_wings(pixels, hidden, peaks, scale=scale, darkest=fit.darkest)
     bad = windows(pixels.bad, near, outside=True)
-    off, answer = _give_up(pixels, bad, near, fit=fit, limit=limit)
-    kept = (answer.misfit <= limit) & _outshine_rays(pixels, off, near, answer=answer)
-    taken = off & ~bad & (answer.misfit <= limit)[:, None]
+    off, answer = _give_up(pixels, bad, near, fit=fit)
+    kept = (answer.misfit <= fit.limit) & _outshine_rays(pixels, off, near, answer=answer)
+    taken = off & ~bad & (answer.misfit <= fit.limit)[:, None]
     light = Explained(*(part[kept] for part in answer))
     return HitStars(star[kept], _some(near, kept), light, _marked(pixels, near, taken))
 
 
-def _give_up(
-    pixels: PeakPixels, bad: Mask, peaks: Peaks, *, fit: Callable[[Mask, Peaks], Explained], limit: float
-) -> tuple[Mask, Explained]:
+def _give_up(pixels: PeakPixels, bad: Mask, peaks: Peaks, *, fit: LightFit) -> tuple[Mask, Explained]:
     """Give up pixels of each window, at every step that without which light explains the others best."""
-    off, answer = bad.copy(), fit(bad, peaks)
+    off, answer = bad.copy(), explain_windows(pixels, bad, peaks, fit=fit)
     seen = windows(pixels.electrons, peaks, outside=-np.inf)
     for _ in range(MOST_HIT):
-        some = np.flatnonzero(answer.misfit > limit)
+        some = np.flatnonzero(answer.misfit > fit.limit)
         if not some.size:
             break
         order = np.argsort(np.where(off[some], -np.inf, seen[some]), axis=1)[:, : -CANDIDATES - 1 : -1]
         tried = np.repeat(off[some], CANDIDATES, axis=0)
         tried[np.arange(order.size), order.ravel()] = True
-        every = fit(tried, _some(peaks, np.repeat(some, CANDIDATES)))
+        every = explain_windows(pixels, tried, _some(peaks, np.repeat(some, CANDIDATES)), fit=fit)
         best = every.misfit.reshape(order.shape).argmin(axis=1) + CANDIDATES * np.arange(some.size)
         off[some] = tried[best]
         for part, better in zip(answer, every, strict=True):

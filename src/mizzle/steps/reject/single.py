@@ -24,7 +24,17 @@ from mizzle.arrays import FloatArray, IndexPairs, Mask
 from mizzle.kernel.pixels import grow
 from mizzle.kernel.single import Peaks, SharpRule, SingleRule, find_peaks, find_sharp, follow_rays
 from mizzle.psf import StarImage
-from mizzle.psf.light import HALF, REACH, Explained, PeakPixels, explain_peaks, light_templates, typical_sky, windows
+from mizzle.psf.light import (
+    HALF,
+    REACH,
+    Explained,
+    LightFit,
+    PeakPixels,
+    explain_peaks,
+    light_templates,
+    typical_sky,
+    windows,
+)
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.hit_stars import find_hit_stars
 from mizzle.steps.reject.track_mates import find_track_mates
@@ -140,7 +150,7 @@ def find_single(
     mask = followed(is_ray)
     strict = settings.single_beside**2 + _odds(stars / (SPARSE * pixels.bad.size))
     beside = fit._replace(limit=min(strict, likely))
-    mates = faint & find_track_mates(pixels, mask, peaks, scale=pixels.scale, **beside._asdict())
+    mates = faint & find_track_mates(pixels, mask, peaks, scale=pixels.scale, fit=beside)
     return followed(is_ray | mates) if mates.any() else mask
 
 
@@ -165,15 +175,6 @@ def _squares(peaks: Peaks, which: Mask, *, shape: tuple[int, ...]) -> Mask:
     mask = np.zeros(shape, np.bool_)
     mask[peaks.y[which], peaks.x[which]] = True
     return grow(mask, 1)
-
-
-class LightFit(NamedTuple):
-    """How light is fitted to peaks: what it makes of their windows, as `mizzle.psf.light.explain_peaks` has it."""
-
-    templates: FloatArray
-    doubt: float
-    limit: float
-    darkest: float
 
 
 def _faint(pixels: SinglePixels, peaks: Peaks) -> Mask:
@@ -239,7 +240,7 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, fit: LightFit, *, settings: 
     sky = np.zeros(n)
     for number in range(ROUNDS):
         some = _some(peaks, open_ones)
-        answer = explain_peaks(pixels, hidden, some, **fit._asdict())
+        answer = explain_peaks(pixels, hidden, some, fit=fit)
         misfit[open_ones], fitted[open_ones], noise[open_ones] = answer.misfit, answer.light, answer.noise
         sky[open_ones] = answer.sky
         guilty = open_ones[answer.misfit > fit.limit]
@@ -250,7 +251,7 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, fit: LightFit, *, settings: 
         is_ray[guilty] = True
         _hide(pixels, _some(peaks, guilty), sky[guilty], hidden=hidden, sigma=settings.single_neighbor_sigma)
         open_ones = np.flatnonzero(~is_ray & _near(peaks, guilty))
-    hit = find_hit_stars(pixels, hidden, _some(peaks, is_ray), scale=pixels.scale, **fit._asdict())
+    hit = find_hit_stars(pixels, hidden, _some(peaks, is_ray), scale=pixels.scale, fit=fit)
     stars = ~is_ray
     is_ray[np.flatnonzero(is_ray)[hit.peak]] = False
     answer = Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])

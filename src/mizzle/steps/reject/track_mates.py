@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from mizzle.arrays import FloatArray, Mask
+from mizzle.arrays import Mask
 from mizzle.kernel.pixels import grow
 from mizzle.kernel.single import Peaks
-from mizzle.psf.light import PeakPixels, explain_peaks
+from mizzle.psf.light import LightFit, PeakPixels, explain_peaks
 from mizzle.stars.wings import measure_wings
 
 #: A peak is beside a ray when its 3 x 3 pixels touch it.
@@ -22,17 +22,7 @@ REACH = 2
 WINGS_SIGMA = 1.0
 
 
-def find_track_mates(
-    pixels: PeakPixels,
-    rays: Mask,
-    peaks: Peaks,
-    *,
-    scale: float,
-    templates: FloatArray,
-    doubt: float,
-    limit: float,
-    darkest: float,
-) -> Mask:
+def find_track_mates(pixels: PeakPixels, rays: Mask, peaks: Peaks, *, scale: float, fit: LightFit) -> Mask:
     """Find the peaks beside cosmic rays that are no light.
 
     Parameters
@@ -45,8 +35,8 @@ def find_track_mates(
         All of the chip; those of the rays are not asked again.
     scale : float
         Side of a pixel [arcsec].
-    templates, doubt, limit, darkest
-        As in `mizzle.psf.light.explain_peaks`.
+    fit : LightFit
+        What light may be.
 
     Returns
     -------
@@ -58,9 +48,9 @@ def find_track_mates(
     if not beside.size:
         return is_ray
     some, hidden = Peaks(peaks.y[beside], peaks.x[beside], peaks.sky[beside]), rays | pixels.bad
-    answer = explain_peaks(pixels, hidden, some, templates=templates, doubt=doubt, limit=limit, darkest=darkest)
+    answer = explain_peaks(pixels, hidden, some, fit=fit)
     wings = measure_wings(
         pixels.electrons, hidden, row=some.y, column=some.x, scale=scale, sigma=math.sqrt(pixels.floor)
     )
-    is_ray[beside] = (answer.misfit > limit) & (wings.least < WINGS_SIGMA * wings.noise)
+    is_ray[beside] = (answer.misfit > fit.limit) & (wings.least < WINGS_SIGMA * wings.noise)
     return is_ray
