@@ -12,8 +12,7 @@ from typing import Any
 from mizzle.errors import InputError
 from mizzle.io.cards import COMMENTARY, ODD, LazyCard
 from mizzle.model import HeaderValue
-
-_MJD_EPOCH = datetime.datetime(1858, 11, 17)
+from mizzle.model.sky import MJD_EPOCH
 
 
 def keyword_text(header: Mapping[str, HeaderValue], name: str) -> str:
@@ -204,6 +203,6 @@ def start_time(keywords: Keywords) -> tuple[str, float]:
         raise keywords.fail("DATE-OBS", text, "a date in WFPC2's life, 1993 to 2009")
     clock = re.fullmatch(r"(\d\d?):(\d\d):(\d\d)(\.\d*)?", keywords.text("TIME-OBS", "00:00:00"))
     seconds = 3600 * int(clock[1]) + 60 * int(clock[2]) + int(clock[3]) if clock else 0
-    mjd = (date - _MJD_EPOCH).days + seconds / 86400
+    mjd = (date.date() - MJD_EPOCH).days + seconds / 86400
     stated = keywords.number("EXPSTART", 0, 1e6, unit="d", default=mjd)
     return date.date().isoformat(), stated if abs(stated - mjd) <= 2 else mjd

@@ -13,6 +13,7 @@ from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
 from mizzle.io.headers import Keywords, keyword_text
 from mizzle.io.photmode import photmode_finding
 from mizzle.model import Finding, HeaderValue, Verdict, moving_target
+from mizzle.model.sky import MJD_EPOCH
 
 Header = Mapping[str, HeaderValue]
 
@@ -47,7 +48,7 @@ _GOOD_QUALITY = frozenset({"", "OK", "NONE", "GOOD", "NORMAL", "NO APPARENT PROB
 #: seconds and such a share one of them is wrong.
 _SPAN_SECONDS, _SPAN_SHARE = 2.0, 0.02
 #: EXPSTART and DATE-OBS are of one day, give or take so many days.
-_SAME_DATE, _MJD_EPOCH = 1.0, date(1858, 11, 17)
+_SAME_DATE = 1.0
 #: Calibrations of twenty years differ by 4 % in PHOTFLAM (F814W), by more in the ultraviolet: beyond these factors,
 #: the first below so many nm, it is another filter's, gain's or unit's.
 _PHOTFLAM_FACTORS, _ULTRAVIOLET = (1.25, 1.12), 400
@@ -254,7 +255,7 @@ def _times(primary: Header, exptime: float) -> Iterator[Finding]:
     start, end = (primary.get(name) for name in ("EXPSTART", "EXPEND"))
     match = re.match(r"\d{4}-\d\d-\d\d", keyword_text(primary, "DATE-OBS"))
     if match and isinstance(start, int | float) and start > 0:
-        days = float(start) - (date.fromisoformat(match[0]) - _MJD_EPOCH).days
+        days = float(start) - (date.fromisoformat(match[0]) - MJD_EPOCH).days
         if not -_SAME_DATE <= days <= 1.0 + _SAME_DATE:
             sentence = f"EXPSTART is {abs(days):.0f} days {'before' if days < 0 else 'after'} DATE-OBS ({match[0]})"
             yield Finding(

@@ -1,10 +1,15 @@
-"""The sky's own units: years, magnitudes, directions."""
+"""The sky's own units: dates, years, magnitudes, directions."""
 
 from __future__ import annotations
+
+from datetime import date
 
 import numpy as np
 
 from mizzle.arrays import FloatArray
+
+MJD_EPOCH = date(1858, 11, 17)
+"""Day 0 of modified Julian dates."""
 
 ST_ZEROPOINT = -21.1
 """ST magnitude of 1 erg/s/cm2/A."""

@@ -17,7 +17,7 @@ from mizzle.arrays import ChipPlanes
 from mizzle.instrument.cte import background_2004, dolphin_2004
 from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS
 from mizzle.model import ChipFrame, HeaderValue
-from mizzle.model.sky import ST_ZEROPOINT
+from mizzle.model.sky import MJD_EPOCH, ST_ZEROPOINT
 from mizzle.simulate.photometry import PASSBANDS, WHEEL
 from mizzle.simulate.plan import Plan
 from mizzle.simulate.pointing import Pointing
@@ -30,8 +30,6 @@ _CALIBRATION = (
     "CAL_VER", "ATODFILE", "WF4TFILE", "BIASFILE", "BIASDFIL", "DARKFILE", "DARKDFIL", "FLATFILE", "FLATDFIL",
     "SHADFILE", "GRAPHTAB", "COMPTAB", "IDCTAB", "OFFTAB",
 )  # fmt: skip
-
-_MJD_EPOCH = datetime.datetime(1858, 11, 17)
 
 
 @cache
@@ -58,7 +56,7 @@ def as_mapping(cards: list[Card]) -> dict[str, HeaderValue]:
 def primary_cards(plan: Plan, pointing: Pointing, index: int) -> list[Card]:
     """Return the primary header of exposure `index`."""
     exptime = float(plan.value("exptime", index))
-    start = _MJD_EPOCH + datetime.timedelta(days=pointing.mjd)
+    start = datetime.datetime.combine(MJD_EPOCH, datetime.time()) + datetime.timedelta(days=pointing.mjd)
     wheel, width = WHEEL[plan.filter]
     root = pointing.root
     values: dict[str, HeaderValue] = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from mizzle.arrays import FloatArray
 from mizzle.model import ChipFrame, deproject, project
+from mizzle.model.sky import MJD_EPOCH
 from mizzle.simulate.plan import Plan
 
 #: Position angle of WF3's y axis over PA_V3 [deg] (OFFTAB: THETA of chip 3).
@@ -19,7 +20,6 @@ OVERHEAD = 120.0
 #: Orbit [s], and the relative change of the scale along it and on average (VAFACTOR - 1).
 ORBIT_SECONDS = 5760.0
 ABERRATION = (-3.0e-5, 2.5e-5)
-_MJD_EPOCH = datetime.date(1858, 11, 17)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def starts(plan: Plan) -> list[float]:
     answer = []
     for i in range(plan.n):
         date = plan.value("date", i)
-        day = float((datetime.date.fromisoformat(date) - _MJD_EPOCH).days)
+        day = float((datetime.date.fromisoformat(date) - MJD_EPOCH).days)
         begin = clock.get(date, day + 0.25)
         answer.append(begin)
         clock[date] = begin + (plan.value("exptime", i) + OVERHEAD) / 86400.0

@@ -38,7 +38,7 @@ SPARE_ROWS = 5
 ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 
 
-#: Full pixels enter the reference where their rate is at least this share of the second shortest exposure's.
+#: Saturated pixels enter the reference where their rate is at least this share of the second shortest exposure's.
 MUCH_LONGER = 0.5
 
 
@@ -193,9 +193,9 @@ def _by_exposure(placed: Sequence[Placed]) -> list[Group]:
 def least_full_rate(chips: Sequence[ComparedChip]) -> float:
     """Return the least rate of a full pixel that may enter the reference of these chips.
 
-    A full pixel says that the rate is its own or more. Without those of a dithered visit a bright star's reference
-    would be made of its faint phases only; but those of exposures far longer than two others hide a star that these two
-    know. So they count in exposures whose full pixels are about as bright as those of the second shortest.
+    A full pixel (saturated) says that the rate is its own or more. Without those of a dithered visit a bright star's
+    reference would be made of its faint phases only; but those of exposures far longer than two others hide a star that
+    these two know. So they count in exposures whose full pixels are about as bright as those of the second shortest.
     """
     by_exposure: dict[int, float] = {}
     for chip in chips:
