@@ -19,6 +19,7 @@ from astropy.wcs import WCS
 from PIL import Image
 
 import mizzle
+from folders import entries_now
 from mizzle.cli import main
 from mizzle.io.atomic import write_text
 from mizzle.io.run_id import run_id_of
@@ -344,7 +345,7 @@ def test_a_killed_run_leaves_no_half_product_and_the_next_completes(files: Path,
     struck = 0
     for delay in (0.0, 0.02, 0.1):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-        while process.poll() is None and not any((tmp_path / "out").glob(".*/*")):
+        while process.poll() is None and not any(entries_now(tmp_path / "out")):
             time.sleep(0.002)
         time.sleep(delay)
         process.kill()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import mizzle
+from folders import entries_now
 from mizzle.archive.mast import Product
 from mizzle.errors import DataError, InputError, SettingsError
 from mizzle.settings import load_settings
@@ -27,11 +28,11 @@ def products(number: int, size: int = 100) -> list[Product]:
 
 
 def bytes_in(folder: Path) -> int:
-    """Bytes of the exposures in a folder; one removed while we count has none."""
+    """Bytes of all files in a folder; what is removed while we count, files or folders, has none."""
     total = 0
-    for path in folder.rglob("*.fits"):
+    for path in entries_now(folder):
         with suppress(FileNotFoundError):
-            total += path.stat().st_size
+            total += path.stat().st_size if path.is_file() else 0
     return total
 
 
