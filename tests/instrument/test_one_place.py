@@ -17,6 +17,7 @@ REASONS = {
     "demo.py": "the same",
     "cli/archive.py": "which instrument the archive is asked for, where the user names none",
     "io/exposures.py": "reads the form of WFPC2's files; those of the other cameras have io/calibrated.py",
+    "io/history.py": "what the calibration of WFPC2's files does not know of its throughput and temperature",
     "io/headers.py": "what the headers of WFPC2's files say, and in which years",
     "io/photmode.py": "what PHOTMODE of a WFPC2 file says of chip, gain and filters",
     "io/state.py": "what calwp2 has done to a file",

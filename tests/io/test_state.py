@@ -156,6 +156,16 @@ def test_the_anomaly_of_wf4_is_named(level: float, date: float, number: int, sai
         assert "anomaly of WF4" in finding.sentence
 
 
+def test_an_anomaly_of_wf4_that_was_corrected_is_a_note() -> None:
+    """BIASEVNU is the level before WF4TCORR; 0 or normal where there was nothing to correct."""
+    primary = {"EXPSTART": 54000.0, "WF4TCORR": "COMPLETE"}
+    (note, *others) = [bias_finding(primary, {"BIASEVEN": 310.0, "BIASEVNU": v}, 4) for v in (180.0, 0.0, 309.0)]
+    assert note is not None
+    assert note.verdict is Verdict.PASS
+    assert "180 DN" in note.sentence
+    assert others == [None, None]
+
+
 #: What a later header of the real HRC exposure has of the sky: the one it came with has no distortion.
 LATER = re.compile(r"(CRVAL|CRPIX|CD\d_|CTYPE|A_|B_|IDCSCALE|WCSNAME|RADESYS|LTV|LTM)")
 

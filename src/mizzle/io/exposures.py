@@ -17,6 +17,7 @@ from mizzle.io.examine import examine
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.hashes import FileHashes, hashes_of
 from mizzle.io.headers import FrozenHeader, Keywords, start_time
+from mizzle.io.history import history_findings
 from mizzle.io.image_unit import ImageUnit
 from mizzle.io.inputs import InputFile, single_input
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
@@ -169,7 +170,7 @@ def _assemble(
     findings += [*_readouts(where, primary, units), *_strange_quality(primary, quality)]
     findings += [*_whole(science, quality, units), *findings_of(primary, exposure["exptime"], *headers.values())]
     factors, sentences = _units(where, primary, headers, exposure=exposure)
-    findings += sentences
+    findings += [*history_findings(exposure["mjd_start"], band=exposure["filter"]), *sentences]
     pixels, more_findings = _pixels(science, quality, units, factors=factors, cache=cache)
     findings += more_findings
     shapes = {name: (unit.shape[0], unit.shape[1]) for name, unit in units.items()}

@@ -342,16 +342,23 @@ def bias_finding(primary: Header, chip: Header, number: int) -> Finding | None:
         Of the chip; only 4 has this.
     """
     level, start = chip.get("BIASEVEN"), primary.get("EXPSTART", 0.0)
-    if number != 4 or not isinstance(level, int | float) or not isinstance(start, int | float):
+    if number != 4 or not isinstance(level, int | float) or not isinstance(start, int | float) or start < _WF4_FROM:
         return None
-    if start < _WF4_FROM or level > _WF4_BIAS:
-        return None
-    state = keyword_text(primary, "WF4TCORR") or "missing"
-    sentence = (
-        f"bias level {level:.0f} DN (BIASEVEN) of some 311, WF4TCORR {state[:20]}: the anomaly of WF4; its counts are"
-        " too few by up to a quarter, and its rows streaked; fetch the exposure anew, or leave the chip out"
-    )
-    return Finding("calibration", Verdict.WARN, sentence)
+    if level <= _WF4_BIAS:
+        state = keyword_text(primary, "WF4TCORR") or "missing"
+        sentence = (
+            f"bias level {level:.0f} DN (BIASEVEN) of some 311, WF4TCORR {state[:20]}: the anomaly of WF4; its counts"
+            " are too few by up to a quarter, and its rows streaked; fetch the exposure anew, or leave the chip out"
+        )
+        return Finding("calibration", Verdict.WARN, sentence)
+    before = chip.get("BIASEVNU", 0.0)
+    if isinstance(before, int | float) and 0 < before <= _WF4_BIAS:
+        sentence = (
+            f"bias level {before:.0f} DN (BIASEVNU) before calibration corrected the anomaly of WF4: its fluxes are"
+            " good to .01 to .02 mag, faint streaks along rows stay (ISR WFPC2 2009-03)"
+        )
+        return Finding("calibration", Verdict.PASS, sentence)
+    return None
 
 
 def photflam_finding(photflam: HeaderValue | None, chip: str, gain: int, *, band: str) -> Finding | None:
