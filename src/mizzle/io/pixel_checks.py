@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Image, Mask
 from mizzle.instrument.noise import noise_model
+from mizzle.io.readout_checks import jump_words, stripe_words
 from mizzle.kernel.pixels import all_finite
 from mizzle.model import Chip, Exposure, Finding, Verdict
 from mizzle.model.altered import USER_BIT
@@ -68,6 +69,8 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
             *checks,
             ("noise", scatter, "neighbors scatter otherwise than read noise and light make: counts per second, a gain"
                                 " that is not the header's, smoothed, averaged, or noise of another origin"),
+            ("sky", jump_words, "the sky jumps at one row over the whole width: a jump of the bias while it was read"),
+            ("noise", stripe_words, "odd and even columns differ: one bias level was taken off both"),
             ("data quality", holes, "holes, far below the sky around them: what was subtracted was not there"),
             ("data quality", _unlike_flags, "flagged as saturated, and dark: quality of another exposure, or shifted"),
         )  # fmt: skip
