@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Time on a busy machine is no property of the code; examples are the same in every run.
-settings.register_profile("mizzle", deadline=None, derandomize=True)
+settings.register_profile("mizzle", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mizzle")
 
 

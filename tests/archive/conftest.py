@@ -9,9 +9,9 @@ import hashlib
 import io
 import json
 import re
+import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,6 +24,9 @@ from astropy.io import fits
 from mizzle.settings import ArchiveSettings
 
 Fault = Callable[["Handler"], None]
+
+#: How long a hanging server hangs, unless the test ends before [s]: far beyond the stalls of a busy machine.
+LONGEST_HANG = 120.0
 
 
 def make_exposure(root: str, *, quality: bool = False, date: str = "2007-10-04", mode: str = "FULL") -> bytes:
@@ -162,6 +165,10 @@ class Service:
         self.tags = True
         self.encoded = False
         self.executing = 0
+        #: Whatever hangs goes on hanging until this is set, at the end of a test.
+        self.released = threading.Event()
+        #: Requests that hung for `LONGEST_HANG`: somebody waited for them.
+        self.outlasted: list[str] = []
         self.observation_rows: list[dict[str, Any]] = []
         self.product_rows: list[dict[str, Any]] = []
         self.context = "hst_0250.pmap"
@@ -317,16 +324,24 @@ def content(body: bytes) -> Fault:
 
 
 def silence(handler: Handler) -> None:
-    time.sleep(3)
     handler.close_connection = True
+    if not handler.service.released.wait(LONGEST_HANG):
+        handler.service.outlasted.append(handler.path)
+
+
+def _drip(handler: Handler, content: bytes) -> None:
+    """Send a byte now and then, until the client hangs up or the test ends."""
+    for byte in content:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        if handler.service.released.wait(0.05):
+            return
+    handler.service.outlasted.append(handler.path)
 
 
 def drip_header(handler: Handler) -> None:
     handler.close_connection = True
-    for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 60:
-        handler.wfile.write(bytes([byte]))
-        handler.wfile.flush()
-        time.sleep(0.05)
+    _drip(handler, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * int(LONGEST_HANG / 0.05))
 
 
 def drip_body(handler: Handler) -> None:
@@ -334,10 +349,7 @@ def drip_body(handler: Handler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
-    for _ in range(60):
-        handler.wfile.write(b"S")
-        handler.wfile.flush()
-        time.sleep(0.05)
+    _drip(handler, b"S" * int(LONGEST_HANG / 0.05))
 
 
 def truncated(handler: Handler) -> None:
@@ -372,6 +384,8 @@ FAULTS = {
     "not HTTP": not_http,
     "web page": content(b"<html>Please log in</html>"),
 }
+#: Those that only a limit of the client's ends; all others answer by themselves.
+HANGING = {"silence", "dripping header", "dripping body"}
 
 
 @pytest.fixture(autouse=True)
@@ -400,24 +414,48 @@ def service() -> Iterator[Service]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield state
+    outlasted = list(state.outlasted)
+    state.released.set()
     server.shutdown()
     server.server_close()
     thread.join()
+    assert not outlasted, "a hanging server was waited for"
 
 
 @pytest.fixture
-def settings(service: Service) -> ArchiveSettings:
-    """Settings that know only the local server, with short waits."""
+def settings(service: Service, monkeypatch: pytest.MonkeyPatch) -> ArchiveSettings:
+    """Settings that know only the local server, with waits that no stall of a busy machine outlasts."""
+    monkeypatch.setattr("mizzle.archive.astrometry._LONGEST_WAIT", 300.0)
     return ArchiveSettings(
         mast_url=service.url,
         cloud_url=service.url,
         crds_url=service.url,
         astrometry_url=service.url,
         gaia_url=service.url + "/tap",
-        connect_timeout=1.0,
-        timeout=0.4,
+        connect_timeout=30.0,
+        timeout=300.0,
         retries=1,
     )
+
+
+@pytest.fixture
+def hasty(settings: ArchiveSettings) -> ArchiveSettings:
+    """The same, for a server that hangs."""
+    return settings.model_copy(update={"timeout": 0.4})
+
+
+@pytest.fixture
+def limits(settings: ArchiveSettings, hasty: ArchiveSettings, fault: tuple[str, Fault]) -> ArchiveSettings:
+    """Settings for `fault`: hasty where it hangs."""
+    return hasty if fault[0] in HANGING else settings
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """An address where nobody listens, nor can begin to: the port is taken, and refuses."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture(params=sorted(FAULTS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from astropy.io import fits
 
@@ -15,7 +13,6 @@ from mizzle.settings import ArchiveSettings, Settings
 
 ROOT = "ua060502m"
 NAMES = ["OPUS", "IDC_ta81040lu-GSC240", "IDC_ta81040lu-FIT_REL_GAIAeDR3", "IDC_v8q1444tu-FIT_SVM_GAIADR2"]
-OFFLINE = "http://127.0.0.1:9"
 
 
 def changed(settings, **values):
@@ -62,33 +59,29 @@ def test_the_headerlet_comes_checked(stocked, settings, tmp_path):
     assert said == [f"{ROOT}: WCS {NAMES[1]} from the astrometry database"]
 
 
-def test_unreachable_is_said_once_and_never_waited_for(stocked, settings, tmp_path):
+def test_unreachable_is_said_once_and_never_waited_for(stocked, settings, closed, tmp_path):
     said = []
-    begin = time.perf_counter()
     roots = [ROOT, "ua060504m", "ua060506m"]
-    assert (
-        fetch_headerlets(roots, "", tmp_path, settings=changed(settings, astrometry_url=OFFLINE), say=said.append) == {}
-    )
-    assert time.perf_counter() - begin < 2.0
+    offline = changed(settings, astrometry_url=closed)
+    assert fetch_headerlets(roots, "", tmp_path, settings=offline, say=said.append) == {}
     (line,) = said
+    assert "cannot be reached" in line
     assert line.endswith("the WCS of the model serves")
 
 
-def test_a_silent_service_is_not_waited_for_longer_than_five_seconds(stocked, settings, tmp_path):
+def test_a_silent_service_is_not_waited_for_longer_than_five_seconds():
     from mizzle.archive.astrometry import _patience
 
-    patience = _patience(changed(settings, timeout=3600.0, connect_timeout=30.0))
+    patience = _patience(ArchiveSettings(timeout=3600.0, connect_timeout=30.0))
     assert patience.connect <= 5
     assert patience.answer <= 5
 
 
-def test_every_failure_leaves_the_model(stocked, settings, tmp_path, fault):
+def test_every_failure_leaves_the_model(stocked, limits, tmp_path, fault):
     name, misbehave = fault
     stocked.faults["/observation/*"] = misbehave
     said = []
-    begin = time.perf_counter()
-    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings=settings, say=said.append) == {}
-    assert time.perf_counter() - begin < 2.5
+    assert fetch_headerlets([ROOT, "ua060504m"], "", tmp_path, settings=limits, say=said.append) == {}
     assert all("the WCS of the model serves" in line for line in said)
     assert len(said) == (2 if name == "404" else 1)
 
@@ -184,12 +177,11 @@ def test_a_table_the_user_named_is_not_replaced(service, settings, science, tmp_
     assert geometry.offtab.endswith("s9518396u_off.fits")
 
 
-def test_offline_a_run_goes_on_with_what_is_there(settings, science, tmp_path):
-    offline = changed(settings, references="best", astrometry=True, crds_url=OFFLINE, astrometry_url=OFFLINE)
+def test_offline_a_run_goes_on_with_what_is_there(settings, closed, science, tmp_path):
+    offline = changed(settings, references="best", astrometry=True, crds_url=closed, astrometry_url=closed)
     said = []
-    begin = time.perf_counter()
     prepared = prepare_run(science, Settings(archive=offline), tmp_path, say=said.append)
-    assert time.perf_counter() - begin < 3.0
+    assert all("cannot be reached" in line for line in said)
     assert prepared.settings.geometry == Settings().geometry
     assert not prepared.headerlets
     assert len(said) == 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,14 +41,6 @@ def files(made, tmp_path_factory) -> list[Path]:
 def plain(files) -> Result:
     """The run that asks nobody."""
     return mizzle.run(files)
-
-
-@pytest.fixture
-def closed() -> str:
-    """An address where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def with_archive(
@@ -153,12 +143,13 @@ def test_a_table_the_user_named_stays(service, settings, files, tmp_path):
 
 
 def test_without_crds_the_embedded_tables_serve_at_once(files, plain, closed, tmp_path, capsys):
-    begin = time.perf_counter()
-    options = assignments(archive__references='"best"', archive__crds_url=f'"{closed}"')
+    options = assignments(
+        archive__references='"best"', archive__crds_url=f'"{closed}"', archive__connect_timeout="30.0"
+    )
     code, lines = command(capsys, *files, "-o", tmp_path, "--name", "m2", *options)
     assert code == 0
-    assert time.perf_counter() - begin < 5 + 5 * plain.report["timing"]["total"]
     (line,) = lines
+    assert "cannot be reached" in line  # refused, not waited for
     assert line.startswith("mizzle: CRDS: ")
     assert line.endswith("the embedded tables serve")
     with fits.open(tmp_path / "m2_drz.fits") as hdus:
@@ -241,12 +232,11 @@ def test_an_exposure_without_solution_keeps_the_model(service, settings, files, 
 
 
 def test_without_the_database_the_model_serves_at_once(files, plain, closed, tmp_path, capsys):
-    begin = time.perf_counter()
     options = assignments(archive__astrometry="true", archive__astrometry_url=f'"{closed}"')
     code, lines = command(capsys, *files, "-o", tmp_path, "--name", "m2", *options)
     assert code == 0
-    assert time.perf_counter() - begin < 5 + 5 * plain.report["timing"]["total"]
     (line,) = lines
+    assert "cannot be reached" in line  # refused, not waited for
     assert line.startswith("mizzle: astrometry database: ")
     assert line.endswith("the WCS of the model serves")
     with fits.open(tmp_path / "m2_drz.fits") as hdus:
@@ -294,11 +284,10 @@ def test_alignment_lands_on_gaia_at_the_epoch_of_the_exposures(service, settings
 
 def test_without_gaia_the_run_stops_with_one_line(files, closed, tmp_path, capsys):
     """Who asks for a catalog does not want another: nothing stands in for it."""
-    begin = time.perf_counter()
-    options = assignments(align__catalog='"gaia"', archive__gaia_url=f'"{closed}/tap"')
+    options = assignments(align__catalog='"gaia"', archive__gaia_url=f'"{closed}/tap"', archive__connect_timeout="30.0")
     code, lines = command(capsys, *files, "-o", tmp_path, "--name", "m2", *options)
-    assert time.perf_counter() - begin < 10
     assert code == 3
     (line,) = lines
+    assert "cannot be reached" in line
     assert closed.removeprefix("http://") in line
     assert not list(tmp_path.glob("*.fits"))

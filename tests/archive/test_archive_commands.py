@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -118,20 +117,10 @@ def test_senseless_requests_are_refused(run, tmp_path):
         run("references", tmp_path, "--fetch")
 
 
-def test_offline_is_said_in_less_than_five_seconds(run, tmp_path):
-    begin = time.perf_counter()
-    with pytest.raises(InputError, match="offline"):
-        run(
-            "fetch",
-            "ua060502m",
-            "-o",
-            tmp_path,
-            "--set",
-            'archive.mast_url="http://127.0.0.1:9"',
-            "--set",
-            "archive.retries=0",
-        )
-    assert time.perf_counter() - begin < 5.0
+def test_offline_is_said_at_once(run, closed, tmp_path):
+    sets = ["--set", f'archive.mast_url="{closed}"', "--set", "archive.retries=0"]
+    with pytest.raises(InputError, match=r"cannot be reached: .*offline"):  # refused, not waited for
+        run("fetch", "ua060502m", "-o", tmp_path, *sets)
 
 
 def test_the_rooms_load_nothing_heavy():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from mizzle.archive.crds import CrdsServer, matching_header
@@ -120,21 +118,20 @@ def test_an_error_of_the_server_is_shown(service, settings):
         CrdsServer(settings)._call("get_nothing", [])
 
 
-def test_offline_the_embedded_tables_serve_and_one_line_says_so(settings, tmp_path):
+def test_offline_the_embedded_tables_serve_and_one_line_says_so(settings, closed, tmp_path):
     said = []
-    begin = time.perf_counter()
-    offline = changed(settings, crds_url="http://127.0.0.1:9")
+    offline = changed(settings, crds_url=closed)
     assert best_references([LATE], tmp_path, offline, say=said.append) == {}
-    assert time.perf_counter() - begin < 2.0
     (line,) = said
+    assert "cannot be reached" in line  # refused, not waited for
     assert "offline" in line
     assert line.endswith("the embedded tables serve")
 
 
-def test_offline_the_kept_answer_serves_the_same_exposure(service, settings, tmp_path):
+def test_offline_the_kept_answer_serves_the_same_exposure(service, settings, closed, tmp_path):
     fetch_references([LATE], tmp_path, settings)
     said = []
-    offline = changed(settings, crds_url="http://127.0.0.1:9")
+    offline = changed(settings, crds_url=closed)
     assert found(best_references([LATE], tmp_path, offline, say=said.append)) == BEST
     assert f"files kept in {tmp_path} serve" in said[0]
     # An exposure that was never asked for gets the embedded tables, not the nearest files.
@@ -142,10 +139,10 @@ def test_offline_the_kept_answer_serves_the_same_exposure(service, settings, tmp
     assert "embedded" in said[1]
 
 
-def test_offline_an_exposure_between_two_that_got_the_same_files_gets_them_too(service, settings, tmp_path):
+def test_offline_an_exposure_between_two_that_got_the_same_files_gets_them_too(service, settings, closed, tmp_path):
     first, last = {**LATE, "DATE-OBS": "1999-01-01"}, {**LATE, "DATE-OBS": "2008-01-01"}
     fetch_references([first, last], tmp_path, settings)
-    offline = changed(settings, crds_url="http://127.0.0.1:9")
+    offline = changed(settings, crds_url=closed)
     between = {**LATE, "ROOTNAME": "ua070101m", "DATE-OBS": "2001-02-03"}
     assert found(best_references([between], tmp_path, offline)) == BEST
     for other in ({"DATE-OBS": "1998-12-31"}, {"DATE-OBS": "2008-01-02"}, {"MODE": "AREA"}, {"FILTNAM1": "F300W"}):
@@ -169,11 +166,11 @@ def test_two_processes_fetch_into_one_folder_and_both_are_in_the_index(service, 
     assert not (tmp_path / ".references.json.lock").exists()
 
 
-def test_offline_a_damaged_file_does_not_serve(service, settings, tmp_path):
+def test_offline_a_damaged_file_does_not_serve(service, settings, closed, tmp_path):
     fetch_references([LATE], tmp_path, settings)
     path = tmp_path / BEST["OFFTAB"]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert best_references([LATE], tmp_path, changed(settings, crds_url="http://127.0.0.1:9")) == {}
+    assert best_references([LATE], tmp_path, changed(settings, crds_url=closed)) == {}
 
 
 def test_a_failing_server_is_said_too(service, settings, tmp_path, faults):
@@ -189,22 +186,16 @@ def test_exposures_that_need_different_files_are_named(service, settings, tmp_pa
     assert found(best_references([AREA], tmp_path, settings))["DGEOFILE"] == "sbh1653tu_dxy.fits"
 
 
-def test_every_failure_of_the_server_ends_in_time(service, settings, tmp_path, fault):
-    name, misbehave = fault
-    service.faults["/json/*"] = misbehave
-    begin = time.perf_counter()
+def test_every_failure_of_the_server_ends_in_time(service, limits, tmp_path, fault):
+    service.faults["/json/*"] = fault[1]
     with pytest.raises(ServiceError):
-        fetch_references([LATE], tmp_path, settings)
-    assert time.perf_counter() - begin < 3.0, name
+        fetch_references([LATE], tmp_path, limits)
 
 
-def test_every_failure_of_a_download_ends_in_time(service, settings, tmp_path, fault):
-    name, misbehave = fault
-    service.faults["/unchecked_get/references/*"] = misbehave
-    begin = time.perf_counter()
+def test_every_failure_of_a_download_ends_in_time(service, limits, tmp_path, fault):
+    service.faults["/unchecked_get/references/*"] = fault[1]
     with pytest.raises(InputError):
-        fetch_references([LATE], tmp_path, settings)
-    assert time.perf_counter() - begin < 4.0, name
+        fetch_references([LATE], tmp_path, limits)
     assert not list(tmp_path.glob("*.fits"))
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from archive.conftest import HANGING, LONGEST_HANG
 from mizzle.archive import web
 from mizzle.archive.web import Patience, ServiceError, UnreachableError, get_bytes, get_json
 from mizzle.errors import InputError
 
-PATIENCE = Patience(0.5, 0.3)
+#: Of a client whose server answers: no stall of a busy machine lasts as long.
+PATIENCE = Patience(60.0, 300.0)
+#: Of one whose server hangs.
+HASTY = Patience(60.0, 0.3)
 
 
 def test_every_failure_is_one_error_in_time(service, fault):
+    """The server hangs until the test ends; had it been waited for, the server would say so."""
     name, misbehave = fault
     service.faults["/observation/*"] = misbehave
-    begin = time.perf_counter()
     with pytest.raises(ServiceError, match=r"127\.0\.0\.1") as caught:
-        get_json(service.url + "/observation/read/x", PATIENCE)
-    assert time.perf_counter() - begin < 2.0, name
+        get_json(service.url + "/observation/read/x", HASTY if name in HANGING else PATIENCE)
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, UnreachableError)
 
@@ -43,19 +45,16 @@ def test_every_failure_is_one_error_in_time(service, fault):
 def test_the_error_says_what_happened(service, faults, name, words):
     service.faults["*"] = faults[name]
     with pytest.raises(ServiceError, match=words):
-        get_json(service.url + "/x", PATIENCE)
+        get_json(service.url + "/x", HASTY if name in HANGING else PATIENCE)
 
 
-def test_a_closed_port_is_unreachable_at_once():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening: refused
-        begin = time.perf_counter()
-        with pytest.raises(UnreachableError, match="offline"):
-            get_bytes(f"http://127.0.0.1:{taken.getsockname()[1]}/", PATIENCE)
-    assert time.perf_counter() - begin < 1.0
+def test_a_closed_port_is_unreachable_at_once(closed):
+    with pytest.raises(UnreachableError, match=r"cannot be reached: .*offline"):  # not: no connection within
+        get_bytes(closed, PATIENCE)
 
 
-def test_a_server_that_never_accepts_is_given_up_in_time():
+def test_a_server_that_never_accepts_is_given_up():
+    """Left to itself, the system would go on trying for minutes; the error says which limit ended it."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -63,43 +62,44 @@ def test_a_server_that_never_accepts_is_given_up_in_time():
         for client in waiting:
             client.setblocking(False)
             client.connect_ex(full.getsockname())
-        begin = time.perf_counter()
-        with pytest.raises(ServiceError):
-            get_bytes(f"http://127.0.0.1:{full.getsockname()[1]}/", PATIENCE)
-        assert time.perf_counter() - begin < 2.0
+        with pytest.raises(ServiceError, match=r"within 0\.\d s \(archive\."):
+            get_bytes(f"http://127.0.0.1:{full.getsockname()[1]}/", Patience(0.5, 0.3))
         for client in waiting:
             client.close()
 
 
 def test_a_stalling_name_look_up_is_given_up(monkeypatch):
-    release = threading.Event()
+    release, outlasted = threading.Event(), []
 
     def stall(*_, **__):
-        release.wait(5)
+        if not release.wait(LONGEST_HANG):
+            outlasted.append("look-up")
         raise OSError("late")
 
     monkeypatch.setattr(web.socket, "getaddrinfo", stall)
-    begin = time.perf_counter()
     with pytest.raises(UnreachableError, match=r"archive\.connect_timeout"):
-        get_bytes("http://mast.invalid/", PATIENCE)
-    assert time.perf_counter() - begin < 1.5
+        get_bytes("http://mast.invalid/", Patience(0.5, 300.0))
+    assert not outlasted
     release.set()
 
 
 def test_many_dead_addresses_share_one_limit(monkeypatch):
-    dead = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))] * 20
+    """Were each given the whole limit, they would take minutes."""
+    dead = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))] * 1000
+    release, tried = threading.Event(), []
 
     class Hanging(socket.socket):
         def connect(self, address):
-            time.sleep(self.gettimeout() / 4)
+            tried.append(address)
+            release.wait(self.gettimeout() / 4)
             raise TimeoutError("timed out")
 
     monkeypatch.setattr(web.socket, "getaddrinfo", lambda *_, **__: dead)
     monkeypatch.setattr(web.socket, "socket", Hanging)
-    begin = time.perf_counter()
     with pytest.raises(UnreachableError):
-        get_bytes("http://mast.invalid/", PATIENCE)
-    assert time.perf_counter() - begin < 1.5
+        get_bytes("http://mast.invalid/", Patience(0.5, 300.0))
+    assert len(tried) < len(dead)
+    release.set()
 
 
 def test_an_endless_answer_is_cut(service, faults):

@@ -150,7 +150,7 @@ def answers(cases: list[dict], oracle_python: str, tmp_path_factory: pytest.Temp
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1800,
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "MPLBACKEND": "Agg"},
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -345,7 +345,7 @@ def test_stwcs_files_and_headerlets_are_read(exposure, data_dir, oracle_python, 
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1800,
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
     )

@@ -65,7 +65,7 @@ def oracle(oracle_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict
     subprocess.run(
         [oracle_python, "-W", "ignore", str(script), str(folder / "cases.npz"), str(folder / "answers.npz")],
         check=True,
-        timeout=120,
+        timeout=1800,
     )
     with np.load(folder / "answers.npz") as answers:
         return dict(answers)

@@ -20,7 +20,7 @@ def test_no_case_ends_wrongly(kind: str, count: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, str(SCRIPT), kind, "--seed", "11", "--count", str(count)],
-        env=environment, capture_output=True, text=True, check=False, timeout=900,
+        env=environment, capture_output=True, text=True, check=False, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"{kind} --seed 11: {count} tried, 0 wrong\n"

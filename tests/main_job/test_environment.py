@@ -40,7 +40,7 @@ def mizzle(*arguments: object, environment: dict[str, str] | None = None) -> str
     """Run a command that must succeed in silence; return what it printed."""
     words = [sys.executable, "-P", "-m", "mizzle", *map(str, arguments)]
     chosen = PATHS | (os.environ if environment is None else environment)
-    done = subprocess.run(words, env=chosen, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(words, env=chosen, capture_output=True, check=False, timeout=1800)
     told = [line for line in done.stderr.splitlines() if b"NumPy kernel serves" not in line]  # said once, without C
     assert (done.returncode, told) == (0, [])
     return done.stdout.decode("utf-8", "replace")

@@ -56,7 +56,7 @@ class Browser:
         for end in (self._in, self._out):
             os.close(end)
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -81,7 +81,7 @@ class Browser:
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._out, data) :]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             answer = self._receive(deadline)
             if answer.get("id") == self._next:
@@ -131,7 +131,7 @@ class Page:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def until(self, expression: str, seconds: float = 20.0) -> None:
+    def until(self, expression: str, seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not self.run(expression):
             if time.monotonic() > deadline:

@@ -307,7 +307,7 @@ def test_blinking_starts_and_stops(page):
     page.run("document.getElementById('blink').click()")
     assert page.run("document.getElementById('blink').getAttribute('aria-pressed')") == "true"
     first = stamp(page)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while (stamp(page) == first).all():
         assert time.monotonic() < deadline
     page.run("document.getElementById('blink').click()")

@@ -328,7 +328,7 @@ def test_the_incumbents_tools_read_the_files(small, written, tmp_path, data_dir,
     }
     environment.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [oracle_python, "-c", _ORACLE], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        [oracle_python, "-c", _ORACLE], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stderr[-3000:]
     with np.load(tmp_path / "oracle.npz") as theirs:

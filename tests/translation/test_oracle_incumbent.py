@@ -47,7 +47,7 @@ def both(archive, oracle_python, data_dir, tmp_path_factory):
     script = Path(__file__).with_name("oracle_calls.py")
     subprocess.run(
         [oracle_python, "-W", "ignore", str(script), str(old), str(tables), json.dumps(GRID)],
-        check=True, capture_output=True, timeout=900,
+        check=True, capture_output=True, timeout=1800,
     )  # fmt: skip
     before = Path.cwd()
     os.chdir(new)

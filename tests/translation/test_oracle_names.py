@@ -63,7 +63,7 @@ def folder(archive, oracle_python, tmp_path_factory):
         (folder / "grids.json").write_text(json.dumps(GRIDS))
         script = Path(oracle_names.__file__)
         subprocess.run(
-            [oracle_python, "-W", "ignore", str(script), str(folder)], check=True, capture_output=True, timeout=600
+            [oracle_python, "-W", "ignore", str(script), str(folder)], check=True, capture_output=True, timeout=1800
         )
     finally:
         os.chdir(before)

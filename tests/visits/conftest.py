@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from archive.conftest import service, settings
+from archive.conftest import closed, service, settings
 
-__all__ = ["service", "settings"]
+__all__ = ["closed", "service", "settings"]

@@ -100,15 +100,11 @@ def test_poison_is_recorded_and_harms_nobody(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("mizzle.visits.plan.run_visit", poisoned)
     from mizzle.visits.plan import BatchOptions
 
-    # What a good visit takes here and now: on a busy machine the limit must not meet it.
-    begun = time.perf_counter()
-    mizzle.run([visits / "u2lx04"], tmp_path / "alone", settings=SETTINGS)
-    limit = float(round(max(6.0, 6.0 * (time.perf_counter() - begun))))
-    result, heard = run(visits, out, options=BatchOptions(time_limit=limit))
+    result, heard = run(visits, out, options=BatchOptions(time_limit=1200.0))  # no good visit meets it
     messages = {outcome.visit.name[-1]: outcome.record.message for outcome in result.named("failed")}
     assert sorted(messages) == ["0", "1", "2", "3"]
     assert "died" in messages["0"]
-    assert f"did not end within {limit:.0f} s" in messages["1"]
+    assert "did not end within 2 s" in messages["1"]
     assert "of memory" in messages["2"]
     assert messages["3"].startswith("ZeroDivisionError: division by zero (test_batch.py:")
     assert [outcome.visit.name for outcome in result.named("done")] == ["5001_2lx04_field-4"]
@@ -134,7 +130,8 @@ def poisoned(text: str) -> str:
         return str(1 / 0)
     if fate in "12":
         memory = 400e6 if fate == "2" else 0.0
-        with task.watched(asked.seconds, memory, Ledger(asked.out).last_words_path(asked.name)):
+        seconds = asked.seconds / 600 if fate == "1" else 0.0  # so soon for the one that hangs
+        with task.watched(seconds, memory, Ledger(asked.out).last_words_path(asked.name)):
             held = bytearray(600_000_000) if fate == "2" else b""
             for place in range(0, len(held), 4096):
                 held[place] = 1

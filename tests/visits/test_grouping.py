@@ -7,8 +7,10 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -202,20 +204,35 @@ def test_a_finished_product_waits_with_its_images_and_its_context(tmp_path: Path
     assert 12.0 * pixels < two - alone < 24.0 * pixels
 
 
+def _readers() -> set[threading.Thread]:
+    """Threads that read headers, or hang in it."""
+    return {thread for thread in threading.enumerate() if "toil" in thread.name}
+
+
 def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More of them than threads, and a folder of good ones behind."""
+    """More of them than threads, and a folder of good ones behind; time passes when only they are left to be read."""
     write_visits(tmp_path, 12)
     hanging, answer = {f"u2lx0{number}01t" for number in range(10)}, threading.Event()
-    read = quick_headers.read_keywords
+    read, before, now = quick_headers.read_keywords, _readers(), 0.0
 
     def reluctant(path: str, *more: object) -> object:
         if any(root in path for root in hanging):
+            hung.append(path)
             answer.wait()
         return read(path, *more)
 
+    hung: list[str] = []
     monkeypatch.setattr(quick_headers, "read_keywords", reluctant)
-    monkeypatch.setattr(quick_headers, "_PATIENCE", 0.5)
-    grouped = find_visits([tmp_path])
+    monkeypatch.setattr("mizzle.io.patient.time", SimpleNamespace(monotonic=lambda: now))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(find_visits, [tmp_path])
+        for number in (quick_headers.READERS, len(hanging)):
+            deadline = time.monotonic() + 120
+            while len(hung) < number or len(_readers() - before) != number:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            now += 2 * quick_headers._PATIENCE
+        grouped = asked.result(timeout=120)
     answer.set()
     assert sum(len(visit.exposures) for visit in grouped.visits) == 14
     assert len(grouped.problems) == 10

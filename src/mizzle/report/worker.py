@@ -31,6 +31,9 @@ Payload = Mapping[str, Any]
 #: Longest time a drawing may take [s]; a page of 100 exposures takes one or two.
 PATIENCE = 120.0
 
+#: Time to leave for a worker that is told to; then it is ended [s].
+FAREWELL = 2.0
+
 #: Size of the pipes, where the system lets us choose: pixels go over in few turns [byte].
 PIPE = 2**20
 
@@ -174,7 +177,7 @@ class ReportJob:
                 except BrokenPipeError:
                     continue
         try:
-            process.wait(timeout=2.0)
+            process.wait(timeout=FAREWELL)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
