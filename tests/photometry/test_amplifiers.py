@@ -14,7 +14,7 @@ from mizzle.model import ArrayPixels, Serial
 from mizzle.model.altered import SteppedPixels
 from mizzle.settings import load_settings
 from mizzle.simulate import visit
-from mizzle.steps.amplifiers import amplifier_step, level_amplifiers
+from mizzle.steps.amplifiers import AmplifierStep, amplifier_step, level_amplifiers
 
 EACH = load_settings("", ["sky.amplifiers=each"])
 SHAPE, BORDER = (1024, 800), 400
@@ -76,6 +76,39 @@ def test_no_step_and_one_amplifier_leave_the_pixels_alone():
     unasked = exposure(3.0, 8)
     assert level_amplifiers([unasked], load_settings(), Serial())[0] is unasked
     assert level_amplifiers([wfpc2()], EACH, Serial())[0] is wfpc2()
+
+
+@pytest.mark.parametrize(("sigmas", "real"), [(2.0, False), (5.0, True), (-5.0, True)])
+def test_two_errors_are_noise_and_five_are_not(sigmas, real):
+    """Of chips without a step, one in 22 shows two errors: to take that out adds noise. One in 2 million shows five."""
+    assert AmplifierStep(BORDER, 0.1 * sigmas, 0.1).significant == real
+
+
+def hidden(known):
+    """A quiet chip with a step, of which only the pixels `known` are good."""
+    one = exposure(3.0, 9)
+    chip = one.chips["WFC1"]
+    dq = np.where(known, 0, 4).astype(np.uint16)
+    return one, replace(chip, pixels=ArrayPixels(np.asarray(chip.sci), dq))
+
+
+@pytest.mark.parametrize(("blocks", "enough"), [(3, False), (8, True)])
+def test_a_few_blocks_tell_no_scatter(blocks, enough):
+    """The error is the scatter of the blocks: that of three is luck."""
+    rows = np.arange(SHAPE[0])[:, None] >= SHAPE[0] - 64 * blocks
+    step = amplifier_step(*hidden(np.broadcast_to(rows, SHAPE)), EACH)
+    assert (step is not None) == enough
+    if enough:
+        assert abs(step.step - 3.0) < 4 * step.error
+
+
+@pytest.mark.parametrize(("pixels", "enough"), [(100, False), (450, True)])
+def test_a_strip_with_a_hundred_pixels_has_no_sky(pixels, enough):
+    """A clipped sky of a hundred pixels is known to 0.7 electron here, and four of them to no step that matters."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    inside = (y % 64) * 128 + (x - (BORDER - 256)) % 128  # number of a pixel in its strip of a block
+    step = amplifier_step(*hidden(inside < pixels), EACH)
+    assert (step is not None) == enough
 
 
 def test_leveled_pixels_travel():
