@@ -343,7 +343,9 @@ def test_a_killed_run_leaves_no_half_product_and_the_next_completes(files: Path,
     code = f"from mizzle.cli import main; main({arguments!r})"
     expected = {"x_drz.fits", "x_cat.ecsv", "x_report.json", "x_settings.toml"}
     struck = 0
-    for delay in (0.0, 0.02, 0.1):
+    for attempt, delay in enumerate((0.0, 0.02, 0.1, *[0.0] * 6)):
+        if attempt >= 3 and struck:
+            break  # more only where a busy machine let every run end before it was struck
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
         while process.poll() is None and not any(entries_now(tmp_path / "out")):
             time.sleep(0.002)

@@ -14,7 +14,7 @@ from mizzle.model import ArrayPixels, Serial
 from mizzle.model.altered import SteppedPixels
 from mizzle.settings import load_settings
 from mizzle.simulate import visit
-from mizzle.steps.amplifiers import AmplifierStep, amplifier_step, level_amplifiers
+from mizzle.steps.amplifiers import BLOCKS, STRIP, AmplifierStep, amplifier_step, level_amplifiers
 
 EACH = load_settings("", ["sky.amplifiers=each"])
 SHAPE, BORDER = (1024, 800), 400
@@ -95,7 +95,7 @@ def hidden(known):
 @pytest.mark.parametrize(("blocks", "enough"), [(3, False), (8, True)])
 def test_a_few_blocks_tell_no_scatter(blocks, enough):
     """The error is the scatter of the blocks: that of three is luck."""
-    rows = np.arange(SHAPE[0])[:, None] >= SHAPE[0] - 64 * blocks
+    rows = np.arange(SHAPE[0])[:, None] >= SHAPE[0] - SHAPE[0] // BLOCKS * blocks
     step = amplifier_step(*hidden(np.broadcast_to(rows, SHAPE)), EACH)
     assert (step is not None) == enough
     if enough:
@@ -106,7 +106,7 @@ def test_a_few_blocks_tell_no_scatter(blocks, enough):
 def test_a_strip_with_a_hundred_pixels_has_no_sky(pixels, enough):
     """A clipped sky of a hundred pixels is known to 0.7 electron here, and four of them to no step that matters."""
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    inside = (y % 64) * 128 + (x - (BORDER - 256)) % 128  # number of a pixel in its strip of a block
+    inside = (y % (SHAPE[0] // BLOCKS)) * STRIP + (x - BORDER) % STRIP  # number of a pixel in its strip of a block
     step = amplifier_step(*hidden(inside < pixels), EACH)
     assert (step is not None) == enough
 
