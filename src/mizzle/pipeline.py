@@ -302,7 +302,7 @@ def process_filter(
         errors = verify_errors(
             group, catalog, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=runner
         )
-        findings = (*said(), *proof.findings, *errors.findings)
+        findings = (*said(), *catalog.findings, *proof.findings, *errors.findings)
     return FilterResult(sky, rays, mosaic, catalog, proof, errors, findings)
 
 

@@ -204,6 +204,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "mz_predict": (_INT, (*[_PTR] * 4, _I64, _I64, _PTR, _F64, _PTR, _PTR, _INT)),
     # stars
     "mz_background": (None, (_PTR, _PTR, _I64, _I64, _I64, *[_PTR] * 5)),
+    "mz_fine_scatter": (None, (_PTR, _PTR, *[_I64] * 4, *[_PTR] * 4)),
     "mz_excess": (_INT, (_PTR, _PTR, *[_I64] * 4, _PTR, _PTR, _I64, _I64, _PTR, _PTR)),
     "mz_peaks": (_I64, (*[_PTR] * 3, *[_I64] * 4, _PTR, _F64, _F64, _F64, _I64, _PTR, _PTR)),
     "mz_fit_stars": (None, (*[_PTR] * 3, _I64, _PTR, _I64, ctypes.POINTER(StarStruct), _PTR)),

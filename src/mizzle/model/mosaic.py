@@ -124,11 +124,14 @@ class Catalog(Value):
         Unit string by name; ``""`` where dimensionless.
     meta : mapping
         Aperture, correction, zeropoints: plain values.
+    findings : tuple of Finding
+        What a person should hear of the search for stars.
     """
 
     columns: Mapping[str, NDArray[Any]]
     units: Mapping[str, str]
     meta: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

@@ -19,6 +19,7 @@ from mizzle.arrays import FloatArray, Image, Mask, PixelIndices
 from mizzle.instrument.dq import bad_pixels, good_bits
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
+from mizzle.kernel.detect import smooth_level
 from mizzle.kernel.single import Peaks
 from mizzle.model import Chip, Exposure, Runner, StarFocus
 from mizzle.psf import star_misfits
@@ -44,6 +45,11 @@ LENIENT, EXPLAINED = (0.75, 0.25), 10.0
 LEAST_FOCUS = 0.01
 #: Share of the stars that are sharper than the sharpest believed. With fewer than twice its inverse, none is.
 SHARPER = 0.1
+#: A nebula is there where more than this share of the peaks is even: the median of eight pixels so far away has more
+#: than half of their light. Then stars are looked for above its smooth level: nearer pixels have less than this share.
+MANY, FAR, EVEN, CLOSE, SHARP = 0.05, 6, 0.5, 3, 0.25
+#: There the noise is that of the level which so many per cent of the pixels do not reach.
+BRIGHTER = 90.0
 
 
 class FocusStamps(NamedTuple):
@@ -141,11 +147,22 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> FocusSt
     bad = bad_pixels(chip.sci, chip.dq, good_bits(settings.dq.good) & ~exposure.camera.saturated)
     good = ~bad[::7]
     sky = float(np.median(chip.sci[::7][good])) if good.any() else 0.0
-    least = BRIGHT * float(np.sqrt(noise.background(sky)))
-    row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=least, most=4 * MOST)
-    real = have_wings(chip.sci, bad, row=row, column=column, scale=chip.frame.scale)
-    floor = noise.floor + max(sky, 0.0) * noise.gain
-    electrons = np.where(bad, np.float32(sky), chip.sci) * np.float32(noise.gain)
+    image, scale, most = chip.sci, chip.frame.scale, 4 * MOST
+    least, under = BRIGHT * float(np.sqrt(noise.background(sky))), sky
+    row, column = bright_peaks(image, bad, scale, least=least, most=most)
+    if (
+        np.count_nonzero(_extended(image, PixelIndices(row, column), sky=sky, distance=FAR, share=EVEN))
+        > MANY * row.size
+    ):
+        level = smooth_level(image, bad)
+        image, under = image - level + np.float32(sky), float(np.percentile(level, BRIGHTER))
+        least = BRIGHT * float(np.sqrt(noise.background(under)))
+        row, column = bright_peaks(image, bad, scale, least=least, most=10 * most)
+        sharp = ~_extended(image, PixelIndices(row, column), sky=sky, distance=CLOSE, share=SHARP)
+        row, column = row[sharp][:most], column[sharp][:most]
+    real = have_wings(image, bad, row=row, column=column, scale=scale)
+    floor = noise.floor + max(under, 0.0) * noise.gain
+    electrons = np.where(bad, np.float32(sky), image) * np.float32(noise.gain)
     winged = _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=True)
     if len(winged.light) >= FEWEST:
         return winged
@@ -156,6 +173,15 @@ def _bright_stars(exposure: Exposure, chip: Chip, settings: Settings) -> FocusSt
     explained = explain_peaks(pixels, bad, peaks, fit=fit)
     real = explained.misfit < EXPLAINED
     return _stamps(electrons, bad, PixelIndices(row[real], column[real]), floor=floor, winged=False)
+
+
+def _extended(image: Image, where: PixelIndices, *, sky: float, distance: int, share: float) -> Mask:
+    """Return which peaks are bright places of a nebula: the median of eight pixels around has much of their light."""
+    row, column = where
+    ny, nx = image.shape
+    steps = np.array([(j, i) for j in (-distance, 0, distance) for i in (-distance, 0, distance) if j or i]).T
+    around = image[np.clip(row[:, None] + steps[0], 0, ny - 1), np.clip(column[:, None] + steps[1], 0, nx - 1)]
+    return np.asarray(np.median(around, axis=1) - sky > share * (image[row, column] - sky))
 
 
 def _stamps(electrons: Image, bad: Mask, where: PixelIndices, *, floor: float, winged: bool) -> FocusStamps:

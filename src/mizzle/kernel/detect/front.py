@@ -16,6 +16,7 @@ from mizzle.arrays import FloatArray, Image
 from mizzle.arrays import Marks as FlagArray
 from mizzle.kernel import native
 from mizzle.kernel.detect import numpy_twin
+from mizzle.kernel.detect.mesh import pixel_flags, sky_mesh
 from mizzle.kernel.detect.numpy_twin import (
     FARTHEST_FIT,
     FIRST_STEPS,
@@ -27,84 +28,22 @@ from mizzle.kernel.detect.numpy_twin import (
     SETTLED,
     matched_filter,
 )
+from mizzle.kernel.detect.structure import stand_out
 from mizzle.kernel.detect.types import (
     SOURCE_DTYPE,
     Background,
-    CellEdges,
     Detection,
     Excess,
     PeakFits,
     SampledProfile,
+    SkyMesh,
     StarPeaks,
 )
-from mizzle.kernel.pixels import all_finite
 
 #: Fits are made for this many times the sources wanted: what fails them is not a star.
 CANDIDATES = 3
 #: Pixels of an image that are looked at together: larger ones are taken in bands of rows.
 BAND_PIXELS = 2**23
-
-
-def _flags(image: Image, mask: NDArray[Any], saturated: NDArray[Any] | None) -> FlagArray:
-    """Pack bad (1) and saturated (2) pixels."""
-    flags: FlagArray = (np.asarray(mask) != 0).view(np.uint8)
-    if not all_finite(image):
-        flags |= ~np.isfinite(image)
-    if saturated is not None:
-        full = (np.asarray(saturated) != 0).view(np.uint8)
-        flags |= full + full
-    return flags
-
-
-def background(sci: NDArray[Any], mask: NDArray[Any], cell: int = 50, floor: float = 0.0) -> Background:
-    """Measure sky level and noise on a mesh, from every second pixel in x and y.
-
-    Parameters
-    ----------
-    sci : (ny, nx) array
-        Image [DN].
-    mask : (ny, nx) array
-        Nonzero where a pixel is not to be used.
-    cell : int
-        Side of a cell [pixel].
-    floor : float
-        Smallest noise returned [DN].
-
-    Returns
-    -------
-    level, noise : (my, mx) array
-        Median, and scatter from the 15.9th percentile upward to the median: the side that stars and cosmic rays
-        leave alone. Cells with too few good pixels take the median of the others.
-    """
-    image = np.ascontiguousarray(sci, dtype=np.float32)
-    return _mesh(image, _flags(image, mask, None), cell, floor)
-
-
-def _mesh(image: Image, flags: FlagArray, cell: int, floor: float) -> Background:
-    """Measure the mesh; flagged pixels do not count."""
-    ny, nx = image.shape
-    edges = CellEdges(
-        np.linspace(0, ny, max(1, round(ny / cell)) + 1).astype(np.int64),
-        np.linspace(0, nx, max(1, round(nx / cell)) + 1).astype(np.int64),
-    )
-    library = native.library()
-    if library is None:
-        level, noise = numpy_twin.background(image, flags, edges)
-    else:
-        shape = (edges[0].size - 1, edges[1].size - 1)
-        level, noise = np.empty(shape), np.empty(shape)
-        largest = int(np.diff(edges[0]).max() + 1) * int(np.diff(edges[1]).max() + 1)
-        scratch = np.empty(largest, dtype=np.float32)
-        sizes = (nx, shape[0], shape[1])
-        arrays: tuple[NDArray[Any], ...] = (edges[0], edges[1], scratch, level, noise)
-        library.mz_background(
-            native.pointer(image), native.pointer(flags), *sizes, *(native.pointer(a) for a in arrays)
-        )
-    usable = np.isfinite(level)
-    if not usable.any():
-        return Background(np.zeros(level.shape), np.full(level.shape, max(floor, 1.0)))
-    level[~usable], noise[~usable] = np.median(level[usable]), np.median(noise[usable])
-    return Background(level, np.maximum(noise, max(floor, 1e-6)))
 
 
 def _excess(image: Image, flags: FlagArray, mesh: Background, rows: slice) -> Excess:
@@ -169,6 +108,7 @@ def detect(
     detection: Detection,
     *,
     saturated: NDArray[Any] | None = None,
+    sky: SkyMesh | None = None,
 ) -> NDArray[Any]:
     """Find stars and fit their positions.
 
@@ -187,6 +127,8 @@ def detect(
     saturated : (ny, nx) array, optional
         Nonzero where a pixel is saturated. Such pixels do not enter the fit; a source that holds some is
         centered on its wings and marked.
+    sky : SkyMesh, optional
+        What `measure_sky` says of this image, by somebody who has it already.
 
     Returns
     -------
@@ -196,8 +138,9 @@ def detect(
     image = np.ascontiguousarray(sci, dtype=np.float32)
     if min(image.shape) <= 2 * max(detection.profile.radius, detection.edge) + 1:
         return np.zeros(0, dtype=SOURCE_DTYPE)
-    flags = _flags(image, mask, saturated)
-    bands = _Bands(image, flags, _mesh(image, flags, detection.cell, detection.floor), detection)
+    flags = pixel_flags(image, mask, saturated)
+    sky = sky_mesh(image, flags, detection) if sky is None else sky
+    bands = _Bands(image, flags, sky.background, detection)
     by_band = [bands.peaks(number) for number in range(len(bands.rows))]
     index = np.concatenate([band.pixel for band in by_band])
     order = np.lexsort((index, -np.concatenate([band.signal for band in by_band])))
@@ -206,6 +149,8 @@ def detect(
     full = ((core & FULL) != 0).any(axis=1)
     fit, height, passed = _fit_enough(bands, index, full, detection)
     count = passed.size
+    if sky.structured.any():
+        passed &= full[:count] | stand_out(image, flags, index[:count], fit=fit, sky=sky, detection=detection)
     return _select(fit, passed, index[:count], height, full[:count], image.shape[1], detection)
 
 

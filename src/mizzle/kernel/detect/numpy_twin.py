@@ -51,12 +51,41 @@ def background(sci: Image, flags: FlagArray, edges: CellEdges) -> Background:
             good = int(np.searchsorted(ordered, np.inf))
             if good < max(8, cut.size // 5):
                 continue
-            level[j, i] = 0.5 * (float(ordered[(good - 1) // 2]) + float(ordered[good // 2]))
-            noise[j, i] = level[j, i] - float(ordered[round(0.15866 * (good - 1))])
+            level[j, i], noise[j, i] = _lower_scatter(ordered[:good])
     return Background(level, noise)
 
 
-def _interpolation(size: int, cells: int) -> FloatArray:
+def _lower_scatter(ordered: Image) -> tuple[float, float]:
+    """Return the median of sorted values, and how far below it their 15.9th percentile lies."""
+    n = ordered.size
+    median = 0.5 * (float(ordered[(n - 1) // 2]) + float(ordered[n // 2]))
+    return median, median - float(ordered[round(0.15866 * (n - 1))])
+
+
+def fine_scatter(sci: Image, flags: FlagArray, edges: CellEdges) -> FloatArray:
+    """Return the scatter of pixels about the mean of four around them, cell by cell, NaN where too few are good.
+
+    The four are two pixels away: the difference is blind to what is smooth over five pixels. Every second pixel of
+    every fourth row is asked.
+    """
+    rows, columns = (np.arange(0, size, step) for size, step in zip(sci.shape, (4, 2), strict=True))
+    rows, columns = (a[(a >= 2) & (a < size - 2)] for a, size in zip((rows, columns), sci.shape, strict=True))
+    steps = ((0, 0), (0, -2), (0, 2), (-2, 0), (2, 0))
+    pixel, left, right, below, above = (sci[np.ix_(rows + j, columns + i)] for j, i in steps)
+    bad = np.any([flags[np.ix_(rows + j, columns + i)] != 0 for j, i in steps], axis=0)
+    with np.errstate(invalid="ignore"):
+        unlike = pixel - np.float32(0.25) * (left + right + below + above)
+    y_at, x_at = np.searchsorted(rows, edges.y), np.searchsorted(columns, edges.x)
+    scatter = np.full((edges.y.size - 1, edges.x.size - 1), np.nan)
+    for j, i in np.ndindex(*scatter.shape):
+        cell = np.s_[y_at[j] : y_at[j + 1], x_at[i] : x_at[i + 1]]
+        values = unlike[cell][~bad[cell]]
+        if values.size >= 100:
+            scatter[j, i] = _lower_scatter(np.sort(values))[1]
+    return scatter
+
+
+def interpolation(size: int, cells: int) -> FloatArray:
     """Return the ``(size, cells)`` weights of linear interpolation between cell centers, flat at the ends."""
     if cells == 1:
         return np.ones((size, 1))
@@ -71,10 +100,16 @@ def _interpolation(size: int, cells: int) -> FloatArray:
 
 def spread(mesh: FloatArray, shape: tuple[int, int]) -> Image:
     """Interpolate a mesh of cells linearly to all pixels of an image of `shape`."""
-    rows = _interpolation(shape[0], mesh.shape[0]).astype(np.float32)
-    columns = _interpolation(shape[1], mesh.shape[1]).astype(np.float32)
+    rows = interpolation(shape[0], mesh.shape[0]).astype(np.float32)
+    columns = interpolation(shape[1], mesh.shape[1]).astype(np.float32)
     image: Image = rows @ mesh.astype(np.float32) @ columns.T
     return image
+
+
+def at_places(mesh: FloatArray, x: FloatArray, y: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Interpolate a mesh of cells, as `spread` does, at some pixels of an image of `shape`."""
+    rows, columns = (interpolation(size, cells) for size, cells in zip(shape, mesh.shape, strict=True))
+    return np.asarray(np.einsum("nj,ji,ni->n", rows[y], mesh, columns[x]))
 
 
 def excess(sci: Image, flags: FlagArray, mesh: Background, rows: slice) -> Excess:
@@ -158,7 +193,14 @@ def core_offsets(nx: int) -> NDArray[np.int64]:
     return (step[:, None] * nx + step[None, :]).ravel().astype(np.int64)
 
 
-def _solve(design: FloatArray, weight: FloatArray, data: FloatArray) -> tuple[FloatArray, FloatArray]:
+class SolvedFits(NamedTuple):
+    """What solves many small problems, ``(n, p)``, and their covariances, ``(n, p, p)``."""
+
+    step: FloatArray
+    inverse: FloatArray
+
+
+def solve(design: FloatArray, weight: FloatArray, data: FloatArray) -> SolvedFits:
     """Solve many small weighted least-squares problems.
 
     Parameters
@@ -182,7 +224,7 @@ def _solve(design: FloatArray, weight: FloatArray, data: FloatArray) -> tuple[Fl
     normal = normal * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(normal.shape[1])
     inverse = np.linalg.inv(normal) * scale[:, :, None] * scale[:, None, :]
     right = (weighted @ data[:, :, None])[:, :, 0]
-    return (inverse @ right[:, :, None])[:, :, 0], inverse
+    return SolvedFits((inverse @ right[:, :, None])[:, :, 0], inverse)
 
 
 def fit(
@@ -217,7 +259,7 @@ def fit(
         weight = use / (photon + (detection.mismatch * model) ** 2)
         residual = data - model - sky[:, None]
         design = np.stack([flux[:, None] * by_x, flux[:, None] * by_y, value, np.ones_like(value)], axis=1)
-        change, inverse = _solve(design, weight, residual)
+        change, inverse = solve(design, weight, residual)
         if step == ITERATIONS:
             break
         change = np.where(moving[:, None], change, 0.0)

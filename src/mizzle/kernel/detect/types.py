@@ -110,6 +110,22 @@ class Background(NamedTuple):
     noise: FloatArray
 
 
+class SkyMesh(NamedTuple):
+    """The background of an image, and which coarse cells it was made finer in, ``(my, mx)``: they have structure."""
+
+    background: Background
+    structured: NDArray[np.bool_]
+
+    def near_structure(self, x: FloatArray, y: FloatArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return which places, 0-based [pixel], are in cells with structure or beside them, of an image of `shape`."""
+        wide = np.pad(self.structured, 1)
+        my, mx = self.structured.shape
+        near = np.any([wide[j : j + my, i : i + mx] for j in range(3) for i in range(3)], axis=0)
+        row = np.clip(np.asarray(y) * my / shape[0], 0, my - 1).astype(np.intp)
+        column = np.clip(np.asarray(x) * mx / shape[1], 0, mx - 1).astype(np.intp)
+        return np.asarray(near[row, column])
+
+
 class Excess(NamedTuple):
     """An image less its background, and the noise of every pixel."""
 
@@ -159,6 +175,8 @@ class Detection:
         Peaks closer than this to a border are ignored [pixel].
     mismatch : float
         Relative error of the profile, part of the noise of the fit.
+    step : float
+        Of the digitization [DN]; 0 for an image that is no longer in whole numbers.
     """
 
     profile: Profile | SampledProfile
@@ -172,6 +190,7 @@ class Detection:
     cell: int = 50
     edge: int = 5
     mismatch: float = 0.05
+    step: float = 0.0
 
 
 def _erf(z: FloatArray, gauss: FloatArray) -> FloatArray:

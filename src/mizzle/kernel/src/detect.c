@@ -6,6 +6,19 @@
 
 enum { BAD = 1, FULL = 2 };
 
+/* Median of n values, and how far below it their 15.9th percentile lies. */
+static double lower_scatter(float *values, int64_t n, double *median)
+{
+    double upper = mz_select(values, n, n / 2);
+    double lower = upper; /* of an even number: the greatest of the lower half */
+    if (n % 2 == 0) {
+        lower = values[0];
+        for (int64_t q = 1; q < n / 2; q++) lower = values[q] > lower ? values[q] : lower;
+    }
+    *median = 0.5 * (lower + upper);
+    return *median - mz_select(values, n / 2, (int64_t)nearbyint(0.15866 * (double)(n - 1)));
+}
+
 /* Median and upward scatter of the usable pixels of every second row and column, cell by cell. Cells with too few get
  * NaN. `scratch` holds at least one cell. */
 MZ_EXPORT void mz_background(const float *sci, const uint8_t *flags, int64_t nx, int64_t my, int64_t mx,
@@ -22,17 +35,34 @@ MZ_EXPORT void mz_background(const float *sci, const uint8_t *flags, int64_t nx,
                 }
             }
             int64_t least = all / 5 > 8 ? all / 5 : 8;
-            double *to_level = level + j * mx + i, *to_noise = noise + j * mx + i;
-            *to_level = *to_noise = NAN;
-            if (n < least) continue;
-            double upper = mz_select(scratch, n, n / 2);
-            double lower = upper; /* of an even number: the greatest of the lower half */
-            if (n % 2 == 0) {
-                lower = scratch[0];
-                for (int64_t q = 1; q < n / 2; q++) lower = scratch[q] > lower ? scratch[q] : lower;
+            if (n < least)
+                level[j * mx + i] = noise[j * mx + i] = NAN;
+            else
+                noise[j * mx + i] = lower_scatter(scratch, n, level + j * mx + i);
+        }
+    }
+}
+
+/* Scatter of pixels about the mean of four around them, two pixels away, cell by cell: blind to what is smooth over five
+ * pixels. Every second pixel of every fourth row is asked. Cells with too few get NaN. */
+MZ_EXPORT void mz_fine_scatter(const float *sci, const uint8_t *flags, int64_t ny, int64_t nx, int64_t my, int64_t mx,
+                               const int64_t *y_edges, const int64_t *x_edges, float *scratch, double *scatter)
+{
+    for (int64_t j = 0; j < my; j++) {
+        for (int64_t i = 0; i < mx; i++) {
+            int64_t n = 0;
+            for (int64_t y = (y_edges[j] + 3) / 4 * 4; y < y_edges[j + 1]; y += 4) {
+                if (y < 2 || y >= ny - 2) continue;
+                for (int64_t x = (x_edges[i] + 1) / 2 * 2; x < x_edges[i + 1]; x += 2) {
+                    if (x < 2 || x >= nx - 2) continue;
+                    const float *p = sci + y * nx + x;
+                    const uint8_t *bad = flags + y * nx + x;
+                    if (bad[0] | bad[-2] | bad[2] | bad[-2 * nx] | bad[2 * nx]) continue;
+                    scratch[n++] = p[0] - 0.25f * (p[-2] + p[2] + p[-2 * nx] + p[2 * nx]);
+                }
             }
-            *to_level = 0.5 * (lower + upper);
-            *to_noise = *to_level - mz_select(scratch, n / 2, (int64_t)nearbyint(0.15866 * (double)(n - 1)));
+            double median;
+            scatter[j * mx + i] = n < 100 ? NAN : lower_scatter(scratch, n, &median);
         }
     }
 }

@@ -18,6 +18,7 @@ from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_v
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.expected import SeenStars, expected_count, seen_stars
+from mizzle.steps.align.sources import structured_share
 from mizzle.steps.align.verdicts import ANOTHER_FIELD
 
 #: Error of a pointing, 1 sigma per axis [mas]: relative to exposures of the same visit with the same guide stars, where
@@ -32,6 +33,9 @@ CONTRADICTS = 0.3
 SURPLUS, SIGMAS = 10.0, 5.0
 #: A match of less than this share of the stars expected, where so many are, is remarkable.
 POOR, MANY = 0.2, 25
+
+#: Share of the field with structure above which sources that match nowhere may be knots of a nebula, and rays on it.
+NEBULOUS = 0.2
 
 
 class Place(NamedTuple):
@@ -98,16 +102,24 @@ def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, setting
 
 
 def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
-    """Trust the headers of one visit's exposures where nothing was found in any of them."""
+    """Trust the headers of one visit's exposures where nothing was found in any of them, or where a nebula hides it."""
     entries = alignment.exposures
-    empty = all(entry.n_detected < settings.align.min_matches for entry in entries.values())
-    if not empty or len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
+    if len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
         return alignment
-    note = f"no stars to align on: its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
-    placed = {
-        root: _moved(entry, Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS), "header", note=note)
-        for root, entry in entries.items()
-    }
+    trusted = f"its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
+    if all(entry.n_detected < settings.align.min_matches for entry in entries.values()):
+        notes = dict.fromkeys(entries, f"no stars to align on: {trusted}")
+    else:
+        shares = {exposure.root: structured_share(exposure, settings) for exposure in exposures}
+        if min(shares.values()) < NEBULOUS:
+            return alignment
+        notes = {
+            root: f"a nebula or a galaxy covers {100 * share:.0f} % of it, and none of {entries[root].n_detected}"
+            f" sources proves its place: {trusted}"
+            for root, share in shares.items()
+        }
+    place = Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS)
+    placed = {root: _moved(entry, place, "header", note=notes[root]) for root, entry in entries.items()}
     return replace(alignment, exposures=placed)
 
 

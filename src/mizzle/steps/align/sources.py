@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, SkyPlaces
 from mizzle.instrument.star_optics import chip_star
-from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect
+from mizzle.kernel.detect import SOURCE_DTYPE, Detection, Profile, SampledProfile, detect, measure_sky
 from mizzle.kernel.pixels import has_bits
 from mizzle.model import Chip, Exposure, Runner, project
 from mizzle.model.references import AlignReferences
@@ -106,19 +106,8 @@ def find_sources(view: ChipView, settings: Settings, regions: Sequence[SkyRegion
     regions : sequence of SkyRegion
         Where to look, or not.
     """
-    choice, chip, noise = settings.align, view.chip, view.noise
-    detection = Detection(
-        profile=chip_profile(view, settings),
-        gain=noise.gain,
-        floor=float(np.sqrt(noise.floor)) / noise.gain,
-        threshold=choice.threshold,
-        max_chi2=choice.chi2_max,
-        sharpness=(choice.sharpness_min, choice.sharpness_max),
-        max_roundness=choice.roundness_max,
-        max_sources=choice.max_sources if not regions else 20 * choice.max_sources,
-        edge=choice.edge,
-        mismatch=view.chip_class.mismatch,
-    )
+    choice, chip = settings.align, view.chip
+    detection = _detection(view, settings, most=choice.max_sources if not regions else 20 * choice.max_sources)
     full, shaded = view.camera.saturated, view.camera.shaded
     saturated = has_bits(chip.dq, full)
     if choice.saturated == "exclude":
@@ -131,6 +120,33 @@ def find_sources(view: ChipView, settings: Settings, regions: Sequence[SkyRegion
     if regions:
         sources = sources[inside_regions(regions, view.root, chip, x=sources["x"], y=sources["y"])]
     return sources[: choice.max_sources]
+
+
+def _detection(view: ChipView, settings: Settings, *, most: int) -> Detection:
+    """Return what stars of a chip look like, and the limits of the search."""
+    choice, noise = settings.align, view.noise
+    return Detection(
+        profile=chip_profile(view, settings),
+        gain=noise.gain,
+        floor=float(np.sqrt(noise.floor)) / noise.gain,
+        threshold=choice.threshold,
+        max_chi2=choice.chi2_max,
+        sharpness=(choice.sharpness_min, choice.sharpness_max),
+        max_roundness=choice.roundness_max,
+        max_sources=most,
+        edge=choice.edge,
+        mismatch=view.chip_class.mismatch,
+        step=1.0,
+    )
+
+
+def structured_share(exposure: Exposure, settings: Settings) -> float:
+    """Return how much of an exposure has a sky with structure, a nebula or a galaxy: 0 to 1."""
+    shares = [
+        float(measure_sky(view.chip.sci, view.bad(), _detection(view, settings, most=1)).structured.mean())
+        for view in view_unaligned([exposure], settings)
+    ]
+    return float(np.mean(shares)) if shares else 0.0
 
 
 def near_shadow(dq: NDArray[np.uint16], bit: int, margin: int) -> NDArray[np.bool_]:

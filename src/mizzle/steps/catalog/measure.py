@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Places
-from mizzle.kernel.detect import Detection, Profile, detect
 from mizzle.model import (
     Alignment,
     Catalog,
@@ -30,13 +29,13 @@ from mizzle.steps.catalog.concentration import INNER, CircleFlux, Spread, compar
 from mizzle.steps.catalog.curve import Growth, GrowthAround, growth, sampling_scatter, spread_loss
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, measure_per_exposure, members
 from mizzle.steps.catalog.lost_light import restore_lost_light
-from mizzle.steps.catalog.photometry import Photometry, circle_sums, photometry, star_mask
+from mizzle.steps.catalog.photometry import Photometry, StarGround, circle_sums, photometry, star_mask
+from mizzle.steps.catalog.search import find_stars, search_findings, sky_of
 from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.table import UNITS, describe_columns, star_columns
 from mizzle.steps.catalog.undetected_rays import undetected_ray_bias
 from mizzle.steps.chip_view import view_chips
 
-_FWHM = 2.354820045
 _PIXEL = 0.0996  # arcsec: what catalog.sampling refers to
 _STEP = 0.1  # arcsec: of the curve of growth about 0.5 arcsec
 _SPREAD_STARS = 100
@@ -82,12 +81,13 @@ def measure_catalog(
         the aperture's, grown to 0.5 arcsec as measured on the data, times 1.096 (Holtzman et al. 1995).
     """
     options, camera = settings.catalog, exposures[0].camera
-    sources = find_stars(mosaic, options)
+    structure = sky_of(mosaic, options)
+    sources = find_stars(mosaic, options, structure)
     x, y = sources["x"].astype(np.float64), sources["y"].astype(np.float64)
     member = members(mosaic, x, y)
     chip = main_chip(mosaic.inputs, member)
     covered = star_mask(mosaic.sci.shape, x, y, snr=_brightness(sources), scale=mosaic.grid.scale)
-    apertures = _Apertures(mosaic, covered, options, runner)
+    apertures = _Apertures(mosaic, StarGround(covered, structure), options, runner)
     measured = apertures.measure(x, y, options.aperture, chip=chip)
     ra, dec = mosaic.grid.pixel_to_sky(x, y)
     snr = measured.flux / np.sqrt(np.maximum(measured.variance, 1e-30))
@@ -123,7 +123,8 @@ def measure_catalog(
     relative += _sampling(mosaic, camera, evidence, grown=grown, options=options) ** 2 / (1.0 - lost.share)
     relative += np.where(evidence.limit, LIMIT_ERROR**2, 0.0) + np.where(evidence.hit, HIT_ERROR**2, 0.0)
     variance = measured.variance + rays.variance + lost.variance + relative * flux**2
-    credible = _credible(flux, variance, flags, winged=evidence.winged, options=options)
+    clear = apertures.clear_in_structure(x, y, measured, chip=evidence.chip)
+    credible = _credible(flux, variance, flags, winged=evidence.winged, clear=clear, options=options)
     columns = star_columns(
         replace(measured, flux=flux, variance=variance + spread.excess**2),
         evidence,
@@ -136,7 +137,8 @@ def measure_catalog(
     order = np.argsort(-columns["flux"], kind="stable")
     order = order[credible[order]]
     meta = describe_columns(mosaic, camera, options, grown=grown)
-    return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta)
+    findings = search_findings(mosaic, structure, options)
+    return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta, findings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ class _Apertures:
     """Aperture photometry of one product, what it needs but places and radii put together."""
 
     mosaic: Mosaic
-    covered: NDArray[np.uint8]
+    around: StarGround
     options: CatalogSettings
     runner: Runner
 
@@ -158,13 +160,25 @@ class _Apertures:
             chip=chip,
             options=self.options,
             runner=self.runner,
-            stars=self.covered,
+            around=self.around,
         )
 
     def sums(self, x: FloatArray, y: FloatArray, radius: float, *, chip: NDArray[np.str_]) -> dict[str, FloatArray]:
         """Sum circles at the same places, sky and all."""
         empty = ~(self.mosaic.wht > 0)
         return circle_sums(self.mosaic, empty, Places(x, y), radius=radius / self.mosaic.grid.scale, chip=chip)
+
+    def clear_in_structure(
+        self, x: FloatArray, y: FloatArray, measured: Photometry, *, chip: NDArray[np.str_]
+    ) -> NDArray[np.bool_]:
+        """Tell stars in a nebula that a small circle shows, where the aperture holds too much of the nebula."""
+        near = self.around.sky.near_structure(x, y, self.mosaic.sci.shape)
+        if near.any():
+            inner = self.sums(x[near], y[near], INNER * self.options.aperture, chip=chip[near])
+            flux = inner["flux"] - inner["area"] * measured.sky[near]
+            variance = inner["variance"] + inner["area"] ** 2 * measured.sky_variance[near]
+            near[near] = flux >= self.options.min_snr * np.sqrt(variance)
+        return near
 
 
 def _brightness(sources: NDArray[Any]) -> FloatArray:
@@ -180,11 +194,14 @@ def _credible(
     flags: NDArray[np.int32],
     *,
     winged: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
     options: CatalogSettings,
 ) -> NDArray[np.bool_]:
     """Tell stars from what cosmic rays left: flux in the aperture, and wings where the center was hit each time."""
     limit = (flags & Flag.LIMIT) != 0
-    credible: NDArray[np.bool_] = (flux >= options.min_snr * np.sqrt(np.maximum(variance, 0.0))) | (limit & (flux > 0))
+    credible: NDArray[np.bool_] = (
+        (flux >= options.min_snr * np.sqrt(np.maximum(variance, 0.0))) | (limit & (flux > 0)) | clear
+    )
     if options.drop_hit:
         credible &= ((flags & Flag.COSMIC_RAY) == 0) | winged
     return credible
@@ -200,25 +217,6 @@ def _sampling(
     pixel = np.array([scales.get(name, _PIXEL) for name in evidence.chip.tolist()], dtype=np.float64) / _PIXEL
     usual = options.sampling * pixel * (_SMALL_APERTURE / options.aperture) ** 3
     return grown.sampling(evidence.chip.tolist(), evidence.n_exposures.tolist(), usual)
-
-
-def find_stars(mosaic: Mosaic, options: CatalogSettings) -> NDArray[Any]:
-    """Detect sources on the product; see `mizzle.kernel.detect.detect`."""
-    scale = mosaic.grid.scale
-    sigma = options.fwhm / _FWHM / scale
-    detection = Detection(
-        profile=Profile(sigma=sigma, halo_sigma=2.5 * sigma, halo=0.3, radius=2),
-        gain=mosaic.reference.gain * mosaic.exptime,
-        threshold=options.threshold,
-        max_chi2=50.0,  # a cosmic ray is gone by now; bright stars differ from any profile
-        sharpness=(0.1, 4.5),  # stars of the PC, on a product of WF scale, are twice as sharp as the others
-        max_roundness=1.0,
-        max_sources=options.max_sources,
-        mismatch=0.15,
-        edge=3,
-    )
-    empty = ~(mosaic.wht > 0)
-    return detect(mosaic.sci, empty, detection)
 
 
 def _flags(

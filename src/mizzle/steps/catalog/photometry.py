@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Places
+from mizzle.kernel.detect import SkyMesh
 from mizzle.model import Mosaic, Runner
 from mizzle.settings import CatalogSettings
 from mizzle.stars.apertures import SkyRule, aperture_sums, ring_sky
 from mizzle.stars.covers import cover_stars
+from mizzle.stars.curved_sky import CurvedSky, Ring, curved_sky
 
 _RING_PIXELS = 450  # neighbors on a drizzled image repeat each other: more pixels add little
+#: Where the sky has structure it is fitted between these radii [arcsec]: beyond a star's core, and near.
+_NEAR = (0.6, 1.6)
+#: Share of a star's light that its halo there takes off the aperture's.
+_HALO = 0.02
 _FEWEST_RINGS, _MOST_RINGS = 20, 4000
 #: What stars cover, by their brightness over the noise of the faintest: radius [arcsec] above each. Halos left in the
 #: rings would make their neighbors too faint.
 _COVER = ((0.0, 0.4), (30.0, 0.8), (100.0, 1.2), (400.0, 1.6))
+
+
+class _CircleLight(NamedTuple):
+    """Light in circles, sky and all, and their areas [pixel]."""
+
+    flux: FloatArray
+    area: FloatArray
+
+
+class StarGround(NamedTuple):
+    """What lies around stars: pixels that stars cover, from `star_mask`, and the sky of the search for them."""
+
+    covered: NDArray[np.uint8]
+    sky: SkyMesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +56,8 @@ class Photometry:
         Area of the aperture without data [pixel].
     bad_sky : (n,) bool array
         Where the ring had too few pixels.
+    sky_variance : (n,) array
+        Of `sky`, per pixel.
     """
 
     flux: FloatArray
@@ -43,6 +65,7 @@ class Photometry:
     sky: FloatArray
     lost: FloatArray
     bad_sky: NDArray[np.bool_]
+    sky_variance: FloatArray
 
 
 def photometry(
@@ -54,7 +77,7 @@ def photometry(
     chip: NDArray[np.str_],
     options: CatalogSettings,
     runner: Runner,
-    stars: NDArray[np.uint8] | None = None,
+    around: StarGround,
 ) -> Photometry:
     """Sum stars in one aperture and take the sky of a ring off.
 
@@ -72,8 +95,9 @@ def photometry(
         The ring.
     runner : Runner
         Where chunks of stars are measured.
-    stars : (ny, nx) uint8 array, optional
-        From `star_mask`: kept out of the rings, where enough pixels remain.
+    around : StarGround
+        Stars are kept out of the rings, where enough pixels remain; where the sky has structure, its slopes and
+        curvature are followed from near each star.
 
     Returns
     -------
@@ -84,7 +108,7 @@ def photometry(
     radius = radius_arcsec / scale
     ring = (options.sky_inner / scale, (options.sky_inner + options.sky_width) / scale)
     empty = ~(mosaic.wht > 0)  # with combine.fill, holes hold a number
-    off = empty if stars is None else empty | (stars != 0)
+    off = empty | (around.covered != 0)
 
     def measure(part: slice) -> tuple[Any, Any]:
         sums = circle_sums(mosaic, empty, Places(x[part], y[part]), radius=radius, chip=chip[part])
@@ -107,14 +131,14 @@ def photometry(
         np.concatenate([getattr(sky, key) for _, sky in parts]) for key in ("level", "sigma", "n_pixels")
     )
     crowded = np.flatnonzero(~np.isfinite(level))
-    if stars is not None and crowded.size:
+    if crowded.size:
         # Where halos leave nothing of a ring, a ring with halos is better than none.
         again = ring_sky(
             mosaic.sci,
             x[crowded],
             y[crowded],
             radii=ring,
-            mask=empty | (stars == 2),
+            mask=empty | (around.covered == 2),
             rule=SkyRule(options.sky_statistic),
             max_pixels=_RING_PIXELS,
         )
@@ -125,9 +149,52 @@ def photometry(
     large = np.array([mosaic.noise_correlation.get(name, 1.0) for name in chip.tolist()], dtype=np.float64)
     # The median of n pixels scatters by sqrt(pi / 2) more than their mean; the pixels repeat each other.
     level_variance = 0.5 * np.pi * sigma**2 / np.maximum(count, 1) * np.minimum(large, 2.0)
-    level_variance *= _ring_excess(mosaic, Places(x, y), level_variance, off=off, options=options)
-    sky_variance = area**2 * level_variance
-    return Photometry(flux - area * level, var + sky_variance, level, lost, bad)
+    near = around.sky.near_structure(x, y, mosaic.sci.shape)
+    for part in (~near, near):
+        where = Places(x[part], y[part])
+        level_variance[part] *= _ring_excess(mosaic, where, level_variance[part], off=off, options=options)
+    if near.any():
+        of_rings = CurvedSky(level[near], level_variance[near])
+        curved = _followed(
+            mosaic,
+            Places(x[near], y[near]),
+            of_rings,
+            sums=_CircleLight(flux[near], area[near]),
+            radius=radius,
+            around=around,
+        )
+        level[near], level_variance[near] = curved
+    return Photometry(flux - area * level, var + area**2 * level_variance, level, lost, bad, level_variance)
+
+
+def _followed(
+    mosaic: Mosaic,
+    where: Places,
+    ring: CurvedSky,
+    *,
+    sums: _CircleLight,
+    radius: float,
+    around: StarGround,
+) -> CurvedSky:
+    """Return the sky under stars where it has structure: from near around them, or that of the ring where it is better.
+
+    What stars cover is left out. Of a bright star that is all that is near: then its halo counts as sky, and what it
+    takes of the flux as an error.
+    """
+    empty, scale = ~(mosaic.wht > 0), mosaic.grid.scale
+    shape = Ring(_NEAR[0] / scale, _NEAR[1] / scale, radius)
+    level, variance = (part.copy() for part in ring)
+    fitted = curved_sky(mosaic.sci, where, shape, mask=empty | (around.covered != 0))
+    known = np.isfinite(fitted.level)
+    level[known], variance[known] = fitted.level[known], 2.0 * fitted.variance[known]
+    rest = np.flatnonzero(~known)
+    flux, area = (part[rest] for part in sums)
+    haloed = curved_sky(mosaic.sci, Places(where.x[rest], where.y[rest]), shape, mask=empty | (around.covered == 2))
+    halo = _HALO * np.maximum(flux - area * haloed.level, 0.0) / np.maximum(area, 1.0)
+    error = 2.0 * haloed.variance + halo**2
+    better = np.isfinite(haloed.level) & (error < variance[rest])
+    level[rest[better]], variance[rest[better]] = haloed.level[better], error[better]
+    return CurvedSky(level, variance)
 
 
 def _ring_excess(

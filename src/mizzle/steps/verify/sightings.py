@@ -22,6 +22,10 @@ from mizzle.steps.verify.stars import APERTURE_ARCSEC, PlacedStars, Stamps, cut_
 
 #: Catalog flags that keep a star out. Blends stay: all see the same blend.
 _UNFIT = Flag.SATURATED | Flag.FAINT
+#: Least flux over its error in the catalog, in units of verify.snr, which holds for a star's light alone; what these
+#: flags say has its own large error.
+_EXPLAINED = Flag.UNLIKE | Flag.COSMIC_RAY | Flag.LIMIT | Flag.BLENDED
+_KNOWN = 0.4
 #: Surroundings brighter than this many times the star tell no more.
 MOST_CROWD = 2.0
 #: Pixels of stars that are enough for the mean profile of a class of chips: 10 000 stars on a WF chip, 2000 on the PC.
@@ -83,7 +87,10 @@ def place_stars(views: Sequence[ChipView], catalog: Catalog, settings: Settings,
         As for `verify`.
     """
     options = settings.verify
-    fit = np.flatnonzero((np.asarray(catalog.columns["flags"]) & _UNFIT) == 0)
+    flags, flux, error = (np.asarray(catalog.columns[key]) for key in ("flags", "flux", "flux_err"))
+    # In a nebula a flux may be known far worse than by its own light, and a ray's crumb pass for a star.
+    known = ((flags & _EXPLAINED) != 0) | (flux > _KNOWN * options.snr * error)
+    fit = np.flatnonzero(((flags & _UNFIT) == 0) & known)
     fit = fit[np.argsort(-np.asarray(catalog.columns["flux"])[fit], kind="stable")][: options.max_stars]
     ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64)[fit] for key in ("ra", "dec", "flux"))
 
