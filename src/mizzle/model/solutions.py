@@ -177,6 +177,8 @@ class CosmicRays(Value):
         to its steepest step to a neighbor; measured. Absent where star cores were not checked so.
     trails : mapping
         ``trails[root][chip]``: width [pixel] of the widest straight trail that was flagged whole.
+    brighter : mapping
+        ``brighter[root]``: stars that are brighter than in the other exposures, and were kept.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
@@ -185,6 +187,7 @@ class CosmicRays(Value):
     notes: tuple[str, ...] = ()
     core_error: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     trails: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    brighter: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
@@ -196,6 +199,7 @@ class CosmicRays(Value):
             notes=tuple(note for part in parts for note in part.notes),
             core_error={root: row for part in parts for root, row in part.core_error.items()},
             trails={root: row for part in parts for root, row in part.trails.items()},
+            brighter={root: count for part in parts for root, count in part.brighter.items()},
         )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -78,6 +78,7 @@ def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner
     for exposure in searched:
         findings += _against_time(exposure, rays)
     findings += [*_against_others(searched, rays), *_same_places(searched, rays), *_trails(searched, rays)]
+    findings += _brighter(searched, rays)
     jobs = [(e, name) for e in searched for name in e.chips]
     looks = runner.map(lambda job: _look(*job, rays), jobs)
     return (*findings, *_on_stars(jobs, looks, rays))
@@ -104,6 +105,16 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
             text = f"{exposure.root}: {listed} of the pixels flagged, {100 * expected:.2f} % expected: {words}"
             findings.append(Finding(PART, Verdict.WARN, text, tuple(chips)))
     return findings
+
+
+def _brighter(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
+    """Say in which exposures stars are brighter than in the others, and were not taken for rays."""
+    counts = {e.root: rays.brighter[e.root] for e in exposures if rays.brighter.get(e.root)}
+    if not counts:
+        return []
+    listed = ", ".join(f"{count} in {root}" for root, count in counts.items())
+    text = f"stars brighter than in the other exposures, variable or hit by a ray that looks like light: {listed}; kept"
+    return [Finding(PART, Verdict.PASS, text)]
 
 
 def _unusable(exposure: Exposure, name: str) -> bool:

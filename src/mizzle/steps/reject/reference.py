@@ -26,6 +26,7 @@ from mizzle.kernel.stack import StackRule, fill_holes, reduce_stack
 from mizzle.model import Grid, Runner
 from mizzle.settings.combine import CombineSettings
 from mizzle.settings.reject import RejectSettings
+from mizzle.steps.reject.brighter_stars import may_vary
 from mizzle.steps.reject.compared_chip import ComparedChip
 
 #: Rows are handed to the workers in pieces of this height when a stack is reduced.
@@ -60,6 +61,8 @@ class Reference:
         Above this value some exposure may be saturated, and the image too low.
     counts : array
         How many exposures cover each tile of the grid (`TILE`).
+    stars_vary : bool
+        Stars may have changed from one exposure to another.
     """
 
     grid: Grid
@@ -68,6 +71,7 @@ class Reference:
     maps: tuple[kernel.ChipMap, ...]
     trust: float
     counts: NDArray[np.intp]
+    stars_vary: bool = True
 
     def unit(self, compared: ComparedChip) -> float:
         """Return what an electron on a chip is on this grid."""
@@ -131,7 +135,7 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
     maps = tuple(chip.map for chip in placed)
-    return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape))
+    return Reference(grid, picture, len(groups), maps, trust, _counts(groups, grid.shape), may_vary(chips))
 
 
 def _picture(image: NDArray[np.float32], settings: RejectSettings, runner: Runner, *, bounded: bool) -> ReferenceImage:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import Mask
 from mizzle.instrument.star_optics import sharpest_star
-from mizzle.kernel.compare import CompareOptions, RayMarks, RayThresholds, compare_chip
+from mizzle.kernel.compare import CompareOptions, RayThresholds, compare_chip
 from mizzle.kernel.pixels import grow
 from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.boxes import boxes
+from mizzle.steps.reject.brighter_stars import KeptStars, keep_brighter_stars
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.left_alone import find_left_alone
@@ -67,6 +68,8 @@ class ChipRays:
         Of satellites: among the flagged pixels.
     alone_too : int array, optional
         Pixels that the single-exposure method flags beyond these, where no more than two exposures know: flat indices.
+    brighter : int
+        Stars that are brighter than in the other exposures, and kept.
     """
 
     packed: NDArray[np.uint8]
@@ -78,6 +81,7 @@ class ChipRays:
     prediction_error: float = float("nan")
     trails: tuple[Trail, ...] = ()
     alone_too: NDArray[np.intp] | None = None
+    brighter: int = 0
 
 
 def find_cosmic_rays(
@@ -132,7 +136,8 @@ def find_cosmic_rays(
         if rays.trails:
             trails.setdefault(root, {})[name] = max(2.0 * trail.half_width for trail in rays.trails)
     methods = {e.root: _method([by_chip.get((e.root, name)) for name in e.chips], options) for e in exposures}
-    return CosmicRays(packed, fractions, methods, core_error=doubts, trails=trails)
+    brighter = {e.root: sum(by_chip[e.root, n].brighter for n in e.chips if (e.root, n) in by_chip) for e in exposures}
+    return CosmicRays(packed, fractions, methods, core_error=doubts, trails=trails, brighter=brighter)
 
 
 def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
@@ -209,14 +214,15 @@ def _judge(
 ) -> ChipRays:
     """Find the cosmic rays of one chip."""
     sci, bad = compared.pixels()
-    candidates = alone_too = None
+    candidates, alone_too, brighter = None, None, 0
     if reference is None:
         mask = np.zeros(bad.shape, np.bool_)
         alone = thin = few_know = ~bad
     else:
         # A ray may hide behind another's remains in a reference of two; a star does not stand above itself.
         thin = reference.thin_coverage(number)
-        marks, known = _compared(compared, sci, bad, thin=thin, reference=reference, number=number, settings=settings)
+        kept, known = _compared(compared, sci, bad, thin=thin, reference=reference, number=number, settings=settings)
+        marks, brighter = kept
         mask, alone = marks.mask, ~(known | bad)
         few_know = thin.copy()
         for box in boxes(thin):
@@ -245,6 +251,7 @@ def _judge(
         candidates,
         trails=tuple(trails),
         alone_too=alone_too,
+        brighter=brighter,
     )
 
 
@@ -294,7 +301,7 @@ def _compared(
     reference: Reference,
     number: int,
     settings: RejectSettings,
-) -> tuple[RayMarks, Mask]:
+) -> tuple[KeptStars, Mask]:
     """Compare one chip with the reference; return what that says, and where two exposures made the reference."""
     electrons = compared.view.noise.gain
     floor, sky = compared.view.noise.floor, compared.sky * electrons
@@ -326,7 +333,16 @@ def _compared(
         probe_level=probe_light(compared) if settings.second_look else np.inf,
         extra_pixels=thin if settings.method != "compare" and thin.any() else None,
     )
-    return compare_chip(sci, bad, reference.picture, reference.maps[number], thresholds, options)
+    marks, known = compare_chip(sci, bad, reference.picture, reference.maps[number], thresholds, options)
+
+    def find_rays(asked: Mask) -> Mask:
+        return _find_single(compared, sci, bad=bad, asked=asked, lone=np.zeros_like(asked), settings=settings)
+
+    exact = probe_light(compared)
+    if not reference.stars_vary:
+        return KeptStars(marks, 0), known
+    kept = keep_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact, find_rays=find_rays)
+    return kept, known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:

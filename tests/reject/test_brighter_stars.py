@@ -1,0 +1,74 @@
+"""Variable stars are no cosmic rays; and rays on stars are rays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mizzle.simulate import StarList, visit
+from ray_scores import STILL, counts, found, share
+
+#: So many magnitudes brighter is every tenth star in one exposure.
+EVERY = 10
+
+
+def varied(count, change, *, seed, filter_name="F555W"):
+    """A visit, and which exposure of it saw every tenth star brighter by `change` magnitudes."""
+    plan = {"n": count, "seed": seed, "filter": filter_name, "exptime": 300.0, "density": 60.0, "brightest": 18.5}
+    made = visit(effects=STILL, **plan)
+    factor = np.where(np.arange(made.stars.ra.size) % EVERY == 0, 10 ** (0.4 * change), 1.0)
+    brighter = StarList(made.stars.ra, made.stars.dec, made.stars.flux * factor)
+    base = visit(effects=STILL, stars=StarList(made.stars.ra, made.stars.dec, made.stars.flux), **plan)
+    other = visit(effects=STILL, stars=brighter, **plan)
+    number = count // 2
+    exposures = [*base.exposures]
+    exposures[number] = other.exposures[number]
+    if count == 2:
+        exposures[1] = replace(exposures[1], mjd_start=exposures[1].mjd_start + 1.0)
+    return replace(base, exposures=tuple(exposures)), other, number
+
+
+def kept(other, number, rays):
+    """Which of the stars that brightened keep their core; those that show, are whole, and that no ray hit."""
+    exposure, told = other.exposures[number], []
+    for name, chip in exposure.chips.items():
+        mask, truth = rays.mask(exposure.root, name, chip.shape), other.truth.chip(exposure.root, name)
+        charge = truth.cosmic_rays.electrons()
+        for star, x, y, electrons in zip(truth.star, truth.x, truth.y, truth.electrons, strict=True):
+            column, row = round(float(x)), round(float(y))
+            if star % EVERY or electrons < 4000 or min(column, row) < 60 or max(column, row) > 790:
+                continue
+            box = np.s_[row - 2 : row + 3, column - 2 : column + 3]
+            if charge[box].max() < 5 and not chip.dq[box].any():
+                told.append(not mask[row - 1 : row + 2, column - 1 : column + 2].any())
+    return np.array(told)
+
+
+@pytest.mark.parametrize(("count", "change"), [(2, 1.0), (3, 1.0), (3, 0.5), (4, 1.5)])
+def test_a_star_that_brightened_is_no_ray(count, change):
+    """They were flagged, all of them: the image kept the faint exposures' light, and nothing was said."""
+    stars = []
+    for seed in (71, 72, 73):
+        base, other, number = varied(count, change, seed=seed)
+        rays = found(base)
+        stars += kept(other, number, rays).tolist()
+        assert rays.brighter[base.exposures[number].root] > 0
+    assert len(stars) > 20
+    assert np.mean(stars) > 0.5
+
+
+def test_two_exposures_of_one_hour_are_compared_as_if_no_star_changed():
+    base, _, number = varied(2, 1.0, seed=71)
+    soon = [replace(e, mjd_start=base.exposures[0].mjd_start + 0.01 * n) for n, e in enumerate(base.exposures)]
+    assert found(replace(base, exposures=tuple(soon))).brighter[base.exposures[number].root] == 0
+
+
+def test_rays_are_found_all_the_same():
+    base, _, _ = varied(3, 0.0, seed=72)
+    rays = found(base)
+    told = counts(base, rays)
+    assert share(told["150"]) > 0.985
+    stars = sum(chip.star.size for exposure in base.truth.exposures.values() for chip in exposure.chips.values())
+    assert sum(rays.brighter.values()) < 0.02 * stars
