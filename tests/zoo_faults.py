@@ -90,6 +90,7 @@ BASES = {
     "long and short": {"n": 3, "seed": 9, "exptime": (500.0, 400.0, 500.0)},
     "unfocused": {"n": 3, "seed": 10, "effects": {"defocus": 0.15}},
     "other filter": {"n": 3, "seed": 11, "sensitivity": (1.0, 2.4, 1.0)},
+    "short": {"n": 3, "seed": 12, "exptime": 6.0},
     "wide": {"n": 4, "seed": 8, "brightest": 15.0},
 }
 
@@ -200,6 +201,12 @@ def one_photflam(files):
     roots = list(files)
     for chip in ALL:
         files[roots[1]][0][chip].header["PHOTFLAM"] = files[roots[0]][0][chip].header["PHOTFLAM"]
+
+
+def exchanged_photflam(files):
+    """PHOTFLAM of WF2 under WF3 and the other way round, in the second exposure."""
+    two, three = (files[list(files)[1]][0][chip].header for chip in (2, 3))
+    two["PHOTFLAM"], three["PHOTFLAM"] = three["PHOTFLAM"], two["PHOTFLAM"]
 
 
 def satellite(image):
@@ -354,6 +361,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("flat of one chip 5 % off", scale(1.05, chips=(4,)), (ZEROPOINT,), "WF4"),
     Fault("PHOTFLAM of one chip 8 % wrong", chip_card("PHOTFLAM", lambda v: 1.08 * v, chips=(2,)), (ZEROPOINT,), "WF2"),
     Fault("PHOTFLAM of the other gain in one exposure", chip_card("PHOTFLAM", lambda v: 1.99 * v, [1]), (ZEROPOINT,), "1"),
+    Fault("PHOTFLAM of WF2 and WF3 exchanged in one exposure", exchanged_photflam, (INPUTS,), "1 WF2"),
+    Fault("shading of the shutter left in", card("SHADCORR", "OMIT"), (INPUTS,), "1", "short"),
     Fault("PHOTMODE of the other gain", chip_card("PHOTMODE", lambda v: v.replace("A2D7", "A2D15"), [1]), (INPUTS,), "1"),
     Fault("PHOTMODE of another filter", chip_card("PHOTMODE", lambda v: v.replace("F814W", "F555W"), [1]), (INPUTS,), "1"),
     Fault("gain keyword wrong", card("ATODGAIN", 15.0), (ERRORS,)),

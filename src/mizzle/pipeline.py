@@ -49,7 +49,7 @@ from mizzle.steps.align import align
 from mizzle.steps.amplifiers import level_amplifiers
 from mizzle.steps.catalog import measure_catalog
 from mizzle.steps.combine import combine
-from mizzle.steps.equalize import equalize
+from mizzle.steps.equalize import equalize, photflam_findings
 from mizzle.steps.focus import measure_focus
 from mizzle.steps.reject import find_cosmic_rays, ray_findings
 from mizzle.steps.sky import measure_sky, sky_findings
@@ -313,7 +313,8 @@ def _findings(
     # WFPC2's calibration has no table of zeropoints to mix (`equalize` judges its PHOTFLAM), and its WCS is built anew.
     archived = [exposure for exposure in group if find_detector(exposure.header)]
     mixed = (*calibration_versions({exposure.root: exposure.header for exposure in archived}), *wcs_states(archived))
-    return (*mixed, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
+    units = photflam_findings(group, scales)
+    return (*mixed, *units, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
 
 
 def _parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mizzle.errors import InputError
 from mizzle.instrument.wfpc2 import CHIP_NAMES, GAINS
 from mizzle.instrument.wfpc2.sensitivity import nominal_photflam
 from mizzle.io.exposures import read_exposure
+from mizzle.io.photmode import exchanged_finding
 from mizzle.io.state import bias_finding
 from mizzle.model import Verdict
 from mizzle.settings import load_settings
@@ -312,3 +314,29 @@ def test_the_real_ramp_exposure_is_named_a_trimmed_copy(data_dir: Path) -> None:
 def test_the_real_exposures_are_clean(data_dir: Path) -> None:
     for name in ("exposures/u40x010hm", "ngc1261/ubai2502m", "ngc1261/ubai2505m"):
         assert read_exposure(data_dir / f"{name}_c0m.fits.gz").verdict is Verdict.PASS
+
+
+def test_the_shutter_s_shading_counts_in_short_exposures(tmp_path: Path) -> None:
+    """calwp2 corrects it below 10 s; where it did not, the field is as uneven as the shutter's blades were slow."""
+    times = {"EXPTIME": 2.0, "DARKTIME": 2.0, "EXPEND": None}
+    exposure, _ = findings(tmp_path / "left", SHADCORR="OMIT", **times)
+    assert any("SHADCORR is OMIT" in f.sentence and f.verdict is Verdict.WARN for f in exposure.findings)
+    exposure, _ = findings(tmp_path / "done", SHADCORR="COMPLETE", **times)
+    assert not any("SHADCORR" in f.sentence for f in exposure.findings)
+
+
+F814W = {"PC": 2.507987e-18, "WF2": 2.458077e-18, "WF3": 2.449067e-18, "WF4": 2.498411e-18}
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(F814W, 2)))
+@pytest.mark.parametrize("chips", [tuple(F814W), ("PC", "WF2", "WF3"), None])
+def test_photflam_of_two_chips_exchanged_is_said(first: str, second: str, chips: Any) -> None:
+    """Another calibration moves all chips alike; what is right but elsewhere is exchanged."""
+    kept = chips or (first, second)
+    values = {name: 1.02 * value for name, value in F814W.items() if name in {*kept, first, second}}
+    assert exchanged_finding(values, 7, band="F814W") is None
+    finding = exchanged_finding({**values, first: values[second], second: values[first]}, 7, band="F814W")
+    assert finding is not None
+    assert {*finding.chips} == {first, second}
+    assert finding.verdict is Verdict.WARN
+    assert exchanged_finding({**values, first: values[second], second: values[first]}, 7, band="F450W") is None

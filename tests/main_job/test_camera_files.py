@@ -11,7 +11,7 @@ from astropy.io import fits
 import mizzle
 from mizzle.errors import InputError, MizzleError
 from mizzle.instrument.noise import noise_model
-from mizzle.instrument.wcs_states import wcs_states
+from mizzle.instrument.wcs_states import header_position, wcs_states
 from mizzle.io.camera_headers import camera_headers
 from mizzle.model import Verdict
 from mizzle.simulate.cameras import camera_visit, write_exposures
@@ -194,3 +194,15 @@ def test_exposures_placed_by_different_solutions_are_a_warning(tmp_path):
     # What all have: the most refined is advised.
     (finding,) = wcs_states([with_wcs(one, fit, ["IDC_x-GSC240", old]), with_wcs(two, old, ["IDC_x-GSC240"])])
     assert "'IDC_x-GSC240' is in all headers" in finding.sentence
+
+
+def test_headers_know_their_place_as_well_as_their_guide_stars_did(tmp_path):
+    """The worst of the exposures counts; what the archive fitted to a catalog is good to hundredths of an arcsec."""
+    one = mizzle.read_exposure(blank("acs-hrc F606W", tmp_path, seed=1))
+    old, new = replace(one, mjd_start=51000.0), replace(one, mjd_start=54500.0)
+    errors = [header_position([with_wcs(e, "IDC_x")]).error for e in (old, new)]
+    assert errors[0] > errors[1]
+    corrected = header_position([with_wcs(old, "IDC_x-GSC240")]).error
+    fitted = header_position([with_wcs(old, "IDC_x-FIT_SVM_GAIADR2")]).error
+    assert errors[1] > corrected > fitted
+    assert header_position([with_wcs(old, "IDC_x-FIT_SVM_GAIADR2"), with_wcs(old, "IDC_x")]).error == errors[0]

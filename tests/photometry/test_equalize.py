@@ -12,7 +12,7 @@ from mizzle.errors import DataError, SettingsError
 from mizzle.model import FluxScales
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import EqualizeSettings, Settings
-from mizzle.steps.equalize import equalize
+from mizzle.steps.equalize import equalize, photflam_findings
 from photometry_tools import F555W, F814W, make_chip, make_exposure
 
 EXECUTED_F814W = {"PC": 1.0240581413248393, "WF2": 1.0036789520254041, "WF3": 1.0, "WF4": 1.0201480808814134}
@@ -196,3 +196,41 @@ def test_log_names_every_chip():
     assert len(lines) == 5
     assert "WF4" in lines[4]
     assert "1.020148081" in lines[4]
+
+
+def of_visit(photflams, **corrections):
+    """Three exposures of one visit with these PHOTFLAM, and their scales."""
+    group = [exposure(f"ua06050{2 * k + 2}m", p, mjd=54000.0 + 0.01 * k) for k, p in enumerate(photflams)]
+    return group, equalize(group, Settings(), **corrections)
+
+
+def test_one_photflam_serves_a_visit():
+    group, scales = of_visit([F814W] * 3)
+    assert photflam_findings(group, scales) == ()
+
+
+@pytest.mark.parametrize(("first", "second"), [("PC", "WF4"), ("WF2", "WF3"), ("PC", "WF3")])
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_photflam_exchanged_between_chips_of_one_exposure_is_said(first, second, index):
+    moved = {**F814W, first: F814W[second], second: F814W[first]}
+    group, scales = of_visit([moved if k == index else F814W for k in range(3)])
+    (finding,) = photflam_findings(group, scales)
+    assert set(finding.chips) == {first, second}
+    assert finding.sentence.startswith(f"{group[index].root}: PHOTFLAM")
+    assert f"{first} {100 * (F814W[second] / F814W[first] - 1):+.2f} %" in finding.sentence
+
+
+def test_other_visits_gains_and_chips_have_their_own_photflam():
+    later = {name: 1.03 * value for name, value in F814W.items()}
+    group = [exposure(), exposure("ub120101m", later, mjd=54800.0)]
+    assert photflam_findings(group, equalize(group, Settings())) == ()
+    other = {name: 2.0 * value for name, value in F814W.items()}
+    group = [exposure(), exposure("ua060504m", other, atodgain=15)]
+    assert photflam_findings(group, equalize(group, Settings())) == ()
+
+
+def test_what_a_table_puts_right_is_not_said():
+    wrong = {**F814W, "PC": 0.9 * F814W["PC"]}
+    rows = [FluxCorrection(chip="PC", root="ua060502m", factor=1 / 0.9)]
+    group, scales = of_visit([wrong, F814W, F814W], corrections=rows)
+    assert photflam_findings(group, scales) == ()

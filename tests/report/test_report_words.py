@@ -17,3 +17,18 @@ def test_alignment_sentence_counts_as_people_do(matched, start, end):
     said = _about_alignment({"exposures": entries, "verdict": "PASS", "method": "stars"})
     assert said["text"].startswith(start)
     assert said["text"].endswith(end)
+
+
+def test_a_place_on_the_sky_that_nothing_checked_is_said_with_its_error():
+    entries = {f"root{i}": {"rms_mas": 1.0, "verdict": "PASS", "n_matched": 90} for i in range(3)}
+    alignment = {"exposures": entries, "verdict": "PASS", "method": "stars", "reference": "mean"}
+    position = {"checked": False, "error": 1.0, "origin": "guide stars of GSC 1"}
+    text = _about_alignment({**alignment, "position": position})["text"]
+    assert "not checked" in text
+    assert "1 arcsec" in text
+    assert "guide stars of GSC 1" in text
+    single = {"exposures": {"root": {}}, "verdict": "NONE", "method": "stars", "reference": "root"}
+    assert "not checked" in _about_alignment({**single, "position": position})["text"]
+    named = {**alignment, "reference": "gaia.ecsv", "position": {**position, "checked": True}}
+    assert "not checked" not in _about_alignment(named)["text"]
+    assert "gaia.ecsv" in _about_alignment(named)["text"]

@@ -8,9 +8,54 @@ same as their primary one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from mizzle.geometry.keywords import wcs_letters
 from mizzle.model import Exposure, Finding, Verdict
+
+#: From this date on [MJD, October 2005] guide stars were of GSC 2.3.2, before of GSC 1.1.
+_SECOND_CATALOG = 53644.0
+#: Errors of a header's position on the sky [arcsec], by where its WCS comes from (STScI, Improvements in HST
+#: Astrometry, table 1: guide stars and the instruments' places among them): fitted to a catalog, guide stars corrected
+#: later, guide stars of the second catalog, and of the first.
+_FITTED, _CORRECTED, _SECOND, _FIRST = 0.01, 0.2, 0.3, 1.0
+
+
+class HeaderPosition(NamedTuple):
+    """How well headers know where on the sky they are.
+
+    Parameters
+    ----------
+    error : float
+        1 sigma, or what is typical [arcsec].
+    origin : str
+        Where the position comes from.
+    """
+
+    error: float
+    origin: str
+
+
+def header_position(exposures: Sequence[Exposure]) -> HeaderPosition:
+    """Return how far the sky may be from where the headers put it, of the worst of some exposures.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        One or more, as read: their frames have the name of the WCS that was taken.
+    """
+    return max(_position(exposure) for exposure in exposures)
+
+
+def _position(exposure: Exposure) -> HeaderPosition:
+    names = [chip.frame.name.upper() for chip in exposure.chips.values()]
+    if all("-FIT_" in name for name in names):
+        return HeaderPosition(_FITTED, "stars that the archive fitted to a catalog")
+    if all("-FIT_" in name or "-GSC240" in name or "-HSC30" in name for name in names):
+        return HeaderPosition(_CORRECTED, "guide stars, corrected by the archive")
+    if exposure.mjd_start >= _SECOND_CATALOG:
+        return HeaderPosition(_SECOND, "guide stars of GSC 2")
+    return HeaderPosition(_FIRST, "guide stars of GSC 1")
 
 
 def wcs_states(exposures: Sequence[Exposure]) -> tuple[Finding, ...]:

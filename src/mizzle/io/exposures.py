@@ -20,6 +20,7 @@ from mizzle.io.headers import FrozenHeader, Keywords, start_time
 from mizzle.io.history import history_findings
 from mizzle.io.image_unit import ImageUnit
 from mizzle.io.inputs import InputFile, single_input
+from mizzle.io.photmode import exchanged_finding
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
 from mizzle.io.reference_tables import geometry_inputs
 from mizzle.io.state import (
@@ -289,6 +290,9 @@ def _units(
         if sentence:
             said.setdefault(sentence, []).append(name)
         findings += chip_findings(primary, header, name, gain=exposure["commanded_gain"], band=exposure["filter"])
+    photflams = {name: header.get("PHOTFLAM", primary.get("PHOTFLAM")) for name, header in headers.items()}
+    exchanged = exchanged_finding(photflams, exposure["commanded_gain"], band=exposure["filter"])
+    findings += [exchanged] if exchanged else []
     converted = [
         Finding("units", Verdict.PASS, f"{', '.join(names)}: {text}; PHOTFLAM is taken to be for counts", tuple(names))
         for text, names in said.items()

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import permutations
 
+import numpy as np
+
+from mizzle.instrument.wfpc2.sensitivity import KNOWN_BY_CHIP, nominal_photflam
 from mizzle.io.headers import keyword_text
 from mizzle.model import Finding, HeaderValue, Verdict
 
 Header = Mapping[str, HeaderValue]
+
+#: Chips' PHOTFLAM agree with those of the filter to this, one factor for all taken out (calibrations differ by that);
+#: off by so much, they are those of other chips where that order agrees.
+_AGREE, _EXCHANGED = 0.001, 0.003
 
 
 def _light_path(names: str) -> set[str]:
@@ -36,3 +44,38 @@ def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Find
         return None
     sentence = f"PHOTMODE is of chip {match[1]} at ATODGAIN {match[2]}, not {number} at {gain}: PHOTFLAM may be wrong"
     return Finding("units", Verdict.WARN, sentence)
+
+
+def exchanged_finding(photflams: Mapping[str, HeaderValue | None], gain: int, *, band: str) -> Finding | None:
+    """Notice PHOTFLAM that were exchanged between chips: right numbers, 0.4 to 2.4 % wrong where they stand.
+
+    Parameters
+    ----------
+    photflams : mapping
+        PHOTFLAM by chip.
+    gain : int
+        ATODGAIN.
+    band : str
+        Filter; those whose chips are not known say nothing.
+    """
+    numbers = {name: v for name, v in photflams.items() if isinstance(v, int | float) and v > 0}
+    nominal = nominal_photflam(band, gain) if band in KNOWN_BY_CHIP else {}
+    names = [name for name in numbers if name in nominal]
+    if len(names) < 2:
+        return None
+    seen = np.log([float(numbers[name]) for name in names])
+    true = np.log([nominal[name] for name in names])
+
+    def misfit(order: tuple[int, ...]) -> float:
+        off = seen - true[list(order)]
+        return float(np.max(np.abs(off - np.median(off))))
+
+    as_is = tuple(range(len(names)))
+    best = min(permutations(as_is), key=misfit)
+    if misfit(as_is) < _EXCHANGED or misfit(best) > _AGREE:
+        return None
+    moved = {names[k]: names[m] for k, m in enumerate(best) if k != m}
+    words = ", ".join(f"{name} has that of {other}" for name, other in moved.items())
+    worst = 100.0 * max(abs(nominal[other] / nominal[name] - 1.0) for name, other in moved.items())
+    sentence = f"PHOTFLAM are exchanged between chips: {words}; magnitudes are up to {worst:.1f} % wrong there"
+    return Finding("units", Verdict.WARN, sentence, tuple(moved))

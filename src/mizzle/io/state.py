@@ -29,14 +29,14 @@ _WFPC2_STEPS = {
     "MASKCORR": "bad pixels that are known are not flagged",
     "ATODCORR": "the converter's steps are left in",
 }
+#: That of calwp2 for short exposures.
+_SHORT_STEPS = {"SHADCORR": "the shutter's shading is left in, which counts below 10 s"}
 #: Those of calacs and calwf3 alone.
 _LATER_STEPS = {
     "DQICORR": "bad pixels that are known are not flagged",
     "NLINCORR": "the detector's nonlinearity is left in",
     "ZOFFCORR": "the zeroth read is left in",
 }
-#: calwp2 leaves the dark of short exposures alone, and corrects the shutter's shading of those only [s].
-_SHORT = 10.0
 _DONE = frozenset({"COMPLETE", "COMPLETED", "DONE", "PERFORMED", "APPLIED"})
 #: Values of IMAGETYP that show the sky; the others are frames of calibration.
 _SKY_IMAGES = frozenset({"EXT", "EXTERNAL", "OBJECT", "SCIENCE", ""})
@@ -228,11 +228,13 @@ def findings_of(primary: Header, exptime: float, *chips: Header, later: bool = F
 
 
 def _calibration(primary: Header, exptime: float, *, later: bool) -> Iterator[Finding]:
-    for name, left in {**_STEPS, **(_LATER_STEPS if later else _WFPC2_STEPS)}.items():
+    short = exptime < wfpc2.SHORT_EXPOSURE and not later
+    steps = _LATER_STEPS if later else {**_WFPC2_STEPS, **(_SHORT_STEPS if short else {})}
+    for name, left in {**_STEPS, **steps}.items():
         state = keyword_text(primary, name)
         if not state or state in _DONE:
             continue
-        harmless = name == "DARKCORR" and exptime < _SHORT and not later
+        harmless = name == "DARKCORR" and short
         yield Finding("calibration", Verdict.PASS if harmless else Verdict.WARN, f"{name} is {state[:20]}: {left}")
     if primary.get("SUBSKY") is True:
         sentence = (

@@ -11,6 +11,7 @@ from mizzle.model.exposure import (
     StarFocus,
     moving_target,
     same_visit,
+    visit_of,
 )
 from mizzle.model.frame import ChipFrame, Grid, deproject, project
 from mizzle.model.mosaic import Catalog, InputChip, Mosaic, Result
@@ -57,5 +58,6 @@ __all__ = [
     "overall",
     "project",
     "same_visit",
+    "visit_of",
     "worst",
 ]

@@ -140,6 +140,11 @@ class Alignment(Value):
         return exposure.chips[chip].frame.moved(entry.pivot, entry.matrix, entry.shift + extra, name=name)
 
     @property
+    def on_catalog(self) -> bool:
+        """Whether a catalog, or another image, says where on the sky the frame lies; else headers do."""
+        return self.method == "stars" and self.reference not in {"mean", *self.exposures}
+
+    @property
     def verdict(self) -> Verdict:
         """Worst of the exposures."""
         return worst(entry.verdict for entry in self.exposures.values())

@@ -270,12 +270,14 @@ def moving_target(header: Mapping[str, HeaderValue]) -> bool:
     return flag is True or str(flag).strip().upper() in {"T", "TRUE"}
 
 
-def same_visit(exposure: Exposure, other: Exposure) -> bool:
-    """Return whether two exposures are of one visit and, where their headers tell, held by the same guide stars.
+def visit_of(exposure: Exposure) -> str:
+    """Return characters 2 to 6 of a rootname of nine, which name the visit; another rootname is a visit by itself."""
+    return exposure.root[1:6] if len(exposure.root) == 9 else exposure.root
 
-    The visit is characters 2 to 6 of a rootname of nine; others have none.
-    """
-    if len(exposure.root) != 9 or len(other.root) != 9 or exposure.root[1:6] != other.root[1:6]:
+
+def same_visit(exposure: Exposure, other: Exposure) -> bool:
+    """Return whether two exposures are of one visit and, where their headers tell, held by the same guide stars."""
+    if visit_of(exposure) != visit_of(other):
         return False
     for name in ("DGESTAR", "SGESTAR"):
         first, second = exposure.header.get(name), other.header.get(name)

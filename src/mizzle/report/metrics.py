@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mizzle.instrument.noise import noise_model, rounding_error
+from mizzle.instrument.wcs_states import header_position
 from mizzle.io.json_values import plain
 from mizzle.io.run_id import KEYWORD
 from mizzle.model import Alignment, Exposure, Mosaic, Result, Verdict, Zeropoint
@@ -89,7 +90,7 @@ def build_report(
             "verdict": result.verdict,
             "inputs": [_input(e, result.alignment) for e in result.exposures],
             "dropped": dict(result.dropped),
-            "alignment": _alignment(result.alignment),
+            "alignment": _alignment(result.alignment, result.exposures),
             "zeropoint": next(iter(per_filter.values()), {}),
             "zeropoints": per_filter,
             "sky": _sky(result),
@@ -143,7 +144,7 @@ def _input(exposure: Exposure, alignment: Alignment) -> dict[str, Any]:
     }
 
 
-def _alignment(alignment: Alignment) -> dict[str, Any]:
+def _alignment(alignment: Alignment, exposures: Sequence[Exposure]) -> dict[str, Any]:
     """The alignment, by exposure."""
     entries = {}
     for root, entry in alignment.exposures.items():
@@ -168,6 +169,7 @@ def _alignment(alignment: Alignment) -> dict[str, Any]:
         "method": alignment.method,
         "verdict": alignment.verdict,
         "exposures": entries,
+        "position": {"checked": alignment.on_catalog, **header_position(exposures)._asdict()},
     }
 
 

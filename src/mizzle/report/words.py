@@ -144,7 +144,18 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
         text += "".join(f" {root}: {e['note']}." for root, e in placed.items()) if len(placed) <= 4 else ""
         text += f" Without stars of their own: {listing(list(placed))}." if len(placed) > 4 else ""
         text += f" Look at {listing(doubt)}." if doubt else ""
-    return {"part": "alignment", "verdict": verdict, "text": text}
+    return {"part": "alignment", "verdict": verdict, "text": text + _about_position(alignment)}
+
+
+def _about_position(alignment: Mapping[str, Any]) -> str:
+    """Say how well the place on the sky is known, which exposures tell nothing about; nothing in older reports."""
+    position = alignment.get("position")
+    if not position or position["checked"]:
+        return f" The place on the sky is that of {alignment['reference']}." if position else ""
+    return (
+        f" The place on the sky was not checked: it is that of the headers ({position['origin']}), good to"
+        f" {position['error']:g} arcsec as a rule; align.catalog would prove it."
+    )
 
 
 def _about_zeropoint(zeropoint: Mapping[str, Any], lead: str) -> dict[str, str]:

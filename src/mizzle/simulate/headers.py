@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mizzle._version import __version__
 from mizzle.arrays import ChipPlanes
 from mizzle.instrument.cte import background_2004, dolphin_2004
-from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS
+from mizzle.instrument.wfpc2 import CHIP_NUMBERS, DQ_BITS, SHORT_EXPOSURE
 from mizzle.model import ChipFrame, HeaderValue
 from mizzle.model.sky import MJD_EPOCH, ST_ZEROPOINT
 from mizzle.simulate.photometry import PASSBANDS, WHEEL
@@ -83,6 +83,7 @@ def primary_cards(plan: Plan, pointing: Pointing, index: int) -> list[Card]:
         "EXPSTART": pointing.mjd,
         "EXPEND": pointing.mjd + exptime / 86400.0,
         "EXPTIME": exptime,
+        "SHADCORR": "COMPLETE" if exptime < SHORT_EXPOSURE else "OMIT",
         "TARGNAME": plan.target,
         "RA_TARG": plan.ra,
         "DEC_TARG": plan.dec,

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median_low
 
 from mizzle.errors import DataError, SettingsError
 from mizzle.instrument.cameras import chip_named
-from mizzle.model import Chip, Exposure, FluxReference, FluxScales
+from mizzle.model import Chip, Exposure, Finding, FluxReference, FluxScales, Verdict, visit_of
 from mizzle.model.user_tables import FluxCorrection
 from mizzle.settings import EqualizeSettings, Settings
 
 # The two gain settings differ by this much (Holtzman et al. 1995, Table 1: 1.955 to 2.006).
 _GAIN_RATIO = (1.90, 2.10)
+# PHOTFLAM of one chip, filter and gain are the same all through a visit, to this: chips differ by 0.4 % and more.
+_ALIKE = 0.002
 
 
 def equalize(
@@ -179,3 +182,46 @@ def _notes(
                     " about 2 is expected, check the headers"
                 )
     return tuple(notes)
+
+
+def photflam_findings(exposures: Sequence[Exposure], scales: FluxScales) -> tuple[Finding, ...]:
+    """Say which exposure has another PHOTFLAM than the others of its visit: of another chip, or calibration.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        Of one filter.
+    scales : FluxScales
+        Where a table of the user's brings the chips together, nothing is said.
+    """
+    groups: dict[tuple[str, int], list[Exposure]] = {}
+    for exposure in exposures:
+        groups.setdefault((visit_of(exposure), exposure.commanded_gain), []).append(exposure)
+    off: dict[tuple[str, str], dict[str, float]] = {}
+    for group in groups.values():
+        for name in dict.fromkeys(name for exposure in group for name in exposure.chips):
+            for key, value in _unlike(name, [e for e in group if name in e.chips], scales).items():
+                off.setdefault(key, {})[name] = value
+    return tuple(
+        Finding(
+            "zeropoint",
+            Verdict.WARN,
+            f"{root}: PHOTFLAM is not that of {usual}, of the same visit, filter and gain:"
+            f" {', '.join(f'{name} {100 * value:+.2f} %' for name, value in chips.items())}: of another chip, or of"
+            " another calibration; magnitudes follow it",
+            tuple(chips),
+        )
+        for (root, usual), chips in off.items()
+    )
+
+
+def _unlike(name: str, group: Sequence[Exposure], scales: FluxScales) -> dict[tuple[str, str], float]:
+    """Return, by exposure and one that is as most are, how far a chip's PHOTFLAM is off."""
+    values = {e.root: e.chips[name].photflam for e in group}
+    if not all(0 < value < math.inf for value in values.values()):
+        return {}
+    middle = median_low(values.values())
+    usual = next(root for root, value in values.items() if value == middle)
+    ratios = {root: value / middle - 1.0 for root, value in values.items()}
+    used = {root: scales.factors[root][name] / scales.factors[usual][name] - 1.0 for root in values}
+    return {(root, usual): off for root, off in ratios.items() if min(abs(off), abs(used[root])) > _ALIKE}

@@ -15,6 +15,8 @@ CHIP_NUMBERS: Mapping[str, int] = MappingProxyType({name: i + 1 for i, name in e
 
 #: Side of a full chip [pixel]; MODE AREA bins 2 x 2.
 CHIP_SIDE = 800
+#: Exposures below this are corrected for the shutter's shading, and keep their dark current (calwp2) [s].
+SHORT_EXPOSURE = 10.0
 
 #: Nominal gain [electron / DN], by ATODGAIN, then chip (IHB Table 4.2).
 GAINS: Mapping[int, Mapping[str, float]] = MappingProxyType(

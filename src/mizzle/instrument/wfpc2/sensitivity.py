@@ -34,6 +34,9 @@ PHOTFLAM: Mapping[str, Four] = MappingProxyType(
     }
 )
 
+#: Those of `PHOTFLAM` whose chips are known as headers have them: to 4 digits.
+KNOWN_BY_CHIP = frozenset({"F555W", "F814W"})
+
 
 def nominal_photflam(band: str, gain: int) -> dict[str, float]:
     """Return PHOTFLAM by chip; empty for a band that the table has not.
