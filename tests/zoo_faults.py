@@ -209,6 +209,21 @@ def exchanged_photflam(files):
     two["PHOTFLAM"], three["PHOTFLAM"] = three["PHOTFLAM"], two["PHOTFLAM"]
 
 
+def supernova(files):
+    """A star of some 19 mag in the third and fourth exposure, between the others on WF3."""
+    with_star = list(files)[2:]
+    frames = {e.root: e.chips["WF3"].frame for e in visit(**BASES["wide"]).exposures}
+    place = frames[with_star[0]].pixel_to_sky(np.array([411.2]), np.array([388.4]))
+    v, u = np.mgrid[:SIDE, :SIDE]
+    for root in with_star:
+        (x,), (y,) = frames[root].sky_to_pixel(*place)
+        r = np.hypot(u - x, v - y) * 0.0996
+        hdu = files[root][0][3]
+        for width, share in ((0.07, 0.75), (0.2, 0.25)):
+            star = 20000.0 * share * np.exp(-0.5 * (r / width) ** 2) / (2 * np.pi * (width / 0.0996) ** 2)
+            hdu.data = (hdu.data + np.round(star)).astype(np.float32)
+
+
 def satellite(image):
     y, x = np.mgrid[:SIDE, :SIDE]
     return image + 60.0 * np.exp(-0.5 * ((y - 0.7 * x - 100) / np.hypot(1, 0.7) / 2.5) ** 2)
@@ -450,6 +465,7 @@ FAULTS: tuple[Fault, ...] = (
     # Rays
     Fault("storm of cosmic rays", replace(ray_storm, [1]), (RAYS,), "1"),
     Fault("rays removed before", replace(lambda i: np.minimum(i, uniform_filter(i, 5) + 6.0), [1]), (INPUTS, RAYS, SHAPE), "1"),
+    Fault("a supernova in two of four exposures", supernova, (RAYS,), "2 RA", "wide"),
     Fault("trail of a satellite", replace(satellite, [1], (3,)), (RAYS,), "1 WF3"),
 )  # fmt: skip
 

@@ -153,6 +153,14 @@ def test_numbers_that_are_none_become_flags_without_a_warning() -> None:
     np.testing.assert_array_equal(bits, [[2, 16, 16, 16]])
 
 
+@pytest.mark.parametrize("wild", [1e38, -1e38, 1e20])
+def test_numbers_that_no_light_makes_are_no_values(wild: float) -> None:
+    """They are finite, and their squares are not: unflagged, they upset the search for rays."""
+    signal, bits = clean_pair(np.array([[4095.0, wild, -30.0]], np.float32), np.zeros((1, 3), np.int16), 16)
+    np.testing.assert_array_equal(signal, np.array([[4095.0, np.nan, -30.0]], np.float32))
+    np.testing.assert_array_equal(bits, [[0, 16, 0]])
+
+
 def test_masks_are_images_or_regions(tmp_path: Path) -> None:
     path = write_pair(tmp_path)
     read = read_exposure(path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mizzle.instrument.wfpc2.frames import frames_for_pointing
-from mizzle.model import Alignment, Catalog, CosmicRays, FluxScales, Serial, Verdict
+from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, FluxScales, Serial, Verdict
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import view_chips
 from mizzle.steps.equalize import equalize
@@ -22,14 +22,14 @@ SHAPE = (240, 240)
 NO_STARS = Catalog({key: np.zeros(0) for key in ("ra", "dec", "flux")}, {})
 
 
-def proof(exposures, rays=None):
+def proof(exposures, rays=None, stars=NO_STARS):
     settings = Settings()
     scales: FluxScales = equalize(exposures, settings)
     alignment = Alignment.identity(exposures)
     sky = measure_sky(exposures, alignment, scales, settings=settings, runner=Serial())
     rays = rays or CosmicRays({}, {}, {})
     return verify_errors(
-        exposures, NO_STARS, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=Serial()
+        exposures, stars, alignment, scales=scales, sky=sky, cosmic_rays=rays, settings=settings, runner=Serial()
     )
 
 
@@ -143,6 +143,26 @@ def test_light_in_which_flats_may_differ_is_nothing_to_speak_of(share, said):
     """On a bright sky two flats, or the same stray light at two rolls, differ by a few per cent of it."""
     sky = 60.0
     assert bool(proof(with_light(waves(share * sky, 400), sky=sky)).findings) is said
+
+
+@pytest.mark.parametrize("limit", [False, True])
+@pytest.mark.parametrize("light", [2e5, 6.7e6])  # DN: 17 and 13 mag in 1000 s
+def test_the_halo_of_a_bright_star_is_no_light_of_an_exposure_s_own(light, limit):
+    """Focus, spikes and ghosts change some of it from exposure to exposure; light elsewhere is seen all the same."""
+    v, u = np.mgrid[:400, :400]
+    halo = 0.0057 * 0.0996**2 * light / np.maximum(np.hypot(u - 230, v - 150) * 0.0996, 0.3) ** 3
+    (ra,), (dec,) = frame("WF3", (400, 400)).pixel_to_sky(np.array([230.0]), np.array([150.0]))
+    rate = light / 500.0 * (0.25 if limit else 1.0)
+    columns = {"ra": [ra], "dec": [dec], "flux": [rate], "flags": [128 if limit else 0]}
+    stars = Catalog({key: np.array(value) for key, value in columns.items()}, {})
+    for more, said in ((0.0, False), (waves(1.5, 400), True)):
+        made = with_light(halo + more)
+        second = made[1].chips["WF3"]
+        pixels = replace(
+            second, pixels=ArrayPixels((second.sci + np.float32(0.85) * halo).astype(np.float32), second.dq)
+        )
+        made[1] = replace(made[1], chips={"WF3": pixels})
+        assert bool(proof(made, stars=stars).findings) is said
 
 
 @pytest.mark.parametrize(("length", "upward"), [(300, False), (600, True)])

@@ -160,6 +160,20 @@ def test_faint_stars_count_too():
     assert len(found([made], [mask])) == 1
 
 
+@pytest.mark.parametrize(("full", "said"), [(True, False), (False, True)])
+def test_what_stands_in_the_halo_of_a_saturated_star_is_not_counted(full, said):
+    """A ray there has light on all sides, and is flagged for good reasons."""
+    made, places = sky_and_stars(1, 40)
+    mask = random_mask(2)
+    mask[tuple(np.transpose(places[:15]))] = True
+    chip = made.chips["WF3"]
+    dq = np.zeros(SHAPE, np.uint16)
+    for row, column in places[:15]:
+        dq[row + 6 : row + 10, column - 2 : column + 2] = 8 if full else 0
+    made = replace(made, chips={"WF3": replace(chip, pixels=ArrayPixels(chip.sci, dq))})
+    assert bool(found([made], [mask])) is said
+
+
 def test_rays_without_wings_are_no_stars():
     made, _ = sky_and_stars(1, 40)
     sci = made.chips["WF3"].sci.copy()

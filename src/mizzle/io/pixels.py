@@ -261,8 +261,13 @@ def _stamp_of(planes: Iterable[StoredPlane | None]) -> tuple[tuple[int, int], ..
     return tuple(stamps)
 
 
+#: No pixel holds more counts, electrons, or these per second: such numbers are damage, as infinite ones are, and their
+#: squares overflow.
+MOST = 1e12
+
+
 def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> ChipPlanes:
-    """Return locked `sci` and `dq`, which are given away; what is not finite becomes NaN, with the bit `missing`.
+    """Return locked `sci` and `dq`, given away; what is no count of light becomes NaN, with the bit `missing`.
 
     Flags that are no numbers (NaN) say that nothing is known of their pixels: these get the same bit.
     """
@@ -276,8 +281,8 @@ def clean_pair(sci: NDArray[Any], dq: NDArray[Any] | None, missing: int) -> Chip
         if dq.dtype.kind == "f":
             dq = np.where(np.abs(dq) < 2.0**31, dq, np.float32(missing))
         bits = (dq.astype(np.int32, copy=False) & 0xFFFF).astype(np.uint16)
-    if not all_finite(signal):
-        lost = ~np.isfinite(signal)
+    if not all_finite(signal) or (signal.size and max(signal.max(), -signal.min()) > MOST):
+        lost = ~(np.abs(signal) <= MOST)
         np.bitwise_or(bits, np.uint16(missing), out=bits, where=lost)
         signal = np.where(lost, np.float32(np.nan), signal)  # arithmetic with infinity warns, with NaN it does not
     signal.flags.writeable = False

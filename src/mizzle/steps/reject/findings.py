@@ -10,6 +10,7 @@ import numpy as np
 
 from mizzle.arrays import FloatArray, Mask
 from mizzle.instrument.dq import ALL_BITS
+from mizzle.kernel.pixels import grow
 from mizzle.model import CosmicRays, Exposure, Finding, Runner, Verdict
 from mizzle.stars.wings import WINGS, bright_peaks, have_wings
 from mizzle.steps.reject.pieces import longest_piece
@@ -36,6 +37,8 @@ STARS, SIGMAS, SHARE = 10, 4.0, 0.02
 CENTERED = 0.25
 #: Peaks this bright [DN], so many of a chip at most.
 PEAK, MOST = 50.0, 500
+#: Within this of saturated pixels rays have a halo around them, and look like stars [arcsec].
+HALO = 1.5
 #: Pixels of a star's core for one ray that outshines what is there.
 PER_RAY = 12.0
 
@@ -216,6 +219,8 @@ def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
     bad = (chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good)) != 0
     row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=PEAK, most=MOST)
     real = have_wings(chip.sci, bad | mask, row=row, column=column, scale=chip.frame.scale)
+    full = (chip.dq & np.uint16(exposure.camera.saturated)) != 0
+    real &= ~grow(full, math.ceil(HALO / chip.frame.scale))[row, column]
     row, column = row[real], column[real]
     v, u = np.mgrid[-1:2, -1:2]
     near = chip.sci[row[:, None, None] + v, column[:, None, None] + u].astype(np.float64)

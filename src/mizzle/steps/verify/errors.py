@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray, Image
+from mizzle.arrays import FloatArray, Image, Places
 from mizzle.kernel.pixels import grow
 from mizzle.model import (
     Alignment,
@@ -26,7 +26,9 @@ from mizzle.model import (
     SkyLevels,
     Verdict,
 )
+from mizzle.model.star_flags import Flag
 from mizzle.settings import Settings
+from mizzle.stars.covers import cover_stars
 from mizzle.steps.chip_view import ChipView, view_chips
 from mizzle.steps.verify.rings import covered
 from mizzle.steps.verify.stars import smooth_area
@@ -35,6 +37,12 @@ from mizzle.steps.verify.stars import smooth_area
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 #: Light of one exposure's own: patches scatter by so many DN, and so much of the sky; flats are good to 1 %.
 STRUCTURE_COUNTS, STRUCTURE_SHARE = 0.4, 0.05
+#: A bright star's halo holds this share of its light per square arcsec at one arcsec, and falls with the cube of the
+#: distance: 3 % of the light lie beyond 1.2 arcsec (Holtzman et al. 1995, PASP 107, 156, their figure 5). Focus, spikes
+#: and ghosts change a fifth of it from exposure to exposure: it is left out where it exceeds so many counts of a pixel,
+#: to the largest of these radii [arcsec] at most. Of saturated stars the catalog knows a part of the light.
+_HALO, _HALO_COUNTS, _SATURATED_PART = 0.006, 5.0 * STRUCTURE_COUNTS, 0.2
+_HALO_RADII = (1.2, 1.6, 2.2, 3.0, 4.2, 6.0)
 #: Pairs of exposures that are compared, at most.
 _PAIRS = 12
 #: Pixels of a pair that are compared: so many tell the ratio to .0025. Larger chips leave rows out, every so many of
@@ -97,7 +105,8 @@ def verify_errors(
     names = [name for name in exposures[0].camera.chips if any(name in exposure.chips for exposure in exposures)]
     if not settings.verify.enabled or len(exposures) < 2:
         return ErrorProof({name: ChipErrors() for name in names})
-    stars = _Stars(*(np.asarray(catalog.columns[key], dtype=np.float64) for key in ("ra", "dec", "flux")))
+    ra, dec, rate = (np.asarray(catalog.columns[key], dtype=np.float64) for key in ("ra", "dec", "flux"))
+    stars = _Stars(ra, dec, rate, _whole(catalog))
     views = view_chips(exposures, alignment, scales, settings=settings, sky=sky)
     pairs = [pair for name in names for pair in _pairs([view for view in views if view.name == name])]
 
@@ -123,11 +132,29 @@ def verify_errors(
 
 @dataclass(frozen=True, eq=False)
 class _Stars:
-    """Stars of the product: place [deg] and rate."""
+    """Stars of the product: place [deg], rate, and what their rate may be where they are saturated."""
 
     ra: FloatArray
     dec: FloatArray
     rate: FloatArray
+    whole: FloatArray
+
+
+def _whole(catalog: Catalog) -> FloatArray:
+    """Return the rates of stars, those that are lower limits made larger."""
+    rate = np.asarray(catalog.columns["flux"], dtype=np.float64)
+    limit = (np.asarray(catalog.columns.get("flags", np.zeros(rate.shape, np.int32))) & Flag.LIMIT) != 0
+    return np.where(limit, rate / _SATURATED_PART, rate)
+
+
+def _halos(view: ChipView, stars: _Stars) -> NDArray[np.bool_]:
+    """Return the pixels of bright stars' halos."""
+    light = np.maximum(stars.whole, 0.0) / view.rate
+    radius = np.minimum(np.cbrt(_HALO * view.side**2 * light / _HALO_COUNTS), _HALO_RADII[-1])
+    bright = radius > _HALO_RADII[0]
+    where = Places(*view.frame.sky_to_pixel(stars.ra[bright], stars.dec[bright], iterations=5))
+    steps = tuple(pairwise(_HALO_RADII))
+    return cover_stars(view.chip.shape, where, radius[bright], radii=steps, scale=view.chip.frame.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +211,7 @@ def _compare(first: _Side, second: _Side, stars: _Stars) -> SkyComparison:
     hidden = first.off()
     if stars.rate.size:
         hidden |= covered(first.view.frame.sky_to_pixel(stars.ra, stars.dec, iterations=5), stars.rate, first_chip)
+        hidden |= _halos(first.view, stars)
     use = inside & ~hidden[rows] & ~second.off()[y, x]
     light = [np.where(use, sci, np.float32(0.0)) for sci in (first_chip.sci[rows], second_chip.sci[y, x])]
     del x, y, inside, hidden  # as large as the images

@@ -48,6 +48,7 @@ from mizzle.steps.verify.skies import sky_ratios
 from mizzle.steps.verify.solve import RatioFit, Sightings, crowding, gather_sightings, pair_table, solve
 from mizzle.steps.verify.star_fluxes import Measured
 from mizzle.steps.verify.steadiness import ChargeLost, star_findings
+from mizzle.steps.verify.transients import transient_findings
 
 #: The rules of the verdict; they are part of the outside promises, not settings.
 FEWEST_PAIRS = 5
@@ -153,6 +154,8 @@ def verify(
         rate = rate / camera.to_infinity(exposures[0].filter)
         alone = (np.asarray(catalog.columns["flags"]) & (Flag.BLENDED | Flag.UNLIKE)) == 0
         findings = star_findings(exposures, several, scales, rate=rate, charge=charge, alone=alone)
+    if settings.verify.enabled:
+        findings += transient_findings(views, runner=runner)
     lonely = [n for n in names if proof[n].verdict is Verdict.NONE and n != reference.chip]
     if lonely and settings.verify.enabled:
         notes.append(_why_unproven(lonely, proof, len(exposures)))
