@@ -29,6 +29,7 @@ def catalog_from_truth(truth, photflam):
         "dec": stars.dec,
         "flux": truth.rate(photflam),
         "mag_st": stars.mag_st,
+        "flux_err": np.zeros(len(stars)),  # as they are
         "flags": np.zeros(len(stars), np.int32),
     }
     return Catalog(columns, {})
