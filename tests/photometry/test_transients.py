@@ -61,7 +61,7 @@ def scene(shows, *, light=3000.0, seed=1, lost=(), hot=False, rays=0):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("shows", [(1, 1, 0), (0, 1, 1, 1), (1, 1, 0, 0, 0)])
+@pytest.mark.parametrize("shows", [(1, 1, 0, 0), (0, 1, 1, 1, 0), (1, 1, 0, 0, 0)])
 def test_a_star_of_some_exposures_is_named_with_its_place(shows, seed):
     made, findings, (ra, dec) = scene(shows, seed=seed)
     (finding,) = findings
@@ -77,8 +77,9 @@ def test_a_star_of_some_exposures_is_named_with_its_place(shows, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_good_visits_and_what_a_ray_or_a_pixel_may_be_say_nothing(seed):
     assert scene((1, 1, 1, 1), seed=seed)[1] == ()
-    assert scene((0, 0, 0), seed=seed, rays=150)[1] == ()  # every tenth pixel or so, as in hours
+    assert scene((0, 0, 0, 0), seed=seed, rays=150)[1] == ()  # every tenth pixel or so, as in hours
     assert scene((0, 1, 0, 0), seed=seed)[1] == ()  # one alone may be a ray
+    assert scene((1, 1, 0, 1), seed=seed)[1] == ()  # one alone may have lost it
     assert scene((1, 1, 0, 0), seed=seed, hot=True)[1] == ()
-    assert scene((1, 1, 0), seed=seed, lost=(2,))[1] == ()  # not seen is not absent
-    assert scene((1, 1, 0), seed=seed, light=12.0)[1] == ()  # too faint to tell
+    assert scene((1, 1, 0, 0), seed=seed, lost=(2, 3))[1] == ()  # not seen is not absent
+    assert scene((1, 1, 0, 0), seed=seed, light=12.0)[1] == ()  # too faint to tell

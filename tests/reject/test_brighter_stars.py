@@ -7,11 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mizzle.model import Serial, Verdict
 from mizzle.simulate import StarList, visit
+from mizzle.steps.reject.findings import ray_findings
 from ray_scores import STILL, counts, found, share
 
 #: So many magnitudes brighter is every tenth star in one exposure.
 EVERY = 10
+KEEP = ("reject.keep_brighter=true",)
 
 
 def varied(count, change, *, seed, filter_name="F555W"):
@@ -48,11 +51,11 @@ def kept(other, number, rays):
 
 @pytest.mark.parametrize(("count", "change"), [(2, 1.0), (3, 1.0), (3, 0.5), (4, 1.5)])
 def test_a_star_that_brightened_is_no_ray(count, change):
-    """They were flagged, all of them: the image kept the faint exposures' light, and nothing was said."""
+    """They were flagged, all of them, and nothing was said; now they are counted, and kept where that is wanted."""
     stars = []
     for seed in (71, 72, 73):
         base, other, number = varied(count, change, seed=seed)
-        rays = found(base)
+        rays = found(base, KEEP)
         stars += kept(other, number, rays).tolist()
         assert rays.brighter[base.exposures[number].root] > 0
     assert len(stars) > 20
@@ -67,8 +70,19 @@ def test_two_exposures_of_one_hour_are_compared_as_if_no_star_changed():
 
 def test_rays_are_found_all_the_same():
     base, _, _ = varied(3, 0.0, seed=72)
-    rays = found(base)
+    rays = found(base, KEEP)
     told = counts(base, rays)
     assert share(told["150"]) > 0.985
     stars = sum(chip.star.size for exposure in base.truth.exposures.values() for chip in exposure.chips.values())
     assert sum(rays.brighter.values()) < 0.02 * stars
+
+
+def test_by_default_they_are_counted_and_no_pixel_changes():
+    """Rays on stars that light explains cannot be told from them: fluxes of constant stars come first."""
+    base, other, number = varied(3, 1.0, seed=71)
+    plain, keeping = found(base), found(base, KEEP)
+    assert plain.brighter == keeping.brighter
+    assert plain.brighter[base.exposures[number].root] > 5
+    assert kept(other, number, plain).mean() < kept(other, number, keeping).mean()
+    (finding,) = [f for f in ray_findings(base.exposures, plain, Serial()) if "variable" in f.sentence]
+    assert finding.verdict is Verdict.PASS

@@ -71,6 +71,11 @@ class RejectSettings(Section):
     second_look: bool = setting(
         True, "Hold suspects in star cores against the other exposures' nearest pixels before they are flagged or not."
     )
+    keep_brighter: bool = setting(
+        False,
+        "Keep stars that are brighter in one exposure than in the others, variable ones, where light explains them;"
+        " rays on stars that light explains are kept with them. They are counted in any case.",
+    )
     suspect_slope: float = setting(
         0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10
     )

@@ -111,12 +111,15 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
 
 
 def _brighter(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
-    """Say in which exposures stars are brighter than in the others, and were not taken for rays."""
+    """Say in which exposures stars are brighter than in the others, by a factor all around."""
     counts = {e.root: rays.brighter[e.root] for e in exposures if rays.brighter.get(e.root)}
     if not counts:
         return []
     listed = ", ".join(f"{count} in {root}" for root, count in counts.items())
-    text = f"stars brighter than in the other exposures, variable or hit by a ray that looks like light: {listed}; kept"
+    text = (
+        f"brighter than in the other exposures, as variable stars are, or hit by rays that look like light: {listed};"
+        " taken for rays unless reject.keep_brighter is set"
+    )
     return [Finding(PART, Verdict.PASS, text)]
 
 

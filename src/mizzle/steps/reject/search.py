@@ -69,7 +69,7 @@ class ChipRays:
     alone_too : int array, optional
         Pixels that the single-exposure method flags beyond these, where no more than two exposures know: flat indices.
     brighter : int
-        Stars that are brighter than in the other exposures, and kept.
+        Stars that are brighter than in the other exposures; kept where ``reject.keep_brighter`` says so.
     """
 
     packed: NDArray[np.uint8]
@@ -342,7 +342,7 @@ def _compared(
     if not reference.stars_vary:
         return KeptStars(marks, 0), known
     kept = keep_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact, find_rays=find_rays)
-    return kept, known
+    return kept if settings.keep_brighter else kept._replace(marks=marks), known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:

@@ -2,8 +2,8 @@
 
 A mean of such exposures is no magnitude of anything, and where fewer than half of the exposures show the source, the
 search for rays takes it away. A single exposure's source cannot be told from a ray that looks like a star: two have to
-show it, with a star's wings on all sides, whatever was flagged there. Rays only ever add light, so that one exposure
-that does not show it is enough.
+show it, with a star's wings on all sides, whatever was flagged there. Rays only ever add light; but a lost pixel takes
+some, so that two have to show nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Cores:
 
 
 def transient_findings(views: Sequence[ChipView], *, runner: Runner) -> tuple[Finding, ...]:
-    """Say which sources two exposures or more show, and one or more do not.
+    """Say which sources two exposures or more show, and two or more do not.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def transient_findings(views: Sequence[ChipView], *, runner: Runner) -> tuple[Fi
     runner : Runner
         Where chips are looked at.
     """
-    if len({view.root for view in views}) < 3:
+    if len({view.root for view in views}) < 4:
         return ()
     ra, dec = _shared(runner.map(_stars, views), [view.root for view in views])
     if not ra.size:
@@ -153,19 +153,19 @@ class _Shown:
 
 
 def _shown(cores: _Cores, roots: Sequence[str]) -> list[_Shown]:
-    """Return the sources that two exposures or more show, and one or more do not."""
+    """Return the sources that two exposures or more show, and two or more do not."""
     rate, error = cores.rate, cores.error
     bright = np.isfinite(rate) & (rate > SIGMAS * error) & cores.spread
     # The second brightest: a ray may have fallen on the brightest.
     level = np.sort(np.where(bright, rate, 0.0), axis=0)[-2]
     shows = bright & (rate > PRESENT[0] * level) & (rate < PRESENT[1] * level)
-    lacks = np.isfinite(rate) & (rate < ABSENT * level) & (level - rate > SIGMAS * error) & (level > 0)
+    lacks = np.isfinite(rate) & (np.abs(rate) < ABSENT * level) & (level - rate > SIGMAS * error) & (level > 0)
     answer = []
     for k in np.flatnonzero(lacks.any(axis=0)):
         present = tuple(dict.fromkeys(root for root, here in zip(roots, shows[:, k], strict=True) if here))
         absent = tuple(dict.fromkeys(root for root, here in zip(roots, lacks[:, k], strict=True) if here))
         # Two chips of one exposure do not see one place.
-        if len(present) > 1 and not set(present) & set(absent):
+        if min(len(present), len(absent)) > 1 and not set(present) & set(absent):
             answer.append(_Shown(int(k), float(level[k]), present, absent))
     return sorted(answer, key=lambda source: -source.rate)
 
