@@ -15,7 +15,9 @@ import numpy as np
 
 from mizzle.arrays import FloatArray, Image, Indices, Mask
 from mizzle.kernel.compare import SEED, SUSPECT, RayMarks, RayThresholds
+from mizzle.kernel.pixels import grow, pixels_with_bits
 from mizzle.steps.reject.compared_chip import ComparedChip
+from mizzle.steps.reject.neighborhood import inside, pixels_around
 
 #: Where a peak stands, so many sigma of the sky are expected at least.
 PEAK_SIGMA = 12.0
@@ -138,15 +140,15 @@ def find_brighter_stars(sci: Image, bad: Mask, *, marks: RayMarks, thresholds: R
         As in `keep_brighter_stars`.
     """
     noise = np.sqrt(max(thresholds.sky, 0.0) + thresholds.floor)
-    flagged = marks.marks & (SEED | SUSPECT) != 0
-    asked = _brightest(sci, _inside(flagged))
-    light = np.nan_to_num(_around(asked, marks.light))
+    asked = _brightest(sci, inside(pixels_with_bits(marks.marks, SEED | SUSPECT), sci.shape, margin=2))
+    light = np.nan_to_num(pixels_around(asked, marks.light).astype(np.float64))
     least = np.maximum(CENTERED * light.max(axis=1), PEAKED * light[:, RING].mean(axis=1))
     asked = asked[light[:, 4] > np.maximum(PEAK_SIGMA * noise, least)]
     if not asked.size:
         return np.asarray(asked)
     ring = _ring_ratios(asked, sci, bad, marks=marks, thresholds=thresholds)
-    quiet = _inside((marks.light > exact) & ~flagged)
+    unmarked = marks.marks & (SEED | SUSPECT) == 0
+    quiet = inside(np.flatnonzero((marks.light > exact) & unmarked), sci.shape, margin=2)
     others = _ring_ratios(np.intersect1d(quiet, _brightest(sci, quiet)), sci, bad, marks=marks, thresholds=thresholds)
     usual, scatter = 1.0, UNTESTED
     if np.count_nonzero(np.isfinite(others.ratio)) >= FEWEST:
@@ -166,34 +168,21 @@ def _pixels_of_star(mask: Mask, y: int, x: int) -> _StarPixels:
     own[max(row - REACH, 0) : row + REACH + 1, max(column - REACH, 0) : column + REACH + 1] = True
     flagged = mask[box] | own
     for _ in range(WINGS):
-        own = _grown(own) & flagged
+        own = grow(own, 1) & flagged
     return _StarPixels(box, own)
-
-
-def _grown(mask: Mask) -> Mask:
-    """Return the mask and the eight pixels around each of it."""
-    padded = np.pad(mask, 1)
-    rows = padded[:-2] | padded[1:-1] | padded[2:]
-    return np.asarray(rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:])
-
-
-def _inside(asked: Mask) -> Indices:
-    """Return the flat indices of the pixels asked about; none of the two outermost."""
-    nx = asked.shape[1]
-    y, x = np.nonzero(asked[2:-2, 2:-2])
-    return np.asarray((y + 2) * nx + x + 2)
 
 
 def _brightest(sci: Image, where: Indices) -> Indices:
     """Return the brightest of the 3 x 3 pixels around each of some pixels, each once."""
     nx = sci.shape[1]
-    place = _around(where, sci).argmax(axis=1)
+    place = pixels_around(where, sci).argmax(axis=1)
     return np.asarray(np.unique(where + (place // 3 - 1) * nx + place % 3 - 1))
 
 
 def _ring_ratios(where: Indices, sci: Image, bad: Mask, *, marks: RayMarks, thresholds: RayThresholds) -> RingRatios:
-    light, signal = _around(where, marks.light), thresholds.gain * _around(where, sci) - thresholds.sky
-    good = (_around(where, bad) == 0) & np.isfinite(light) & (light > 0.0)
+    light = pixels_around(where, marks.light).astype(np.float64)
+    signal = thresholds.gain * pixels_around(where, sci).astype(np.float64) - thresholds.sky
+    good = (pixels_around(where, bad) == 0) & np.isfinite(light) & (light > 0.0)
     variance = np.where(good, np.fmax(light, signal) + max(thresholds.sky, 0.0) + thresholds.floor, 0.0)
     light, signal = np.where(good, light, 0.0), np.where(good, signal, 0.0)
 
@@ -204,10 +193,3 @@ def _ring_ratios(where: Indices, sci: Image, bad: Mask, *, marks: RayMarks, thre
 
     ring, sides = over(RING), [over(side) for side in SIDES]
     return RingRatios(ring.ratio, ring.error, np.fmin.reduce([side.ratio + side.error for side in sides]))
-
-
-def _around(where: Indices, image: Image | Mask) -> FloatArray:
-    """Return the 3 x 3 pixels around each of some pixels (flat indices, none on the edge): (k, 9)."""
-    nx = image.shape[1]
-    offsets = np.array([dy * nx + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
-    return np.asarray(image.ravel()[where[:, None] + offsets], dtype=np.float64)

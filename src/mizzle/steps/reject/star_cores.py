@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ from mizzle.kernel.predict import (
 from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip
-
-Number = TypeVar("Number", bound=np.generic)
+from mizzle.steps.reject.neighborhood import CROSS, inside, offsets, pixels_around
 
 #: How many exposures are asked, those that follow in a circle; how many of their pixels, the nearest first; how far
 #: these may be [lengths of the covariance].
@@ -59,10 +58,6 @@ LEAST_PROBES, UNTESTED = 20, 0.1
 #: The error of predictions is read at this quantile of the probes' squared excess, which for normal errors is chi**2 of
 #: one degree of freedom at the same quantile.
 QUANTILE, CHI2_90 = 0.9, 2.706
-
-AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-#: The four nearest among them.
-CROSS = [1, 3, 5, 7]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +94,7 @@ class CoreCandidates:
 
     def pixels(self, nx: int) -> Indices:
         """Return the flat indices of the 3 x 3 pixels around each, on a chip of `nx` columns: (k, 9)."""
-        return np.asarray((self.y * nx + self.x)[:, None] + _offsets(nx))
+        return np.asarray((self.y * nx + self.x)[:, None] + offsets(nx))
 
 
 class _JoinedCandidates(NamedTuple):
@@ -158,16 +153,16 @@ def find_core_candidates(
         ``second_structure``, ``seed_sigma``.
     """
     gain, light = compared.view.noise.gain, marks.light
-    where = _inside(pixels_with_bits(marks.marks, SUSPECT), light.shape)
-    around = _around(where, light)
-    excess = _around(where, sci) * gain - around
+    where = inside(pixels_with_bits(marks.marks, SUSPECT), light.shape)
+    around = pixels_around(where, light)
+    excess = pixels_around(where, sci) * gain - around
     top = ~(excess > excess[:, 4:5]).any(axis=1)
     sky = compared.sky * gain
     noise = np.sqrt(np.maximum(around[:, 4] + sky, 0.0) + compared.view.noise.floor)
     top |= excess[:, 4] - sky > settings.seed_sigma * noise + ALSO_STRONG_SLOPE * _steepest(around)
     probes = _probes(compared, marks, bad)
     probe = np.arange(np.count_nonzero(top) + probes.size) >= np.count_nonzero(top)
-    where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], _around(probes, light)])
+    where, around = np.concatenate([where[top], probes]), np.concatenate([around[top], pixels_around(probes, light)])
     value = gain * (sci.ravel()[where].astype(np.float64) - compared.sky)
     most = np.fmax.reduce(around, axis=1).astype(np.float64)
     # A reference of saturated pixels does not know how bright a star is.
@@ -176,22 +171,12 @@ def find_core_candidates(
     if trust < MUCH_SHORTER * settings.trust * compared.view.camera.full_well * gain:
         # Nor how steep it is, where a longer exposure is full: its core is flat.
         step = np.where(most > trust, np.maximum(step, value), step)
-    near = _around(where, marks.marks) & NEAR != 0
+    near = pixels_around(where, marks.marks) & NEAR != 0
     near[:, 4] = True
     faint = 1e-3 * math.sqrt(compared.view.noise.floor)
     amplitude = np.maximum(settings.second_structure * amplitude, faint)
     y, x = np.divmod(where, light.shape[1])
     return CoreCandidates(y, x, value, amplitude, step, _bend(around, compared.sharper), near, probe)
-
-
-def _offsets(nx: int) -> Indices:
-    """Return the steps to the 3 x 3 pixels around one, where a row has `nx`."""
-    return np.array([dy * nx + dx for dy, dx in AROUND])
-
-
-def _around(where: Indices, image: NDArray[Number]) -> NDArray[Number]:
-    """Return the 3 x 3 pixels around each of some pixels (flat indices, none on the edge): (k, 9)."""
-    return np.asarray(image.ravel()[where[:, None] + _offsets(image.shape[1])])
 
 
 def _steepest(around: NDArray[np.float32]) -> FloatArray:
@@ -204,13 +189,6 @@ def _bend(around: NDArray[np.float32], sharper: float) -> FloatArray:
     """Return how far the middle of 3 x 3 pixels stands above the four nearest, before `sharper` was added to it."""
     bend = np.nan_to_num(4.0 * around[:, 4] - around[:, CROSS].sum(axis=1).astype(np.float64))
     return np.asarray(np.maximum(bend, 0.0) / (1.0 + 4.0 * max(sharper, 0.0)))
-
-
-def _inside(where: Indices, shape: tuple[int, int]) -> Indices:
-    """Return those of some pixels that are not on the edge of an image."""
-    y, x = np.divmod(where, shape[1])
-    inside = (y > 0) & (y < shape[0] - 1) & (x > 0) & (x < shape[1] - 1)
-    return np.asarray(where[inside])
 
 
 def probe_light(compared: ComparedChip) -> float:
