@@ -49,3 +49,22 @@ def test_what_one_exposure_alone_sees_does_not_move_its_sky():
         levels, own = _solve(readings(values), np.array([0, 1]), np.array([0.0, 5.0]))
         moved.append(levels[1] + own[1] - levels[0] - own[0] - 5.0)
     assert np.mean(moved) < 1.5  # where every outlier pulls as two errors of a difference: 0.5, were it all converged
+
+
+@pytest.mark.parametrize(("exposures", "pedestal"), [(6, 40.0), (6, 100.0), (2, 100.0)])
+def test_a_pedestal_of_one_chip_is_the_chips_not_the_exposures(exposures, pedestal):
+    """Squares alone would put a quarter of it on the exposure: on three chips that have none."""
+    moved, own_levels = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        true = rng.normal(0.0, 50.0, exposures)
+        values = np.full((4 * exposures, 400), np.nan)
+        for unit in range(4 * exposures):
+            here = slice(100 * (unit % 4), 100 * (unit % 4 + 1))  # each chip overlaps its own kind alone
+            values[unit, here] = true[unit // 4] + rng.normal(0.0, 1.0, 100)
+        values[3] += pedestal
+        levels, own = _solve(readings(values), np.arange(4 * exposures) // 4, true)
+        moved.append(levels[0] - true[0] - np.median((levels - true)[1:]))
+        own_levels.append(own[3] - np.median(own[7::4]))
+    assert abs(np.mean(moved)) < 0.04 * pedestal
+    assert np.mean(own_levels) == pytest.approx(pedestal, rel=0.04)

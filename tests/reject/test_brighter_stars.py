@@ -81,8 +81,9 @@ def test_by_default_they_are_counted_and_no_pixel_changes():
     """Rays on stars that light explains cannot be told from them: fluxes of constant stars come first."""
     base, other, number = varied(3, 1.0, seed=71)
     plain, keeping = found(base), found(base, KEEP)
-    assert plain.brighter == keeping.brighter
-    assert plain.brighter[base.exposures[number].root] > 5
+    for root, count in keeping.brighter.items():
+        assert plain.brighter[root] >= count  # rays on stars are among them
+    assert keeping.brighter[base.exposures[number].root] > 5
     assert kept(other, number, plain).mean() < kept(other, number, keeping).mean()
     (finding,) = [f for f in ray_findings(base.exposures, plain, Serial()) if "variable" in f.sentence]
     assert finding.verdict is Verdict.PASS

@@ -71,8 +71,10 @@ def exchanged_finding(photflams: Mapping[str, HeaderValue | None], gain: int, *,
         return float(np.max(np.abs(off - np.median(off))))
 
     as_is = tuple(range(len(names)))
+    if misfit(as_is) < _EXCHANGED:
+        return None
     best = min(permutations(as_is), key=misfit)
-    if misfit(as_is) < _EXCHANGED or misfit(best) > _AGREE:
+    if misfit(best) > _AGREE:
         return None
     moved = {names[k]: names[m] for k, m in enumerate(best) if k != m}
     words = ", ".join(f"{name} has that of {other}" for name, other in moved.items())

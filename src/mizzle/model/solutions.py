@@ -178,7 +178,8 @@ class CosmicRays(Value):
     trails : mapping
         ``trails[root][chip]``: width [pixel] of the widest straight trail that was flagged whole.
     brighter : mapping
-        ``brighter[root]``: stars that are brighter than in the other exposures, on all sides of their peak.
+        ``brighter[root]``: stars that are brighter than in the other exposures, on all sides of their peak, and kept;
+        without ``reject.keep_brighter`` those that may be.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]

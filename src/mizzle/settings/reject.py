@@ -74,7 +74,7 @@ class RejectSettings(Section):
     keep_brighter: bool = setting(
         False,
         "Keep stars that are brighter in one exposure than in the others, variable ones, where light explains them;"
-        " rays on stars that light explains are kept with them. They are counted in any case.",
+        " rays on stars that light explains are kept with them. Without it those that may be are counted.",
     )
     suspect_slope: float = setting(
         0.05, "Suspects: seeds with this in place of seed_slope, and without sharpen_doubt.", ge=0, le=10

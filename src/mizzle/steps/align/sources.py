@@ -136,7 +136,7 @@ def _detection(view: ChipView, settings: Settings, *, most: int) -> Detection:
         max_sources=most,
         edge=choice.edge,
         mismatch=view.chip_class.mismatch,
-        step=1.0,
+        step=view.camera.quantum,
     )
 
 

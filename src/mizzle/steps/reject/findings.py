@@ -117,8 +117,8 @@ def _brighter(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
         return []
     listed = ", ".join(f"{count} in {root}" for root, count in counts.items())
     text = (
-        f"brighter than in the other exposures, as variable stars are, or hit by rays that look like light: {listed};"
-        " taken for rays unless reject.keep_brighter is set"
+        f"brighter on all sides than in the other exposures, as variable stars are, or hit by rays: {listed}; taken for"
+        " rays unless reject.keep_brighter is set"
     )
     return [Finding(PART, Verdict.PASS, text)]
 

@@ -18,7 +18,7 @@ from mizzle.model import Alignment, CosmicRays, Exposure, FluxScales, Runner, Sk
 from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.boxes import boxes
-from mizzle.steps.reject.brighter_stars import KeptStars, keep_brighter_stars
+from mizzle.steps.reject.brighter_stars import KeptStars, find_brighter_stars, keep_brighter_stars
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.left_alone import find_left_alone
@@ -69,7 +69,7 @@ class ChipRays:
     alone_too : int array, optional
         Pixels that the single-exposure method flags beyond these, where no more than two exposures know: flat indices.
     brighter : int
-        Stars that are brighter than in the other exposures; kept where ``reject.keep_brighter`` says so.
+        Stars that are brighter than in the other exposures, kept; without ``reject.keep_brighter`` those that may be.
     """
 
     packed: NDArray[np.uint8]
@@ -341,8 +341,10 @@ def _compared(
     exact = probe_light(compared)
     if not reference.stars_vary:
         return KeptStars(marks, 0), known
-    kept = keep_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact, find_rays=find_rays)
-    return kept if settings.keep_brighter else kept._replace(marks=marks), known
+    if not settings.keep_brighter:
+        peaks = find_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact)
+        return KeptStars(marks, peaks.size), known
+    return keep_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact, find_rays=find_rays), known
 
 
 def _trailed(mask: Mask, length: int) -> Mask:

@@ -227,7 +227,7 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
         answer = np.linalg.solve(matrix, sums + prior * wanted)
         # One chip with a great pedestal, rather than all with a part of it.
         pedestal = answer[exposures:] / readings.error
-        prior[exposures:] = _ONE_SKY / (1.0 + _ONE_SKY * pedestal**2)
+        prior[exposures:] = _ONE_SKY / (1.0 + _ONE_SKY * pedestal**2) ** 2
         left = readings.value - (answer[owner] + answer[exposures:])[readings.unit]
         mean = np.bincount(readings.cell, weight * left, minlength=cells) / total
         pull = np.abs(left - mean[readings.cell]) * np.sqrt(readings.weight)
