@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from gaussian_spots import add_spots
 from mizzle.io.examine import fill_pixels
 from mizzle.io.pixel_checks import pixel_findings
 from mizzle.io.twins import overlapping_times, same_pixels, with_twins_named
@@ -20,10 +21,9 @@ SHAPE = (400, 400)
 def plain(number=1, *, stars=60, sky=4.0, exptime=500.0, atodgain=7):
     """A WF3 of sky and stars, whole DN, with the flags a real one has."""
     rng = np.random.default_rng(number)
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     light = np.full(SHAPE, sky)
-    for row, column, peak in zip(*rng.uniform(10, 390, (2, stars)), 10 ** rng.uniform(1, 3, stars), strict=True):
-        light += peak * np.exp(-0.5 * ((x - column) ** 2 + (y - row) ** 2) / 0.8**2)
+    rows, columns = rng.uniform(10, 390, (2, stars))
+    add_spots(light, columns, rows, 10 ** rng.uniform(1, 3, stars), 0.8)
     sci = noisy(rng, SHAPE, light, "WF3", atodgain, exptime)
     dq = np.zeros(SHAPE, int)
     dq[:40] |= 2

@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "campaign"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
-    ("kind", "count"), [("inputs", 200), ("texts", 60), ("tables", 300), ("kills", 3), ("rivals", 1)]
+    ("kind", "count"), [("inputs", 120), ("texts", 30), ("tables", 200), ("kills", 3), ("rivals", 1)]
 )
 def test_no_case_ends_wrongly(kind: str, count: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

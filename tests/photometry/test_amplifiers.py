@@ -9,6 +9,7 @@ from pickle import dumps, loads
 import numpy as np
 import pytest
 
+from gaussian_spots import add_spots
 from mizzle.instrument.cameras import camera_of
 from mizzle.model import ArrayPixels, Serial
 from mizzle.model.altered import SteppedPixels
@@ -32,8 +33,7 @@ def exposure(step, seed, *, slope=0.0, stars=0, ccdamp="ABCD"):
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     level = 30.0 + slope * (x - BORDER) + np.where(x >= BORDER, 0.5, -0.5) * step
-    for cx, cy, flux in rng.uniform([0, 0, 50], [800, 1024, 5000], (stars, 3)):
-        level = level + flux * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 3.0)
+    add_spots(level, *rng.uniform([0, 0, 50], [800, 1024, 5000], (stars, 3)).T, 1.5**0.5)
     level = level + 40.0 * np.exp(-((x - BORDER - 10) ** 2 + (y - 250) ** 2) / 2 / 15.0**2)
     sci = (rng.poisson(level) + rng.normal(0, 4.0, SHAPE)).astype(np.float32)
     primary = {"INSTRUME": "ACS", "DETECTOR": "WFC", "CCDAMP": ccdamp}

@@ -131,7 +131,7 @@ def test_catalog_errors_hold_with_rays():
 def test_noise_of_sums_by_aperture_and_brightness():
     """Wanted: chi-square 1 +- 0.05."""
     total, slack = 0, 0.05
-    for aperture, (pull, snr, pc) in gathered(noise_pulls, range(401, 409)).items():
+    for aperture, (pull, snr, pc) in gathered(noise_pulls, range(401, 405)).items():
         chi2, error, _ = chi_square(pull[pc == 0])
         assert chi2 == pytest.approx(1.0, abs=slack + error), aperture
         total += pull.size
@@ -140,7 +140,7 @@ def test_noise_of_sums_by_aperture_and_brightness():
             if some.size > 100:
                 chi2, error, _ = chi_square(some)
                 assert chi2 == pytest.approx(1.0, abs=slack + 2.5 * error), (aperture, low)
-    assert total > 5000
+    assert total > 2500
 
 
 @pytest.mark.slow
@@ -150,8 +150,8 @@ def test_catalog_errors_by_aperture_and_brightness():
     No term was fitted to these seeds. With star images from the optics the terms for lost pixels and undetected rays
     are larger than what is left of either: chi-square .65 to 1.1. The PC in 1.5 product pixels is the exception.
     """
-    for aperture, (pull, rate, pc) in gathered(catalog_pulls, range(621, 630)).items():
-        assert pull.size > 3500
+    for aperture, (pull, rate, pc) in gathered(catalog_pulls, range(621, 625)).items():
+        assert pull.size > 1500
         slack = 0.05 + 0.05 * (aperture < 0.2)
         chi2, error, beyond = chi_square(pull[pc == 0])
         assert 0.75 - 2 * error < chi2 < 1.0 + slack + 2 * error, aperture

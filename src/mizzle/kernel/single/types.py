@@ -12,7 +12,7 @@ NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1
 #: Fits of light: most templates chosen, most sweeps over them after each, the gain of chi-square that ends both.
 ROUNDS, SWEEPS, ENOUGH = 30, 60, 0.001
 #: Sums of products are made in so many lanes, and so many templates side by side.
-LANES, TILE = 4, 8
+LANES, TILE = 4, 16
 
 
 class Peaks(NamedTuple):

@@ -7,7 +7,7 @@
 #include "every_set.h"
 
 /* What is left of each of `count` sets of n pixels when the best sum of m templates, none of them negative, is taken
- * off: in place of the data, in `rest`. m is a multiple of 8, n of 4. A fit ends when its chi-square is no more than
+ * off: in place of the data, in `rest`. m is a multiple of 16, n of 4. A fit ends when its chi-square is no more than
  * `good`. Returns 1 when the job makes no sense, 2 without memory. */
 MZ_EXPORT int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count,
                            double good)

@@ -1,7 +1,7 @@
 /* Non-negative least squares by greedy coordinate descent: included once per instruction set. */
 #if !defined(MZ_FIT_LIGHT_ONCE)
 #define MZ_FIT_LIGHT_ONCE
-enum { LANES = 4, TILE = 8, ROUNDS = 30, SWEEPS = 60 };
+enum { LANES = 4, TILE = 16, ROUNDS = 30, SWEEPS = 60 };
 static const double ENOUGH = 0.001; /* what betters chi-square by less ends a fit, and the settling of its templates */
 
 /* One fit: the sum of templates that leaves the least residual, no amplitude negative. `seen` (n) is the data, `rest`
@@ -15,10 +15,12 @@ typedef struct {
     double *restrict gains; /* room (m) */
 } light_fit;
 
-/* The templates that were chosen, their amplitudes and slopes, and the sums of products of one with another. */
+/* The templates that were chosen, their amplitudes and slopes, and the sums of products of one with another: a row of
+ * these ends with zeros to a multiple of LANES. */
+enum { ROW = (ROUNDS + LANES - 1) / LANES * LANES };
 typedef struct {
     int64_t held, template[ROUNDS];
-    double light[ROUNDS], slope[ROUNDS], product[ROUNDS][ROUNDS];
+    double light[ROUNDS], norm[ROUNDS], inverse[ROUNDS], slope[ROW], product[ROUNDS][ROW];
 } chosen_light;
 #endif
 
@@ -32,21 +34,24 @@ MZ_INLINE double MZ(dot)(const double *restrict a, const double *restrict b, int
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* Such sums of `a` with each template, or with the square of each, TILE side by side. */
+/* Such sums of `a` with each template, or with the square of each, two registers side by side. */
 #if defined(__GNUC__)
-/* By the compiler's own vectors: it shuffles them by itself here. */
-typedef double MZ(tile) __attribute__((vector_size(8 * TILE), aligned(8), may_alias));
+/* By the compiler's own vectors, no wider than a register: wider ones it keeps in memory. */
+typedef double MZ(part) __attribute__((vector_size(8 * MZ_WIDTH), aligned(8), may_alias));
 
 MZ_INLINE void MZ(dots)(const light_fit *f, const double *restrict a, const int square, double *restrict out)
 {
-    for (int64_t t = 0; t < f->m; t += TILE) {
-        MZ(tile) sum[LANES] = {{0.0}};
+    for (int64_t t = 0; t < f->m; t += 2 * MZ_WIDTH) {
+        MZ(part) low[LANES] = {{0.0}}, high[LANES] = {{0.0}};
         for (int64_t i = 0; i < f->n; i += LANES)
             for (int64_t k = 0; k < LANES; k++) {
-                const MZ(tile) star = *(const MZ(tile) *)(f->by_pixel + (i + k) * f->m + t);
-                sum[k] += square ? a[i + k] * star * star : a[i + k] * star;
+                const double *at = f->by_pixel + (i + k) * f->m + t;
+                const MZ(part) star = *(const MZ(part) *)at, next = *(const MZ(part) *)(at + MZ_WIDTH);
+                low[k] += square ? a[i + k] * star * star : a[i + k] * star;
+                high[k] += square ? a[i + k] * next * next : a[i + k] * next;
             }
-        *(MZ(tile) *)(out + t) = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        *(MZ(part) *)(out + t) = (low[0] + low[1]) + (low[2] + low[3]);
+        *(MZ(part) *)(out + t + MZ_WIDTH) = (high[0] + high[1]) + (high[2] + high[3]);
     }
 }
 #else
@@ -87,9 +92,17 @@ MZ_INLINE void MZ(choose)(const light_fit *f, chosen_light *c, int64_t t)
 {
     const double *star = f->templates + t * f->n;
     const int64_t last = c->held++;
-    c->template[last] = t, c->light[last] = 0.0;
+    c->template[last] = t, c->light[last] = 0.0, c->norm[last] = f->norm[t], c->inverse[last] = f->inverse[t];
     for (int64_t i = 0; i < f->n; i++)
         f->scaled[i] = f->weight[i] * star[i];
+    if (last % LANES == 0)
+        for (int64_t r = last; r < last + LANES; r++) {
+            c->slope[r] = 0.0;
+            for (int64_t s = 0; s < last; s++)
+                c->product[s][r] = 0.0;
+        }
+    for (int64_t r = 0; r < last / LANES * LANES + LANES; r++)
+        c->product[last][r] = 0.0;
     for (int64_t s = 0; s <= last; s++) {
         c->slope[s] = f->slope[c->template[s]];
         c->product[s][last] = c->product[last][s] = MZ(dot)(f->scaled, f->templates + c->template[s] * f->n, f->n);
@@ -97,16 +110,16 @@ MZ_INLINE void MZ(choose)(const light_fit *f, chosen_light *c, int64_t t)
 }
 
 /* Give each template that was chosen its best amplitude, the last first; return what chi-square falls. */
-MZ_INLINE double MZ(sweep)(const light_fit *f, chosen_light *c)
+MZ_INLINE double MZ(sweep)(chosen_light *c)
 {
     double gained = 0.0;
     for (int64_t s = c->held - 1; s >= 0; s--) {
-        const int64_t t = c->template[s];
-        const double to = c->light[s] + c->slope[s] * f->inverse[t], move = (to > 0.0 ? to : 0.0) - c->light[s];
-        gained += move * (2.0 * c->slope[s] - move * f->norm[t]);
-        c->light[s] += move;
-        for (int64_t r = 0; r < c->held; r++)
-            c->slope[r] -= move * c->product[s][r];
+        const double now = c->light[s], to = now + c->slope[s] * c->inverse[s], move = (to > 0.0 ? to : 0.0) - now;
+        gained += move * (2.0 * c->slope[s] - move * c->norm[s]);
+        c->light[s] = now + move;
+        for (int64_t r = 0; r < c->held; r += LANES)
+            for (int64_t k = 0; k < LANES; k++)
+                c->slope[r + k] -= move * c->product[s][r + k];
     }
     return gained;
 }
@@ -142,7 +155,7 @@ static void MZ(fit_one)(const light_fit *f)
         if (best < 0)
             return;
         MZ(choose)(f, &c, best);
-        for (int k = 0; k < SWEEPS && MZ(sweep)(f, &c) >= ENOUGH; k++)
+        for (int k = 0; k < SWEEPS && MZ(sweep)(&c) >= ENOUGH; k++)
             continue;
         chi2 = MZ(take_off)(f, &c);
     }

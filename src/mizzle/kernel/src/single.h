@@ -17,7 +17,7 @@ int64_t mz_single_peaks(const mz_single *q, const float *electrons, const uint8_
 int mz_single_follow(const mz_single *q, const float *electrons, const uint8_t *bad, const uint8_t *spared,
                      const uint8_t *track, const int64_t *rays, int64_t count, uint8_t *out);
 
-/* `templates` (m, n), m a multiple of 8, n of 4; `weight`, `rest` (count, n). */
+/* `templates` (m, n), m a multiple of 16, n of 4; `weight`, `rest` (count, n). */
 int mz_fit_light(const double *templates, int64_t m, int64_t n, const double *weight, double *rest, int64_t count,
                  double good);
 
