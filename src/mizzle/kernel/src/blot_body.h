@@ -22,25 +22,34 @@ MZ_INLINE void MZ(weights_y)(const double *restrict f, double w[6][MZ_CHUNK])
 }
 
 #if defined(__GNUC__)
-/* Eight lanes by the compiler's own vectors: it does not find them by itself here. */
-typedef double MZ(lanes) __attribute__((vector_size(64)));
-typedef float MZ(floats) __attribute__((vector_size(32)));
+/* Eight lanes by the compiler's own vectors: it does not find them by itself here, and keeps in memory what is wider
+ * than its registers. */
+enum { MZ(parts) = 8 / MZ_WIDTH };
+typedef double MZ(lanes) __attribute__((vector_size(8 * MZ_WIDTH)));
+typedef float MZ(floats) __attribute__((vector_size(4 * MZ_WIDTH)));
 
 MZ_INLINE double MZ(sum6)(const float *p, int64_t nx, double fx, const double *wy)
 {
-    MZ(lanes) wx, power, sum = {0};
-    memcpy(&wx, MZ(powers6)[5], sizeof wx);
-    for (int m = 4; m >= 0; m--) {
-        memcpy(&power, MZ(powers6)[m], sizeof power);
-        wx = wx * fx + power;
+    MZ(lanes) wx[MZ(parts)], power, sum[MZ(parts)] = {{0}};
+#pragma GCC unroll 4
+    for (int h = 0; h < MZ(parts); h++) {
+        memcpy(&wx[h], MZ(powers6)[5] + h * MZ_WIDTH, sizeof power);
+        for (int m = 4; m >= 0; m--) {
+            memcpy(&power, MZ(powers6)[m] + h * MZ_WIDTH, sizeof power);
+            wx[h] = wx[h] * fx + power;
+        }
     }
 #pragma GCC unroll 6
-    for (int r = 0; r < 6; r++, p += nx) {
-        MZ(floats) row;
-        memcpy(&row, p, sizeof row);
-        sum += wy[r * MZ_CHUNK] * MZ_WIDEN(row, MZ(lanes));
-    }
-    sum *= wx;
+    for (int r = 0; r < 6; r++, p += nx)
+#pragma GCC unroll 4
+        for (int h = 0; h < MZ(parts); h++) {
+            MZ(floats) row;
+            memcpy(&row, p + h * MZ_WIDTH, sizeof row);
+            sum[h] += wy[r * MZ_CHUNK] * MZ_WIDEN(row, MZ(lanes));
+        }
+#pragma GCC unroll 4
+    for (int h = 0; h < MZ(parts); h++)
+        sum[h] *= wx[h];
     return MZ_SUM8(sum);
 }
 #else
