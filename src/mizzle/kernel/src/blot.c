@@ -149,8 +149,7 @@ typedef struct {
 } mz_picture;
 
 #define MZ_WIDEN(v, wide) __builtin_convertvector(v, wide)
-/* MZ_WIDTH numbers fill a register; eight of them, in so many parts, are added up in one order by all. */
-#define MZ_WIDTH 2
+/* Eight numbers, in parts of MZ_WIDTH, are added up in one order by all. */
 #if defined(__GNUC__)
 #define MZ_HALF(s) ((s[0] + s[2]) + (s[1] + s[3]))
 #define MZ_SUM8(s) (MZ_HALF(s)[0] + MZ_HALF(s)[1])
@@ -165,9 +164,7 @@ typedef struct {
 #include <immintrin.h>
 #undef MZ_FMA
 #define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#undef MZ_WIDTH
 #undef MZ_SUM8
-#define MZ_WIDTH 4
 #define MZ_SUM8(s) (((s[0] + s[1])[0] + (s[0] + s[1])[2]) + ((s[0] + s[1])[1] + (s[0] + s[1])[3]))
 #include "isa_avx2.h"
 #include "contract.h"
@@ -177,9 +174,7 @@ typedef struct {
 #undef MZ
 #include "isa_end.h"
 #undef MZ_WIDEN
-#undef MZ_WIDTH
 #undef MZ_SUM8
-#define MZ_WIDTH 8
 #include "isa_avx512.h"
 #include "contract.h"
 /* One instruction, where the compiler's own conversion takes four; the same for the sum. */

@@ -1,23 +1,18 @@
 /* One copy of MZ_BODY for each instruction set; MZ(name) is its prefix. MZ_BEST calls the copy for a level of `mz_level`.
  *
- * The compiler fuses nothing by itself: MZ_FMA does, where the processor can. MZ_WIDTH numbers fill a register. */
+ * The compiler fuses nothing by itself: MZ_FMA does, where the processor can. */
 #define MZ(name) mz_base_##name
-#define MZ_WIDTH 2
 #define MZ_FMA(a, b, c) ((a) * (b) + (c))
 #include MZ_BODY
 #undef MZ
 #if defined(MZ_MANY_ISA)
 #undef MZ_FMA
-#undef MZ_WIDTH
 #define MZ_FMA(a, b, c) __builtin_fma(a, b, c)
-#define MZ_WIDTH 4
 #include "isa_avx2.h"
 #define MZ(name) mz_avx2_##name
 #include MZ_BODY
 #undef MZ
 #include "isa_end.h"
-#undef MZ_WIDTH
-#define MZ_WIDTH 8
 #include "isa_avx512.h"
 #define MZ(name) mz_avx512_##name
 #include MZ_BODY

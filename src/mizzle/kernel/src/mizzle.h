@@ -20,6 +20,9 @@
 #define MZ_INLINE static inline
 #endif
 
+/* So many numbers fill a register of any processor; isa_*.h say it of theirs. */
+#define MZ_WIDTH 2
+
 /* Can there be copies of the loops for several instruction sets, the best of which is chosen when the library is loaded? */
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(MZ_ONE_ISA)
 #define MZ_MANY_ISA
