@@ -110,6 +110,8 @@ def test_whole_pixel_shift_commutes(twin, seed, angle, scale, dx, dy, kernel):
 @given(seeds, angles, scales, st.sampled_from(("square", "turbo", "gaussian")), st.integers(0, 7))
 def test_mirrored_and_turned_maps_give_mirrored_and_turned_results(twin, seed, angle, scale, kernel, symmetry):
     sci, weight, pixmap, (ny, nx) = scene(seed, angle, scale)
+    # A pixel just at the edge of a Gaussian's box belongs to it or not as the last bit falls: 3e-4 of its weight.
+    pixmap = pixmap + np.array([0.0137, 0.0291])
 
     def turned(place, image=None):
         if symmetry & 1:
