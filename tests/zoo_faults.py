@@ -585,25 +585,11 @@ def crowded_plan(seed: int, number: int) -> dict:
 
 
 def seen(result: Result) -> Seen:
-    """Collect what a result says: its findings, those of its inputs, and the verdicts of chips."""
-    found = [("inputs", f, f"{e.root}: ") for e in result.exposures for f in e.findings]
-    found += [(f.part, f, "") for f in result.findings]
+    """Collect what a result says against itself."""
     said = [
-        (part, str(f.verdict), f"{where}{f.sentence}" + (f" [{', '.join(f.chips)}]" if f.chips else ""))
-        for part, f, where in found
-        if f.verdict in ("WARN", "FAIL")
+        (f.part, str(f.verdict), f"{f.sentence}" + (f" [{', '.join(f.chips)}]" if f.chips else ""))
+        for f in result.reasons
     ]
-    for band, zeropoint in result.zeropoints.items():
-        for chip, proof in zeropoint.proof.items():
-            if proof.verdict in ("WARN", "FAIL"):
-                said.append(("zeropoint", str(proof.verdict), f"{band} {chip}: {proof.ratio:.3f} +- {proof.error:.3f}"))
-    for band, errors in result.errors.items():
-        for chip, entry in errors.chips.items():
-            if entry.verdict in ("WARN", "FAIL"):
-                said.append(("errors", str(entry.verdict), f"{band} {chip}: {entry.ratio:.3f} of the prediction"))
-    for entry in result.alignment.exposures.values():
-        if entry.verdict in ("WARN", "FAIL"):
-            said.append(("alignment", str(entry.verdict), f"{entry.root}: {entry.note}"))
     return Seen({part: str(verdict) for part, verdict in result.parts.items()}, tuple(said))
 
 

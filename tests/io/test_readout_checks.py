@@ -73,3 +73,11 @@ def test_crowds_and_faint_skies_have_no_stripes(stars, sky):
     for number in range(4):
         for atodgain in (7, 15):
             assert stripes(seen(number, stars=stars, sky=sky, atodgain=atodgain).chips["WF3"]) == 0.0
+
+
+@pytest.mark.parametrize("lost", [0.0, np.nan])
+def test_a_chip_without_a_good_pixel_has_no_jump(lost):
+    """As an empty median it made Python warn on standard error."""
+    sci = np.full(SHAPE, lost)
+    dq = np.zeros(SHAPE, int) if np.isnan(lost) else np.full(SHAPE, 2)
+    assert bias_jump(exposure(1, {"WF3": (sci, dq, frame("WF3", SHAPE))}).chips["WF3"]) is None

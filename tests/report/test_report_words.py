@@ -2,7 +2,7 @@
 
 import pytest
 
-from mizzle.report.words import _about_alignment
+from mizzle.report.words import _about_alignment, _with_findings
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,17 @@ def test_a_place_on_the_sky_that_nothing_checked_is_said_with_its_error():
     named = {**alignment, "reference": "gaia.ecsv", "position": {**position, "checked": True}}
     assert "not checked" not in _about_alignment(named)["text"]
     assert "gaia.ecsv" in _about_alignment(named)["text"]
+
+
+def inputs_said(count: int, text: str = "root1: strange") -> str:
+    reasons = [{"part": "inputs", "verdict": "WARN", "sentence": text} for _ in range(count)]
+    report = {"findings": [], "reasons": reasons, "parts": {"inputs": "WARN"}, "zeropoints": {}}
+    return _with_findings({"part": "inputs", "verdict": "PASS", "text": "One exposure."}, report)["text"]
+
+
+def test_inputs_say_what_is_remarkable_about_them_and_not_all_of_it():
+    """The part was WARN, and its sentence did not say why."""
+    assert inputs_said(1) == "One exposure. root1: strange."
+    assert inputs_said(1, "strange") == "One exposure. Strange."
+    assert inputs_said(9).count("strange") == 6
+    assert inputs_said(9).endswith("three more remarks below.")

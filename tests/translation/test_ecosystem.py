@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import mizzle
+from mizzle.cli.summary import summary
+from mizzle.model import Finding, Verdict
+from mizzle.progress import Progress
 
 
 @pytest.fixture(scope="module")
 def result(archive):
     settings = mizzle.load_settings(assignments=["combine.scale=0.3", 'reject.method="none"'])
     return mizzle.run([archive / "ua060502m_c0m.fits"], settings=settings)
+
+
+@pytest.fixture(scope="module")
+def doubtful(result):
+    """The same with a remark about its sky that somebody else wrote."""
+    remark = Finding("sky", Verdict.WARN, "a sky of <b>nobody</b>")
+    return replace(result, findings=(remark,), verdict=Verdict.WARN)
 
 
 def test_ccddata_has_errors_mask_and_wcs(result):
@@ -31,11 +43,24 @@ def test_a_catalog_is_a_table_with_units(result):
 
 
 def test_a_notebook_shows_verdicts_and_no_markup_of_others(result):
-    from dataclasses import replace
-
     shown = replace(result, name="<script>", files=("m.png", "m_report.html"))._repr_html_()
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
     assert 'src="m.png"' in shown
     assert 'href="m_report.html"' in shown
     assert str(result.verdict) in shown
+
+
+def test_a_notebook_shows_why_a_verdict_is_not_pass(doubtful):
+    assert "WARN sky: a sky of &lt;b&gt;nobody&lt;/b&gt;" in doubtful._repr_html_()
+
+
+def test_what_a_run_prints_begins_with_the_verdict_and_its_reasons(result, doubtful):
+    """A word alone sent people to the page to learn what it was about."""
+    head = summary(doubtful, Progress()).split("\n\n", 1)[0].splitlines()
+    assert head[:2] == ["verdict: WARN", "  WARN sky: a sky of <b>nobody</b>"]
+    unproven = summary(result, Progress()).split("\n\n", 1)[0].splitlines()
+    assert unproven[0] == "verdict: NONE (not proven)"
+    assert any(
+        line.startswith("  NONE zeropoint: One PHOTFLAM everywhere, but it could not be proven") for line in unproven
+    )

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from mizzle.progress import Progress
     from mizzle.scores import Score
 
+#: Reasons of a verdict that are printed.
+_REASONS = 16
+
 
 def summary(result: Result, progress: Progress) -> str:
     """Return the closing words of ``mizzle run``."""
-    lines = [f"verdict: {result.verdict}", "", _alignment(result), ""]
+    lines = [*_verdict(result), "", _alignment(result), ""]
     for band, mosaic in result.mosaics.items():
         ny, nx = mosaic.grid.shape
         lines.append(
@@ -30,6 +33,20 @@ def summary(result: Result, progress: Progress) -> str:
     lines += [f"wrote {path}" for path in result.files]
     lines.append(f"{progress.total:.2f} s")
     return "\n".join(lines)
+
+
+def _verdict(result: Result) -> list[str]:
+    """Return the verdict, and a line for each reason it is not ``PASS``: what counts against it, what is not proven."""
+    unproven = {part for part, verdict in result.parts.items() if verdict == "NONE"}
+    said = [f"{finding.verdict} {finding.part}: {finding.sentence}" for finding in result.reasons]
+    said += [
+        f"NONE {sentence['part']}: {sentence['text'].rstrip('.')}"
+        for sentence in result.report.get("sentences", ())
+        if sentence["part"] in unproven and sentence["verdict"] == "NONE"
+    ]
+    more = [f"and {len(said) - _REASONS} more, in the report"] if len(said) > _REASONS else []
+    top = f"verdict: {result.verdict}{' (not proven)' if result.verdict == 'NONE' else ''}"
+    return [top, *(f"  {line}" for line in [*said[:_REASONS], *more])]
 
 
 def _alignment(result: Result) -> str:

@@ -69,7 +69,8 @@ def sky_cells(chip: Chip) -> FloatArray:
 
     # Stars only add light: the scatter of the darker half is the sky's. Half a count more keeps whole counts in pairs.
     level, scatter = quantile(0.5), quantile(0.5) - quantile(0.16)
-    limit = _CLIP * np.fmax(np.nanmedian(scatter), 0.5) + 0.5
+    measured = scatter[number > 0]
+    limit = _CLIP * max(float(np.median(measured)) if len(measured) else 0.0, 0.5) + 0.5
     sky = np.abs(cells - level[..., None]) < limit
     used = sky.sum(axis=2)
     mean = np.where(sky, cells, 0.0).sum(axis=2) / np.maximum(used, 1)

@@ -15,6 +15,7 @@ from mizzle.model.context import Context
 from mizzle.model.exposure import Exposure
 from mizzle.model.frame import Grid
 from mizzle.model.proofs import ErrorProof, Zeropoint
+from mizzle.model.reasons import reasons
 from mizzle.model.solutions import CosmicRays, FluxReference, FluxScales, SkyLevels
 from mizzle.model.values import Value
 from mizzle.model.verdict import Finding, Verdict
@@ -178,6 +179,11 @@ class Result(Value):
         """The proof of the only, or first, filter; `zeropoints` has them all."""
         return next(iter(self.zeropoints.values()))
 
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """Everything that makes the verdict ``WARN`` or ``FAIL``, what fails first; not what could not be proven."""
+        return reasons(self.exposures, self.alignment, self.findings, zeropoints=self.zeropoints, errors=self.errors)
+
     def to_ccddata(self, filter: str | None = None) -> Any:
         """Return one mosaic (the only, or first, filter's by default) as an `astropy.nddata.CCDData`."""
         return self.mosaics[filter or next(iter(self.mosaics))].to_ccddata()
@@ -188,6 +194,8 @@ class Result(Value):
         rows += [(f"zeropoint {band}", proof.verdict) for band, proof in self.zeropoints.items()]
         body = "".join(f"<tr><td>{escape(str(a))}</td><td>{escape(str(b))}</td></tr>" for a, b in rows)
         parts = [f"<table><caption>{escape(self.name)}</caption>{body}</table>"]
+        said = [f"{f.verdict} {f.part}: {f.sentence}" for f in self.reasons]
+        parts += [f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in said)}</ul>"] if said else []
         for path in self.files:
             if path.endswith(".png"):
                 parts.append(f'<img src="{escape(path)}" alt="{escape(self.name)}" style="max-width:100%">')

@@ -100,6 +100,7 @@ def build_report(
             "errors": _errors(result),
             "star_shape": dict((evidence or {}).get("star_shape", {})),
             "findings": [asdict(finding) for finding in result.findings],
+            "reasons": [asdict(finding) for finding in result.reasons],
             "parts": dict(result.parts),
             "notes": _notes(result),
             "product": next(iter(products.values()), {}),

@@ -8,6 +8,8 @@ from typing import Any
 from mizzle.report.chips import unit
 
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+#: Findings of one part that its sentence holds; all stand below it on the page.
+_SAID = 6
 
 
 def number(n: int) -> str:
@@ -74,9 +76,18 @@ def _with_findings(sentence: dict[str, str], report: Mapping[str, Any]) -> dict[
         band = sentence["text"].split(":", 1)[0]
         about = report["zeropoints"].get(band, {}).get("findings", [])
         return {**sentence, "text": " ".join([sentence["text"], *(f"{f['sentence']}." for f in about)])}
-    texts = [f"{f['sentence'][:1].upper()}{f['sentence'][1:]}." for f in about]
+    if sentence["part"] == "inputs":
+        about = [f for f in report.get("reasons", []) if f["part"] == "inputs"]
+    texts = [f"{_begun(f['sentence'])}." for f in about[:_SAID]]
+    texts += [f"{plural(len(about) - _SAID, 'more remark')} below."] if len(about) > _SAID else []
     verdict = report["parts"].get(sentence["part"], sentence["verdict"])
     return {**sentence, "verdict": verdict, "text": " ".join([sentence["text"], *texts]).strip()}
+
+
+def _begun(text: str) -> str:
+    """Begin a sentence with a capital, but for the name of an exposure, which has digits."""
+    lead = text.split(" ", 1)[0]
+    return text if any(letter.isdigit() for letter in lead) else f"{text[:1].upper()}{text[1:]}"
 
 
 def _about_errors(report: Mapping[str, Any]) -> dict[str, str]:

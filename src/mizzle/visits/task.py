@@ -114,7 +114,10 @@ def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -
         wanted=request.wanted,
         inputs=tuple(InputRecord(n, s.size, s.changed, hashes.get(n, "")) for n, s in stamps.items()),
         verdict=str(result.verdict),
-        message="; ".join(f"dropped {what}: {why}" for what, why in result.dropped.items()),
+        message="; ".join(
+            [f"dropped {what}: {why}" for what, why in result.dropped.items()]
+            + [f"{finding.part}: {finding.sentence}" for finding in result.reasons]
+        ),
         products={os.path.relpath(path, folder): path.stat().st_size for path in paths},
         figures=figures(result.report),
         peak_rss_mb=result.report["peak_rss_mb"],

@@ -180,8 +180,8 @@ def _why_unproven(lonely: Sequence[str], proof: Mapping[str, ChipProof], n_expos
     if loose:
         words = ", ".join(f"{name} {100 * proof[name].error:.1f} %" for name in loose)
         texts.append(
-            f"the ratio of {words} is known no better than that, 1 % is needed: more exposures, or more stars that"
-            " stand alone, would prove it"
+            f"ratios are known to {words}, 1 % is needed: more exposures, or more stars that stand alone, would prove"
+            " it"
         )
     return "; ".join(texts)
 
