@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -23,7 +23,8 @@ def result(archive):
 def doubtful(result):
     """The same with a remark about its sky that somebody else wrote."""
     remark = Finding("sky", Verdict.WARN, "a sky of <b>nobody</b>")
-    return replace(result, findings=(remark,), verdict=Verdict.WARN)
+    report = {**result.report, "reasons": [asdict(remark)]}
+    return replace(result, findings=(remark,), verdict=Verdict.WARN, report=report)
 
 
 def test_ccddata_has_errors_mask_and_wcs(result):

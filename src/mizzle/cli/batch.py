@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mizzle.visits.grouping import Grouped, GroupedVisit
     from mizzle.visits.records import Record
 
+#: Characters of a visit's message on its line.
+_BEGINNING = 160
+
 
 def batch_command(
     where: Annotated[
@@ -188,7 +191,7 @@ class BatchTalk:
             last = f"{self._rate()}  {record.name} {verdict}" + (f"  ({self._failed} failed)" if self._failed else "")
             self._bars.update(self._task, completed=self._done, last=last)
             return
-        detail = f": {record.message}" if record.state == "failed" else ""
+        detail = f": {record.message}" if record.state == "failed" else _first(record.message)
         say(
             f"{self._done}/{self._total}  {record.seconds:6.1f} s  {record.name}  {verdict}{detail}  ({self._rate()},"
             f" {self._left()} left)"
@@ -214,6 +217,11 @@ class BatchTalk:
         rate = self._here / max(time.monotonic() - self._begin, 1e-3)
         seconds = round((self._total - self._done) / rate)
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _first(message: str) -> str:
+    """Return the beginning of what a visit's message says; nothing of an empty one."""
+    return f": {message[:_BEGINNING]}{'...' if len(message) > _BEGINNING else ''}" if message else ""
 
 
 def _bars() -> Bars:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mizzle.cli.inspection import table
+from mizzle.report.words import not_passed
 
 if TYPE_CHECKING:
     from mizzle.model import Result
@@ -37,13 +38,7 @@ def summary(result: Result, progress: Progress) -> str:
 
 def _verdict(result: Result) -> list[str]:
     """Return the verdict, and a line for each reason it is not ``PASS``: what counts against it, what is not proven."""
-    unproven = {part for part, verdict in result.parts.items() if verdict == "NONE"}
-    said = [f"{finding.verdict} {finding.part}: {finding.sentence}" for finding in result.reasons]
-    said += [
-        f"NONE {sentence['part']}: {sentence['text'].rstrip('.')}"
-        for sentence in result.report.get("sentences", ())
-        if sentence["part"] in unproven and sentence["verdict"] == "NONE"
-    ]
+    said = not_passed(result.report)
     more = [f"and {len(said) - _REASONS} more, in the report"] if len(said) > _REASONS else []
     top = f"verdict: {result.verdict}{' (not proven)' if result.verdict == 'NONE' else ''}"
     return [top, *(f"  {line}" for line in [*said[:_REASONS], *more])]

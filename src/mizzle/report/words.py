@@ -69,6 +69,28 @@ def verdict_sentences(report: Mapping[str, Any]) -> list[dict[str, str]]:
     return [_with_findings(sentence, report) for sentence in sentences]
 
 
+def not_passed(report: Mapping[str, Any]) -> list[str]:
+    """Say why a verdict is not ``PASS``: what counts against it, what fails first, then what could not be proven.
+
+    Parameters
+    ----------
+    report : mapping
+        From `metrics.build_report`.
+
+    Returns
+    -------
+    lines : list of str
+        Each begins with a verdict and a part: ``WARN sky: ...``.
+    """
+    against = [f"{reason['verdict']} {reason['part']}: {reason['sentence']}" for reason in report.get("reasons", ())]
+    unproven = [
+        f"NONE {sentence['part']}: {sentence['text'].rstrip('.')}"
+        for sentence in report.get("sentences", ())
+        if sentence["verdict"] == "NONE" and report["parts"].get(sentence["part"]) == "NONE"
+    ]
+    return [*against, *unproven]
+
+
 def _with_findings(sentence: dict[str, str], report: Mapping[str, Any]) -> dict[str, str]:
     """Add to a part's sentence what was found remarkable about it; the worse verdict counts."""
     about = [f for f in report["findings"] if f["part"] == sentence["part"]]

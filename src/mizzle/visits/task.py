@@ -103,6 +103,7 @@ def _run(request: VisitRequest) -> Result:
 
 def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -> Record:
     """Return the record of a finished visit."""
+    from mizzle.report.words import not_passed
     from mizzle.visits.figures import figures
 
     folder = Path(request.out) / request.name
@@ -115,8 +116,7 @@ def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -
         inputs=tuple(InputRecord(n, s.size, s.changed, hashes.get(n, "")) for n, s in stamps.items()),
         verdict=str(result.verdict),
         message="; ".join(
-            [f"dropped {what}: {why}" for what, why in result.dropped.items()]
-            + [f"{finding.part}: {finding.sentence}" for finding in result.reasons]
+            [f"dropped {what}: {why}" for what, why in result.dropped.items()] + not_passed(result.report)
         ),
         products={os.path.relpath(path, folder): path.stat().st_size for path in paths},
         figures=figures(result.report),
