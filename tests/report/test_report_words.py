@@ -17,6 +17,7 @@ def test_alignment_sentence_counts_as_people_do(matched, start, end):
     said = _about_alignment({"exposures": entries, "verdict": "PASS", "method": "stars"})
     assert said["text"].startswith(start)
     assert said["text"].endswith(end)
+    assert "residuals 1.0 mas per axis" in said["text"]
 
 
 def test_a_place_on_the_sky_that_nothing_checked_is_said_with_its_error():

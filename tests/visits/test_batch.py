@@ -64,6 +64,10 @@ def test_a_batch_from_first_to_last(tmp_path: Path) -> None:
     assert rows["5001_2lx03_field-3"]["exit_code"] == 3
     assert rows["5001_2lx03_field-3"]["attempts"] == 1
     assert heard.current == 0
+    # Each filter has its own picture, and a verdict that is not PASS its reasons.
+    for row in (row for row in rows.values() if row["state"] == "done"):
+        assert [(out / str(row["name"]) / figure["image"]).is_file() for figure in row["figures"]] == [True]
+        assert bool(row["message"]) == (row["verdict"] != "PASS"), row
 
     # What a visit's folder holds is what one run writes, bit for bit; RUNID and the report's times are its own.
     folder, alone = out / "5000_2lx00_field-0", tmp_path / "alone"

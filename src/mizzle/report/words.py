@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mizzle.report.chips import unit
@@ -166,18 +166,19 @@ def _about_alignment(alignment: Mapping[str, Any]) -> dict[str, str]:
         good = len(entries) - len(failed) - len(placed)
         all_or = every if good == len(entries) else f"{good} of {len(entries)}"
         text = f"{all_or} exposures are aligned on stars" if good else "No exposure is aligned on stars"
-        text += f", residuals {min(rms):.1f} to {max(rms):.1f} mas per axis" if rms else ""
-        span = (
-            f"{min(matched)} to {max(matched)}"
-            if matched and min(matched) < max(matched)
-            else f"{max(matched, default=0)}"
-        )
-        text += f", from {span} matches each." if matched else "."
+        text += f", residuals {_span(f'{value:.1f}' for value in sorted(rms))} mas per axis" if rms else ""
+        text += f", from {_span(map(str, sorted(matched)))} matches each." if matched else "."
         text += f" Not aligned: {listing(failed)}." if failed else ""
         text += "".join(f" {root}: {e['note']}." for root, e in placed.items()) if len(placed) <= 4 else ""
         text += f" Without stars of their own: {listing(list(placed))}." if len(placed) > 4 else ""
         text += f" Look at {listing(doubt)}." if doubt else ""
     return {"part": "alignment", "verdict": verdict, "text": text + _about_position(alignment)}
+
+
+def _span(rising: Iterable[str]) -> str:
+    """Say from where to where numbers go, or the one that they all read."""
+    written = list(rising)
+    return written[0] if written[0] == written[-1] else f"{written[0]} to {written[-1]}"
 
 
 def _about_position(alignment: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -108,7 +108,7 @@ def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -
 
     folder = Path(request.out) / request.name
     hashes = {entry["file"]: entry["sha256"] for row in result.report["inputs"] for entry in row["files"]}
-    paths = [Path(name) for name in result.files]
+    products = {os.path.relpath(path, folder): Path(path).stat().st_size for path in result.files}
     return Record(
         name=request.name,
         state="done",
@@ -118,10 +118,18 @@ def _done(request: VisitRequest, result: Result, stamps: dict[str, FileStamp]) -
         message="; ".join(
             [f"dropped {what}: {why}" for what, why in result.dropped.items()] + not_passed(result.report)
         ),
-        products={os.path.relpath(path, folder): path.stat().st_size for path in paths},
-        figures=figures(result.report),
+        products=products,
+        figures=tuple({**row, "image": _picture(result, row["filter"], products)} for row in figures(result.report)),
         peak_rss_mb=result.report["peak_rss_mb"],
     )
+
+
+def _picture(result: Result, band: str, products: Collection[str]) -> str:
+    """Return the name of a filter's picture; empty where none was drawn."""
+    from mizzle.io.product_names import stems
+
+    name = f"{stems(result.name, result.mosaics).get(band, '')}.png"
+    return name if name in products else ""
 
 
 def _failed(request: VisitRequest, problem: MizzleError, stamps: dict[str, FileStamp]) -> Record:

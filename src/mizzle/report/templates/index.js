@@ -127,7 +127,8 @@ function row(i, place) {
       const said = text(column.key, i);
       cell.className = column.key === "verdict" ? `t v-${said.toLowerCase()}` : "t";
       cell.textContent = said;
-      if (said.length > 12) cell.title = said;
+      if (column.key === "verdict") cell.title = text("message", i);
+      else if (said.length > 12) cell.title = said;
     } else {
       const value = numbers[column.key][i];
       cell.textContent = column.read(value);
