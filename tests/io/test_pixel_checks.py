@@ -174,3 +174,68 @@ def test_columns_of_one_value_are_fill_and_the_rest_of_their_rows_is_not():
     filled = fill_pixels(changed(made, sci).chips["WF3"])
     assert filled[:, 260:].all()
     assert not filled[:, :260].any()
+
+
+def said_of(made, words):
+    return [f for f in pixel_findings(made) if words in f.sentence]
+
+
+def with_pairs(made, count, depth):
+    """Pairs of neighbors so far below the sky, in rows that are looked at."""
+    sci = made.chips["WF3"].sci.copy()
+    rows, columns = np.meshgrid(np.arange(48, sci.shape[0], 8), np.arange(6, sci.shape[1] - 6, 9), indexing="ij")
+    for row, column in list(zip(rows.ravel(), columns.ravel(), strict=True))[:count]:
+        sci[row, column : column + 2] = 4.0 - depth
+    return changed(made, sci)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_holes_are_ten_sigma_deep(seed):
+    """A sky of 4 DN at gain 7 scatters by 1 DN."""
+    made = plain(seed, stars=0)
+    assert said_of(with_pairs(made, 60, 16.0), "holes")
+    assert not said_of(with_pairs(made, 60, 6.5), "holes")
+
+
+def test_a_few_holes_of_a_small_chip_are_none():
+    rng = np.random.default_rng(5)
+    sci = noisy(rng, (160, 200), np.full((160, 200), 4.0), "WF3", 7, 500.0)
+    small = exposure(1, {"WF3": (sci, np.zeros(sci.shape, int), frame("WF3", sci.shape))}, exptime=500.0)
+    assert not said_of(with_pairs(small, 3, 16.0), "holes")
+    assert said_of(with_pairs(small, 8, 16.0), "holes")
+
+
+@pytest.mark.parametrize(("count", "height", "words"), [(30, 700.0, 1), (12, 700.0, 0), (30, 300.0, 0)])
+def test_many_pixels_of_one_great_value_are_clipped_ones(count, height, words):
+    """A dozen may agree by chance where a star's core is flat, and so may many that are hardly bright."""
+    made = plain(stars=0)
+    sci = made.chips["WF3"].sci.copy()
+    sci.ravel()[np.random.default_rng(6).choice(np.arange(50 * 400, sci.size), count, replace=False)] = height
+    assert len(said_of(changed(made, sci), "clipped")) == words
+
+
+def columns_off(made, off):
+    return said_of(changed(made, made.chips["WF3"].sci + off[None, :]), "columns unlike")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_column_is_held_against_the_scatter_of_columns(seed):
+    """Where columns differ by a DN of themselves, one must stand out by eight."""
+    off = np.random.default_rng(seed).normal(0.0, 1.0, SHAPE[1])
+    for height, count in ((14.0, 1), (5.5, 0)):
+        off[150] = height
+        assert len(columns_off(plain(seed, stars=0), off)) == count
+
+
+def test_hot_columns_beside_each_other_are_seen():
+    """As many as four do not make their own neighborhood."""
+    off = np.zeros(SHAPE[1])
+    off[200:204] = 12.0
+    assert "4 (201, 202, 203, 204; 12" in columns_off(plain(stars=0), off)[0].sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_of_a_crowd_are_held_against_those_around(seed):
+    x = np.arange(SHAPE[1])
+    off = np.random.default_rng(seed).normal(0.0, 3.0, SHAPE[1]) * np.exp(-(((x - 200) / 30.0) ** 2) / 2)
+    assert not columns_off(plain(seed, stars=0), off)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray, Places
+from mizzle.row_medians import row_medians
 
 #: Stars at a time, so that their stamps fit the cache.
 _CHUNK = 1000
@@ -85,7 +86,7 @@ def curved_sky(image: NDArray[Any], where: Places, ring: Ring, *, mask: NDArray[
             normal = (use @ squares).reshape(-1, 6, 6) + 1e-9 * np.eye(6)
             solution = np.linalg.solve(normal, ((use * values) @ terms)[:, :, None])[:, :, 0]
             rest = values - solution @ terms.T
-            sigma = 1.4826 * _medians(np.abs(rest), use)
+            sigma = 1.4826 * np.nan_to_num(row_medians(np.where(use, np.abs(rest), np.nan)))
             last, use = use, use & (np.abs(rest) <= _CLIP * sigma[:, None])
         count = np.maximum(last.sum(axis=1), 7)
         scatter = (last * rest**2).sum(axis=1) / (count - 6.0)
@@ -95,10 +96,3 @@ def curved_sky(image: NDArray[Any], where: Places, ring: Ring, *, mask: NDArray[
         level[part] = np.where(usable, solution @ mean, np.nan)
         variance[part] = scatter * np.einsum("a,nab,b->n", mean, inverse, mean) + np.maximum(patches, 0.0) / _FREE
     return CurvedSky(level, variance)
-
-
-def _medians(values: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
-    """Return the median of each row's used values; 0 where there are none."""
-    ordered = np.sort(np.where(use, values, np.inf), axis=1)
-    middle = ordered[np.arange(len(ordered)), np.maximum(use.sum(axis=1) - 1, 0) // 2]
-    return np.asarray(np.where(np.isfinite(middle), middle, 0.0))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mizzle.arrays import FloatArray, Indices, Mask
 from mizzle.instrument.dq import bad_pixels
 from mizzle.model import Finding, Runner, Verdict
+from mizzle.row_medians import row_medians
 from mizzle.stars.neighbors import close_pairs
 from mizzle.stars.wings import bright_peaks, have_wings
 from mizzle.steps.chip_view import ChipView
@@ -193,8 +194,8 @@ def _cores(view: ChipView, ra: FloatArray, dec: FloatArray) -> _Cores:
     known = ~bad[:, core].any(axis=1) & (np.mean(bad[:, ring], axis=1) < 0.5)
     where, values, bad = where[known], values[known].astype(np.float64), bad[known]
     around = np.where(bad[:, ring], np.nan, values[:, ring])
-    sky = _row_medians(around)
-    scatter = 1.4826 * _row_medians(np.abs(around - sky[:, None]))
+    sky = row_medians(around)
+    scatter = 1.4826 * row_medians(np.abs(around - sky[:, None]))
     light = values[:, core] - sky[:, None]
     total = light.sum(axis=1)
     v0, v1 = view.noise.coefficients()
@@ -202,13 +203,6 @@ def _cores(view: ChipView, ra: FloatArray, dec: FloatArray) -> _Cores:
     rate[where], error[where] = total * view.rate, np.sqrt(9.0 + 81.0 / np.count_nonzero(ring)) * pixel * view.rate
     spread[where] = total - light.max(axis=1) > SPREAD * total
     return _Cores(rate, error, spread)
-
-
-def _row_medians(values: FloatArray) -> FloatArray:
-    """Return the median of each row, NaN passed over; `numpy.nanmedian` takes ten times as long for short rows."""
-    count = np.isfinite(values).sum(axis=1, keepdims=True)
-    middle = np.take_along_axis(np.sort(values, axis=1), np.concatenate([(count - 1) // 2, count // 2], axis=1), axis=1)
-    return np.asarray(middle.mean(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
