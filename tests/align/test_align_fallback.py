@@ -100,6 +100,18 @@ def test_an_exposure_beside_the_others_is_not_called_too_short(good):
     assert "short" not in entry.note
 
 
+def test_a_short_exposure_that_shows_what_is_full_in_the_others_is_called_too_short(good):
+    """Its header was said to put it beside the others, though it lies on them."""
+    plan = {**BASE, "n": 4, "brightest": 15.0}
+    a = align(made(**plan, exptime=(500.0, 500.0, 500.0, 0.5)).exposures, Settings(), Serial())
+    entry = list(a.exposures.values())[3]
+    assert (entry.verdict, entry.method, entry.n_matched) == (Verdict.WARN, "partner", 0)
+    assert entry.n_detected > 20
+    assert "too short" in entry.note
+    assert "full there" in entry.note
+    assert "beside" not in entry.note
+
+
 def test_the_stated_error_of_a_partner_holds(good):
     errors, stated = [], []
     for seed in range(3):

@@ -138,6 +138,19 @@ def test_smooth_light_of_one_exposure_is_said_where_it_matters(amplitude, said):
     assert bool(proof(with_light(waves(amplitude, 400))).findings) is said
 
 
+@pytest.mark.parametrize("exptime", [0.5, 5.0])
+def test_the_noise_of_a_short_exposure_is_no_light_of_its_own(exptime):
+    """Beside 500 s its patches scatter by many DN of the long one: "128 DN of its own light" were said."""
+    for seed in range(6):
+        rng = np.random.default_rng(70 + seed)
+        made = []
+        for number, time in enumerate((500.0, exptime)):
+            sci = noisy(rng, (400, 400), 5.0 * time / 500.0, "PC", 7, time)
+            chips = {"PC": (sci, np.zeros(sci.shape, int), frame("PC", sci.shape))}
+            made.append(exposure(number + 1, chips, exptime=time))
+        assert proof(made).findings == ()
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.035, False), (0.15, True)])
 def test_light_in_which_flats_may_differ_is_nothing_to_speak_of(share, said):
     """On a bright sky two flats, or the same stray light at two rolls, differ by a few per cent of it."""

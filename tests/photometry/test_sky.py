@@ -18,18 +18,18 @@ EXPTIME = 500.0
 CENTERS = {"PC": (323.32, -0.88), "WF2": (323.34, -0.90), "WF3": (323.30, -0.92), "WF4": (323.28, -0.88)}
 
 
-def sky_exposure(root, brightness, *, seed=0, side=200, shift=0.0, pedestal=None, **extra):
+def sky_exposure(root, brightness, *, seed=0, side=200, shift=0.0, pedestal=None, exptime=EXPTIME, **extra):
     """A blank sky of `brightness` [reference DN/s/arcsec2], recorded by chips of unequal sensitivity."""
     rng = np.random.default_rng(seed)
     chips = []
     for name, photflam in F814W.items():
-        level = brightness * EXPTIME * SCALES[name] ** 2 * F814W["WF3"] / photflam
-        level += (pedestal or {}).get(name, 0.0)
+        level = brightness * exptime * SCALES[name] ** 2 * F814W["WF3"] / photflam
         sci = (rng.poisson(level * 7.0, (side, side)) + rng.normal(0, 5.3, (side, side))) / 7.0
+        sci += (pedestal or {}).get(name, 0.0)
         ra, dec = CENTERS[name]
         frame = plain_frame((side, side), SCALES[name], center=(ra + shift / 3600.0, dec))
         chips.append(make_chip(name, sci.astype(np.float32), photflam=photflam, frame=frame))
-    return make_exposure(root, chips, exptime=EXPTIME, **extra)
+    return make_exposure(root, chips, exptime=exptime, **extra)
 
 
 def levels_of(exposures, runner=None, *, values=(), regions=(), **options):
@@ -93,6 +93,18 @@ def test_globalmin_and_match_leaves_nothing_at_the_faintest():
     left = [v for chips in sky.pedestals.values() for v in chips.values()]
     assert min(left) == pytest.approx(0, abs=1e-9)
     assert max(left) < 0.2
+
+
+@pytest.mark.parametrize("method", ["globalmin", "globalmin+match"])
+@pytest.mark.parametrize("exptime", [0.5, 10.0])
+def test_a_short_exposure_does_not_say_which_sky_is_the_faintest(method, exptime):
+    """Three hundredths of a DN are 30 DN/s per square arcsec in half a second: so much sky was left on all."""
+    long = [sky_exposure(root, 1.2, seed=seed) for seed, root in enumerate("ab")]
+    short = sky_exposure("c", 1.2, seed=3, exptime=exptime, pedestal=dict.fromkeys(F814W, -0.03))
+    alone, sky = levels_of(long, method=method), levels_of([*long, short], method=method)
+    for root in "ab":
+        for name in F814W:
+            assert sky.levels[root][name] == pytest.approx(alone.levels[root][name], abs=0.02)
 
 
 def test_match_by_chip_levels_pedestals():

@@ -109,6 +109,14 @@ def test_a_crowd_excuses_what_it_does_and_no_more(chip, share, verdict):
     assert judge_ratio(1.0 + share * crowd, error, 40) is verdict
 
 
+def test_the_noise_of_a_short_exposure_is_no_crowd():
+    """Light around a star is weighed as its flux is: half a second knows nothing of it."""
+    star, chip = np.tile([0, 0, 0, 0], 2), np.repeat([0, 1], 4)
+    error, crowd = np.tile([0.01, 0.01, 0.01, 0.3], 2), np.tile([0.02, 0.02, 0.02, 2.0], 2)
+    seen = gather_sightings(star, chip, np.zeros(8), error=error, crowd=crowd)
+    np.testing.assert_allclose(seen.crowd, 0.02, atol=0.002)
+
+
 def test_exposures_are_compared_on_as_many_stars_as_their_ratio_wants():
     """Stars of 2 % each give a ratio to a thousandth, a third of what is systematic; thousands more would cost time."""
     views = [SimpleNamespace(root=root) for root in ("a", "b", "b")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mizzle.arrays import FloatArray
 
@@ -13,6 +14,37 @@ MJD_EPOCH = date(1858, 11, 17)
 
 ST_ZEROPOINT = -21.1
 """ST magnitude of 1 erg/s/cm2/A."""
+
+KNOWN_SKY = 10.0
+"""Skies in which a DN makes so many times the light of the best do not tell which is the faintest: a tenth of a DN that
+calibration leaves, or rounding, is a hundred times the sky in half a second. A PC beside WF chips makes five times."""
+
+
+def faintest_sky(levels: ArrayLike, units: ArrayLike) -> float:
+    """Return the least of sky levels, among those that are known about as well as the best.
+
+    Parameters
+    ----------
+    levels : (n,) array
+        Surface brightness; NaN where nothing was measured.
+    units : (n,) array
+        Surface brightness of one DN per pixel, in the unit of `levels`.
+
+    Returns
+    -------
+    least : float
+        NaN where nothing was measured.
+
+    Examples
+    --------
+    >>> faintest_sky([0.9, 0.8, -14.0], [1.0, 0.2, 1000.0])
+    0.8
+    """
+    level, unit = np.asarray(levels, dtype=np.float64), np.asarray(units, dtype=np.float64)
+    known = np.isfinite(level)
+    if not known.any():
+        return float("nan")
+    return float(level[known & (unit <= KNOWN_SKY * unit[known].min())].min())
 
 
 def julian_year(mjd: float) -> float:

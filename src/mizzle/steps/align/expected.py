@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Mask
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.star_optics import chip_star
 from mizzle.model import Alignment, Chip, Exposure
@@ -101,11 +101,18 @@ def expected_count(exposure: Exposure, alignment: Alignment, stars: SeenStars, *
     for name, chip in exposure.chips.items():
         bright, faint = magnitude_range(exposure, chip, settings)
         in_range = (stars.mag >= bright) & (stars.mag <= faint)
-        if not in_range.any():
-            continue
-        x, y = alignment.frame(exposure, name).sky_to_pixel(stars.ra[in_range], stars.dec[in_range])
-        ny, nx = chip.shape
-        margin = min(MARGIN, nx // 8, ny // 8)
-        inside = (x > margin) & (x < nx - margin) & (y > margin) & (y < ny - margin)
-        total += int(np.count_nonzero(inside))
+        total += int(np.count_nonzero(in_range & _well_inside(exposure, name, alignment, stars)))
     return total
+
+
+def count_inside(exposure: Exposure, alignment: Alignment, stars: SeenStars) -> int:
+    """Return how many of `stars`, bright or faint, lie on an exposure's chips, where `alignment` puts it."""
+    return sum(int(np.count_nonzero(_well_inside(exposure, name, alignment, stars))) for name in exposure.chips)
+
+
+def _well_inside(exposure: Exposure, name: str, alignment: Alignment, stars: SeenStars) -> Mask:
+    """Return which of `stars` lie on a chip, and not near its border."""
+    x, y = alignment.frame(exposure, name).sky_to_pixel(stars.ra, stars.dec)
+    ny, nx = exposure.chips[name].shape
+    margin = min(MARGIN, nx // 8, ny // 8)
+    return (x > margin) & (x < nx - margin) & (y > margin) & (y < ny - margin)

@@ -17,7 +17,7 @@ from mizzle.arrays import FloatArray
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_visit
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
-from mizzle.steps.align.expected import SeenStars, expected_count, seen_stars
+from mizzle.steps.align.expected import SeenStars, count_inside, expected_count, seen_stars
 from mizzle.steps.align.sources import structured_share
 from mizzle.steps.align.verdicts import ANOTHER_FIELD
 
@@ -213,13 +213,18 @@ def _beyond_rays(exposure: Exposure, entry: ExposureAlignment, known: _AlignedVi
 def _reason(exposure: Exposure, entry: ExposureAlignment, expected: int, *, known: _AlignedVisit) -> str:
     """Say why an exposure has too few stars."""
     surplus, noise = _beyond_rays(exposure, entry, known)
-    if 0 <= expected < FEW and surplus > SURPLUS + noise:
+    few, many_sources = 0 <= expected < FEW, surplus > SURPLUS + noise
+    if few and many_sources and count_inside(exposure, known.alignment, known.stars[exposure.filter]) < FEW:
         return (
             f"its header puts it beside the others: {expected} of their stars should be among its {entry.n_detected}"
             " sources, and none proves its place"
         )
-    if 0 <= expected < FEW:
-        return f"too short or too faint: {expected} of the other exposures' stars should show in {exposure.exptime:g} s"
+    if few:
+        others = f"; its {entry.n_detected} sources may be stars that are full there" if many_sources else ""
+        return (
+            f"too short or too faint: {expected} of the other exposures' stars should show in {exposure.exptime:g}"
+            f" s{others}"
+        )
     if expected < 0:
         return f"too few stars in {exposure.filter}: {entry.n_detected} sources, none of them confirmed"
     return (

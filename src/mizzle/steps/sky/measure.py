@@ -13,6 +13,7 @@ import numpy as np
 from mizzle.errors import DataError, SettingsError
 from mizzle.model import Alignment, Exposure, FluxScales, Runner, SkyLevels
 from mizzle.model.camera import Camera
+from mizzle.model.sky import faintest_sky
 from mizzle.model.user_tables import SkyRegion, SkyValue
 from mizzle.settings import Settings, SkySettings
 from mizzle.steps.chip_view import ChipView, view_chips
@@ -143,7 +144,7 @@ def _choose(
             group, skies, matched, lowest=lowest, by_chip=settings.sky.match_by == "chip", floor=method != "match"
         )
     if method == "globalmin":
-        floor = min(lowest.values())
+        floor = _faintest(sky for e in group for sky in skies[e.root].values())
         return {e.root: dict.fromkeys(e.chips, floor) for e in group}, []
     if method == "localmin":
         return {e.root: dict.fromkeys(e.chips, lowest[e.root]) for e in group}, []
@@ -160,6 +161,12 @@ def _choose(
 def _least(values: Iterable[float]) -> float:
     """Return the smallest number that is one."""
     return min(value for value in values if np.isfinite(value))
+
+
+def _faintest(skies: Iterable[ChipSky]) -> float:
+    """Return the faintest sky that is known."""
+    every = list(skies)
+    return faintest_sky([sky.brightness for sky in every], [sky.unit for sky in every])
 
 
 def _matched(
@@ -182,8 +189,10 @@ def _matched(
         inside = [(e.root, c) for e in group for c in e.chips if ((e.root, c) if by_chip else e.root) in members]
         level = min(offsets[r][c] for r, c in inside)
         if floor:
-            left = [skies[r][c].brightness - offsets[r][c] for r, c in inside]
-            level = -_least(left) if any(np.isfinite(left)) else level
+            left = faintest_sky(
+                [skies[r][c].brightness - offsets[r][c] for r, c in inside], [skies[r][c].unit for r, c in inside]
+            )
+            level = -left if np.isfinite(left) else level
         for root, name in inside:
             wanted[root][name] = offsets[root][name] - level
     notes = []

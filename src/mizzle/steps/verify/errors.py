@@ -37,6 +37,9 @@ from mizzle.steps.verify.stars import smooth_area
 PASS_OFF, WARN_OFF, FEWEST = 0.05, 0.15, 2000
 #: Light of one exposure's own: patches scatter by so many DN, and so much of the sky; flats are good to 1 %.
 STRUCTURE_COUNTS, STRUCTURE_SHARE = 0.4, 0.05
+#: It is more than noise where it exceeds so many times the error of what noise makes: beside a long exposure, one of
+#: half a second has patches that scatter by 20 DN of the long one.
+STRUCTURE_SIGMAS = 5.0
 #: A bright star's halo holds this share of its light per square arcsec at one arcsec, and falls with the cube of the
 #: distance: 3 % of the light lie beyond 1.2 arcsec (Holtzman et al. 1995, PASP 107, 156, their figure 5). Focus, spikes
 #: and ghosts change a fifth of it from exposure to exposure: it is left out where it exceeds so many counts of a pixel,
@@ -253,7 +256,7 @@ class SkyComparison:
     n_pixels : int
         Compared.
     structure : float
-        Scatter of the patches' levels beyond what noise makes [DN of the first exposure].
+        Scatter of the patches' levels beyond what noise makes [DN of the first exposure]; 0 where noise may make it.
     span : float
         Between the 5th and the 95th percentile of the patches' levels [DN].
     """
@@ -314,10 +317,11 @@ def compare_patches(values: FloatArray, used: NDArray[np.bool_], to_dn: FloatArr
     noise = width * to_dn[full] / np.sqrt(count[full, 0])
     far = np.percentile(dn, (5.0, 50.0, 95.0))
     spread = float(np.mean((dn - far[1]) ** 2) - np.mean(noise**2))
+    error = float(np.sqrt(2.0 * np.mean(noise**4) / dn.size))  # of a mean square of normal numbers
     return SkyComparison(
         width**2 * n / max(n - int(np.count_nonzero(full)), 1),
         n,
-        float(np.sqrt(max(spread, 0.0))),
+        float(np.sqrt(spread)) if spread > STRUCTURE_SIGMAS * error else 0.0,
         float(far[2] - far[0]),
     )
 

@@ -13,6 +13,7 @@ from mizzle.arrays import FloatArray, Places
 from mizzle.instrument.charge import charge_loss, corrects_cte
 from mizzle.model import Catalog, CosmicRays, Runner, SkyLevels
 from mizzle.model.camera import ChipClass
+from mizzle.model.sky import faintest_sky
 from mizzle.model.star_flags import Flag
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
@@ -182,9 +183,10 @@ def with_crowd(measured: Measured, views: Sequence[ChipView], sky: SkyLevels) ->
     views, sky
         All chips, and their sky.
     """
-    levels = [value for row in sky.brightness.values() for value in row.values() if np.isfinite(value)]
+    levels = [sky.brightness.get(v.root, {}).get(v.name, np.nan) for v in views]
+    faintest = faintest_sky(levels, [v.brightness for v in views])
     view = next(v for v in views if (v.root, v.name) == (measured.root, measured.chip))
-    around = measured.sky * view.brightness - min(levels, default=0.0)
+    around = measured.sky * view.brightness - (faintest if np.isfinite(faintest) else 0.0)
     flux = np.maximum(measured.flux, measured.error) * view.rate
     crowd = np.clip(around * np.pi * APERTURE_ARCSEC**2 / flux, 0.0, MOST_CROWD)
     return replace(measured, crowd=crowd)

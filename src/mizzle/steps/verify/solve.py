@@ -85,6 +85,7 @@ def gather_sightings(
     weight = 1.0 / error**2
     total = np.bincount(inverse, weight, unique.size)
     mean = np.bincount(inverse, weight * value, unique.size) / np.maximum(total, 1e-300)
+    trust = weight
     # A cosmic ray that nobody flagged spoils one exposure: with three or more, far ones lose their say.
     count = np.bincount(inverse, minlength=unique.size)
     for _ in range(3):
@@ -95,7 +96,8 @@ def gather_sightings(
     who = unique // 64
     shared = np.isin(who, np.flatnonzero(np.bincount(who, minlength=1) >= 2))
     around = np.zeros(value.size) if crowd is None else crowd
-    crowded = np.bincount(inverse, around, unique.size) / np.maximum(count, 1)
+    # Weighed as the fluxes are: around stars of a short exposure is noise, which tells nothing of those in a long one.
+    crowded = np.bincount(inverse, trust * around, unique.size) / np.maximum(total, 1e-300)
     error = 1.0 / np.sqrt(total[shared])
     return Sightings(who[shared], (unique % 64)[shared], mean[shared], error, crowded[shared])
 
