@@ -576,6 +576,21 @@ def clean_plan(seed: int, number: int) -> dict:
     }
 
 
+def mixed_plan(seed: int, number: int) -> dict:
+    """Return a visit without a fault whose exposures are long and short, and some of them at the other gain."""
+    rng = np.random.default_rng([seed, 97, number])
+    plan = clean_plan(seed, number)
+    n = int(rng.choice([2, 3, 4, 5, 6]))
+    longest = float(np.round(10 ** rng.uniform(2.0, 3.1)))
+    times = [longest] * max(n - int(rng.integers(1, 3)), 1)
+    times += [max(round(longest * 10 ** -rng.uniform(0.3, 3.2), 1), 0.3) for _ in range(n - len(times))]
+    gains = [int(rng.choice([7, 15])) for _ in range(n)] if rng.random() < 0.4 else [plan["gain"]] * n
+    field = "random" if plan["field"] == "blank" else plan["field"]
+    density = float(np.round(10 ** rng.uniform(1.3, 3.0)))  # an empty one is refused, as it should be
+    changed = {"n": n, "exptime": tuple(times), "gain": tuple(gains), "field": field, "density": density}
+    return {**plan, **changed, "brightest": float(rng.uniform(15.0, 18.5))}
+
+
 def crowded_plan(seed: int, number: int) -> dict:
     """Return a cluster of 5000 to 100 000 stars."""
     rng = np.random.default_rng([seed, 98, number])

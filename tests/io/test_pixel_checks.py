@@ -239,3 +239,41 @@ def test_columns_of_a_crowd_are_held_against_those_around(seed):
     x = np.arange(SHAPE[1])
     off = np.random.default_rng(seed).normal(0.0, 3.0, SHAPE[1]) * np.exp(-(((x - 200) / 30.0) ** 2) / 2)
     assert not columns_off(plain(seed, stars=0), off)
+
+
+@pytest.mark.parametrize(("rms", "said"), [(0.1, False), (0.3, True)])
+def test_streaks_of_a_tenth_of_a_dn_are_left_alone(rms, said):
+    """The noise of a fine sky would show them: it is what they cost that counts."""
+    made = plain(stars=0)
+    rng = np.random.default_rng(4)
+    fine = 4.0 + rng.normal(0.0, 0.1, SHAPE) + rng.normal(0.0, rms, (SHAPE[0], 1)) / np.sqrt(1.5)
+    assert bool(said_of(changed(made, fine), "rows unlike")) is said
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0006, False), (0.0015, True)])
+def test_pixels_without_a_value_are_said_where_they_are_more_than_a_few(share, said):
+    made = plain(stars=0)
+    sci = made.chips["WF3"].sci.copy()
+    sci.ravel()[np.random.default_rng(7).choice(sci.size, round(share * sci.size), replace=False)] = np.nan
+    assert bool(said_of(changed(made, sci), "without a value")) is said
+
+
+@pytest.mark.parametrize(
+    ("count", "dark", "level", "said"),
+    [
+        (50, 0.3, 20.0, True),
+        (50, 0.12, 20.0, False),
+        (20, 1.0, 20.0, False),
+        (50, 0.3, 700.0, True),
+        (50, 0.3, 1500.0, False),
+    ],
+)
+def test_what_is_flagged_as_saturated_is_bright(count, dark, level, said):
+    """A few hot pixels are dark and flagged; half of the full well may be bloomed; a fifth of many dark ones is not."""
+    made = plain(stars=0)
+    sci, dq = made.chips["WF3"].sci.copy(), made.chips["WF3"].dq.copy()
+    where = np.random.default_rng(8).choice(np.arange(50 * 400, sci.size), count, replace=False)
+    dq.ravel()[where] |= 8
+    sci.ravel()[where] = 3700.0 + np.arange(count)  # no two alike: they are not clipped
+    sci.ravel()[where[: round(dark * count)]] = level
+    assert bool(said_of(changed(made, sci, dq), "flagged as saturated")) is said

@@ -18,23 +18,23 @@ SIDE, EXPTIME = 200, 500.0
 CORNERS = {"PC": (0.0, 0.0), "WF2": (-20.0, 0.0), "WF3": (-20.0, -20.0), "WF4": (0.0, -20.0)}
 
 
-def visit(glow=lambda xi, eta: 0 * xi, *, shifts=((0.0, 0.0), (4.0, 1.5), (1.5, 4.0)), own=None, level=0.8):
+def visit(glow=lambda xi, eta: 0 * xi, *, shifts=((0.0, 0.0), (4.0, 1.5), (1.5, 4.0)), own=None, level=0.8, times=None):
     """Exposures of a sky of `level` and `glow` (xi, eta) [DN/s/arcsec2]; `own` adds DN to (exposure, chip)."""
     rng = np.random.default_rng(3)
     exposures = []
     for number, shift in enumerate(shifts):
-        chips = []
+        chips, exptime = [], EXPTIME if times is None else times[number]
         for name in F814W:
             east, north = (a + b for a, b in zip(CORNERS[name], shift, strict=True))
             frame = plain_frame((SIDE, SIDE), SCALES[name], center=(10.0 + east / 3600, north / 3600))
             y, x = np.mgrid[:SIDE, :SIDE]
             ra, dec = frame.pixel_to_sky(x, y)
             light = level + glow(3600 * (ra - 10.0), 3600 * dec)
-            dn = light * EXPTIME * SCALES[name] ** 2 * F814W["WF3"] / F814W[name]
+            dn = light * exptime * SCALES[name] ** 2 * F814W["WF3"] / F814W[name]
             sci = np.rint((rng.poisson(dn * 7.0) + rng.normal(0, 5.0, dn.shape)) / 7.0)
             sci += (own or {}).get((number, name), 0.0)
             chips.append(make_chip(name, sci.astype(np.float32), photflam=F814W[name], frame=frame))
-        exposures.append(make_exposure(f"u{number}", chips, exptime=EXPTIME))
+        exposures.append(make_exposure(f"u{number}", chips, exptime=exptime))
     return exposures
 
 
@@ -48,6 +48,20 @@ def measured(exposures, settings=None):
 def test_a_plain_sky_is_nothing_to_speak_of():
     _, findings = measured(visit())
     assert findings == ()
+
+
+@pytest.mark.parametrize("times", [(680.0, 6.0, 1.5), (680.0, 1.5), (1.5, 680.0, 680.0)])
+def test_what_short_exposures_know_of_a_sky_is_no_measure_of_a_long_ones(times):
+    """A few hundredths of a DN in 1.5 s were 25 DN in 680 s: "far from that of the others", on a plain sky."""
+    own = {(n, name): 0.03 * (-1) ** n for n, time in enumerate(times) for name in F814W if time < 100.0}
+    sky, findings = measured(visit(times=times, own=own, shifts=((0.0, 0.0), (4.0, 1.5), (1.5, 4.0))[: len(times)]))
+    assert findings == ()
+    for number, time in enumerate(times):
+        if (
+            time > 100.0
+        ):  # the level that chips are compared after is the sky's, not that of a short exposure's pedestal
+            level = sky.comparable(f"u{number}", "WF3") / (time * SCALES["WF3"] ** 2)
+            assert level == pytest.approx(0.8, abs=0.1)
 
 
 def test_a_galaxy_across_an_edge_leaves_one_sky_on_all_chips():

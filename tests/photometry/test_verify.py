@@ -11,11 +11,13 @@ import pytest
 from mizzle.instrument.cameras import WFPC2
 from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, SkyLevels, Verdict
 from mizzle.settings import Settings, VerifySettings
+from mizzle.steps.chip_view import view_chips
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge_ratio, verify
 from mizzle.steps.verify.measure import _blend_errors
 from mizzle.steps.verify.sightings import _enough_for_profiles, on_two_exposures
 from mizzle.steps.verify.solve import gather_sightings, pair_table, solve
+from mizzle.steps.verify.stars import PlacedStars, cut_stamps
 from photometry_tools import make_chip, make_exposure
 
 CHIPS = ("PC", "WF2", "WF3", "WF4")
@@ -115,6 +117,20 @@ def test_the_noise_of_a_short_exposure_is_no_crowd():
     error, crowd = np.tile([0.01, 0.01, 0.01, 0.3], 2), np.tile([0.02, 0.02, 0.02, 2.0], 2)
     seen = gather_sightings(star, chip, np.zeros(8), error=error, crowd=crowd)
     np.testing.assert_allclose(seen.crowd, 0.02, atol=0.002)
+
+
+def test_a_star_beside_a_full_one_is_not_measured():
+    """The full one's pixels were filled with the star's own profile: a short exposure saw up to seven times as much."""
+    sci = np.random.default_rng(8).normal(5.0, 1.0, (200, 200)).astype(np.float32)
+    dq = np.zeros(sci.shape, np.uint16)
+    dq[98:103, 104:107] = 8
+    exposures = [make_exposure("a", [make_chip("WF3", sci, dq)])]
+    settings, alignment = Settings(), Alignment.identity(exposures)
+    (view,) = view_chips(exposures, alignment, equalize(exposures, settings), settings=settings)
+    x, y = np.array([100.0, 100.0, 50.0]), np.array([100.0, 130.0, 60.0])
+    where, nothing = PlacedStars(np.arange(3), x, y), np.zeros(sci.shape, np.bool_)
+    stamps = cut_stamps(view, where, nothing, cosmic_rays=CosmicRays({}, {}, {}), settings=settings)
+    assert stamps.star.tolist() == [1, 2]
 
 
 def test_exposures_are_compared_on_as_many_stars_as_their_ratio_wants():

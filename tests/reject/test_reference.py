@@ -69,6 +69,8 @@ def test_only_chips_like_the_cells_are_read(chips, turn, scale, kernel, pixfrac,
         ((1000.0, 900.0, 60.0, 60.0), (False, False, True, True)),
         ((1000.0, 60.0, 2.0, 2.0), (False, False, True, True)),
         ((1000.0, 60.0, 50.0, 2.0), (False, True, True, True)),
+        ((208.0, 200.0, 49.0, 0.4), (True, True, True, True)),  # half a second knows nothing beside 49
+        ((660.0, 190.0, 3.5), (True, True, True)),
     ],
 )
 def test_full_pixels_count_only_where_no_two_shorter_exposures_know_better(chips, times, counting):

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mizzle.arrays import FloatArray
+from mizzle.arrays import FloatArray, Mask
 
 MJD_EPOCH = date(1858, 11, 17)
 """Day 0 of modified Julian dates."""
@@ -16,12 +16,12 @@ ST_ZEROPOINT = -21.1
 """ST magnitude of 1 erg/s/cm2/A."""
 
 KNOWN_SKY = 10.0
-"""Skies in which a DN makes so many times the light of the best do not tell which is the faintest: a tenth of a DN that
+"""Skies in which a DN makes so many times the light of the best tell nothing beside it: a tenth of a DN that
 calibration leaves, or rounding, is a hundred times the sky in half a second. A PC beside WF chips makes five times."""
 
 
-def faintest_sky(levels: ArrayLike, units: ArrayLike) -> float:
-    """Return the least of sky levels, among those that are known about as well as the best.
+def known_skies(levels: ArrayLike, units: ArrayLike) -> Mask:
+    """Return which sky levels are known about as well as the best.
 
     Parameters
     ----------
@@ -29,6 +29,18 @@ def faintest_sky(levels: ArrayLike, units: ArrayLike) -> float:
         Surface brightness; NaN where nothing was measured.
     units : (n,) array
         Surface brightness of one DN per pixel, in the unit of `levels`.
+    """
+    unit, measured = np.asarray(units, dtype=np.float64), np.isfinite(np.asarray(levels, dtype=np.float64))
+    return np.asarray(measured & (unit <= KNOWN_SKY * np.min(unit[measured], initial=np.inf)))
+
+
+def faintest_sky(levels: ArrayLike, units: ArrayLike) -> float:
+    """Return the least of sky levels, among those that are known about as well as the best.
+
+    Parameters
+    ----------
+    levels, units : (n,) array
+        As for `known_skies`.
 
     Returns
     -------
@@ -40,11 +52,8 @@ def faintest_sky(levels: ArrayLike, units: ArrayLike) -> float:
     >>> faintest_sky([0.9, 0.8, -14.0], [1.0, 0.2, 1000.0])
     0.8
     """
-    level, unit = np.asarray(levels, dtype=np.float64), np.asarray(units, dtype=np.float64)
-    known = np.isfinite(level)
-    if not known.any():
-        return float("nan")
-    return float(level[known & (unit <= KNOWN_SKY * unit[known].min())].min())
+    known = known_skies(levels, units)
+    return float(np.asarray(levels, dtype=np.float64)[known].min()) if known.any() else float("nan")
 
 
 def julian_year(mjd: float) -> float:

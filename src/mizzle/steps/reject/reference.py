@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,9 @@ SPARE_ROWS = 5
 ALIKE_SIZE, ALIKE_TURN = 0.05, 0.09
 
 
-#: Saturated pixels enter the reference where their rate is at least this share of the second shortest exposure's.
-MUCH_LONGER = 0.5
+#: Saturated pixels enter the reference where their rate is at least this share of that of the second shortest of two
+#: exposures that know a star together: the longer one by less than so many times (`StackRule.ratio`, of variances).
+MUCH_LONGER, TOGETHER = 0.5, 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,12 +202,15 @@ def least_full_rate(chips: Sequence[ComparedChip]) -> float:
     A full pixel (saturated) says that the rate is its own or more. Without those of a dithered visit a bright star's
     reference would be made of its faint phases only; but those of exposures far longer than two others hide a star that
     these two know. So they count in exposures whose full pixels are about as bright as those of the second shortest.
+    A second far shorter still knows nothing beside that one: half a second beside 50, of a star that is full in 200 s.
+    Without full pixels the reference had a hole there, and its rim passed for the star.
     """
     by_exposure: dict[int, float] = {}
     for chip in chips:
         by_exposure[chip.index] = max(by_exposure.get(chip.index, 0.0), chip.full_rate)
     rates = sorted(by_exposure.values(), reverse=True)
-    return MUCH_LONGER * rates[min(1, len(rates) - 1)]
+    together = (longer for shorter, longer in pairwise(rates) if shorter < TOGETHER * longer)
+    return MUCH_LONGER * next(together, rates[-1])
 
 
 def _placed(compared: ComparedChip, grid: Grid, settings: RejectSettings, *, full_counts: bool) -> Placed:

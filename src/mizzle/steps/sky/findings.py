@@ -8,7 +8,7 @@ import numpy as np
 
 from mizzle.arrays import FloatArray
 from mizzle.model import Exposure, Finding, FluxScales, SkyLevels, Verdict
-from mizzle.model.sky import ST_ZEROPOINT
+from mizzle.model.sky import KNOWN_SKY, ST_ZEROPOINT
 
 PART = "sky"
 
@@ -177,18 +177,21 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
 
 
 def _far(own: FloatArray, sky: SkyLevels, exposures: Sequence[Exposure], *, name: str) -> list[tuple[int, float]]:
-    """Return which exposures have how much more of their own on one chip than the others."""
+    """Return which exposures have how much more of their own on one chip than others that know the sky as well."""
+    units = np.array([_unit(e, name) if name in e.chips else np.nan for e in exposures])
     known = np.flatnonzero(np.isfinite(own))
-    if known.size < 2:
-        return []
-    if known.size > 2:
-        middle = float(np.median(own[known]))
-        return [(row, float(own[row] - middle)) for row in known.tolist()]
-    # Two differ: the odd one is that whose chip is less like the rest of its exposure.
-    first, second = known.tolist()
-    odd = [abs(_beside_others(sky, exposures[row].root, name)) for row in (first, second)]
-    row, other = (first, second) if odd[0] > odd[1] else (second, first)
-    return [(row, float(own[row] - own[other]))]
+    if known.size == 2:
+        # Two differ: the odd one is that whose chip is less like the rest of its exposure.
+        first, second = known.tolist()
+        odd = [abs(_beside_others(sky, exposures[row].root, name)) for row in (first, second)]
+        row, other = (first, second) if odd[0] > odd[1] else (second, first)
+        return [(row, float(own[row] - own[other]))] if units[other] <= KNOWN_SKY * units[row] else []
+    far = []
+    for row in known.tolist():
+        alike = known[units[known] <= KNOWN_SKY * units[row]]
+        if alike.size > 1:
+            far.append((row, float(own[row] - np.median(own[alike]))))
+    return far
 
 
 def _beside_others(sky: SkyLevels, root: str, name: str) -> float:
@@ -201,15 +204,16 @@ def _beside_others(sky: SkyLevels, root: str, name: str) -> float:
 def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels) -> list[Finding]:
     """Say which exposure's sky is far from that of the others."""
     _, common, _ = _own(exposures, sky)
-    known = np.flatnonzero(np.isfinite(common))
-    if known.size < 2:
-        return []
-    middle = float(np.median(common[known])) if known.size > 2 else float(common[known].min())
     findings = []
-    for row in known.tolist():
-        exposure = exposures[row]
-        name = exposure.camera.reference if exposure.camera.reference in exposure.chips else next(iter(exposure.chips))
-        to_counts = 1.0 / (_unit(exposure, name) * scales.factors[exposure.root][name])
+    shown = [e.camera.reference if e.camera.reference in e.chips else next(iter(e.chips)) for e in exposures]
+    units = np.array([_unit(e, n) * scales.factors[e.root][n] for e, n in zip(exposures, shown, strict=True)])
+    for row in np.flatnonzero(np.isfinite(common)).tolist():
+        exposure, name, to_counts = exposures[row], shown[row], 1.0 / units[row]
+        # What far shorter exposures know of the sky is no measure of this one's.
+        known = common[np.isfinite(common) & (units <= KNOWN_SKY * units[row])]
+        if known.size < 2:
+            continue
+        middle = float(np.median(known)) if known.size > 2 else float(known.min())
         level, usual = common[row] * to_counts, middle * to_counts
         if abs(level - usual) > FACTOR_COUNTS and not usual / FACTOR < level < usual * FACTOR:
             findings.append(

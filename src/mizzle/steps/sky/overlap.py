@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.model import ChipFrame, deproject, project
+from mizzle.model.sky import known_skies
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView
 from mizzle.steps.sky.chips import ChipSky
@@ -144,9 +145,11 @@ def match_blocks(blocks: Sequence[BlockSky]) -> Matched:
     lowest = {root: min(b.sky.brightness for b in blocks if b.sky.root == root) for root in roots}
     owner = np.array([roots.index(block.sky.root) for block in blocks])
     readings = _read(blocks)
-    offset, own = _solve(readings, owner, np.array([lowest[root] for root in roots]))
-    # The whole rests on most exposures, not on their mean.
-    offset = offset + float(np.median(np.array(list(lowest.values())) - offset))
+    measured = np.array(list(lowest.values()))
+    units = np.array([min(b.sky.unit for b in blocks if b.sky.root == root) for root in roots])
+    offset, own = _solve(readings, owner, measured, units / np.median(units))
+    # The whole rests on most exposures, not on their mean, and on none that knows far less than another.
+    offset = offset + float(np.median((measured - offset)[known_skies(measured, units)]))
     levels = offset[owner] + own
     labels = _groups(readings, len(blocks))
     groups = [
@@ -203,12 +206,18 @@ def _on_cells(
     return cells[known], value[known], between(block.error)[known]
 
 
-def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return each exposure's level, and what each chip has of its own: least squares, the cells' skies eliminated."""
+def _solve(
+    readings: _Readings, owner: NDArray[np.intp], measured: FloatArray, light: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return each exposure's level, and what each chip has of its own: least squares, the cells' skies eliminated.
+
+    `light` is what a DN makes in each exposure, over the median, as errors are over the usual one: so much more may a
+    short exposure have of its own, and so much less a long one.
+    """
     exposures, units = measured.size, owner.size
     of_exposure = np.zeros((units, exposures))
     of_exposure[np.arange(units), owner] = 1.0
-    prior = np.concatenate([np.full(exposures, _MEASURED), np.full(units, _ONE_SKY)])
+    prior = np.concatenate([_MEASURED / light**2, _ONE_SKY / light[owner] ** 2])
     wanted = np.concatenate([measured, np.zeros(units)])
     cells = int(readings.cell.max(initial=-1)) + 1
     trust = np.ones(readings.value.size)
@@ -226,8 +235,8 @@ def _solve(readings: _Readings, owner: NDArray[np.intp], measured: FloatArray) -
         sums = np.concatenate([of_exposure.T @ target, target])
         answer = np.linalg.solve(matrix, sums + prior * wanted)
         # One chip with a great pedestal, rather than all with a part of it.
-        pedestal = answer[exposures:] / readings.error
-        prior[exposures:] = _ONE_SKY / (1.0 + _ONE_SKY * pedestal**2) ** 2
+        pedestal = answer[exposures:] / (readings.error * light[owner])
+        prior[exposures:] = _ONE_SKY / (light[owner] * (1.0 + _ONE_SKY * pedestal**2)) ** 2
         left = readings.value - (answer[owner] + answer[exposures:])[readings.unit]
         mean = np.bincount(readings.cell, weight * left, minlength=cells) / total
         pull = np.abs(left - mean[readings.cell]) * np.sqrt(readings.weight)

@@ -168,9 +168,11 @@ def cut_stamps(
     values = sci[rows, columns].astype(np.float64)
     sizes = smooth_area(chip.frame, x, y)[:, None, None] * (1.0 + np.diff(chip.frame.row_edges))[rows]
     usable = inside & ~bad[rows, columns]
-    shaded = (dq[rows, columns] & np.uint16(view.camera.shaded)) != 0
+    # What a full pixel has lost is a brighter neighbor's, which a shorter exposure counts: the star's own profile does
+    # not tell how much.
+    lost = (dq[rows, columns] & np.uint16(view.camera.shaded | view.camera.saturated)) != 0
     overlap = circle_overlap(x - column, y - row, radius, half=half)
-    keep = np.isfinite(sky.level) & ~(shaded & (overlap > 0)).any(axis=(1, 2))
+    keep = np.isfinite(sky.level) & ~(lost & (overlap > 0)).any(axis=(1, 2))
     n = int(keep.sum())
 
     def flat(cube: NDArray[Any]) -> NDArray[Any]:
