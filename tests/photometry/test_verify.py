@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 
 from mizzle.instrument.cameras import WFPC2
-from mizzle.model import Alignment, ArrayPixels, Catalog, CosmicRays, Serial, SkyLevels, Verdict
+from mizzle.model import (
+    Alignment,
+    ArrayPixels,
+    Catalog,
+    CosmicRays,
+    ExposureProof,
+    Serial,
+    SkyLevels,
+    Verdict,
+)
 from mizzle.settings import Settings, VerifySettings
 from mizzle.steps.chip_view import view_chips
 from mizzle.steps.equalize import equalize
 from mizzle.steps.verify import judge_ratio, verify
-from mizzle.steps.verify.measure import _blend_errors
-from mizzle.steps.verify.sightings import _enough_for_profiles, on_two_exposures
+from mizzle.steps.verify.measure import _blend_errors, _without_exposures
+from mizzle.steps.verify.sightings import StarTable, _enough_for_profiles, on_two_exposures
 from mizzle.steps.verify.solve import gather_sightings, pair_table, solve
 from mizzle.steps.verify.stars import PlacedStars, cut_stamps
 from photometry_tools import make_chip, make_exposure
@@ -131,6 +140,24 @@ def test_a_star_beside_a_full_one_is_not_measured():
     where, nothing = PlacedStars(np.arange(3), x, y), np.zeros(sci.shape, np.bool_)
     stamps = cut_stamps(view, where, nothing, cosmic_rays=CosmicRays({}, {}, {}), settings=settings)
     assert stamps.star.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "taken"), [(0.988, 0.0015, 0.98), (1.003, 0.004, 0.0), (float("nan"), float("nan"), 0.0)]
+)
+def test_what_an_exposure_differs_by_is_no_chips(ratio, error, taken):
+    """A short exposure of a crowded field is a per cent faint; the stars it moved to WF2 made that chip 2 % faint."""
+    exposure, chip = np.array([0, 1, 0, 1]), np.array([2, 1, 2, 2])
+    value = np.array([1.0, 1.0, 2.0, 2.0]) + np.where(exposure == 1, np.log(ratio) if taken else 0.0, 0.0)
+    zero = np.zeros(4)
+    table = StarTable(np.array([0, 0, 1, 1]), exposure, chip, value, zero + 0.01, zero, zero)
+    reference = ExposureProof(1.0, 0.0, 9, Verdict.PASS, 1.0, 0.0)
+    proofs = {"a": reference, "b": ExposureProof(ratio, error, 9, Verdict.PASS, ratio, error)}
+    light = _without_exposures(table, proofs)
+    expected = value - taken * np.array([0.0, 1.0, 0.0, 1.0]) * (np.log(ratio) if taken else 0.0)
+    np.testing.assert_allclose(light.with_charge, expected, atol=1e-4)
+    np.testing.assert_array_equal(light.plain, light.with_charge)
+    np.testing.assert_array_equal(_without_exposures(table, {}).plain, value)
 
 
 def test_exposures_are_compared_on_as_many_stars_as_their_ratio_wants():

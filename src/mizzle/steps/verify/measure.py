@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,8 +128,14 @@ def verify(
         chosen = measure_stars(stars, cosmic_rays, settings, runner=runner, choices=choices)
         pairs, several = ([with_crowd(chip, views, sky) for chip in chips] for chips in (chosen[0], chosen[-1]))
     table = tabulate(views, pairs, settings, names=names)
-    raw = gather_sightings(table.star, table.chip, table.value, error=table.error, crowd=table.crowd)
-    corrected = gather_sightings(table.star, table.chip, table.value + table.cte, error=table.error, crowd=table.crowd)
+    second: dict[str, ExposureProof] = {}
+    if len(exposures) > 1:
+        second = _second_axis(
+            exposures, tabulate(views, several, settings, names=names), scales, names=names, settings=settings
+        )
+    plain, with_charge = _without_exposures(table, second)
+    raw = gather_sightings(table.star, table.chip, plain, error=table.error, crowd=table.crowd)
+    corrected = gather_sightings(table.star, table.chip, with_charge, error=table.error, crowd=table.crowd)
     if reference.chip in names:
         index = names.index(reference.chip)
         without, with_cte = (solve(sightings, len(names), index) for sightings in (raw, corrected))
@@ -141,12 +148,8 @@ def verify(
         notes += [note] if note else []
     blends = _blend_errors(corrected, names, reference.chip, camera=exposures[0].camera)
     proof = _proofs(names, reference.chip, with_cte, without=without, skies=skies, settings=settings, blends=blends)
-    second: dict[str, ExposureProof] = {}
     findings: tuple[Finding, ...] = ()
     if len(exposures) > 1:
-        second = _second_axis(
-            exposures, tabulate(views, several, settings, names=names), scales, names=names, settings=settings
-        )
         camera, rate = exposures[0].camera, np.asarray(catalog.columns["flux"], dtype=np.float64)
         of_chip = {(view.root, view.name): view for view in views}
         lost = [charge_lost(of_chip[chip_stars.root, chip_stars.chip], chip_stars, settings) for chip_stars in several]
@@ -213,6 +216,35 @@ def _second_axis(
         judge=judge_ratio,
     )
     return exposure_proofs(solved(table.value + table.cte), solved(table.value), by, reference=reference)
+
+
+class _StarLight(NamedTuple):
+    """Natural logarithms of stars' fluxes, ``(m,)`` each: as measured, and with what charge transfer lost."""
+
+    plain: FloatArray
+    with_charge: FloatArray
+
+
+def _without_exposures(table: StarTable, second: Mapping[str, ExposureProof]) -> _StarLight:
+    """Take from each star's light what its exposure differs from the others by: that is no chip's.
+
+    In a crowd the sky of a short exposure holds light that a long one resolves: its stars are a per cent faint, and
+    those that the dither moved to another chip would make that chip so.
+    """
+    light = _StarLight(table.value, table.value + table.cte)
+    if not second or not table.star.size:
+        return light
+    plain = np.array([_own(proof.ratio_uncorrected, proof.statistical) for proof in second.values()])
+    with_charge = np.array([_own(proof.ratio, proof.statistical) for proof in second.values()])
+    return _StarLight(light.plain - plain[table.exposure], light.with_charge - with_charge[table.exposure])
+
+
+def _own(ratio: float, error: float) -> float:
+    """Return the logarithm of an exposure's ratio, the less of it the more its error may be all of it."""
+    if not (math.isfinite(ratio) and math.isfinite(error)) or ratio == 1.0:
+        return 0.0
+    own = math.log(ratio)
+    return own * max(0.0, 1.0 - (error / ratio / own) ** 2)
 
 
 def _nothing(n: int, seen: Sightings) -> RatioFit:
