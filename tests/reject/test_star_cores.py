@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,13 @@ from mizzle.steps.equalize import equalize
 from mizzle.steps.focus import measure_focus
 from mizzle.steps.reject.compared_chip import compared_chips
 from mizzle.steps.reject.reference import build_reference, class_grid
-from mizzle.steps.reject.star_cores import CoreCandidates, _in_focus, _JoinedCandidates, recheck_star_cores
+from mizzle.steps.reject.star_cores import (
+    CoreCandidates,
+    _in_focus,
+    _JoinedCandidates,
+    _of_other_exposures,
+    recheck_star_cores,
+)
 from ray_scores import found, scores, simulated, star_peaks_flagged, true_sky
 
 WIDTH, LENGTH = 0.56, 0.8  # of a star on a WF chip, its pixel included, and of the covariance that it makes [pixel]
@@ -138,6 +146,31 @@ def test_stars_that_saturate_in_long_exposures_only_are_no_rays():
     checked = scores(made, found(made))
     assert checked["star"] <= 0.002
     assert checked["found150"] >= 0.991
+
+
+def test_stars_that_are_full_in_long_exposures_are_no_rays_beside_a_far_shorter_one():
+    """Half a second knew nothing beside 49: the reference had a hole where 200 s are full, and its rim filled it."""
+    flagged, total = 0, 0
+    effects = (("cosmic_rays", 0.01), ("breathing", 0.01))
+    plan = {"n": 4, "exptime": (208.0, 208.0, 49.2, 0.4), "density": 150.0, "brightest": 16.0, "effects": effects}
+    for seed in (56, 57):
+        made = simulated(seed=seed, filter="F675W", **plan)
+        for taken, peaks in star_peaks_flagged(made, found(made)).values():
+            flagged, total = flagged + taken, total + peaks
+    assert flagged <= 0.002 * total + 3.0 * np.sqrt(0.002 * total)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [(500.0, True), (200.0, True), (20.0, False), (1.0, False), (2000.0, True)]
+)
+def test_far_shorter_exposures_are_not_asked_for_a_star(seconds, asked):
+    """Where their noise was nearest it took the place of better samples."""
+    one = {name: np.ones(1) for name in _JoinedCandidates._fields}
+    candidate = _JoinedCandidates(
+        **{**one, "exposure": np.zeros(1, int), "floor": np.full(1, 30.0), "unit": np.full(1, 1 / 500)}
+    )
+    other = SimpleNamespace(index=1, view=SimpleNamespace(noise=SimpleNamespace(floor=30.0)))
+    assert bool(_of_other_exposures(candidate, other, 2, unit=1 / seconds).number.size) is asked
 
 
 @pytest.mark.slow

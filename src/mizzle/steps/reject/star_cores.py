@@ -53,6 +53,9 @@ MUCH_SHORTER = 0.67
 ALSO_STRONG_SLOPE = 0.15
 #: Probes of an exposure; they are brighter than this [sigma of the sky], on one of so many rows.
 PROBES, PROBE_SIGMA, PROBE_ROWS = 90, 20.0, 3
+#: An exposure whose pixels scatter, as a rate, by so many times the variance of another's tells nothing of its stars:
+#: where its samples are the nearest, they take the place of better ones.
+NOISIER = 9.0
 #: With fewer probes than this, predictions are taken to err by so much [steepest step].
 LEAST_PROBES, UNTESTED = 20, 0.1
 #: The error of predictions is read at this quantile of the probes' squared excess, which for normal errors is chi**2 of
@@ -287,7 +290,8 @@ def _predict(
             compared = chips[number]
             pixels = RecordedPixels(compared.view.chip.sci, compared.view.chip.dq, masks[number])
             sampler = _sampler(compared, maps[number], units[number], length=length)
-            seen = sample_neighbors(pixels, _of_other_exposures(candidates, compared, count), sampler)
+            others = _of_other_exposures(candidates, compared, count, unit=units[number])
+            seen = sample_neighbors(pixels, others, sampler)
             return _in_focus(seen, candidates, compared.sharper, length=length)
 
         parts = runner.map(sample_chip, [n for n, compared in enumerate(chips) if compared.index in partners])
@@ -364,10 +368,11 @@ def _join(
     )
 
 
-def _of_other_exposures(joined: _JoinedCandidates, compared: ComparedChip, count: int) -> GridPlaces:
-    """Return number and place of the candidates that this exposure helps to predict."""
+def _of_other_exposures(joined: _JoinedCandidates, compared: ComparedChip, count: int, *, unit: float) -> GridPlaces:
+    """Return number and place of the candidates that this exposure helps to predict: none of far longer ones."""
     behind = (compared.index - joined.exposure) % count
-    which = np.flatnonzero((behind > 0) & (behind <= PARTNERS))
+    tells = compared.view.noise.floor * unit**2 <= NOISIER * joined.floor * joined.unit**2
+    which = np.flatnonzero((behind > 0) & (behind <= PARTNERS) & tells)
     return GridPlaces(which, joined.x[which], joined.y[which])
 
 
