@@ -46,7 +46,7 @@ def test_what_one_exposure_alone_sees_does_not_move_its_sky():
         sky = rng.normal(0.0, 30.0, 700)  # a nebula that both see
         values = sky + rng.normal(0.0, 1.0, (2, 700)) + np.array([[0.0], [5.0]])
         values[1, rng.random(700) < 1 / 7] += rng.uniform(10.0, 200.0)
-        levels, own = _solve(readings(values), np.array([0, 1]), np.array([0.0, 5.0]), np.ones(2))
+        levels, own = _solve(readings(values), np.array([0, 1]), np.array([0.0, 5.0]), light=np.ones(2))
         moved.append(levels[1] + own[1] - levels[0] - own[0] - 5.0)
     assert np.mean(moved) < 1.5  # where every outlier pulls as two errors of a difference: 0.5, were it all converged
 
@@ -63,7 +63,7 @@ def test_a_pedestal_of_one_chip_is_the_chips_not_the_exposures(exposures, pedest
             here = slice(100 * (unit % 4), 100 * (unit % 4 + 1))  # each chip overlaps its own kind alone
             values[unit, here] = true[unit // 4] + rng.normal(0.0, 1.0, 100)
         values[3] += pedestal
-        levels, own = _solve(readings(values), np.arange(4 * exposures) // 4, true, np.ones(exposures))
+        levels, own = _solve(readings(values), np.arange(4 * exposures) // 4, true, light=np.ones(exposures))
         moved.append(levels[0] - true[0] - np.median((levels - true)[1:]))
         own_levels.append(own[3] - np.median(own[7::4]))
     assert abs(np.mean(moved)) < 0.04 * pedestal

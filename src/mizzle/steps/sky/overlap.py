@@ -147,7 +147,7 @@ def match_blocks(blocks: Sequence[BlockSky]) -> Matched:
     readings = _read(blocks)
     measured = np.array(list(lowest.values()))
     units = np.array([min(b.sky.unit for b in blocks if b.sky.root == root) for root in roots])
-    offset, own = _solve(readings, owner, measured, units / np.median(units))
+    offset, own = _solve(readings, owner, measured, light=units / np.median(units))
     # The whole rests on most exposures, not on their mean, and on none that knows far less than another.
     offset = offset + float(np.median((measured - offset)[known_skies(measured, units)]))
     levels = offset[owner] + own
@@ -207,7 +207,7 @@ def _on_cells(
 
 
 def _solve(
-    readings: _Readings, owner: NDArray[np.intp], measured: FloatArray, light: FloatArray
+    readings: _Readings, owner: NDArray[np.intp], measured: FloatArray, *, light: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return each exposure's level, and what each chip has of its own: least squares, the cells' skies eliminated.
 
