@@ -101,16 +101,16 @@ def expected_count(exposure: Exposure, alignment: Alignment, stars: SeenStars, *
     for name, chip in exposure.chips.items():
         bright, faint = magnitude_range(exposure, chip, settings)
         in_range = (stars.mag >= bright) & (stars.mag <= faint)
-        total += int(np.count_nonzero(in_range & _well_inside(exposure, name, alignment, stars)))
+        total += int(np.count_nonzero(in_range & _well_inside(exposure, name, alignment, stars=stars)))
     return total
 
 
 def count_inside(exposure: Exposure, alignment: Alignment, stars: SeenStars) -> int:
     """Return how many of `stars`, bright or faint, lie on an exposure's chips, where `alignment` puts it."""
-    return sum(int(np.count_nonzero(_well_inside(exposure, name, alignment, stars))) for name in exposure.chips)
+    return sum(int(np.count_nonzero(_well_inside(exposure, name, alignment, stars=stars))) for name in exposure.chips)
 
 
-def _well_inside(exposure: Exposure, name: str, alignment: Alignment, stars: SeenStars) -> Mask:
+def _well_inside(exposure: Exposure, name: str, alignment: Alignment, *, stars: SeenStars) -> Mask:
     """Return which of `stars` lie on a chip, and not near its border."""
     x, y = alignment.frame(exposure, name).sky_to_pixel(stars.ra, stars.dec)
     ny, nx = exposure.chips[name].shape
