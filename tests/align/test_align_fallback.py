@@ -112,6 +112,15 @@ def test_a_short_exposure_that_shows_what_is_full_in_the_others_is_called_too_sh
     assert "beside" not in entry.note
 
 
+def test_one_exposure_with_stars_beside_one_without_trusts_the_headers(good):
+    """Half a second beside 850: nothing contradicts, and the run was refused."""
+    pair = [good.exposures[0], dark(good.exposures[1])]
+    a = align(pair, Settings(), Serial())
+    assert {entry.method for entry in a.exposures.values()} == {"header"}
+    assert {entry.verdict for entry in a.exposures.values()} == {Verdict.WARN}
+    assert all("no two exposures show any" in entry.note for entry in a.exposures.values())
+
+
 def test_the_stated_error_of_a_partner_holds(good):
     errors, stated = [], []
     for seed in range(3):

@@ -102,13 +102,13 @@ def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, setting
 
 
 def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
-    """Trust the headers of one visit's exposures where nothing was found in any of them, or where a nebula hides it."""
+    """Trust the headers of one visit's exposures where one at most shows sources, or where a nebula hides them."""
     entries = alignment.exposures
     if len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
         return alignment
     trusted = f"its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
-    if all(entry.n_detected < settings.align.min_matches for entry in entries.values()):
-        notes = dict.fromkeys(entries, f"no stars to align on: {trusted}")
+    if sum(entry.n_detected >= settings.align.min_matches for entry in entries.values()) <= 1:
+        notes = dict.fromkeys(entries, f"no stars to align on, for no two exposures show any: {trusted}")
     else:
         shares = {exposure.root: structured_share(exposure, settings) for exposure in exposures}
         if min(shares.values()) < NEBULOUS:
