@@ -35,6 +35,7 @@ from mizzle.kernel.predict import (
     predict_light,
     sample_neighbors,
 )
+from mizzle.kernel.stack import StackRule
 from mizzle.model import Runner
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.compared_chip import ComparedChip
@@ -55,7 +56,7 @@ ALSO_STRONG_SLOPE = 0.15
 PROBES, PROBE_SIGMA, PROBE_ROWS = 90, 20.0, 3
 #: An exposure whose pixels scatter, as a rate, by so many times the variance of another's tells nothing of its stars:
 #: where its samples are the nearest, they take the place of better ones.
-NOISIER = 9.0
+NOISIER = StackRule.ratio
 #: With fewer probes than this, predictions are taken to err by so much [steepest step].
 LEAST_PROBES, UNTESTED = 20, 0.1
 #: The error of predictions is read at this quantile of the probes' squared excess, which for normal errors is chi**2 of
@@ -369,7 +370,7 @@ def _join(
 
 
 def _of_other_exposures(joined: _JoinedCandidates, compared: ComparedChip, count: int, *, unit: float) -> GridPlaces:
-    """Return number and place of the candidates that this exposure helps to predict: none of far longer ones."""
+    """Return number and place of the candidates that this exposure helps to predict; not those of far longer ones."""
     behind = (compared.index - joined.exposure) % count
     tells = compared.view.noise.floor * unit**2 <= NOISIER * joined.floor * joined.unit**2
     which = np.flatnonzero((behind > 0) & (behind <= PARTNERS) & tells)
