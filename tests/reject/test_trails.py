@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mizzle.model import Serial
+from mizzle.instrument.dq import bad_mask
+from mizzle.model import ArrayPixels, Serial
+from mizzle.settings import load_settings
 from mizzle.steps.reject.findings import ray_findings
 from mizzle.steps.reject.trails import Trail, find_trails
 from ray_scores import found, simulated
@@ -119,6 +123,80 @@ def test_a_trail_may_pass_under_a_star_but_not_end_on_the_way(share, least, most
     bad = np.zeros((SIDE, SIDE), np.bool_)
     count = sum(len(find_trails(interrupted(seed, place, share), bad, 1.0)) for seed in range(3) for place in places)
     assert least <= count <= most
+
+
+def test_a_trail_in_whole_counts_is_as_wide_as_in_broken_ones():
+    """Medians of whole counts are whole counts: a ridge of a fifth of one was none, or stood as high as one."""
+    for offset in (0.1, 0.2, 0.3, 0.4):
+        image = (0.4 * sky(3) + line(33.0, 1.2, 3.0) + offset).astype(np.float32)
+        (fine,), (coarse,) = (
+            find_trails(pixels.astype(np.float32), np.zeros(image.shape, np.bool_), 0.5)
+            for pixels in (image, np.rint(image))
+        )
+        assert abs(fine.half_width - coarse.half_width) <= 1.5
+
+
+def left(made, rays):
+    """Good pixels with light of a satellite that are not flagged, and all of them, by chip of the first exposure."""
+    exposure, counted = made.exposures[0], {}
+    for name, chip in exposure.chips.items():
+        trail = made.truth.chip(exposure.root, name).trail
+        charge = np.zeros(chip.shape) if trail is None else np.asarray(trail.electrons())
+        lit = (charge > 10.0) & ~bad_mask(chip, load_settings().dq)
+        counted[name] = int((lit & ~rays.mask(exposure.root, name, chip.shape)).sum()), int(lit.sum())
+    return counted
+
+
+@pytest.mark.parametrize(("seed", "corner"), [(318, "WF3"), (319, "WF2"), (332, "PC")])
+def test_a_trail_goes_on_across_the_corner_of_the_next_chip(seed, corner):
+    """By itself a corner is too short for the search: half of its light was kept."""
+    made = simulated(n=1, seed=seed, density=60.0, effects=(("satellites", 1),))
+    rays = found(made)
+    kept, lit = left(made, rays)[corner]
+    assert lit > 800
+    assert kept < 0.03 * lit
+    assert corner in rays.trails[made.exposures[0].root]
+
+
+def with_filament(made, height):
+    """The exposures of a visit with a straight line of light on the sky, 0.7 arcsec wide (FWHM) [DN/s per WF pixel]."""
+    plan, exposures = made.truth.plan, []
+    for exposure in made.exposures:
+        chips = {}
+        for name, chip in exposure.chips.items():
+            y, x = np.mgrid[: chip.shape[0], : chip.shape[1]].astype(float)
+            ra, dec = made.truth.exposures[exposure.root].pointing.true[name].pixel_to_sky(x, y)
+            xi, eta = 3600.0 * (ra - plan.ra) * np.cos(np.deg2rad(plan.dec)), 3600.0 * (dec - plan.dec)
+            light = (
+                height * np.exp(-0.5 * ((0.55 * xi + 0.835 * eta + 20.0) / 0.3) ** 2) * (chip.frame.scale / 0.0996) ** 2
+            )
+            sci = (chip.sci + light * exposure.exptime * made.truth.lit[name]).astype(np.float32)
+            chips[name] = replace(chip, pixels=ArrayPixels(sci, chip.dq))
+        exposures.append(replace(exposure, chips=chips))
+    return exposures
+
+
+@pytest.mark.parametrize("exptime", [(500.0, 500.0), (800.0, 200.0)])
+def test_a_line_that_the_other_exposure_shows_too_is_on_the_sky(exptime):
+    """Straight filaments of a nebula were flagged as trails of satellites, up to a quarter of a chip."""
+    made = simulated(n=2, seed=303, density=60.0, exptime=exptime)
+    exposures = with_filament(made, 0.06)
+    assert set(found(made, exposures=exposures).trails) == set()
+    alone = found(made, exposures=exposures[:1]).trails
+    assert alone, "one exposure cannot tell it from a trail"
+
+
+def test_a_satellite_beside_a_shorter_exposure_is_no_light_of_the_sky():
+    made = simulated(n=2, seed=303, density=60.0, exptime=(800.0, 200.0), effects=(("satellites", 1),))
+    assert set(found(made).trails[made.exposures[0].root]) >= {"WF3", "WF4"}
+
+
+@pytest.mark.parametrize("exptime", [(500.0, 500.0), (500.0, 500.0, 5.0), (500.0, 500.0, 5.0, 5.0)])
+def test_short_exposures_beside_a_pair_do_not_hide_a_trail(exptime):
+    """Five seconds know nothing of the wings of what 500 seconds recorded."""
+    made = simulated(n=len(exptime), seed=303, density=60.0, exptime=exptime, effects=(("satellites", 1),))
+    for kept, lit in left(made, found(made)).values():
+        assert kept < 0.03 * max(lit, 500)
 
 
 def test_small_or_wholly_bad_chips_have_none():

@@ -14,7 +14,7 @@ from mizzle.model import Alignment, Exposure, FluxScales, SkyLevels
 from mizzle.psf import sharpening
 from mizzle.settings import Settings
 from mizzle.steps.chip_view import ChipView, view_chips
-from mizzle.steps.reject.trails import Trail, find_trails
+from mizzle.steps.reject.trails import Trail
 
 #: Places are good to this in any case, and thresholds allow for it [pixel].
 KNOWN_PLACE = 0.03
@@ -40,6 +40,8 @@ class ComparedChip:
     sharper : float
         How much sharper its stars are than those of all chips compared (`psf.sharpening`) [pixel**2]; 0 where their
         focus is not known.
+    trails : tuple of Trail
+        Straight trails that cross the chip; none before they were searched for.
     """
 
     view: ChipView
@@ -49,6 +51,7 @@ class ComparedChip:
     misplaced: float = 0.0
     moved: float = 0.0
     sharper: float = 0.0
+    trails: tuple[Trail, ...] = ()
 
     @property
     def slack(self) -> float:
@@ -59,10 +62,6 @@ class ComparedChip:
     def full_rate(self) -> float:
         """Equalized counts per second of a pixel that may be full."""
         return self.view.camera.full_well * self.view.rate
-
-    def trails(self) -> list[Trail]:
-        """Return the straight trails across the chip."""
-        return find_trails(*self.pixels(), float(np.sqrt(self.view.noise.background(self.level))))
 
     def pixels(self, allow: int = 0) -> UsablePixels:
         """Return signal [count] and bad pixels (bits `allow` pass); read from the file again where memory is short."""

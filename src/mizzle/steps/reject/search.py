@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +22,11 @@ from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.left_alone import find_left_alone
 from mizzle.steps.reject.lone_epochs import rays_on_blank_sky
 from mizzle.steps.reject.packed import pack, unpack, with_pixels
-from mizzle.steps.reject.patches import PATCH, patch_medians
-from mizzle.steps.reject.reference import FEW, Reference, build_reference
+from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
 from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
+from mizzle.steps.reject.static_pixels import pack_too_low, too_low_in_all
+from mizzle.steps.reject.trail_search import few_compare, with_trails
 from mizzle.steps.reject.trails import Trail
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
@@ -121,7 +120,12 @@ def find_cosmic_rays(
     if options.method != "none":
         # Chips that are compared with none need not wait for those of another class.
         alone = options.method == "single" or len(exposures) == 1
-        classes = [[s for s in every if s.view.chip_class == kind] for kind in exposures[0].camera.classes]
+        kinds = exposures[0].camera.classes
+        asked = {
+            i for kind in kinds for i in _asked_for_trails([s for s in every if s.view.chip_class == kind], options)
+        }
+        every = with_trails(every, [s.index in asked for s in every], runner)
+        classes = [[s for s in every if s.view.chip_class == kind] for kind in kinds]
         for chips in [every] if alone else classes:
             by_chip.update(_one_class(chips, options, runner))
     packed: dict[str, dict[str, NDArray[np.uint8]]] = {e.root: {} for e in exposures}
@@ -148,21 +152,38 @@ def _method(chips: Sequence[ChipRays | None], settings: RejectSettings) -> str:
     return "lacosmic" if np.mean([rays.single_coverage for rays in judged]) > 0.5 else "median"
 
 
+def _parts(chips: Sequence[ComparedChip], settings: RejectSettings) -> list[ComparisonGroup]:
+    """Divide chips of one class by whom they are compared with."""
+    every = tuple(range(len(chips)))
+    return comparisons(chips) if settings.by_epoch and chips else [ComparisonGroup(every, frozenset(every))]
+
+
+def _asked_for_trails(chips: Sequence[ComparedChip], settings: RejectSettings) -> frozenset[int]:
+    """Return the exposures that so few are compared with that nothing else finds the trails in them."""
+    if settings.trails != "auto":
+        return frozenset(chip.index for chip in chips if settings.trails == "always")
+    parts = [[chips[n] for n in part.members] for part in _parts(chips, settings)]
+    return frozenset(chip.index for part in parts if few_compare(part) for chip in part)
+
+
 def _one_class(
     chips: Sequence[ComparedChip], settings: RejectSettings, runner: Runner
 ) -> dict[tuple[str, str], ChipRays]:
     """Judge all chips of one class, or of none, each among those whose stars lie at the same places."""
     if not chips:
         return {}
-    every = tuple(range(len(chips)))
-    parts = comparisons(chips) if settings.by_epoch else [ComparisonGroup(every, frozenset(every))]
+    parts = _parts(chips, settings)
     by_chip: dict[tuple[str, str], ChipRays] = {}
     for part in parts:
         answers = _compared_together([chips[n] for n in part.members], settings, runner)
         by_chip.update({key: answers[key] for n in sorted(part.judged) if (key := _key(chips[n]))})
     by_chip = _with_other_epochs(chips, by_chip, parts, settings=settings, runner=runner)
     by_chip = {_key(chip): by_chip[_key(chip)] for chip in chips}
-    return _with_static(chips, by_chip) if settings.static else by_chip
+    if settings.static:
+        for chip, pixels in zip(chips, too_low_in_all(chips, [by_chip[_key(c)].too_low for c in chips]), strict=True):
+            if pixels is not None:
+                by_chip[_key(chip)] = replace(by_chip[_key(chip)], packed=by_chip[_key(chip)].packed | pixels)
+    return by_chip
 
 
 def _with_other_epochs(
@@ -195,7 +216,7 @@ def _compared_together(
     many = len({compared.index for compared in chips}) > 1 and settings.method != "single"
     chips = with_focus_changes(chips) if many else chips
     reference = build_reference(chips, settings, runner) if many else None
-    few = len({compared.index for compared in chips}) <= FEW
+    few = few_compare(chips)
     answers = runner.map(lambda n: _judge(chips[n], n, reference, settings=settings, few=few), range(len(chips)))
     if reference is not None and settings.second_look:
         answers = _with_rechecked_cores(chips, answers, reference, settings=settings, runner=runner)
@@ -236,11 +257,11 @@ def _judge(
         single = _find_single(compared, sci, bad=bad, asked=thin, lone=lone, settings=settings)
         mask |= single & thin
         alone_too = np.flatnonzero(single & few_know & ~mask) if reference is not None else None
-    trails = compared.trails() if settings.trails == "always" or (settings.trails == "auto" and few) else []
+    trails = compared.trails if few or settings.trails == "always" else ()
     for trail in trails:
         mask |= trail.mask(compared.view.chip.shape) & ~bad
     good = int(bad.size - np.count_nonzero(bad))
-    low = _too_low(compared, sci, bad, settings=settings) if settings.static else None
+    low = pack_too_low(compared, sci, bad, settings=settings) if settings.static else None
     hits = int(np.count_nonzero(mask))
     return ChipRays(
         pack(mask),
@@ -249,7 +270,7 @@ def _judge(
         float(np.count_nonzero(alone)) / max(good, 1),
         low,
         candidates,
-        trails=tuple(trails),
+        trails=trails,
         alone_too=alone_too,
         brighter=brighter,
     )
@@ -381,29 +402,3 @@ def _find_single(
         some = {} if lone is None else {"wanted": asked[wide], "lone": lone[wide]}
         mask[wide] |= find_single(judged, settings, laplacian=bool(whole), **some)
     return mask
-
-
-def _too_low(compared: ComparedChip, sci: NDArray[np.float32], bad: Mask, *, settings: RejectSettings) -> bytes:
-    """Return, packed and deflated, the pixels far below the sky, or below what is around them where that is fainter."""
-    sigma = float(np.sqrt(compared.view.noise.background(compared.sky)))
-    ny, nx = sci.shape
-    around = np.minimum(patch_medians(sci, bad, compared.sky), np.float32(compared.sky))
-    around -= np.float32(settings.static_sigma * sigma)
-    limit = np.repeat(np.repeat(around, PATCH, axis=0), PATCH, axis=1)[:ny, :nx]
-    return zlib.compress(np.packbits((sci < limit) & ~bad).tobytes(), 1)
-
-
-def _with_static(
-    chips: Sequence[ComparedChip], rays: dict[tuple[str, str], ChipRays]
-) -> dict[tuple[str, str], ChipRays]:
-    """Add the pixels that are too low in every exposure of a chip, three at least, to its masks."""
-    result = dict(rays)
-    for name in dict.fromkeys(compared.view.name for compared in chips):
-        of_chip = [s for s in chips if s.view.name == name]
-        maps = [low for s in of_chip if (low := rays[_key(s)].too_low) is not None]
-        if len(maps) < 3 or len({s.view.chip.shape for s in of_chip}) > 1:
-            continue
-        static = reduce(np.bitwise_and, (np.frombuffer(zlib.decompress(low), np.uint8) for low in maps))
-        for key in map(_key, of_chip) if static.any() else []:
-            result[key] = replace(result[key], packed=result[key].packed | static)
-    return result

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import FloatArray, Indices, Mask
+from mizzle.arrays import FloatArray, Floats, Indices, Mask
 from mizzle.steps.reject.line_sums import LineSums, sum_along_lines
 from mizzle.steps.reject.patches import PATCH, patch_medians
 
@@ -24,18 +24,22 @@ BLOCK, BLOCKS = 4, 256
 CLIP = 2.0
 #: Directions nearer than this to a row or column are the detector's own [deg].
 DETECTOR_OWN = 2.0
-#: A line's mean light, and the share of its blocks above half a sigma in each of so many parts of it.
-MEAN, SHARE, PARTS = 0.8, 0.7, 8
+#: A line's mean light; what a block holds at least, in this share of those of each of so many parts of it [sigma].
+MEAN, LIT, SHARE, PARTS = 0.8, 0.3, 0.7, 8
 #: Lines beside it, on both sides [block], and what each part stands above theirs at least [sigma].
 BESIDE, STANDS = np.array([5, 6, 7, 8]), 0.4
 #: A line whose mean light is less than this share of `MEAN` does not stand above those beside it.
 NEARLY = 0.75
 #: Shortest line [block], and trails of a chip at most; a line found is turned by these, and kept where it holds most
 #: light [deg].
-SHORTEST, MOST = 50, 4
+SHORTEST, MOST = 75, 4
 TURNS = np.arange(-0.5, 0.51, 0.1)
-#: Its edge is where the median across it falls below this [sigma of a pixel]; farthest from the ridge [pixel].
+#: Its edge is where its profile falls below this [sigma of a pixel]; farthest from the ridge [pixel].
 EDGE, WIDEST = 0.25, 30
+#: Values count so far from their median [sigma].
+HUBER = 1.5
+#: The level of all patches together is told by every so many rows and columns.
+SAMPLE = 3
 #: Added on both sides: lines on the sky are bent by less than this on a chip [pixel].
 BEND = 3
 
@@ -65,6 +69,34 @@ class Trail:
         return np.asarray(np.abs(across) <= self.half_width)
 
 
+def clipped_mean(values: Floats, sigma: float = 1.0) -> float:
+    """Return the mean of values that count up to `HUBER` times `sigma` beside their median: 0 of none.
+
+    A median would do against stars, but the median of whole counts is a whole count itself: where read noise is less
+    than one, a ridge of a tenth of it would be none, or stand as high as one of a whole.
+
+    Parameters
+    ----------
+    values : array
+        Of any shape.
+    sigma : float
+        Their noise.
+
+    References
+    ----------
+    Huber 1964, Ann. Math. Statist. 35, 73: one step from the median.
+
+    Examples
+    --------
+    >>> clipped_mean(np.array([4.0, 4.0, 5.0, 4.0, 900.0]))
+    4.5
+    """
+    if not values.size:
+        return 0.0
+    middle = float(np.median(values))
+    return middle + float(np.clip(values - middle, -HUBER * sigma, HUBER * sigma).mean(dtype=np.float64))
+
+
 def find_trails(sci: NDArray[np.float32], bad: Mask, sigma: float) -> list[Trail]:
     """Return the trails of one chip, the brightest first.
 
@@ -82,6 +114,9 @@ def find_trails(sci: NDArray[np.float32], bad: Mask, sigma: float) -> list[Trail
     if min(ny, nx) < side * SHORTEST or sigma <= 0:
         return []
     light = np.where(bad, np.nan, (sci - _sky(sci, bad)) / np.float32(sigma))
+    # The median of whole counts is a whole count, up to half of one off everywhere.
+    some = light[::SAMPLE, ::SAMPLE]
+    light -= np.float32(clipped_mean(some[np.isfinite(some)]))
     blocks, known = _averaged(light[:ny, :nx], side)
     trails: list[Trail] = []
     while len(trails) < MOST:
@@ -187,7 +222,7 @@ def _all_along(blocks: KnownBlocks, angle: float, distance: float) -> bool:
         [np.bincount(part[line], weights=weight[line], minlength=PARTS) for line in (on, beside)]
         for weight in (value, np.ones_like(value))
     )
-    lit = np.bincount(part[on], weights=value[on] > 0.5, minlength=PARTS)
+    lit = np.bincount(part[on], weights=value[on] > LIT, minlength=PARTS)
     on_line, beside_line = (total / np.maximum(count, 1) for total, count in zip(sums, counts, strict=True))
     known = counts[0] >= 3
     stands = (lit >= SHARE * counts[0]) & (on_line - beside_line > STANDS)
@@ -220,7 +255,7 @@ def _turned(light: NDArray[np.floating], angle: float, distance: float) -> tuple
 
 
 def _measured(light: NDArray[np.floating], angle: float, distance: float) -> Trail:
-    """Return a trail with its ridge and width, from the medians across it."""
+    """Return a trail with its ridge and width, from its profile."""
     angle, distance = _turned(light, angle, distance)
     y, x = np.ogrid[: light.shape[0], : light.shape[1]]
     across = x * np.cos(angle) + y * np.sin(angle) - distance
@@ -228,9 +263,7 @@ def _measured(light: NDArray[np.floating], angle: float, distance: float) -> Tra
     near = np.abs(across) < WIDEST + 0.5
     number, value = np.rint(across[near]).astype(np.intp) + WIDEST, light[near]
     good = np.isfinite(value)
-    profile = np.array(
-        [np.median(value[good & (number == k)]) if (number == k).any() else 0.0 for k in range(steps.size)]
-    )
+    profile = np.array([clipped_mean(value[good & (number == k)]) for k in range(steps.size)])
     bright = profile > max(EDGE, 0.03 * float(profile.max()))
     ridge = int(WIDEST - 4 + np.argmax(profile[WIDEST - 4 : WIDEST + 5]))
     low = ridge
