@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from mizzle.model import Serial, Verdict
+from mizzle.model.star_flags import Flag
+from mizzle.pipeline import process
 from mizzle.simulate import StarList, visit
 from mizzle.steps.reject.findings import ray_findings
 from ray_scores import STILL, counts, found, share
@@ -49,6 +51,11 @@ def kept(other, number, rays):
     return np.array(told)
 
 
+def total(rays, root):
+    """Stars of an exposure that are brighter in it than in the others."""
+    return sum(peaks.size for peaks in rays.brighter.get(root, {}).values())
+
+
 @pytest.mark.parametrize(("count", "change"), [(2, 1.0), (3, 0.5), (4, 1.5)])
 def test_a_star_that_brightened_is_no_ray(count, change):
     """They were flagged, all of them, and nothing was said; now they are counted, and kept where that is wanted."""
@@ -57,7 +64,7 @@ def test_a_star_that_brightened_is_no_ray(count, change):
         base, other, number = varied(count, change, seed=seed)
         rays = found(base, KEEP)
         stars += kept(other, number, rays).tolist()
-        assert rays.brighter[base.exposures[number].root] > 0
+        assert total(rays, base.exposures[number].root) > 0
     assert len(stars) > 8
     assert np.mean(stars) > 0.5
 
@@ -65,7 +72,7 @@ def test_a_star_that_brightened_is_no_ray(count, change):
 def test_two_exposures_of_one_hour_are_compared_as_if_no_star_changed():
     base, _, number = varied(2, 1.0, seed=71)
     soon = [replace(e, mjd_start=base.exposures[0].mjd_start + 0.01 * n) for n, e in enumerate(base.exposures)]
-    assert found(replace(base, exposures=tuple(soon))).brighter[base.exposures[number].root] == 0
+    assert total(found(replace(base, exposures=tuple(soon))), base.exposures[number].root) == 0
 
 
 def test_rays_are_found_all_the_same():
@@ -74,16 +81,37 @@ def test_rays_are_found_all_the_same():
     told = counts(base, rays)
     assert share(told["150"]) > 0.985
     stars = sum(chip.star.size for exposure in base.truth.exposures.values() for chip in exposure.chips.values())
-    assert sum(rays.brighter.values()) < 0.02 * stars
+    assert sum(total(rays, root) for root in rays.brighter) < 0.02 * stars
 
 
 def test_by_default_they_are_counted_and_no_pixel_changes():
     """Rays on stars that light explains cannot be told from them: fluxes of constant stars come first."""
     base, other, number = varied(3, 1.0, seed=71)
     plain, keeping = found(base), found(base, KEEP)
-    for root, count in keeping.brighter.items():
-        assert plain.brighter[root] >= count  # rays on stars are among them
-    assert keeping.brighter[base.exposures[number].root] > 5
+    for root, chips in keeping.brighter.items():
+        for name, peaks in chips.items():
+            assert set(peaks) <= set(plain.brighter[root][name])  # rays on stars are among them
+    assert total(keeping, base.exposures[number].root) > 5
     assert kept(other, number, plain).mean() < kept(other, number, keeping).mean()
     (finding,) = [f for f in ray_findings(base.exposures, plain, Serial()) if "variable" in f.sentence]
     assert finding.verdict is Verdict.PASS
+
+
+def test_the_catalog_says_which_stars_they_are():
+    """By default their fluxes are those of the other exposures: who looks for variable stars must be told."""
+    told = {True: [], False: []}
+    for count, change, seed in ((4, 0.7, 73), (2, 1.0, 77)):
+        base, _, _ = varied(count, change, seed=seed)
+        result = process(base.exposures)
+        (catalog,), (mosaic,) = result.catalogs.values(), result.mosaics.values()
+        x, y = mosaic.grid.sky_to_pixel(base.stars.ra, base.stars.dec)
+        apart = np.hypot(catalog.columns["x"][:, None] - 1.0 - x, catalog.columns["y"][:, None] - 1.0 - y)
+        use = (apart.min(axis=1) < 1.0) & (catalog.columns["n_exp"] == count)
+        use &= catalog.columns["flux"] > 10.0 * catalog.columns["flux_err"]
+        flagged = (catalog.columns["flags"] & Flag.BRIGHTER) != 0
+        changed = apart.argmin(axis=1) % EVERY == 0
+        for which in (True, False):
+            told[which] += flagged[use & (changed == which)].tolist()
+    assert len(told[True]) > 30
+    assert np.mean(told[True]) > 0.6
+    assert np.mean(told[False]) < 0.02

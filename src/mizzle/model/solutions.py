@@ -178,8 +178,8 @@ class CosmicRays(Value):
     trails : mapping
         ``trails[root][chip]``: width [pixel] of the widest straight trail that was flagged whole.
     brighter : mapping
-        ``brighter[root]``: stars that are brighter than in the other exposures, on all sides of their peak, and kept;
-        without ``reject.keep_brighter`` those that may be.
+        ``brighter[root][chip]``: peaks of stars that are brighter than in the other exposures, on all sides, and kept;
+        without ``reject.keep_brighter`` of those that may be. Flat indices of pixels.
     """
 
     packed: Mapping[str, Mapping[str, NDArray[np.uint8]]]
@@ -188,7 +188,7 @@ class CosmicRays(Value):
     notes: tuple[str, ...] = ()
     core_error: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     trails: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    brighter: Mapping[str, int] = field(default_factory=dict)
+    brighter: Mapping[str, Mapping[str, NDArray[np.intp]]] = field(default_factory=dict)
 
     @classmethod
     def merged(cls, parts: Sequence[CosmicRays]) -> CosmicRays:
@@ -200,7 +200,7 @@ class CosmicRays(Value):
             notes=tuple(note for part in parts for note in part.notes),
             core_error={root: row for part in parts for root, row in part.core_error.items()},
             trails={root: row for part in parts for root, row in part.trails.items()},
-            brighter={root: count for part in parts for root, count in part.brighter.items()},
+            brighter={root: row for part in parts for root, row in part.brighter.items()},
         )
 
     def mask(self, root: str, chip: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ class Flag(IntFlag):
     FAINT = 64  # the aperture's flux is not positive: no magnitude
     LIMIT = 128  # every exposure is saturated near the center: the flux is a lower limit
     UNLIKE = 256  # the aperture's light is not spread as a star's: a ray, a neighbor, a galaxy
+    BRIGHTER = 512  # brighter on all sides in one exposure than in the others, as variable stars are, or hit by a ray
 
 
 #: One line per bit, for headers and documents.
@@ -30,4 +31,5 @@ MEANINGS = {
     Flag.FAINT: "no positive flux in the aperture",
     Flag.LIMIT: "saturated near the center in every exposure: the flux is a lower limit",
     Flag.UNLIKE: "light in the aperture not spread as a star's: cosmic ray, neighbor or galaxy",
+    Flag.BRIGHTER: "brighter on all sides in one exposure than in the others: variable, or hit by a cosmic ray",
 }

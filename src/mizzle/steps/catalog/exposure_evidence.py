@@ -52,6 +52,8 @@ class ExposureEvidence:
         Share of the weight that is the PC's.
     saturated, hit, limit : (n,) bool array
         In any exposure; in more than half of them; saturated in all.
+    brighter : (n,) bool array
+        On all sides in one exposure than in the others, as the search for cosmic rays has it.
     winged : (n,) bool array
         Of those hit, which have wings in an exposure that hit them: stars, and no crumbs of rays.
     cte : (n,) array
@@ -71,6 +73,7 @@ class ExposureEvidence:
     fine: FloatArray
     saturated: NDArray[np.bool_]
     hit: NDArray[np.bool_]
+    brighter: NDArray[np.bool_]
     winged: NDArray[np.bool_]
     limit: NDArray[np.bool_]
     cte: FloatArray
@@ -161,7 +164,7 @@ def measure_per_exposure(
     roots = list(dict.fromkeys(input_chip.root for input_chip in mosaic.inputs))
     seen = np.zeros((len(roots), n), dtype=np.bool_)
     hits, clipped = np.zeros(n), np.zeros(n)
-    saturated, winged = np.zeros((2, n), dtype=np.bool_)
+    saturated, winged, brighter = np.zeros((3, n), dtype=np.bool_)
     weight, kept, whole, fine = (np.zeros(n) for _ in range(4))
     classes = views[0].camera.classes
     finest = classes[0].chips if len(classes) > 1 else ()
@@ -169,6 +172,7 @@ def measure_per_exposure(
         on = belonging[index]
         saturated[index] |= answer.saturated
         winged[index] |= answer.winged
+        brighter[index] |= answer.brighter
         whole[index] += input_chip.weight * answer.core
         star = index[on]
         seen[roots.index(input_chip.root), star] = True
@@ -184,6 +188,7 @@ def measure_per_exposure(
         fine=np.divide(fine, weight, out=np.zeros(n), where=weight > 0),
         saturated=saturated,
         hit=hits > 0.5 * np.maximum(member.sum(axis=0), 1),
+        brighter=brighter,
         winged=winged,
         limit=clipped >= np.maximum(member.sum(axis=0), 1),
         cte=-2.5 * np.log10(share) + 0.0,
@@ -201,6 +206,7 @@ class _ChipEvidence:
     saturated: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
     hit: NDArray[np.bool_]
+    brighter: NDArray[np.bool_]
     winged: NDArray[np.bool_]
     cte: FloatArray
     core: NDArray[np.bool_]
@@ -222,7 +228,7 @@ def _measure_on_chip(
     """Measure the stars `index` on one chip of one exposure."""
     if index.size == 0:
         nothing = np.zeros(0, np.bool_)
-        return _ChipEvidence(nothing, nothing, nothing, nothing, np.zeros(0), nothing)
+        return _ChipEvidence(nothing, nothing, nothing, nothing, nothing, np.zeros(0), nothing)
     exposure, chip, frame, noise = view.exposure, view.chip, view.frame, view.noise
     x, y = frame.sky_to_pixel(stars.ra[index], stars.dec[index], iterations=5)  # good to 1e-5 pixel
     reach = max(_CORE, round(CORE_ARCSEC / frame.scale))
@@ -259,6 +265,7 @@ def _measure_on_chip(
         saturated=saturated,
         clipped=clipped,
         hit=hit,
+        brighter=_on_peaks(rays.brighter.get(view.root, {}).get(view.name), x, y, shape=chip.shape),
         winged=_winged(view, unusable, hit, x=x, y=y),
         cte=charge_loss(exposure, chip, x=x, y=y, electrons=stars.flux[index] * electrons, background=background)
         if corrects_cte(exposure, settings.catalog.cte)
@@ -290,6 +297,21 @@ def _measure_on_chip(
             (noise.variance(dn) * (unit / flux) ** 2).ravel(),
         ),
     )
+
+
+def _on_peaks(
+    peaks: NDArray[np.intp] | None, x: FloatArray, y: FloatArray, *, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return which places lie within a pixel of one of some peaks, flat indices."""
+    result = np.zeros(x.size, np.bool_)
+    if peaks is None:
+        return result
+    marked = np.zeros(shape, np.bool_)
+    marked.ravel()[peaks] = True
+    column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+    inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
+    result[inside] = grow(marked, 1)[row[inside], column[inside]]
+    return result
 
 
 def _winged(

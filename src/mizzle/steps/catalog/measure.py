@@ -123,6 +123,7 @@ def measure_catalog(
     relative += _sampling(mosaic, camera, evidence, grown=grown, options=options) ** 2 / (1.0 - lost.share)
     relative += np.where(evidence.limit, LIMIT_ERROR**2, 0.0) + np.where(evidence.hit, HIT_ERROR**2, 0.0)
     variance = measured.variance + rays.variance + lost.variance + relative * flux**2
+    flags |= np.where(evidence.brighter, np.int32(Flag.BRIGHTER), np.int32(0))
     clear = apertures.clear_in_structure(x, y, measured, chip=evidence.chip)
     credible = _credible(flux, variance, flags, winged=evidence.winged, clear=clear, options=options)
     columns = star_columns(

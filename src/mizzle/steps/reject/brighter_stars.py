@@ -9,6 +9,7 @@ light explains is the star's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -62,12 +63,12 @@ class KeptStars(NamedTuple):
     ----------
     marks : RayMarks
         Without the light of those stars.
-    number : int
-        How many.
+    peaks : int array
+        Of those stars: flat indices.
     """
 
     marks: RayMarks
-    number: int
+    peaks: Indices
 
 
 def may_vary(chips: Sequence[ComparedChip]) -> bool:
@@ -116,19 +117,19 @@ def keep_brighter_stars(
     """
     peaks = find_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact)
     if not peaks.size:
-        return KeptStars(marks, 0)
+        return KeptStars(marks, peaks)
     stars = [_pixels_of_star(marks.mask, *divmod(peak, marks.mask.shape[1])) for peak in peaks.tolist()]
     asked = np.zeros_like(marks.mask)
     for box, own in stars:
         asked[box] |= own
     rays = find_rays(asked)
     # What a ray left of a star is no better known than the ray: there the comparison stands.
-    whole = [star for star in stars if not (rays[star.box] & star.own).any()]
+    clean = [not bool((rays[star.box] & star.own).any()) for star in stars]
     mask, left = marks.mask.copy(), marks.marks.copy()
-    for box, own in whole:
+    for box, own in compress(stars, clean):
         mask[box] &= ~own
         left[box][own] &= np.uint8(255 - SEED - SUSPECT)
-    return KeptStars(RayMarks(mask, left, marks.light), len(whole))
+    return KeptStars(RayMarks(mask, left, marks.light), peaks[clean])
 
 
 def find_brighter_stars(sci: Image, bad: Mask, *, marks: RayMarks, thresholds: RayThresholds, exact: float) -> Indices:

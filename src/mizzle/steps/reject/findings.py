@@ -112,13 +112,13 @@ def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
 
 def _brighter(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
     """Say in which exposures stars are brighter than in the others, by a factor all around."""
-    counts = {e.root: rays.brighter[e.root] for e in exposures if rays.brighter.get(e.root)}
+    counts = {e.root: sum(map(len, chips.values())) for e in exposures if (chips := rays.brighter.get(e.root))}
     if not counts:
         return []
     listed = ", ".join(f"{count} in {root}" for root, count in counts.items())
     text = (
         f"brighter on all sides than in the other exposures, as variable stars are, or hit by rays: {listed}; taken for"
-        " rays unless reject.keep_brighter is set"
+        " rays unless reject.keep_brighter is set; flag 512 of the catalog"
     )
     return [Finding(PART, Verdict.PASS, text)]
 

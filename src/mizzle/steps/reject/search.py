@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mizzle.arrays import Mask
+from mizzle.arrays import Indices, Mask
 from mizzle.instrument.star_optics import sharpest_star
 from mizzle.kernel.compare import CompareOptions, RayThresholds, compare_chip
 from mizzle.kernel.pixels import grow
@@ -17,17 +17,17 @@ from mizzle.settings import Settings
 from mizzle.settings.reject import RejectSettings
 from mizzle.steps.reject.boxes import boxes
 from mizzle.steps.reject.brighter_stars import KeptStars, find_brighter_stars, keep_brighter_stars
+from mizzle.steps.reject.chip_rays import NO_PIXELS, ChipRays
 from mizzle.steps.reject.compared_chip import ComparedChip, compared_chips, with_focus_changes
 from mizzle.steps.reject.groups import ComparisonGroup, comparisons
 from mizzle.steps.reject.left_alone import find_left_alone
 from mizzle.steps.reject.lone_epochs import rays_on_blank_sky
-from mizzle.steps.reject.packed import pack, unpack, with_pixels
+from mizzle.steps.reject.packed import pack, unpack
 from mizzle.steps.reject.reference import Reference, build_reference
 from mizzle.steps.reject.single import FINE_SIDE, SinglePixels, find_single
-from mizzle.steps.reject.star_cores import CoreCandidates, find_core_candidates, probe_light, recheck_star_cores
+from mizzle.steps.reject.star_cores import find_core_candidates, probe_light, recheck_star_cores
 from mizzle.steps.reject.static_pixels import pack_too_low, too_low_in_all
 from mizzle.steps.reject.trail_search import few_compare, with_trails
-from mizzle.steps.reject.trails import Trail
 
 #: Noise of the reference's steepest step over that of a pixel of one exposure, times the root of the exposures: the
 #: largest of four differences, smoothed by the drops. So much of a step says nothing about stars.
@@ -41,46 +41,6 @@ MOST_SLACK = 3.0
 
 #: Room around pixels judged by the single-exposure method, so that it sees their surroundings [pixel].
 MARGIN = 8
-
-
-@dataclass(frozen=True, eq=False)
-class ChipRays:
-    """Cosmic rays of one chip.
-
-    Parameters
-    ----------
-    packed : (n,) uint8 array
-        Flagged pixels, as `numpy.packbits` packs them.
-    hits : int
-        How many.
-    fraction : float
-        The same over the good pixels.
-    single_coverage : float
-        Share of the good pixels that no second exposure covers.
-    too_low : bytes, optional
-        Pixels far below the sky, packed and deflated: there are hardly any.
-    candidates : CoreCandidates, optional
-        In star cores: not flagged yet.
-    prediction_error : float
-        Of star cores, from `RecheckedCores`.
-    trails : tuple of Trail
-        Of satellites: among the flagged pixels.
-    alone_too : int array, optional
-        Pixels that the single-exposure method flags beyond these, where no more than two exposures know: flat indices.
-    brighter : int
-        Stars that are brighter than in the other exposures, kept; without ``reject.keep_brighter`` those that may be.
-    """
-
-    packed: NDArray[np.uint8]
-    hits: int
-    fraction: float
-    single_coverage: float
-    too_low: bytes | None = None
-    candidates: CoreCandidates | None = None
-    prediction_error: float = float("nan")
-    trails: tuple[Trail, ...] = ()
-    alone_too: NDArray[np.intp] | None = None
-    brighter: int = 0
 
 
 def find_cosmic_rays(
@@ -132,6 +92,7 @@ def find_cosmic_rays(
     fractions: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     doubts: dict[str, dict[str, float]] = {e.root: {} for e in exposures}
     trails: dict[str, dict[str, float]] = {}
+    brighter: dict[str, dict[str, Indices]] = {}
     for (root, name), rays in by_chip.items():
         packed[root][name] = rays.packed
         fractions[root][name] = rays.fraction
@@ -139,8 +100,9 @@ def find_cosmic_rays(
             doubts[root][name] = rays.prediction_error
         if rays.trails:
             trails.setdefault(root, {})[name] = max(2.0 * trail.half_width for trail in rays.trails)
+        if rays.brighter.size:
+            brighter.setdefault(root, {})[name] = rays.brighter
     methods = {e.root: _method([by_chip.get((e.root, name)) for name in e.chips], options) for e in exposures}
-    brighter = {e.root: sum(by_chip[e.root, n].brighter for n in e.chips if (e.root, n) in by_chip) for e in exposures}
     return CosmicRays(packed, fractions, methods, core_error=doubts, trails=trails, brighter=brighter)
 
 
@@ -202,7 +164,7 @@ def _with_other_epochs(
     answers = _compared_together(chips, settings, runner)
     own, together = ({n: rays[_key(chip)].packed for n, chip in enumerate(chips)} for rays in (by_chip, answers))
     more = rays_on_blank_sky(chips, own, together, lone=lone, runner=runner)
-    return {**by_chip, **{_key(chips[n]): _with_more(by_chip[_key(chips[n])], pixels) for n, pixels in more.items()}}
+    return {**by_chip, **{_key(chips[n]): by_chip[_key(chips[n])].with_more(pixels) for n, pixels in more.items()}}
 
 
 def _key(compared: ComparedChip) -> tuple[str, str]:
@@ -223,7 +185,7 @@ def _compared_together(
     if reference is not None:
         left = find_left_alone(chips, reference.maps, answers, runner=runner)
         answers = [
-            replace(_with_more(answer, pixels), alone_too=None) for answer, pixels in zip(answers, left, strict=True)
+            replace(answer.with_more(pixels), alone_too=None) for answer, pixels in zip(answers, left, strict=True)
         ]
     if settings.grow or settings.cte_grow:
         answers = runner.map(lambda n: _grown(chips[n], answers[n], settings), range(len(chips)))
@@ -235,7 +197,7 @@ def _judge(
 ) -> ChipRays:
     """Find the cosmic rays of one chip."""
     sci, bad = compared.pixels()
-    candidates, alone_too, brighter = None, None, 0
+    candidates, alone_too, brighter = None, None, NO_PIXELS
     if reference is None:
         mask = np.zeros(bad.shape, np.bool_)
         alone = thin = few_know = ~bad
@@ -294,15 +256,8 @@ def _with_rechecked_cores(
     result = []
     for compared, answer, own, hit, error in zip(chips, answers, candidates, *checked, strict=True):
         pixels = own.pixels(compared.view.chip.shape[1])[hit[:, None] & own.near]
-        result.append(replace(_with_more(answer, pixels), candidates=None, prediction_error=float(error)))
+        result.append(replace(answer.with_more(pixels), candidates=None, prediction_error=float(error)))
     return result
-
-
-def _with_more(rays: ChipRays, pixels: NDArray[np.intp]) -> ChipRays:
-    """Add pixels (flat indices) to a chip's mask."""
-    packed, added = with_pixels(rays.packed, pixels)
-    hits = rays.hits + added
-    return replace(rays, packed=packed, hits=hits, fraction=rays.fraction * hits / max(rays.hits, 1))
 
 
 def _grown(compared: ComparedChip, rays: ChipRays, settings: RejectSettings) -> ChipRays:
@@ -361,10 +316,10 @@ def _compared(
 
     exact = probe_light(compared)
     if not reference.stars_vary:
-        return KeptStars(marks, 0), known
+        return KeptStars(marks, NO_PIXELS), known
     if not settings.keep_brighter:
         peaks = find_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact)
-        return KeptStars(marks, peaks.size), known
+        return KeptStars(marks, peaks), known
     return keep_brighter_stars(sci, bad, marks=marks, thresholds=thresholds, exact=exact, find_rays=find_rays), known
 
 
