@@ -257,3 +257,14 @@ def test_suspects_have_a_slope_of_their_own(twin):
     assert not told.mask.any()
     assert np.argwhere(told.marks & compare.SUSPECT).tolist() == [[4, 4]]
     assert not compare.flag_rays(sci, np.zeros((9, 9), bool), expected, JUDGE).marks[4, 4] & compare.SUSPECT
+
+
+@pytest.mark.parametrize("count", [7, 13, 20])
+def test_one_value_that_is_too_low_does_not_stand_against_many(count):
+    """A bright star lost its core in 15 of 20 exposures: in one, beside lost pixels, it had been read far too low."""
+    rng = np.random.default_rng(count)
+    stack = rng.uniform(1.0, 1.6, (count, 1, 200)).astype(F32)
+    low = stack.copy()
+    low[rng.integers(0, count, 200), 0, np.arange(200)] = 0.5
+    how = rule(count, "clipped", structure=0.3)
+    np.testing.assert_allclose(reduce(low, how), reduce(stack, how), rtol=0.15)

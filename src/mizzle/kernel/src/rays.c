@@ -7,6 +7,9 @@
 
 enum { MZ_CLIPPED = 0, MZ_MINMED = 1, MZ_MEDIAN = 2, MZ_MEAN = 3 };
 
+/* So many values of a pixel make up for one that is too low: PER_LOW of the NumPy twin. */
+enum { MZ_PER_LOW = 6 };
+
 #define MZ_BODY "rays_body.h"
 #include "every_set.h"
 

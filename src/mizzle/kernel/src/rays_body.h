@@ -66,7 +66,9 @@ static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *re
             middle[k] = sum / (float)(c - high - low);
             continue;
         }
-        const float minimum = v[k], light = MZ(most)(minimum, 0.0f), guess = MZ(middle)(v, 0, c >= 3 ? c - 1 : c, k);
+        /* One value too low, of pixels beside lost ones, must not stand against the agreement of many. */
+        const int64_t lowest = s->method == MZ_CLIPPED ? (c - 1) / MZ_PER_LOW : 0;
+        const float minimum = v[lowest * MZ_BLOCK + k], light = MZ(most)(minimum, 0.0f), guess = MZ(middle)(v, 0, c >= 3 ? c - 1 : c, k);
         const float share = c <= 3 ? 0.5f : 1.0f, spread = s->structure * light;
         const float variance = (worst[k] + s->worst_slope * light) * share + spread * spread;
         middle[k] = guess - minimum > s->sigma * sqrtf(variance) ? minimum : guess;

@@ -8,6 +8,9 @@ from mizzle.arrays import Image
 from mizzle.arrays import Indices as Counts
 from mizzle.kernel.stack.types import StackRule
 
+#: So many values of a pixel make up for one that is too low.
+PER_LOW = 6
+
 
 def reduce_stack(stack: Image, rule: StackRule) -> Image:
     """Reduce ``(n, ny, nx)`` to ``(ny, nx)``; see `front.reduce_stack`."""
@@ -25,7 +28,8 @@ def reduce_stack(stack: Image, rule: StackRule) -> Image:
         elif rule.method == "mean":
             image = _mean(ordered, low, count - high)
         else:
-            image = _guarded(ordered, count, worst, rule)
+            lowest = (count - 1) // PER_LOW if rule.method == "clipped" else np.zeros_like(count)
+            image = _guarded(ordered, count, worst, rule, least=_at(ordered, lowest))
         if rule.method == "clipped":
             image = _clipped(
                 np.where(known, stack, np.float32(np.nan)), image, np.float32(0.5) * worst / np.maximum(count, 1), rule
@@ -49,10 +53,9 @@ def _mean(ordered: Image, first: Counts, stop: Counts) -> Image:
     return np.asarray(total / np.maximum(stop - first, 1).astype(np.float32))
 
 
-def _guarded(ordered: Image, count: Counts, worst: Image, rule: StackRule) -> Image:
-    """Return the median without the highest value, or the minimum where that is far below it (minmed)."""
+def _guarded(ordered: Image, count: Counts, worst: Image, rule: StackRule, *, least: Image) -> Image:
+    """Return the median without the highest value, or `least` where that is far below it (minmed)."""
     middle = _median(ordered, np.zeros_like(count), np.where(count >= 3, count - 1, count))
-    least = ordered[0]
     light = np.maximum(least, np.float32(0))
     # With three values or fewer the middle is a mean of two: half a difference away from the lower one.
     share = np.where(count <= 3, np.float32(0.5), np.float32(1))

@@ -16,7 +16,8 @@ class StackRule:
     method : str
         ``median`` and ``mean`` leave out the `nlow` lowest and `nhigh` highest values, where others remain.
         ``minmed`` is the median without the highest of three or more values, or the minimum where that lies more than
-        `sigma` below it. ``clipped`` is the noise-weighted mean of the values within `sigma` of minmed.
+        `sigma` below it. ``clipped`` is the noise-weighted mean of the values within `sigma` of minmed, whose
+        minimum is the second lowest of seven values or more, the third of thirteen, and so on.
     floor, slope : (n,) float32 array
         Noise of each image: variance ``floor + slope * max(value, 0)``.
     sigma : float
