@@ -281,15 +281,21 @@ def process_filter(
     with progress.step("reject"):
         rays = find_cosmic_rays(group, alignment, scales, sky=sky, settings=settings, runner=runner)
     if until == "reject":
-        return FilterResult(sky, rays, findings=_findings(group, scales, sky, rays=rays, runner=runner))
+        return FilterResult(
+            sky, rays, findings=_findings(group, scales, sky, rays=rays, alignment=alignment, runner=runner)
+        )
     with progress.step("combine"):
         mosaic = combine(
             group, alignment, scales, sky=sky, cosmic_rays=rays, grid=shared.grid, settings=settings, runner=runner
         )
     if until == "combine":
-        return FilterResult(sky, rays, mosaic, findings=_findings(group, scales, sky, rays=rays, runner=runner))
+        return FilterResult(
+            sky, rays, mosaic, findings=_findings(group, scales, sky, rays=rays, alignment=alignment, runner=runner)
+        )
     # Beside the catalog, which has little for a second thread; in one piece, for a thread may not wait for its pool.
-    said = runner.begin(lambda searched: _findings(group, scales, sky, rays=searched, runner=Serial()), rays)
+    said = runner.begin(
+        lambda searched: _findings(group, scales, sky, rays=searched, alignment=alignment, runner=Serial()), rays
+    )
     progress.drizzled(mosaic, shared.exposures, shared.name)
     with progress.step("catalog"):
         catalog = measure_catalog(
@@ -307,14 +313,20 @@ def process_filter(
 
 
 def _findings(
-    group: Sequence[Exposure], scales: FluxScales, sky: SkyLevels, *, rays: CosmicRays, runner: Runner
+    group: Sequence[Exposure],
+    scales: FluxScales,
+    sky: SkyLevels,
+    *,
+    rays: CosmicRays,
+    alignment: Alignment,
+    runner: Runner,
 ) -> tuple[Finding, ...]:
     """Return what the numbers of one filter say that a person should hear."""
     # WFPC2's calibration has no table of zeropoints to mix (`equalize` judges its PHOTFLAM), and its WCS is built anew.
     archived = [exposure for exposure in group if find_detector(exposure.header)]
     mixed = (*calibration_versions({exposure.root: exposure.header for exposure in archived}), *wcs_states(archived))
     units = photflam_findings(group, scales)
-    return (*mixed, *units, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner))
+    return (*mixed, *units, *sky_findings(group, scales, sky), *ray_findings(group, rays, runner, alignment=alignment))
 
 
 def _parts(

@@ -83,6 +83,8 @@ def prove(scene, *, fault=None, runner=None, **options):
         (1.030, 0.0101, 20, Verdict.NONE),
         (1.040, 0.0101, 20, Verdict.FAIL),
         (1.019, 0.005, 20, Verdict.WARN),
+        (1.021, 0.009, 20, Verdict.NONE),
+        (1.021, 0.008, 20, Verdict.WARN),
         (0.500, 0.001, 4, Verdict.NONE),
         (float("nan"), 0.01, 20, Verdict.NONE),
     ],

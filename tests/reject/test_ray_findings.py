@@ -220,3 +220,20 @@ def test_nothing_is_said_where_nothing_was_searched():
     made, _ = sky_and_stars(1)
     rays = CosmicRays({made.root: {}}, {made.root: {}}, {made.root: "none"})
     assert ray_findings([made], rays, Serial()) == ()
+
+
+@pytest.mark.parametrize(("others", "said"), [(True, True), (False, False)])
+def test_what_looks_like_a_star_in_one_exposure_only_is_a_ray(others, said):
+    """Of 20 exposures of a poor field the few rays with wings outnumbered its stars: a false WARN."""
+    (first, places), (plain, _) = sky_and_stars(1, 40), sky_and_stars(2, 0)
+    rest = [sky_and_stars(3, 40)[0] if others else plain, replace(plain, root="third", path="third_c0m.fits")]
+    mask = random_mask(2)
+    mask[tuple(np.transpose(places[:15]))] = True
+    sentences = found([first, *rest[:1]], [mask, random_mask(3)])
+    assert bool(sentences) is said
+    # One of two others has light there by chance: a ray is a ray all the same.
+    hit = rest[1].chips["WF3"].sci.copy()
+    hit[tuple(np.transpose(places[:4]))] += 600.0
+    chip = replace(plain.chips["WF3"], pixels=ArrayPixels(hit, plain.chips["WF3"].dq))
+    rays = [random_mask(k) for k in (3, 4)]
+    assert bool(found([first, rest[0], replace(rest[1], chips={"WF3": chip})], [mask, *rays])) is said

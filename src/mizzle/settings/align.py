@@ -85,7 +85,7 @@ class AlignSettings(Section):
     edge: int = setting(6, "Distance kept from the chip's border and the pyramid's shadow.", unit="pixel", ge=3, le=200)
 
     min_matches: int = setting(3, "Fewest matched stars; an exposure with fewer fails.", ge=2, le=1000)
-    warn_matches: int = setting(6, "An exposure with fewer matched stars is a WARN.", ge=2, le=1000)
+    warn_matches: int = setting(4, "An exposure with fewer matched stars is a WARN.", ge=2, le=1000)
     max_false_match: float = setting(
         1e-5, "Largest chance that a match is an accident; above it an exposure fails.", gt=0, lt=1
     )

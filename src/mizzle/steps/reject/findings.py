@@ -8,14 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mizzle.arrays import FloatArray, Mask
 from mizzle.instrument.dq import ALL_BITS
-from mizzle.kernel.pixels import grow
-from mizzle.model import CosmicRays, Exposure, Finding, Runner, Verdict
-from mizzle.stars.wings import WINGS, bright_peaks, have_wings
-from mizzle.steps.reject.pieces import longest_piece
-
-PART = "cosmic rays"
+from mizzle.model import Alignment, CosmicRays, Exposure, Finding, Runner, Verdict
+from mizzle.stars.pieces import longest_piece
+from mizzle.steps.reject.star_centers import PART, star_center_findings
 
 #: Share of pixels hit by cosmic rays per second: 4 % in 2000 s (WFPC2 Instrument Handbook, section 4.9).
 CR_RATE = 2.0e-5
@@ -31,16 +27,6 @@ APART = 3.0
 MOST_MASKS, AGAIN = 12, 0.002
 #: Flagged pixels that hang together over such a part of a chip's side are a trail.
 TRAIL = 0.3
-#: Star centers: so many stars at least, flagged beyond chance by so many sigma and in so large a share.
-STARS, SIGMAS, SHARE = 10, 4.0, 0.02
-#: Stars whose center is so near to a pixel's are centered on it [pixel].
-CENTERED = 0.25
-#: Peaks this bright [DN], so many of a chip at most.
-PEAK, MOST = 50.0, 500
-#: Within this of saturated pixels rays have a halo around them, and look like stars [arcsec].
-HALO = 1.5
-#: Pixels of a star's core for one ray that outshines what is there.
-PER_RAY = 12.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,9 @@ def expected_rate(exposure: Exposure) -> Expected:
     return Expected(CR_RATE * exposure.exptime, "4 % in 2000 s, linear in time")
 
 
-def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner) -> tuple[Finding, ...]:
+def ray_findings(
+    exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner, *, alignment: Alignment | None = None
+) -> tuple[Finding, ...]:
     """Hold the flagged pixels of one filter's exposures against the time, the other exposures, and the stars.
 
     Parameters
@@ -75,6 +63,8 @@ def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner
         The masks.
     runner : Runner
         Where stars are looked at.
+    alignment : Alignment, optional
+        Where the exposures lie: as their headers have it, without it.
     """
     searched = [e for e in exposures if rays.methods.get(e.root, "none") != "none"]
     findings: list[Finding] = []
@@ -82,9 +72,11 @@ def ray_findings(exposures: Sequence[Exposure], rays: CosmicRays, runner: Runner
         findings += _against_time(exposure, rays)
     findings += [*_against_others(searched, rays), *_same_places(searched, rays), *_trails(searched, rays)]
     findings += _brighter(searched, rays)
-    jobs = [(e, name) for e in searched for name in e.chips]
-    looks = runner.map(lambda job: _look(*job, rays), jobs)
-    return (*findings, *_on_stars(jobs, looks, rays))
+    shares = {
+        e.root: {name: min(share, expected_rate(e).fraction) for name, share in rays.fractions[e.root].items()}
+        for e in searched
+    }
+    return (*findings, *star_center_findings(searched, rays, shares, alignment=alignment, runner=runner))
 
 
 def _against_time(exposure: Exposure, rays: CosmicRays) -> list[Finding]:
@@ -205,73 +197,3 @@ def _trails(exposures: Sequence[Exposure], rays: CosmicRays) -> list[Finding]:
             text = f"{exposure.root}: a trail along {words} was flagged: a satellite, a spike, or a bleeding column"
             findings.append(Finding(PART, Verdict.WARN, text, tuple(long)))
     return findings
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """Stars of one chip: whether the pixel at the center is flagged, and how far the center is from the pixel's."""
-
-    flagged: Mask
-    phase: FloatArray
-
-
-def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
-    """Find the bright peaks of one chip that have wings on all sides: stars, whatever was flagged."""
-    chip = exposure.chips[name]
-    mask = rays.mask(exposure.root, name, chip.shape)
-    bad = (chip.dq & np.uint16(ALL_BITS & ~exposure.camera.good)) != 0
-    row, column = bright_peaks(chip.sci, bad, chip.frame.scale, least=PEAK, most=MOST)
-    real = have_wings(chip.sci, bad | mask, row=row, column=column, scale=chip.frame.scale)
-    full = (chip.dq & np.uint16(exposure.camera.saturated)) != 0
-    real &= ~grow(full, math.ceil(HALO / chip.frame.scale))[row, column]
-    row, column = row[real], column[real]
-    v, u = np.mgrid[-1:2, -1:2]
-    near = chip.sci[row[:, None, None] + v, column[:, None, None] + u].astype(np.float64)
-    near -= near.min(axis=(1, 2), keepdims=True)
-    light = np.maximum(near.sum(axis=(1, 2)), 1e-9)
-    phase = np.maximum(*(np.abs((near * step).sum(axis=(1, 2))) / light for step in (u, v)))
-    return _Look(mask[row, column], phase)
-
-
-def _on_stars(jobs: Sequence[tuple[Exposure, str]], looks: Sequence[_Look], rays: CosmicRays) -> list[Finding]:
-    """Say where flagged pixels sit on the centers of stars more often than chance puts them there."""
-    findings = []
-    for name in dict.fromkeys(name for _, name in jobs):
-        looks_of_chip = [
-            (e, look) for (e, chip), look in zip(jobs, looks, strict=True) if chip == name and look.flagged.size
-        ]
-        flagged = (
-            np.concatenate([look.flagged for _, look in looks_of_chip]) if looks_of_chip else np.zeros(0, np.bool_)
-        )
-        if flagged.size < STARS:
-            continue
-        phase = np.concatenate([look.phase for _, look in looks_of_chip])
-        # A ray inside a star's core has the star's wings around it: so many more pixels are exposed to chance.
-        core = max(1.0, math.pi * (WINGS[0] / looks_of_chip[0][0].chips[name].frame.scale) ** 2 / PER_RAY)
-        shares = [min(rays.fractions[e.root][name], expected_rate(e).fraction) for e, _ in looks_of_chip]
-        chance = core * float(np.average(shares, weights=[look.flagged.size for _, look in looks_of_chip]))
-        n, hit, by_chance = flagged.size, int(flagged.sum()), chance * flagged.size
-        many = hit > by_chance + SIGMAS * math.sqrt(by_chance + 1.0) and hit / n > SHARE + 1.5 * chance
-        if not many and not _phase_matters(flagged, phase):
-            continue
-        text = f"{name}: {hit} of {n} stars have their center flagged as a cosmic ray, {by_chance:.0f} by chance"
-        centered = phase < CENTERED
-        if centered.any() and (~centered).any():
-            often = [100 * float(flagged[which].mean()) for which in (centered, ~centered)]
-            text += f" ({often[0]:.0f} % of those centered on a pixel, {often[1]:.0f} % of the others)"
-        text += ": stars are taken for rays; their fluxes are too low"
-        findings.append(Finding(PART, Verdict.WARN, text, (name,)))
-    return findings
-
-
-def _phase_matters(flagged: Mask, phase: FloatArray) -> bool:
-    """Return whether stars centered on a pixel are flagged more often, or less, than others: rays strike both alike."""
-    centered = phase < CENTERED
-    counts = np.array([np.count_nonzero(centered), np.count_nonzero(~centered)])
-    if counts.min() < STARS:
-        return False
-    on_center, off_center = (float(flagged[which].mean()) for which in (centered, ~centered))
-    share = (float(np.count_nonzero(flagged)) + 1.0) / (flagged.size + 2.0)
-    return abs(on_center - off_center) > max(
-        SIGMAS * math.sqrt(share * (1.0 - share) * float(np.sum(1.0 / counts))), SHARE
-    )
