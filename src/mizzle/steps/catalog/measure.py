@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -30,11 +30,12 @@ from mizzle.steps.catalog.curve import Growth, GrowthAround, growth, sampling_sc
 from mizzle.steps.catalog.exposure_evidence import ExposureEvidence, main_chip, measure_per_exposure, members
 from mizzle.steps.catalog.lost_light import restore_lost_light
 from mizzle.steps.catalog.photometry import Photometry, StarGround, circle_sums, photometry, star_mask
+from mizzle.steps.catalog.saturated_stars import find_saturated_stars
 from mizzle.steps.catalog.search import find_stars, search_findings, sky_of
 from mizzle.steps.catalog.star_list import DetectedStars
 from mizzle.steps.catalog.table import UNITS, describe_columns, star_columns
 from mizzle.steps.catalog.undetected_rays import undetected_ray_bias
-from mizzle.steps.chip_view import view_chips
+from mizzle.steps.chip_view import ChipView, view_chips
 
 _PIXEL = 0.0996  # arcsec: what catalog.sampling refers to
 _STEP = 0.1  # arcsec: of the curve of growth about 0.5 arcsec
@@ -135,11 +136,39 @@ def measure_catalog(
         camera=camera,
     )
     columns.update(ra=ra, dec=dec, x=x + 1.0, y=y + 1.0, flags=flags)
+    columns = {name: columns[name][credible] for name in UNITS}
+    more = _saturated(apertures, views, camera, grown=grown, listed=columns)
+    columns = {name: np.concatenate([columns[name], more[name]]) for name in UNITS}
     order = np.argsort(-columns["flux"], kind="stable")
-    order = order[credible[order]]
     meta = describe_columns(mosaic, camera, options, grown=grown)
     findings = search_findings(mosaic, structure, options)
     return Catalog({name: columns[name][order] for name in UNITS}, UNITS, meta, findings)
+
+
+def _saturated(
+    apertures: _Apertures,
+    views: Sequence[ChipView],
+    camera: Camera,
+    *,
+    grown: Growth,
+    listed: Mapping[str, NDArray[Any]],
+) -> dict[str, NDArray[Any]]:
+    """Return the rows of the stars that are saturated in every exposure and not `listed`: lower limits."""
+    mosaic, options = apertures.mosaic, apertures.options
+    limits = (listed["flags"] & (Flag.LIMIT | Flag.SATURATED)) != 0
+    known = Places(listed["x"][limits] - 1.0, listed["y"][limits] - 1.0)
+    stars = find_saturated_stars(mosaic, views, known, aperture=options.aperture, runner=apertures.runner)
+    measured = apertures.measure(stars.x, stars.y, options.aperture, chip=stars.chip)
+    flux = np.maximum(measured.flux, 0.0) + np.minimum(stars.hole, measured.lost) * stars.full
+    limit = replace(measured, flux=flux, variance=measured.variance + (LIMIT_ERROR * flux) ** 2)
+    factor = grown.factor(stars.chip.tolist(), np.isin(stars.chip, camera.classes[0].chips).astype(np.float64))
+    columns = star_columns(limit, stars, factor, reference=mosaic.reference, band=mosaic.filter, camera=camera)
+    ra, dec = mosaic.grid.pixel_to_sky(stars.x, stars.y)
+    flags = np.full(stars.x.size, Flag.SATURATED | Flag.LIMIT, np.int32)
+    columns.update(ra=ra, dec=dec, x=stars.x + 1.0, y=stars.y + 1.0, flags=flags)
+    # On the product a hole or light stands there, on a sky that is known.
+    shown = (measured.lost > 0) | (measured.flux > options.min_snr * np.sqrt(measured.variance))
+    return {name: columns[name][shown & ~measured.bad_sky] for name in UNITS}
 
 
 @dataclass(frozen=True, eq=False)

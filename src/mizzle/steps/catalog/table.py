@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from mizzle.model.camera import Camera
 from mizzle.model.star_flags import MEANINGS
 from mizzle.settings import CatalogSettings
 from mizzle.steps.catalog.curve import Growth
-from mizzle.steps.catalog.exposure_evidence import ExposureEvidence
 from mizzle.steps.catalog.photometry import Photometry
 
 UNITS: Mapping[str, str] = {
@@ -36,9 +35,25 @@ UNITS: Mapping[str, str] = {
 }
 
 
+class StarExposures(Protocol):
+    """What single exposures say of stars, ``(n,)`` each."""
+
+    @property
+    def cte(self) -> FloatArray:
+        """Magnitudes to subtract."""
+
+    @property
+    def chip(self) -> NDArray[np.str_]:
+        """Chip with most of the weight."""
+
+    @property
+    def n_exposures(self) -> NDArray[np.int64]:
+        """Exposures that reach the star."""
+
+
 def star_columns(
     measured: Photometry,
-    evidence: ExposureEvidence,
+    evidence: StarExposures,
     factor: FloatArray,
     *,
     reference: FluxReference,

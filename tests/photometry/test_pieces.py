@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import find_objects, label
 
-from mizzle.steps.reject.pieces import longest_piece
+from mizzle.stars.pieces import longest_piece
 
 
 def by_labeling(mask):
