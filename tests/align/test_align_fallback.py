@@ -198,7 +198,10 @@ def test_a_short_trail_that_matches_by_few_stars_is_said(good):
 def test_a_reason_is_told_once():
     v = made(seed=5, n=3, field="blank")
     a = align(v.exposures, Settings(), Serial())
-    same = {root: dataclasses.replace(entry, note="not aligned: no star") for root, entry in a.exposures.items()}
+    same = {
+        root: dataclasses.replace(entry, verdict=Verdict.FAIL, note="not aligned: no star")
+        for root, entry in a.exposures.items()
+    }
     with pytest.raises(DataError) as told:
         exclude_unaligned(v.exposures, dataclasses.replace(a, exposures=same), Exclusions())
     assert str(told.value).count("no star") == 1

@@ -106,3 +106,13 @@ def test_an_exposure_that_a_finding_names_has_no_second_reason():
     proof = Zeropoint(None, {}, exposures=exposures, findings=(finding,))
     said = reasons([], Alignment("mean", {}, "stars"), [finding], zeropoints={"F814W": proof}, errors={})
     assert said == (finding,)
+
+
+def test_what_is_true_of_several_exposures_is_said_once():
+    notes = {1: "no stars", 2: "no stars", 3: "trailed", 4: "no stars", 5: "no stars"}
+    entries = {f"u000000{k}m": entry(f"u000000{k}m", WARN, note) for k, note in notes.items()}
+    said = reasons([], Alignment("mean", entries, "header"), [], zeropoints={}, errors={})
+    assert [reason.sentence for reason in said] == [
+        "u0000001m, u0000002m, u0000004m and 1 more: no stars",
+        "u0000003m: trailed",
+    ]

@@ -314,7 +314,8 @@ class TestKeepGoing:
 
 
 def test_exposures_that_cannot_be_matched_stop_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_visit(visit(make_plan(n=2, field="blank", seed=5)), tmp_path / "in")
+    for seed, root in ((5, "ua0605"), (6, "ua0705")):  # two fields of stars at one place
+        write_visit(visit(make_plan(n=1, density=40.0, seed=seed, root=root)), tmp_path / "in")
     assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q") == 4
     said = capsys.readouterr().err
     assert "cannot align" in said
@@ -322,6 +323,17 @@ def test_exposures_that_cannot_be_matched_stop_the_run(tmp_path: Path, capsys: p
     assert list((tmp_path / "out").iterdir()) == []
     trusted = ["--set", 'align.method="header"', "--name", "x", *FAST]
     assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", *trusted) == 0
+
+
+def test_exposures_of_an_empty_field_are_placed_by_their_headers(tmp_path: Path) -> None:
+    """What was found was rays, which match nowhere: the run was refused."""
+    write_visit(visit(make_plan(n=2, field="blank", seed=5)), tmp_path / "in")
+    assert command("run", tmp_path / "in", "-o", tmp_path / "out", "-q", "--name", "x", *FAST) == 0
+    report = json.loads((tmp_path / "out/x_report.json").read_text())
+    assert report["parts"]["alignment"] == "WARN"
+    for entry in report["alignment"]["exposures"].values():
+        assert entry["method"] == "header"
+        assert "hardly one has the wings of a star" in entry["note"]
     assert len(Table.read(tmp_path / "out/x_cat.ecsv")) <= 25  # of 50 000 pixels hit, a few crumbs look like stars
     assert fits.getheader(tmp_path / "out/x_drz.fits")["ZPVERIF"] == "NONE"
 

@@ -186,6 +186,23 @@ def test_a_line_that_the_other_exposure_shows_too_is_on_the_sky(exptime):
     assert alone, "one exposure cannot tell it from a trail"
 
 
+def test_a_faint_line_that_ends_with_its_chip_is_not_followed():
+    """Noise has bright lines, too, where the line of a faint trail leads across a corner: the best of thirteen."""
+    followed = 0
+    for seed in range(500, 506):
+        made = simulated(n=1, seed=seed, density=20.0, effects=(("cosmic_rays", 0.0),))
+        (exposure,) = made.exposures
+        chip, angle = exposure.chips["WF3"], np.deg2rad(20.0 + 12.0 * (seed - 500))
+        y, x = np.mgrid[:800, :800]
+        distance = (x - 430.0) * np.cos(angle) + (y - 430.0) * np.sin(angle)
+        sci = (chip.sci + 0.7 * np.exp(-0.5 * (distance / 3.0) ** 2)).astype(np.float32)
+        only = {**exposure.chips, "WF3": replace(chip, pixels=ArrayPixels(sci, chip.dq))}
+        trails = found(made, exposures=[replace(exposure, chips=only)]).trails[exposure.root]
+        assert "WF3" in trails
+        followed += len(trails) - 1
+    assert followed == 0
+
+
 def test_a_satellite_beside_a_shorter_exposure_is_no_light_of_the_sky():
     made = simulated(n=2, seed=303, density=60.0, exptime=(800.0, 200.0), effects=(("satellites", 1),))
     assert set(found(made).trails[made.exposures[0].root]) >= {"WF3", "WF4"}

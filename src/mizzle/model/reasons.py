@@ -79,10 +79,13 @@ def reasons(
 
 
 def _unaligned(alignment: Alignment) -> Iterator[Finding]:
+    roots: dict[tuple[Verdict, str], list[str]] = {}
     for entry in alignment.exposures.values():
         residuals = f", {entry.rms_mas:.1f} mas rms" if math.isfinite(entry.rms_mas) else ""
         note = entry.note or f"{entry.n_matched} stars match{residuals}"
-        yield Finding("alignment", entry.verdict, f"{entry.root}: {note}")
+        roots.setdefault((entry.verdict, note), []).append(entry.root)
+    for (verdict, note), concerned in roots.items():
+        yield Finding("alignment", verdict, f"{_names(concerned)}: {note}")
 
 
 def _unequal(zeropoints: Mapping[str, Zeropoint]) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def align(
         lists = find_all(ordered, settings, runner, references=references, pivot=pivot)
     order = [e.root for e in exposures]
     alignment = align_lists(lists, choice, runner, pivot=pivot, order=order, catalog=catalog)
-    return tell_reference(place_unmatched(exposures, alignment, settings), choice)
+    return tell_reference(place_unmatched(exposures, alignment, settings, lists=lists), choice)
 
 
 def _with_moving(

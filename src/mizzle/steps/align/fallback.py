@@ -18,7 +18,7 @@ from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_v
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
 from mizzle.steps.align.expected import SeenStars, count_inside, expected_count, seen_stars
-from mizzle.steps.align.sources import structured_share
+from mizzle.steps.align.sources import SourceList, count_winged, structured_share
 from mizzle.steps.align.verdicts import ANOTHER_FIELD
 
 #: Error of a pointing, 1 sigma per axis [mas]: relative to exposures of the same visit with the same guide stars, where
@@ -68,7 +68,13 @@ class _AlignedVisit:
     rays: float
 
 
-def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
+def place_unmatched(
+    exposures: Sequence[Exposure],
+    alignment: Alignment,
+    settings: Settings,
+    *,
+    lists: Sequence[SourceList] = (),
+) -> Alignment:
     """Return `alignment` with a place for each exposure that shows too few stars to be matched.
 
     Parameters
@@ -80,11 +86,13 @@ def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, setting
         sources enough to contradict its header.
     settings : Settings
         ``align``.
+    lists : sequence of SourceList
+        What was found on the exposures: which of it are stars, is asked where none has a place.
     """
     entries = dict(alignment.exposures)
     aligned = tuple(e for e in exposures if entries[e.root].verdict in (Verdict.PASS, Verdict.WARN))
     if not aligned:
-        return _without_sources(exposures, alignment, settings)
+        return _without_sources(exposures, alignment, settings, lists={sources.root: sources for sources in lists})
     doubtful = [e for e in exposures if _doubtful(e, entries, aligned)]
     if not doubtful:
         return alignment
@@ -101,14 +109,20 @@ def place_unmatched(exposures: Sequence[Exposure], alignment: Alignment, setting
     return replace(alignment, exposures=entries)
 
 
-def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settings: Settings) -> Alignment:
-    """Trust the headers of one visit's exposures where one at most shows sources, or where a nebula hides them."""
+def _without_sources(
+    exposures: Sequence[Exposure], alignment: Alignment, settings: Settings, *, lists: Mapping[str, SourceList]
+) -> Alignment:
+    """Trust the headers of one visit's exposures where one at most shows stars, or where a nebula hides them."""
     entries = alignment.exposures
     if len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
         return alignment
     trusted = f"its header is trusted, good to {SAME_GUIDE_STARS:.0f} mas within the visit"
     if sum(entry.n_detected >= settings.align.min_matches for entry in entries.values()) <= 1:
         notes = dict.fromkeys(entries, f"no stars to align on, for no two exposures show any: {trusted}")
+    elif _show_no_stars(exposures, settings, lists):
+        number = sum(entry.n_detected for entry in entries.values())
+        words = f"no stars to align on, for of {number} sources hardly one has the wings of a star: cosmic rays"
+        notes = dict.fromkeys(entries, f"{words}; {trusted}")
     else:
         shares = {exposure.root: structured_share(exposure, settings) for exposure in exposures}
         if min(shares.values()) < NEBULOUS:
@@ -121,6 +135,12 @@ def _without_sources(exposures: Sequence[Exposure], alignment: Alignment, settin
     place = Place(np.eye(2), np.zeros(2), SAME_GUIDE_STARS)
     placed = {root: _moved(entry, place, "header", note=notes[root]) for root, entry in entries.items()}
     return replace(alignment, exposures=placed)
+
+
+def _show_no_stars(exposures: Sequence[Exposure], settings: Settings, lists: Mapping[str, SourceList]) -> bool:
+    """Return whether one exposure at most has sources with a star's wings: as many as tell anything."""
+    counts = [count_winged(e, lists[e.root], settings) for e in exposures if e.root in lists]
+    return len(counts) == len(exposures) and sum(count >= FEW for count in counts) <= 1
 
 
 def _doubtful(exposure: Exposure, entries: Mapping[str, ExposureAlignment], aligned: Sequence[Exposure]) -> bool:

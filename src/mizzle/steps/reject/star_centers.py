@@ -59,27 +59,30 @@ def star_center_findings(
     runner : Runner
         Threads; by chip.
     """
-    jobs = [(e, name) for e in exposures for name in e.chips]
-
-    def look(job: tuple[Exposure, str]) -> _Look:
-        exposure, name = job
-        others = [e for e in exposures if e.root != exposure.root]
-        return _look(exposure, name, rays, others=others, alignment=alignment)
-
-    return _on_stars(jobs, runner.map(look, jobs), shares)
+    findings: list[Finding] = []
+    for name in dict.fromkeys(name for exposure in exposures for name in exposure.chips):
+        jobs = [(exposure, name) for exposure in exposures if name in exposure.chips]
+        looks = runner.map(lambda job: _look(*job, rays), jobs)
+        if _judged(name, looks, shares) is None:
+            continue
+        looks = runner.map(lambda look: _without_rays(look, exposures, alignment), looks)
+        finding = _judged(name, looks, shares)
+        findings += [] if finding is None else [finding]
+    return findings
 
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Stars of one chip: whether the pixel at the center is flagged, and how far the center is from the pixel's."""
+    """Stars of one chip: their brightest pixels, which of them are flagged, and how far centers are from pixels'."""
 
+    exposure: Exposure
+    name: str
+    peaks: PixelIndices
     flagged: Mask
     phase: FloatArray
 
 
-def _look(
-    exposure: Exposure, name: str, rays: CosmicRays, *, others: Sequence[Exposure], alignment: Alignment | None
-) -> _Look:
+def _look(exposure: Exposure, name: str, rays: CosmicRays) -> _Look:
     """Find the bright peaks of one chip that have wings on all sides: stars, whatever was flagged."""
     chip = exposure.chips[name]
     mask = rays.mask(exposure.root, name, chip.shape)
@@ -89,16 +92,23 @@ def _look(
     full = (chip.dq & np.uint16(exposure.camera.saturated)) != 0
     real &= ~grow(full, math.ceil(HALO / chip.frame.scale))[row, column]
     row, column = row[real], column[real]
-    flagged = np.flatnonzero(mask[row, column])
-    if flagged.size:
-        ray = _unseen(exposure, name, PixelIndices(row[flagged], column[flagged]), others=others, alignment=alignment)
-        row, column = np.delete(row, flagged[ray]), np.delete(column, flagged[ray])
     v, u = np.mgrid[-1:2, -1:2]
     near = chip.sci[row[:, None, None] + v, column[:, None, None] + u].astype(np.float64)
     near -= near.min(axis=(1, 2), keepdims=True)
     light = np.maximum(near.sum(axis=(1, 2)), 1e-9)
     phase = np.maximum(*(np.abs((near * step).sum(axis=(1, 2))) / light for step in (u, v)))
-    return _Look(mask[row, column], phase)
+    return _Look(exposure, name, PixelIndices(row, column), mask[row, column], phase)
+
+
+def _without_rays(look: _Look, exposures: Sequence[Exposure], alignment: Alignment | None) -> _Look:
+    """Return the stars without those flagged that the other exposures do not show."""
+    flagged = np.flatnonzero(look.flagged)
+    peaks = PixelIndices(look.peaks.row[flagged], look.peaks.column[flagged])
+    others = [e for e in exposures if e.root != look.exposure.root]
+    kept = np.ones(look.flagged.size, np.bool_)
+    kept[flagged] = ~_unseen(look.exposure, look.name, peaks, others=others, alignment=alignment)
+    peaks = PixelIndices(look.peaks.row[kept], look.peaks.column[kept])
+    return _Look(look.exposure, look.name, peaks, look.flagged[kept], look.phase[kept])
 
 
 def _unseen(
@@ -144,37 +154,28 @@ def _stands(sci: Image, row: Indices, column: Indices, *, near: int) -> FloatArr
     return np.asarray(middle.max(axis=1) - np.median(box, axis=1))
 
 
-def _on_stars(
-    jobs: Sequence[tuple[Exposure, str]], looks: Sequence[_Look], expected: Mapping[str, Mapping[str, float]]
-) -> list[Finding]:
-    """Say where flagged pixels sit on the centers of stars more often than chance puts them there."""
-    findings = []
-    for name in dict.fromkeys(name for _, name in jobs):
-        looks_of_chip = [
-            (e, look) for (e, chip), look in zip(jobs, looks, strict=True) if chip == name and look.flagged.size
-        ]
-        flagged = (
-            np.concatenate([look.flagged for _, look in looks_of_chip]) if looks_of_chip else np.zeros(0, np.bool_)
-        )
-        if flagged.size < STARS:
-            continue
-        phase = np.concatenate([look.phase for _, look in looks_of_chip])
-        # A ray inside a star's core has the star's wings around it: so many more pixels are exposed to chance.
-        core = max(1.0, math.pi * (WINGS[0] / looks_of_chip[0][0].chips[name].frame.scale) ** 2 / PER_RAY)
-        shares = [expected[e.root][name] for e, _ in looks_of_chip]
-        chance = core * float(np.average(shares, weights=[look.flagged.size for _, look in looks_of_chip]))
-        n, hit, by_chance = flagged.size, int(flagged.sum()), chance * flagged.size
-        many = hit > by_chance + SIGMAS * math.sqrt(by_chance + 1.0) and hit / n > SHARE + 1.5 * chance
-        if not many and not _phase_matters(flagged, phase):
-            continue
-        text = f"{name}: {hit} of {n} stars have their center flagged as a cosmic ray, {by_chance:.0f} by chance"
-        centered = phase < CENTERED
-        if centered.any() and (~centered).any():
-            often = [100 * float(flagged[which].mean()) for which in (centered, ~centered)]
-            text += f" ({often[0]:.0f} % of those centered on a pixel, {often[1]:.0f} % of the others)"
-        text += ": stars are taken for rays; their fluxes are too low"
-        findings.append(Finding(PART, Verdict.WARN, text, (name,)))
-    return findings
+def _judged(name: str, looks: Sequence[_Look], expected: Mapping[str, Mapping[str, float]]) -> Finding | None:
+    """Say of one chip in all exposures that flagged pixels sit on the centers of stars too often, if they do."""
+    looks = [look for look in looks if look.flagged.size]
+    flagged = np.concatenate([np.zeros(0, np.bool_), *(look.flagged for look in looks)])
+    if flagged.size < STARS:
+        return None
+    phase = np.concatenate([look.phase for look in looks])
+    # A ray inside a star's core has the star's wings around it: so many more pixels are exposed to chance.
+    core = max(1.0, math.pi * (WINGS[0] / looks[0].exposure.chips[name].frame.scale) ** 2 / PER_RAY)
+    shares = [expected[look.exposure.root][name] for look in looks]
+    chance = core * float(np.average(shares, weights=[look.flagged.size for look in looks]))
+    n, hit, by_chance = flagged.size, int(flagged.sum()), chance * flagged.size
+    many = hit > by_chance + SIGMAS * math.sqrt(by_chance + 1.0) and hit / n > SHARE + 1.5 * chance
+    if not many and not _phase_matters(flagged, phase):
+        return None
+    text = f"{name}: {hit} of {n} stars have their center flagged as a cosmic ray, {by_chance:.0f} by chance"
+    centered = phase < CENTERED
+    if centered.any() and (~centered).any():
+        often = [100 * float(flagged[which].mean()) for which in (centered, ~centered)]
+        text += f" ({often[0]:.0f} % of those centered on a pixel, {often[1]:.0f} % of the others)"
+    text += ": stars are taken for rays; their fluxes are too low"
+    return Finding(PART, Verdict.WARN, text, (name,))
 
 
 def _phase_matters(flagged: Mask, phase: FloatArray) -> bool:

@@ -23,10 +23,10 @@ from mizzle.steps.reject.trails import Trail, clipped_mean, find_trails
 
 #: Lines on the ridge of a trail, and how far beyond its edge the lines on both sides of it are [pixel].
 RIDGE, BESIDE = np.arange(-1.0, 2.0), np.arange(2.0, 7.0)
-#: Another exposure says something where it has so many good pixels of a ridge; light of a trail that is on the sky has
-#: at least this share of its brightness there.
-LEAST_PIXELS, ON_SKY = 100, 0.5
-#: On another chip a trail is so long at least [pixel], with this share of its brightness, so many errors from none.
+#: In another exposure light of a trail that is on the sky has at least this share of its brightness.
+ON_SKY = 0.5
+#: On another chip, or exposure, a trail is so long at least [pixel]; on another chip it has this share of its light, so
+#: many errors from none.
 SHORTEST, GOES_ON, SURE = 20, 0.5, 5.0
 #: The line of one chip leads to within this of the trail on the next [pixel].
 ASIDE = 6
@@ -145,7 +145,7 @@ def _on_sky(trail: Trail, chip: ComparedChip, others: Sequence[ComparedChip]) ->
     shown = [_contrast(o, _on_chip(o.view.frame, ridge), _on_chip(o.view.frame, sides)) for o in others]
     pixels = sum(part.pixels for part in shown)
     light = sum(part.light * part.pixels for part in shown) / max(pixels, 1)
-    return pixels >= LEAST_PIXELS and light > ON_SKY * _own_contrast(trail, chip).light
+    return pixels >= SHORTEST * RIDGE.size and light > ON_SKY * _own_contrast(trail, chip).light
 
 
 def _extended(trail: Trail, frame: ChipFrame) -> SkyPlaces:
