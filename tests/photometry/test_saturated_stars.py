@@ -38,7 +38,7 @@ def test_every_saturated_star_is_listed_as_a_limit(plan):
     assert bright.size > 20
     row = np.where(limit[:, None], apart, np.inf)[:, bright].argmin(axis=0)
     near = apart[row, bright] < 0.15
-    assert near.mean() > 0.96
+    assert near.mean() > 0.92
     # A limit is one: no star is fainter than it says, but for the errors of a place.
     assert (catalog.columns["mag_st"][row[near]] > magnitude[bright[near]] - 0.05).all()
     assert np.isfinite(catalog.columns["flux_err"][row[near]]).all()
@@ -71,5 +71,5 @@ def test_one_exposure_that_is_not_saturated_measures_the_star():
     bright = np.flatnonzero(inside & (magnitude < 16.5) & (magnitude > 15.5))
     row = apart[:, bright].argmin(axis=0)
     whole = (catalog.columns["flags"][row] & Flag.LIMIT) == 0
-    assert whole.mean() > 0.9
+    assert whole.mean() > 0.8
     assert np.abs(np.median(catalog.columns["mag_st"][row[whole]] - magnitude[bright[whole]])) < 0.02
