@@ -195,7 +195,7 @@ def test_a_faint_line_that_ends_with_its_chip_is_not_followed():
         chip, angle = exposure.chips["WF3"], np.deg2rad(20.0 + 12.0 * (seed - 500))
         y, x = np.mgrid[:800, :800]
         distance = (x - 430.0) * np.cos(angle) + (y - 430.0) * np.sin(angle)
-        sci = (chip.sci + 0.7 * np.exp(-0.5 * (distance / 3.0) ** 2)).astype(np.float32)
+        sci = (chip.sci + 0.9 * np.exp(-0.5 * (distance / 3.0) ** 2)).astype(np.float32)
         only = {**exposure.chips, "WF3": replace(chip, pixels=ArrayPixels(sci, chip.dq))}
         trails = found(made, exposures=[replace(exposure, chips=only)]).trails[exposure.root]
         assert "WF3" in trails
