@@ -186,21 +186,38 @@ def test_a_line_that_the_other_exposure_shows_too_is_on_the_sky(exptime):
     assert alone, "one exposure cannot tell it from a trail"
 
 
+def with_line_on_wf3(exposure, height, degrees):
+    """An exposure with a line of light on its WF3 alone, 3 pixels wide (sigma) [DN]."""
+    chip, angle = exposure.chips["WF3"], np.deg2rad(degrees)
+    y, x = np.mgrid[:800, :800]
+    distance = (x - 430.0) * np.cos(angle) + (y - 430.0) * np.sin(angle)
+    sci = (chip.sci + height * np.exp(-0.5 * (distance / 3.0) ** 2)).astype(np.float32)
+    return replace(exposure, chips={**exposure.chips, "WF3": replace(chip, pixels=ArrayPixels(sci, chip.dq))})
+
+
 def test_a_faint_line_that_ends_with_its_chip_is_not_followed():
     """Noise has bright lines, too, where the line of a faint trail leads across a corner: the best of thirteen."""
     followed = 0
     for seed in range(500, 506):
         made = simulated(n=1, seed=seed, density=20.0, effects=(("cosmic_rays", 0.0),))
         (exposure,) = made.exposures
-        chip, angle = exposure.chips["WF3"], np.deg2rad(20.0 + 12.0 * (seed - 500))
-        y, x = np.mgrid[:800, :800]
-        distance = (x - 430.0) * np.cos(angle) + (y - 430.0) * np.sin(angle)
-        sci = (chip.sci + 0.9 * np.exp(-0.5 * (distance / 3.0) ** 2)).astype(np.float32)
-        only = {**exposure.chips, "WF3": replace(chip, pixels=ArrayPixels(sci, chip.dq))}
-        trails = found(made, exposures=[replace(exposure, chips=only)]).trails[exposure.root]
+        lined = with_line_on_wf3(exposure, 0.9, 20.0 + 12.0 * (seed - 500))
+        trails = found(made, exposures=[lined]).trails[exposure.root]
         assert "WF3" in trails
         followed += len(trails) - 1
     assert followed == 0
+
+
+def test_noisy_exposures_do_not_put_a_faint_trail_on_the_sky():
+    """Their noise was taken for its light in half of these visits: exposures counted by their pixels."""
+    missed = 0
+    for seed in range(510, 516):
+        exptime = (500.0, 500.0, 2.0, 2.0)
+        made = simulated(n=4, seed=seed, density=20.0, exptime=exptime, effects=(("cosmic_rays", 0.0),))
+        lined = with_line_on_wf3(made.exposures[0], 0.9, 20.0 + 12.0 * (seed - 510))
+        trails = found(made, exposures=[lined, *made.exposures[1:]]).trails
+        missed += "WF3" not in trails.get(lined.root, {})
+    assert missed == 0
 
 
 def test_a_satellite_beside_a_shorter_exposure_is_no_light_of_the_sky():

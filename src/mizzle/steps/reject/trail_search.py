@@ -142,10 +142,14 @@ def _on_sky(trail: Trail, chip: ComparedChip, others: Sequence[ComparedChip]) ->
     ridge, sides = (
         frame.pixel_to_sky(*_lines(trail, frame.shape, across)) for across in (RIDGE, _sides(trail.half_width))
     )
-    shown = [_contrast(o, _on_chip(o.view.frame, ridge), _on_chip(o.view.frame, sides)) for o in others]
-    pixels = sum(part.pixels for part in shown)
-    light = sum(part.light * part.pixels for part in shown) / max(pixels, 1)
-    return pixels >= SHORTEST * RIDGE.size and light > ON_SKY * _own_contrast(trail, chip).light
+    shown = [(o, _contrast(o, _on_chip(o.view.frame, ridge), _on_chip(o.view.frame, sides))) for o in others]
+    pixels = sum(part.pixels for _, part in shown)
+    if pixels < SHORTEST * RIDGE.size:
+        return False
+    # By their noise: a short exposure beside long ones knows next to nothing.
+    weights = [part.pixels / (_noise(other) * other.view.brightness) ** 2 for other, part in shown]
+    light = float(np.average([part.light for _, part in shown], weights=weights))
+    return light > ON_SKY * _own_contrast(trail, chip).light
 
 
 def _extended(trail: Trail, frame: ChipFrame) -> SkyPlaces:
@@ -170,15 +174,15 @@ def _continued(trail: Trail, chip: ComparedChip, other: ComparedChip) -> Trail |
     angle = float(np.arctan2(dx, -dy))
     distance = float(line.x.mean() * np.cos(angle) + line.y.mean() * np.sin(angle))
     wide = trail.half_width * chip.view.frame.reference_side / view.frame.reference_side
-    led = Trail(angle, distance, wide)
+    expected = Trail(angle, distance, wide)
     asides = np.arange(-ASIDE, ASIDE + 1)
-    best = max(asides, key=lambda aside: clipped_mean(_light(other, _lines(led, shape, aside + RIDGE))))
-    there = _contrast(other, _lines(led, shape, best + RIDGE), _lines(led, shape, _sides(wide + ASIDE)))
+    best = max(asides, key=lambda aside: clipped_mean(_light(other, _lines(expected, shape, aside + RIDGE))))
+    there = _contrast(other, _lines(expected, shape, best + RIDGE), _lines(expected, shape, _sides(wide + ASIDE)))
     if there.pixels < SHORTEST * RIDGE.size:
         return None
     noise = view.brightness * _noise(other) / np.sqrt(there.pixels)
     lit = there.light > max(GOES_ON * _own_contrast(trail, chip).light, SURE * noise)
-    return replace(led, distance=distance + float(best)) if lit else None
+    return replace(expected, distance=distance + float(best)) if lit else None
 
 
 def _is_known(trail: Trail, known: Sequence[Trail], shape: tuple[int, int]) -> bool:
