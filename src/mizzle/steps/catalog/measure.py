@@ -124,6 +124,7 @@ def measure_catalog(
     relative += _sampling(mosaic, camera, evidence, grown=grown, options=options) ** 2 / (1.0 - lost.share)
     relative += np.where(evidence.limit, LIMIT_ERROR**2, 0.0) + np.where(evidence.hit, HIT_ERROR**2, 0.0)
     variance = measured.variance + rays.variance + lost.variance + relative * flux**2
+    # Last, for it says nothing against the aperture: what is measured on unflagged stars keeps these.
     flags |= np.where(evidence.brighter, np.int32(Flag.BRIGHTER), np.int32(0))
     clear = apertures.clear_in_structure(x, y, measured, chip=evidence.chip)
     credible = _credible(flux, variance, flags, winged=evidence.winged, clear=clear, options=options)
@@ -161,7 +162,7 @@ def _saturated(
     measured = apertures.measure(stars.x, stars.y, options.aperture, chip=stars.chip)
     flux = np.maximum(measured.flux, 0.0) + np.minimum(stars.hole, measured.lost) * stars.full
     limit = replace(measured, flux=flux, variance=measured.variance + (LIMIT_ERROR * flux) ** 2)
-    factor = grown.factor(stars.chip.tolist(), np.isin(stars.chip, camera.classes[0].chips).astype(np.float64))
+    factor = grown.factor(stars.chip.tolist(), np.zeros(stars.chip.size))
     columns = star_columns(limit, stars, factor, reference=mosaic.reference, band=mosaic.filter, camera=camera)
     ra, dec = mosaic.grid.pixel_to_sky(stars.x, stars.y)
     flags = np.full(stars.x.size, Flag.SATURATED | Flag.LIMIT, np.int32)

@@ -127,14 +127,14 @@ def _unseen(
     for other in others:
         for of_chip, there in other.chips.items():
             ny, nx = there.shape
-            left = np.flatnonzero(asked < ASKED)
-            if not left.size:
+            asking = np.flatnonzero(asked < ASKED)
+            if not asking.size:
                 return np.asarray(2 * seen < asked)
-            x, y = _frame(other, of_chip, alignment).sky_to_pixel(sky.ra[left], sky.dec[left])
+            x, y = _frame(other, of_chip, alignment).sky_to_pixel(sky.ra[asking], sky.dec[asking])
             i, j = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
             room = AROUND + NEAR
             inside = (i >= room) & (i < nx - room) & (j >= room) & (j < ny - room)
-            which = left[inside]
+            which = asking[inside]
             asked[which] += 1
             light = _stands(there.sci, j[inside], i[inside], near=NEAR) * (there.gain / other.exptime)
             seen[which] += light > SEEN * rate[which]
