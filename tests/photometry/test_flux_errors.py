@@ -145,20 +145,19 @@ def test_noise_of_sums_by_aperture_and_brightness():
 
 @pytest.mark.slow
 def test_catalog_errors_by_aperture_and_brightness():
-    """Errors are not too small at any aperture and brightness, and at most a fifth too large.
+    """Errors are right to a tenth at any aperture and brightness on WF; the PC in 1.5 product pixels is the exception.
 
-    No term was fitted to these seeds. With star images from the optics the terms for lost pixels and undetected rays
-    are larger than what is left of either: chi-square .65 to 1.1. The PC in 1.5 product pixels is the exception.
+    No term was fitted to these seeds. Rays hidden in cores are rare and large, and the largest of them are left out.
     """
     for aperture, (pull, rate, pc) in gathered(catalog_pulls, range(621, 625)).items():
         assert pull.size > 1500
         slack = 0.05 + 0.05 * (aperture < 0.2)
         chi2, error, beyond = chi_square(pull[pc == 0])
-        assert 0.75 - 2 * error < chi2 < 1.0 + slack + 2 * error, aperture
+        assert 0.85 - 2 * error < chi2 < 1.0 + slack + 2 * error, aperture
         assert beyond < 0.002, aperture
         for low, high in ((0.0, 0.5), (0.5, 1.5), (1.5, 4.0), (4.0, 8.0), (8.0, 15.0), (15.0, 1e3)):
             chi2, error, _ = chi_square(pull[(pc == 0) & (rate >= low) & (rate < high)])
-            assert 0.64 - 2.5 * error < chi2 < 1.0 + slack + 2.5 * error, (aperture, low)
+            assert 0.8 - 2.5 * error < chi2 < 1.05 + slack + 2.5 * error, (aperture, low)
         chi2, error, _ = chi_square(pull[pc == 1])
-        most = 1.3 if aperture < 0.2 else 1.0
-        assert 0.75 - 2.5 * error < chi2 < most + slack + 2.5 * error, (aperture, "PC")
+        most = 1.4 if aperture < 0.2 else 1.1
+        assert 0.8 - 2.5 * error < chi2 < most + slack + 2.5 * error, (aperture, "PC")

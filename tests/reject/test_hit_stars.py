@@ -103,3 +103,31 @@ def test_stars_at_the_edge_of_the_real_field_keep_their_cores(data_dir):
         assert near.min() < 1.5
         star = near.argmin()
         assert catalog.columns["flux"][star] > 5.0 * catalog.columns["flux_err"][star]
+
+
+#: Rays beside a star: of one pixel, of two, a track that ends there, with a rim in the star's wing.
+BESIDE = (
+    [(-3, 2, 1000.0)],
+    [(-2, -2, 3000.0), (-2, -1, 500.0)],
+    [(2, -1, 3700.0), (3, -1, 450.0), (3, 0, 900.0)],
+    [(0, 3, 900.0), (-1, 3, 900.0), (0, 2, 140.0), (1, 2, 80.0)],
+)
+
+
+@pytest.mark.parametrize("star", [5000.0, 12000.0, 30000.0])
+def test_a_star_keeps_its_peak_beside_a_ray(star):
+    """A ray only adds: without its brightest pixel light explains any star better, but nothing was added to that."""
+    lost = found = total = 0
+    for rays in BESIDE:
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            pixels = scene(rng, star=star, rays=rays, place=rng.uniform(-0.5, 0.5, 2))
+            mask = find_single(pixels, RejectSettings(), laplacian=False)
+            core = pixels.electrons[MIDDLE - 1 : MIDDLE + 2, MIDDLE - 1 : MIDDLE + 2]
+            y, x = np.divmod(int(core.argmax()), 3)
+            lost += mask[MIDDLE - 1 + y, MIDDLE - 1 + x]
+            found += mask[MIDDLE + rays[0][0], MIDDLE + rays[0][1]]
+            total += 1
+    assert lost < 0.08 * total
+    # The brightest star outshines what ends on its wings.
+    assert found > (0.9 if star < 20000.0 else 0.5) * total

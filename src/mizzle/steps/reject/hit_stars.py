@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle.arrays import Mask
+from mizzle.kernel.pixels import grow
 from mizzle.kernel.single import Peaks
 from mizzle.psf.light import HALF, Explained, LightFit, PeakPixels, explain_windows, windows
 from mizzle.stars.wings import measure_wings
@@ -72,16 +73,47 @@ def find_hit_stars(pixels: PeakPixels, hidden: Mask, peaks: Peaks, *, scale: flo
     """
     star, near = _with_wings(pixels, hidden, peaks, scale=scale, darkest=fit.darkest)
     bad = windows(pixels.bad, near, outside=True)
-    off, answer = _give_up(pixels, bad, near, fit=fit)
+    off, answer = _give_up(pixels, bad, near, rays=_rays_beside(hidden, _some(peaks, star), near), fit=fit)
+    taken = off & ~bad & (answer.misfit <= fit.limit)[:, None] & _exceed_light(pixels, near, answer, fit=fit)
     kept = (answer.misfit <= fit.limit) & _outshine_rays(pixels, off, near, answer=answer)
-    taken = off & ~bad & (answer.misfit <= fit.limit)[:, None]
     light = Explained(*(part[kept] for part in answer))
     return HitStars(star[kept], _some(near, kept), light, _marked(pixels, near, taken))
 
 
-def _give_up(pixels: PeakPixels, bad: Mask, peaks: Peaks, *, fit: LightFit) -> tuple[Mask, Explained]:
-    """Give up pixels of each window, at every step that without which light explains the others best."""
+class _RaysBeside(NamedTuple):
+    """Pixels of windows that rays beside the peaks took, and those with the pixels around them."""
+
+    taken: Mask
+    around: Mask
+
+
+def _rays_beside(hidden: Mask, peaks: Peaks, near: Peaks) -> _RaysBeside:
+    """Return the pixels of windows that rays beside the peaks took, and those with the pixels around them.
+
+    Not those that are hidden because the peak itself may be a ray: they are what tells.
+    """
+    steps = np.arange(-HALF, HALF + 1)
+    rows, columns = (np.abs(steps - step[:, None]) for step in (peaks.y - near.y, peaks.x - near.x))
+    away = np.maximum(rows[:, :, None], columns[:, None, :]).reshape(-1, steps.size**2)
+    taken, around = (windows(mask, near, outside=False) for mask in (hidden, grow(hidden, 1)))
+    return _RaysBeside(taken & (away > 1), around & (away > 2))
+
+
+def _give_up(
+    pixels: PeakPixels, bad: Mask, peaks: Peaks, *, rays: _RaysBeside, fit: LightFit
+) -> tuple[Mask, Explained]:
+    """Give up pixels of each window: what rays beside it took, or else, at every step, that which helps most.
+
+    That is the pixel without which light explains the others best.
+    """
     off, answer = bad.copy(), explain_windows(pixels, bad, peaks, fit=fit)
+    for beside in rays:
+        some = np.flatnonzero((answer.misfit > fit.limit) & beside.any(axis=1))
+        without = explain_windows(pixels, bad[some] | beside[some], _some(peaks, some), fit=fit)
+        fits = without.misfit <= fit.limit
+        off[some[fits]] |= beside[some[fits]]
+        for part, explained in zip(answer, without, strict=True):
+            part[some[fits]] = explained[fits]
     seen = windows(pixels.electrons, peaks, outside=-np.inf)
     for _ in range(MOST_HIT):
         some = np.flatnonzero(answer.misfit > fit.limit)
@@ -109,6 +141,15 @@ def _marked(pixels: PeakPixels, peaks: Peaks, taken: Mask) -> Mask:
 
 def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
     return Peaks(peaks.y[which], peaks.x[which], peaks.sky[which])
+
+
+def _exceed_light(pixels: PeakPixels, peaks: Peaks, answer: Explained, *, fit: LightFit) -> Mask:
+    """Return the pixels of windows that are brighter than light explains: a ray only adds.
+
+    Without a star's brightest pixel light explains any others better, and many a ray was sought there that lay beside.
+    """
+    seen = windows(pixels.electrons, peaks, outside=0.0) - answer.sky[:, None]
+    return np.asarray(seen - answer.light > math.sqrt(fit.limit) * answer.noise)
 
 
 def _outshine_rays(pixels: PeakPixels, off: Mask, peaks: Peaks, *, answer: Explained) -> Mask:

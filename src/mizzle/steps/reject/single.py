@@ -256,8 +256,10 @@ def judge_peaks(pixels: SinglePixels, peaks: Peaks, fit: LightFit, *, settings: 
     is_ray[np.flatnonzero(is_ray)[hit.peak]] = False
     answer = Explained(misfit[stars], fitted[stars], noise[stars], sky[stars])
     spared = _spared(pixels, _some(peaks, stars), answer, settings=settings)
+    taken = hit.pixels.copy()
+    taken[peaks.y[stars], peaks.x[stars]] = False  # a star beside the one that was hit
     spared |= _spared(pixels, hit.place, hit.light, settings=settings)
-    return JudgedPeaks(is_ray, spared & ~hit.pixels, hit.pixels, misfit)
+    return JudgedPeaks(is_ray, spared & ~taken, taken, misfit)
 
 
 def _some(peaks: Peaks, which: NDArray[np.generic]) -> Peaks:
