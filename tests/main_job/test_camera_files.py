@@ -13,7 +13,9 @@ from mizzle.errors import InputError, MizzleError
 from mizzle.instrument.noise import noise_model
 from mizzle.instrument.wcs_states import header_position, wcs_states
 from mizzle.io.camera_headers import camera_headers
+from mizzle.io.examine import examine
 from mizzle.model import Verdict
+from mizzle.settings import Settings
 from mizzle.simulate.cameras import camera_visit, write_exposures
 from mizzle.simulate.cameras.visit import CameraExposure, ChipExposure
 from mizzle.steps.equalize import equalize
@@ -206,3 +208,38 @@ def test_headers_know_their_place_as_well_as_their_guide_stars_did(tmp_path):
     fitted = header_position([with_wcs(old, "IDC_x-FIT_SVM_GAIADR2")]).error
     assert errors[1] > corrected > fitted
     assert header_position([with_wcs(old, "IDC_x-FIT_SVM_GAIADR2"), with_wcs(old, "IDC_x")]).error == errors[0]
+
+
+@pytest.mark.parametrize(("mode", "noticed"), [("ACS HRC F606W", False), ("ACS HRC F814W", True), ("", False)])
+def test_photflam_of_another_filter_is_noticed(mode, noticed, tmp_path):
+    path = blank("acs-hrc F606W", tmp_path)
+    with fits.open(path, mode="update") as units:
+        units["SCI", 1].header["PHOTMODE"] = mode
+    sentences = [finding.sentence for finding in mizzle.read_exposure(path).findings]
+    assert any("PHOTMODE names F814W" in sentence for sentence in sentences) == noticed
+
+
+def test_data_quality_that_flags_nothing_is_noticed(tmp_path):
+    """Every detector has bad pixels; a simulated one too."""
+    visit = camera_visit("acs-hrc", **QUICK)
+    (path,) = write_exposures(visit, tmp_path)
+
+    def warned():
+        exposure = examine(mizzle.read_exposure(path), Settings().dq)
+        return [f.sentence for f in exposure.findings if f.verdict is Verdict.WARN and "is flagged" in f.sentence]
+
+    assert not warned()
+    with fits.open(path, mode="update") as units:
+        units["DQ", 1].data[:] = 0
+    (sentence,) = warned()
+    assert "pyramid" not in sentence
+
+
+def test_sentences_count_what_the_camera_counts(tmp_path):
+    path = blank("acs-hrc F606W", tmp_path)
+    with fits.open(path, mode="update") as units:
+        units["SCI", 1].data[:, 500] += 60.0
+    exposure = examine(mizzle.read_exposure(path), Settings().dq)
+    sentences = [f.sentence for f in exposure.findings if "unlike their neighbors" in f.sentence]
+    assert sentences
+    assert all("electrons" in sentence and "DN" not in sentence for sentence in sentences)

@@ -52,6 +52,7 @@ WFPC2 = Camera(
     lit_share=shadow.lit_share,
     lit_distance=shadow.lit_distance,
     charge_loss=cte.dolphin_2009,
+    counts="DN",
     aliases=(("PC1", "PC"), *((str(i + 1), name) for i, name in enumerate(wfpc2.CHIP_NAMES))),
 )
 

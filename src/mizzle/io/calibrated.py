@@ -17,8 +17,9 @@ from mizzle.instrument.detectors import Calibration, ChipCalibration, read_calib
 from mizzle.io.fitsfile import FitsFile
 from mizzle.io.headers import Keywords
 from mizzle.io.image_unit import ImageUnit
+from mizzle.io.photmode import filter_finding
 from mizzle.io.pixels import FilePixels, PixelCache, clean_pair
-from mizzle.io.state import check_coordinates, check_kind, findings_of
+from mizzle.io.state import check_coordinates, check_kind, findings_of, said_once
 from mizzle.model import ArrayPixels, Chip, ChipFrame, Exposure, Finding, HeaderValue, Pixels, Verdict
 from mizzle.model.camera import Camera
 from mizzle.settings.geometry import GeometrySettings
@@ -79,9 +80,16 @@ def read_calibrated(
         findings=(
             *calibration.findings,
             *findings_of(primary, calibration.exptime, *headers, later=True),
+            *_filter_findings(calibration),
             *_wcs_finding(ordered),
         ),
     )
+
+
+def _filter_findings(calibration: Calibration) -> list[Finding]:
+    """Notice a PHOTFLAM of another filter."""
+    modes = dict.fromkeys(chip.photmode for chip in calibration.chips)
+    return said_once(finding for mode in modes if (finding := filter_finding(mode, calibration.band)))
 
 
 def by_name(file: FitsFile) -> Units:

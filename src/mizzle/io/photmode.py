@@ -30,16 +30,24 @@ def _listed(names: set[str]) -> str:
     return " and ".join(sorted(names, key=lambda name: (not name.startswith("F"), name)))[:60]
 
 
+def filter_finding(mode: str, band: str) -> Finding | None:
+    """Notice a PHOTMODE that names other filters than the header's."""
+    named, here = _light_path(mode), _light_path(band)
+    if not named or not here or named == here:
+        return None
+    sentence = f"PHOTMODE names {_listed(named)}, the filter is {band}: PHOTFLAM may be wrong"
+    return Finding("units", Verdict.WARN, sentence)
+
+
 def photmode_finding(chip: Header, number: int, gain: int, *, band: str) -> Finding | None:
     """Notice a PHOTFLAM that was made for another chip, gain or filter than the header's."""
     mode = keyword_text(chip, "PHOTMODE")
     if mode.startswith(("ACS", "WFC3", "NICMOS", "STIS", "WF1", "WFPC,")):
         return Finding("units", Verdict.WARN, f"PHOTMODE is {mode[:40]}, of another camera: PHOTFLAM may be wrong")
     match = re.match(r"WFPC2\s*,\s*(\d)\s*,\s*A2D(\d+)", mode)
-    named, here = _light_path(mode), _light_path(band)
-    if match is not None and named and here and named != here:
-        sentence = f"PHOTMODE names {_listed(named)}, the filter is {band}: PHOTFLAM may be wrong"
-        return Finding("units", Verdict.WARN, sentence)
+    filters = None if match is None else filter_finding(mode, band)
+    if filters is not None:
+        return filters
     if match is None or (int(match[1]), int(match[2])) == (number, gain):
         return None
     sentence = f"PHOTMODE is of chip {match[1]} at ATODGAIN {match[2]}, not {number} at {gain}: PHOTFLAM may be wrong"

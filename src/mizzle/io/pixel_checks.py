@@ -85,13 +85,14 @@ def pixel_findings(exposure: Exposure) -> list[Finding]:
 
 
 def _unflagged(exposure: Exposure) -> Finding | None:
-    """Say where not one pixel of a whole exposure is flagged: every readout has defects, and the pyramid's shadow."""
-    if not exposure.camera.quantum or any(finding.part == "data quality" for finding in exposure.findings):
+    """Say where not one pixel of a whole exposure is flagged: every detector has defects, WFPC2 a shadow too."""
+    if any(finding.part == "data quality" for finding in exposure.findings):
         return None
     whole = all(exposure.camera.is_whole(chip.shape, chip.binning) for chip in exposure.chips.values())
     if not whole or any((chip.dq & ~np.uint16(USER_BIT)).any() for chip in exposure.chips.values()):
         return None
-    text = "no pixel of any chip is flagged, not even the pyramid's shadow: the quality file says nothing"
+    expected = ", not even the pyramid's shadow: the quality file" if exposure.camera.shaded else ": the data quality"
+    text = f"no pixel of any chip is flagged{expected} says nothing"
     return Finding("data quality", Verdict.WARN, text, tuple(exposure.chips))
 
 
@@ -111,12 +112,12 @@ def _extremes(exposure: Exposure, name: str) -> str:
     least = float(values.min())
     share = float(np.mean(values == least))
     if share > CLIPPED_SHARE:
-        return f"below {least:.4g} DN ({100 * share:.0f} % of the pixels have this value)"
+        return f"below {least:.4g} {exposure.camera.counts} ({100 * share:.0f} % of the pixels have this value)"
     greatest = float(chip.sci.max() if all_finite(chip.sci) else chip.sci[np.isfinite(chip.sci)].max())
     if greatest > BRIGHT:
         piled = int(np.count_nonzero((chip.sci == greatest) & (chip.dq == 0)))
         if piled >= PILED:
-            return f"above {greatest:.4g} DN ({piled} pixels have this value, and no flag)"
+            return f"above {greatest:.4g} {exposure.camera.counts} ({piled} pixels have this value, and no flag)"
     return ""
 
 
@@ -238,7 +239,7 @@ def _columns(exposure: Exposure, name: str) -> str:
     if not columns.size:
         return ""
     listed = ", ".join(str(column + 1) for column in columns[:6]) + (", ..." if columns.size > 6 else "")
-    return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} DN)"
+    return f"{columns.size} ({listed}; {float(np.max(np.abs(off))):.1f} {exposure.camera.counts})"
 
 
 def _streaks(exposure: Exposure, name: str) -> str:
@@ -272,7 +273,7 @@ def _streaks(exposure: Exposure, name: str) -> str:
         return ""
     rms, sigmas = (1.4826 * float(np.median(np.abs(part - np.median(part)))) for part in (off[known], pull[known]))
     rms, sigmas = max(rms, float(np.median(np.abs(off[known])))), max(sigmas, float(np.median(np.abs(pull[known]))))
-    return f"{rms:.2g} DN" if sigmas > STREAK_SIGMAS and rms > STREAK_COUNTS else ""
+    return f"{rms:.2g} {exposure.camera.counts}" if sigmas > STREAK_SIGMAS and rms > STREAK_COUNTS else ""
 
 
 def _usual(deviation: FloatArray) -> FloatArray:

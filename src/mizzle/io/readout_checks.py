@@ -135,10 +135,10 @@ def stripes(chip: Chip) -> float:
 def jump_words(exposure: Exposure, name: str) -> str:
     """Say where the bias of a chip jumps, and by how much."""
     jump = bias_jump(exposure.chips[name])
-    return "" if jump is None else f"{jump.counts:+.2g} DN from about row {jump.row + 1} on"
+    return "" if jump is None else f"{jump.counts:+.2g} {exposure.camera.counts} from about row {jump.row + 1} on"
 
 
 def stripe_words(exposure: Exposure, name: str) -> str:
     """Say how much the columns of a chip alternate."""
     height = stripes(exposure.chips[name])
-    return f"{abs(height):.2g} DN" if height else ""
+    return f"{abs(height):.2g} {exposure.camera.counts}" if height else ""

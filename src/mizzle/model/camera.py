@@ -126,6 +126,8 @@ class Camera:
         Other words for a chip, and its name.
     rays : bool
         Whether exposures hold cosmic rays: ramps of an infrared detector are cleaned before.
+    counts : str
+        What pixels of its exposures count, in sentences.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Camera:
     charge_loss: ChargeLoss | None = None
     aliases: tuple[tuple[str, str], ...] = field(default=())
     rays: bool = True
+    counts: str = "electrons"
 
     @property
     def label(self) -> str:

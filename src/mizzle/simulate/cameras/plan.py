@@ -49,6 +49,8 @@ class CameraFacts:
         Error of the wavefront, rms [micrometer]: the telescope breathes.
     stars : int
         In a demonstration: as many as still leave most of them alone.
+    sky : float
+        A dark one, of ST 22.9 mag per square arcsec on the CCDs [electron / s / pixel].
     """
 
     instrument: str
@@ -63,6 +65,7 @@ class CameraFacts:
     diffusion: tuple[float, float, float] = (0.68, 0.06, 0.02)
     defocus: float = 0.03
     stars: int = 1500
+    sky: float = 0.08
 
     def encircled(self, band: str) -> float:
         """Return the share of a star's light within .5 arcsec: STScI's, or what filters have where it has none."""
@@ -75,8 +78,10 @@ class CameraFacts:
 #: every search for cosmic rays look worse than it is.
 CAMERAS = {
     "acs-wfc": CameraFacts("ACS", "WFC", "F606W", "flt", "j", 4.3, 77_400.0, diffusion=(0.48, 0.10, 0.03)),
-    "acs-hrc": CameraFacts("ACS", "HRC", "F606W", "flt", "j", 4.7, 140_000.0, rays=4.4e-6, stars=250),
-    "wfc3-uvis": CameraFacts("WFC3", "UVIS", "F555W", "flc", "i", 3.1, 68_000.0, diffusion=(0.60, 0.08, 0.02)),
+    "acs-hrc": CameraFacts("ACS", "HRC", "F606W", "flt", "j", 4.7, 140_000.0, rays=4.4e-6, stars=250, sky=0.014),
+    "wfc3-uvis": CameraFacts(
+        "WFC3", "UVIS", "F555W", "flc", "i", 3.1, 68_000.0, diffusion=(0.60, 0.08, 0.02), sky=0.022
+    ),
     "wfc3-ir": CameraFacts("WFC3", "IR", "F110W", "flt", "i", 12.0, 77_900.0, rate=True, diffusion=(0.94, 0.015, 0.0)),
 }
 
@@ -100,7 +105,7 @@ class CameraPlan:
     brightest, faintest : float
         ST magnitudes between which stars are drawn.
     sky : float
-        Sky [electron / s / pixel at the reference scale].
+        Sky [electron / s / pixel at the reference scale]; None for that of a dark sky.
     pointing_error : float
         1 sigma per axis of each exposure's header [mas].
     roll_error : float
@@ -121,7 +126,7 @@ class CameraPlan:
     stars: int = 0
     brightest: float = 18.5
     faintest: float = 25.0
-    sky: float = 0.08
+    sky: float | None = None
     pointing_error: float = 30.0
     roll_error: float = 0.002
     epochs: tuple[tuple[float, float, float], ...] = ((57677.0, 1.0, 0.0),)
@@ -137,6 +142,11 @@ class CameraPlan:
     def number(self) -> int:
         """How many stars."""
         return self.stars or self.facts.stars
+
+    @property
+    def sky_rate(self) -> float:
+        """The sky [electron / s / pixel at the reference scale]."""
+        return self.facts.sky if self.sky is None else self.sky
 
     @property
     def band(self) -> str:

@@ -16,8 +16,10 @@ from mizzle.simulate.cameras.light import StarField, relative_areas, starlight
 from mizzle.simulate.cameras.plan import CameraPlan, make_camera_plan
 from mizzle.simulate.cosmic import cosmic_rays
 
-#: Bit of the data quality for a full well, the same for these cameras.
-SATURATED = 256
+#: Bits of the data quality, the same for these cameras: a full well, a bad pixel of the detector.
+SATURATED, BAD_PIXEL = 256, 4
+#: Share of the pixels that are dead, and of its charge that such a pixel keeps.
+DEAD, LEFT = 1e-4, 0.3
 #: A pixel belongs to a star where the star's light is so many times the noise of all else.
 STAR_SIGMA = 3.0
 #: Pixels that one cosmic ray marks, for its rate.
@@ -235,7 +237,7 @@ def _chip(
     scene = StarField(visit.ra, visit.dec, visit.rate, plan.facts.encircled(plan.band))
     image = star_image(_optics(visit, version))
     light = plan.exptime / ratio / photflam * starlight(headers, version, true, scene=scene, image=image)
-    background = plan.exptime / ratio * plan.sky * area
+    background = plan.exptime / ratio * plan.sky_rate * area
     dark = float(header.get("MEANDARK", 0.0)) + float(header.get("MEANFLSH", 0.0))
     charge = rng.poisson(np.maximum(light + background, 0.0) + dark).astype(np.float64) - dark
     rays = np.zeros(headers.shape, np.bool_)
@@ -244,15 +246,18 @@ def _chip(
         deposits = cosmic_rays(headers.shape, share * 500.0 / plan.exptime, plan.exptime, rng=rng)
         charge += deposits
         rays = deposits >= 10.0
+    # Dead pixels are the detector's: all exposures have the same.
+    dead = np.random.default_rng((plan.seed, version)).random(headers.shape) < DEAD
+    charge[dead] *= LEFT
     full = charge > facts.full_well
     read = _read_noise(primary, version, headers.shape, default=facts.read_noise)
     noise = np.sqrt(np.maximum(charge, 0.0) + dark + read**2)
     stars = light > STAR_SIGMA * np.sqrt(background + dark + read**2)
     charge = np.minimum(charge, facts.full_well) + read * rng.standard_normal(headers.shape)
     unit = (ratio / plan.exptime if facts.rate else ratio) / area
-    dq = np.where(full, SATURATED, 0).astype(np.int16)
+    dq = (np.where(full, SATURATED, 0) | np.where(dead, BAD_PIXEL, 0)).astype(np.int16)
     sci, err = ((plane * unit).astype(np.float32) for plane in (charge, noise))
-    return ChipExposure(version, sci, err, dq, rays, sky, stars, true)
+    return ChipExposure(version, sci, err, dq, rays & ~dead, sky, stars, true)
 
 
 def _read_noise(primary: Mapping[str, float], version: int, shape: tuple[int, int], *, default: float) -> FloatArray:

@@ -140,7 +140,7 @@ def _chips_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLeve
                     Finding(
                         PART,
                         Verdict.WARN,
-                        f"{exposure.root}: the sky of {name} is {abs(off) * to_counts:.1f} DN"
+                        f"{exposure.root}: the sky of {name} is {abs(off) * to_counts:.1f} {exposure.camera.counts}"
                         f" {'above' if off > 0 else 'below'} what it is in the other exposures,"
                         " whose overlaps agree; sky.match_by chip takes it off",
                         (name,),
@@ -167,7 +167,8 @@ def _pedestals(exposures: Sequence[Exposure], scales: FluxScales, sky: SkyLevels
                 Finding(
                     PART,
                     Verdict.WARN,
-                    f"the sky of {name} is {abs(off):.1f} DN {'above' if off > 0 else 'below'} that of the other chips"
+                    f"the sky of {name} is {abs(off):.1f} {exposures[0].camera.counts}"
+                    f" {'above' if off > 0 else 'below'} that of the other chips"
                     f" where they see the same, in {np.count_nonzero(known)} of {len(exposures)} exposures: bias or"
                     " dark is left in it; sky.match_by chip takes it off",
                     (name,),
@@ -220,8 +221,8 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
                 Finding(
                     PART,
                     Verdict.WARN,
-                    f"{exposure.root}: its sky, {level:.1f} DN on {name}, is far from that of the other exposures,"
-                    f" which would give {usual:.1f}: light of the Earth, a nearby bright source, or no light at all",
+                    f"{exposure.root}: its sky, {level:.1f} {exposure.camera.counts} on {name}, is far from that of the"
+                    f" other exposures, which would give {usual:.1f}: light of the Earth, a nearby bright source, or no light at all",
                 )
             )
     return findings

@@ -342,6 +342,7 @@ def _own_light(
         else:
             even.add(key)
     spans: dict[tuple[str, ...], dict[str, float]] = {}
+    counts = pairs[0][0].camera.counts if pairs else ""
     for name in dict.fromkeys(key[0] for key in uneven):
         left = {(a, b): span for (chip, a, b), span in uneven.items() if chip == name}
         clear = [root for chip, a, b in even if chip == name for root in (a, b)]
@@ -356,8 +357,8 @@ def _own_light(
             "sky",
             Verdict.WARN,
             f"{' or '.join(roots)}: light of its own, which the other exposures of the same sky do not have:"
-            f" {', '.join(f'{name} {span:.1f} DN' for name, span in chips.items())} from place to place; stray light,"
-            " light of the Earth, a ghost, or another flat",
+            f" {', '.join(f'{name} {span:.1f} {counts}' for name, span in chips.items())} from place to place; stray"
+            " light, light of the Earth, a ghost, or another flat",
             tuple(chips),
         )
         for roots, chips in spans.items()
