@@ -92,6 +92,7 @@ BASES = {
     "other filter": {"n": 3, "seed": 11, "sensitivity": (1.0, 2.4, 1.0)},
     "short": {"n": 3, "seed": 12, "exptime": 6.0},
     "wide": {"n": 4, "seed": 8, "brightest": 15.0},
+    "40 and 500 s": {"n": 4, "seed": 14, "exptime": (40.0, 500.0, 40.0, 500.0)},
 }
 
 
@@ -222,6 +223,39 @@ def supernova(files):
         for width, share in ((0.07, 0.75), (0.2, 0.25)):
             star = 20000.0 * share * np.exp(-0.5 * (r / width) ** 2) / (2 * np.pi * (width / 0.0996) ** 2)
             hdu.data = (hdu.data + np.round(star)).astype(np.float32)
+
+
+def responding(power):
+    """Counts to a power about 1, as at 300 DN: stars of six times the light change by `power` times 1.8."""
+
+    def change(image):
+        return image * (np.maximum(image, 3.0) / 300.0) ** power
+
+    return change
+
+
+def saturating(share):
+    """Counts lost in proportion to counts: `share` of them near the converter's last."""
+    return lambda image: image * (1.0 - share * np.clip(image / 3800.0, 0.0, 1.0))
+
+
+def flattened(flat):
+    """Pixels times a function of rows and columns."""
+    return lambda image: image * flat(*grid())
+
+
+def tilt(y, x):
+    return 1.0 - 0.1 * x
+
+
+def corner(y, x):
+    """10 % low in the corner of high x and y, nothing below the diagonal."""
+    return 1.0 - 0.1 * np.clip(x + y, 0.0, 1.0)
+
+
+def vignetting(y, x):
+    """10 % low in the corner that is farthest from the pyramid's apex."""
+    return 1.0 - 0.05 * ((x + 0.5) ** 2 + (y + 0.5) ** 2)
 
 
 def satellite(image):
@@ -386,6 +420,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("EXPTIME of one exposure wrong", card("EXPTIME", 400.0, [2]), (ZEROPOINT,), "2"),
     Fault("times of two exposures exchanged", swapped_times, (ZEROPOINT,), "1", "long and short"),
     Fault("one chip of one exposure with another flat", scale(0.95, [1], (3,)), (ZEROPOINT,), "1 WF3"),
+    Fault("bright stars 5 % low in one exposure", replace(responding(-0.03), [1]), (ZEROPOINT,), "1 fainter"),
+    Fault("bright stars 5 % low in one exposure, of a pair", replace(responding(-0.03), [1]), (ZEROPOINT,), "0 faint", "pair"),
+    Fault("bright stars 5 % low on one chip of one exposure", replace(responding(-0.03), [1], (3,)), (ZEROPOINT,), "1 WF3"),
+    Fault("bright pixels up to a quarter low, long and short", replace(saturating(0.25)), (ZEROPOINT,), "against faint", "40 and 500 s"),
+    Fault("flat of one chip tilted by 10 % in one exposure", replace(flattened(tilt), [1], (3,)), (ZEROPOINT,), "1 WF3"),
+    Fault("corner of one chip 10 % low in one exposure", replace(flattened(corner), [1], (4,)), (ZEROPOINT,), "1 WF4"),
+    Fault("vignetting by 10 % in one exposure", replace(flattened(vignetting), [1]), (ZEROPOINT,), "1 vignetting"),
+    Fault("vignetting by 10 % in one exposure, of a pair", replace(flattened(vignetting), [1]), (ZEROPOINT,), "1 vignetting", "pair"),
     Fault("filter keyword wrong in one exposure", one_photflam, (ZEROPOINT, REFUSED), "1", "other filter"),
     Fault("counts divided by EXPTIME, BUNIT untouched", scale(1 / 500.0), (INPUTS,), "0"),
     Fault("counts divided by EXPTIME in one exposure", scale(1 / 500.0, [1]), (INPUTS, REFUSED), "1"),

@@ -19,6 +19,8 @@ SOME = (
     "gain keyword wrong",
     "EXPTIME of one exposure wrong",
     "one chip of one exposure with another flat",
+    "bright stars 5 % low in one exposure",
+    "corner of one chip 10 % low in one exposure",
     "bias pedestal on one chip, all exposures",
     "hot pixels that no flag marks",
     "focus far off in all",

@@ -7,7 +7,7 @@ the same chip of the others, by medians that no chip gone wrong can move, and wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mizzle.arrays import FloatArray
 from mizzle.model import Exposure, Finding, FluxScales, Verdict
+from mizzle.steps.verify.slopes import ChipSightings, join_sightings, slope_findings
 from mizzle.steps.verify.star_fluxes import Measured
 
 #: Fewest stars that tell of a chip of one exposure; of a whole exposure.
@@ -24,6 +25,8 @@ FEWEST = 8
 SIGMAS, WARN_FLUX, FAIL_FLUX = 4.0, 0.015, 0.03
 #: What no number of stars takes away from such a difference.
 SYSTEMATIC = 0.003
+#: Fainter measurements than this many errors have no logarithm that is right on the mean.
+LEAST_SNR = 5.0
 #: Error of a median over that of the mean, of normal values: the root of pi / 2.
 _OF_MEDIAN = 1.2533
 #: Cores that differ by so much from those of the other exposures, and from the camera's model: what breathing does to
@@ -97,7 +100,17 @@ def star_findings(
     telling = [k for k, chip_stars in enumerate(measured) if (chip_stars.root, chip_stars.chip) not in missing]
     stars = [measured[k] for k in telling]
     charge = ChargeLost([charge.logs[k] for k in telling], charge.error)
-    return (*lost, *_unsteady(exposures, stars, scales, charge=charge), *_unsharp(exposures, stars, alone))
+    names = list(dict.fromkeys(chip_stars.chip for chip_stars in stars))
+    offsets = _charged_offsets(exposures, stars, scales, names=names, charge=charge)
+    sightings = _sightings(
+        exposures, stars, scales, charge=charge, offsets=dict(zip(names, offsets.value.T, strict=True))
+    )
+    return (
+        *lost,
+        *_unsteady(exposures, offsets, names),
+        *slope_findings(exposures, sightings, cte_error=charge.error),
+        *_unsharp(exposures, stars, alone),
+    )
 
 
 def _missing(
@@ -149,7 +162,7 @@ def flux_offsets(
         for chip_stars, more in zip(measured, lost, strict=True):
             if chip_stars.chip != name:
                 continue
-            good = chip_stars.flux > 5.0 * chip_stars.error
+            good = chip_stars.flux > LEAST_SNR * chip_stars.error
             logs = np.log(
                 chip_stars.flux[good] * scales.factors[chip_stars.root][name] / exposures[rows[chip_stars.root]].exptime
             )
@@ -212,15 +225,56 @@ def _group_medians(group: NDArray[np.intp], values: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (ordered[low] + ordered[high]))
 
 
-def _unsteady(
-    exposures: Sequence[Exposure], measured: Sequence[Measured], scales: FluxScales, *, charge: ChargeLost
-) -> list[Finding]:
-    """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
-    names = list(dict.fromkeys(chip_stars.chip for chip_stars in measured))
+def _charged_offsets(
+    exposures: Sequence[Exposure],
+    measured: Sequence[Measured],
+    scales: FluxScales,
+    *,
+    names: Sequence[str],
+    charge: ChargeLost,
+) -> Offsets:
+    """Compare fluxes without what transfer took; the errors hold that of the correction."""
     none = [np.zeros(chip_stars.star.size) for chip_stars in measured]
     plain, offsets = (flux_offsets(exposures, measured, scales, names=names, lost=lost) for lost in (none, charge.logs))
     error = np.hypot(offsets.error, charge.error * np.abs(offsets.value - plain.value))
-    offsets = Offsets(offsets.value, error)
+    return Offsets(offsets.value, error)
+
+
+def _sightings(
+    exposures: Sequence[Exposure],
+    measured: Sequence[Measured],
+    scales: FluxScales,
+    *,
+    charge: ChargeLost,
+    offsets: Mapping[str, FloatArray],
+) -> dict[str, ChipSightings]:
+    """List the stars of each chip, less what their exposure has of its own, where that is known."""
+    rows = {exposure.root: row for row, exposure in enumerate(exposures)}
+    parts: dict[str, list[ChipSightings]] = {}
+    for chip_stars, lost in zip(measured, charge.logs, strict=True):
+        name, row = chip_stars.chip, rows[chip_stars.root]
+        offset = float(offsets[name][row])
+        if not np.isfinite(offset):
+            continue
+        ny, nx = exposures[row].chips[name].shape
+        good = chip_stars.flux > LEAST_SNR * chip_stars.error
+        flux = chip_stars.flux[good] * scales.factors[chip_stars.root][name] / exposures[row].exptime
+        parts.setdefault(name, []).append(
+            ChipSightings(
+                chip_stars.star[good],
+                np.full(flux.size, row),
+                np.log(flux) + lost[good] - offset,
+                chip_stars.error[good] / chip_stars.flux[good],
+                lost[good],
+                (chip_stars.x[good] + 0.5) / nx - 0.5,
+                (chip_stars.y[good] + 0.5) / ny - 0.5,
+            )
+        )
+    return {name: join_sightings(of_chip) for name, of_chip in parts.items()}
+
+
+def _unsteady(exposures: Sequence[Exposure], offsets: Offsets, names: Sequence[str]) -> list[Finding]:
+    """Say which exposure, or which chip of it, has stars brighter or fainter than the others."""
     pair = sum(bool(np.isfinite(row).any()) for row in offsets.value) == 2
     findings: list[Finding] = []
     for row in range(len(exposures)):
@@ -231,7 +285,7 @@ def _unsteady(
         weight = np.where(known, 1.0 / np.where(known, error, 1.0) ** 2, 0.0)
         mean = float(np.sum(weight * np.where(known, value, 0.0)) / weight.sum())
         own = float(np.sqrt(1.0 / weight.sum() + SYSTEMATIC**2))
-        odd = [k for k in np.flatnonzero(known) if _off(value[k] - mean, float(np.hypot(error[k], own)), pair)]
+        odd = [k for k in np.flatnonzero(known).tolist() if _off(value[k] - mean, float(np.hypot(error[k], own)), pair)]
         odd = [k for k in odd if _off(value[k], error[k], pair)] if len(odd) < 2 else []
         if odd:
             findings += [_flux_finding(exposures, row, value[k], error=error[k], chip=names[k]) for k in odd]
