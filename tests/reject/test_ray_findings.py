@@ -154,7 +154,7 @@ def test_a_small_share_of_the_stars_matters_where_chance_makes_none(flagged, sai
 
 
 def test_faint_stars_count_too():
-    made, places = sky_and_stars(1, 40, peak=100.0)
+    made, places = sky_and_stars(1, 40, peak=115.0)
     mask = random_mask(2)
     mask[tuple(np.transpose(places[:15]))] = True
     assert len(found([made], [mask])) == 1
