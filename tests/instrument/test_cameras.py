@@ -11,6 +11,7 @@ from mizzle.errors import SettingsError
 from mizzle.instrument.cameras import CAMERAS, WFPC2, camera_of, harmless_bits, settings_for
 from mizzle.instrument.dq import good_bits
 from mizzle.instrument.shadow import lit_share
+from mizzle.instrument.wfpc2.frames import frames_for_pointing
 from mizzle.settings import Settings
 
 
@@ -55,3 +56,23 @@ def test_names_of_bits_are_the_cameras_own(camera):
     assert harmless_bits(camera, Settings().dq) == camera.good
     with pytest.raises(SettingsError, match="no data-quality bit"):
         harmless_bits(camera, Settings(dq={"good": ("nonsense",)}).dq)
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: camera.label)
+def test_diffusion_moves_charge_and_makes_none(camera):
+    kept, edge, corner = camera.diffusion
+    assert kept + 4.0 * (edge + corner) == pytest.approx(1.0)
+
+
+def test_stars_of_acs_and_wfc3_grow_from_half_an_arcsec_as_published():
+    """Encircled energies of STScI's tables; what lies beyond differs by camera and filter."""
+    shares = {(camera.name, band): 1.0 / camera.to_infinity(band) for camera in CAMERAS for band in ("F814W", "F160W")}
+    assert shares["ACS/WFC", "F814W"] == pytest.approx(0.907, abs=0.002)
+    assert shares["WFC3/UVIS", "F814W"] == pytest.approx(0.918, abs=0.002)
+    assert shares["WFC3/IR", "F160W"] == pytest.approx(0.852, abs=0.002)
+
+
+def test_nominal_pixels_of_wfpc2_are_those_of_its_frames():
+    frames = frames_for_pointing(150.0, 2.0, 30.0, date_obs="2007-06-04", filters=("F814W", ""))
+    for name, frame in frames.items():
+        assert WFPC2.class_of(name).pixel == pytest.approx(frame.scale, rel=0.003)

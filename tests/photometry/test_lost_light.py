@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,3 +58,21 @@ def test_found_rays_leave_noise_in_proportion_to_their_number_and_the_light():
     np.testing.assert_allclose(variance_of(2e-3), 2.0 * one)
     np.testing.assert_allclose(variance_of(1e-3, count=4), one / 4.0)
     assert variance_of(1e-3, radius=0.25)[0] == pytest.approx(one[0] / 4.0)
+
+
+@pytest.mark.parametrize(("threshold", "hides"), [(0.6, True), (1.5, False)])
+def test_what_the_other_exposures_predict_finds_rays_above_its_threshold(threshold, hides):
+    """In the core of a bright star the first search flags nothing: the second looks where the others predict light."""
+    profile = {"WF3": RadialProfile(np.array([0.0, 0.3]), np.array([0.3, 0.0]), np.zeros(2))}
+    options, core_error, light = RejectSettings(), 0.1, 10.0 * 3500.0
+    step = 0.3 * light * SCALE / 0.3  # from the middle to the next pixel, along a cone
+    limit = options.second_sigma * math.hypot(math.sqrt(0.3 * light + 60.0), core_error * step)
+    ray = DetectedRays(np.array([threshold * limit]), np.array([0.0, 1.0]), np.array([0.0, 1.0]), 1e-3)
+    searched = replace(statistics(0.0), rays=ray, prediction_error=core_error)
+
+    def bias(radius):
+        return undetected_ray_bias([searched], profile, np.array([0.0, 10.0]), radius=radius, settings=options).flux
+
+    # A circle within the middle pixel.
+    assert bool(bias(0.3 * SCALE)[1] > 0.0) is hides
+    assert bias(0.3 * SCALE)[0] == 0.0

@@ -85,12 +85,15 @@ def test_a_blank_chip_and_no_exposure():
 
 @pytest.mark.data
 def test_chips_of_one_real_exposure_agree(data_dir):
-    """Omega Centauri: the four chips, measured each by itself, see one telescope."""
+    """Omega Centauri: the four chips, measured each by itself, see one telescope.
+
+    They lie .004 apart; with any other errors of the computed image (`MISMATCH`, `STRAY`) farther.
+    """
     import mizzle
 
     read = mizzle.read_exposure(data_dir / "exposures" / "u40x010hm_c0m.fits.gz")
     (exposure,) = measure_focus([read], Settings(), make_runner(2))
     usual = [chip.focus.usual for chip in exposure.chips.values()]
     assert all(chip.focus.stars > 50 for chip in exposure.chips.values())
-    assert np.ptp(usual) < 0.01
+    assert np.ptp(usual) < 0.006
     assert np.mean(usual) == pytest.approx(exposure.camera.defocus, abs=0.006)

@@ -154,24 +154,30 @@ def test_a_small_share_of_the_stars_matters_where_chance_makes_none(flagged, sai
 
 
 def test_faint_stars_count_too():
-    made, places = sky_and_stars(1, 40, peak=100.0)
+    made, places = sky_and_stars(1, 40, peak=115.0)
     mask = random_mask(2)
     mask[tuple(np.transpose(places[:15]))] = True
     assert len(found([made], [mask])) == 1
 
 
-@pytest.mark.parametrize(("full", "said"), [(True, False), (False, True)])
-def test_what_stands_in_the_halo_of_a_saturated_star_is_not_counted(full, said):
-    """A ray there has light on all sides, and is flagged for good reasons."""
-    made, places = sky_and_stars(1, 40)
+def struck_at(places):
     mask = random_mask(2)
-    mask[tuple(np.transpose(places[:15]))] = True
+    mask[tuple(np.transpose(places))] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("full", "away", "said"), [(True, 6, False), (True, 11, False), (True, 20, True), (False, 6, True)]
+)
+def test_what_stands_in_the_halo_of_a_saturated_star_is_not_counted(full, away, said):
+    """A ray there has light on all sides, and is flagged for good reasons; two arcsec away it has none."""
+    made, places = sky_and_stars(1, 40)
     chip = made.chips["WF3"]
     dq = np.zeros(SHAPE, np.uint16)
     for row, column in places[:15]:
-        dq[row + 6 : row + 10, column - 2 : column + 2] = 8 if full else 0
+        dq[row + away, column - away] = 8 if full else 0
     made = replace(made, chips={"WF3": replace(chip, pixels=ArrayPixels(chip.sci, dq))})
-    assert bool(found([made], [mask])) is said
+    assert bool(found([made], [struck_at(places[:15])])) is said
 
 
 def test_rays_without_wings_are_no_stars():
@@ -237,3 +243,45 @@ def test_what_looks_like_a_star_in_one_exposure_only_is_a_ray(others, said):
     chip = replace(plain.chips["WF3"], pixels=ArrayPixels(hit, plain.chips["WF3"].dq))
     rays = [random_mask(k) for k in (3, 4)]
     assert bool(found([first, rest[0], replace(rest[1], chips={"WF3": chip})], [mask, *rays])) is said
+
+
+def beside_others(*lights):
+    """What is said of 15 flagged stars where the other exposures hold, at their places, such light [DN]."""
+    first, places = sky_and_stars(1, 40)
+    made = [first]
+    for number, light in enumerate(lights, 2):
+        plain, _ = sky_and_stars(number)
+        sci = plain.chips["WF3"].sci.copy()
+        for row, column in places[:15]:
+            sci[row - 20 : row + 21, column - 20 : column + 21] += light
+        chip = replace(plain.chips["WF3"], pixels=ArrayPixels(sci, plain.chips["WF3"].dq))
+        made.append(replace(plain, chips={"WF3": chip}))
+    return bool(found(made, [struck_at(places[:15]), *(random_mask(10 + k) for k in range(len(lights)))]))
+
+
+def spot(peak, width=0.7, aside=0):
+    y, x = np.mgrid[-20:21, -20:21]
+    return peak * np.exp(-0.5 * ((x - aside) ** 2 + (y - aside) ** 2) / width**2)
+
+
+@pytest.mark.parametrize(("shares", "said"), [((0, 1, 1), True), ((1, 0, 0), False), ((1, 1, 0), True)])
+def test_most_of_three_others_decide_whether_a_star_is_there(shares, said):
+    """One of them may be struck at the place, and another may have a bad pixel there."""
+    assert beside_others(*(spot(600.0 * share) for share in shares)) is said
+
+
+@pytest.mark.parametrize(("peak", "said"), [(230.0, True), (75.0, False)])
+def test_a_star_keeps_a_fifth_of_its_brightness(peak, said):
+    """Pixels of a core share its light otherwise in each exposure, by a factor of two or so; noise is far less."""
+    assert beside_others(spot(peak), spot(peak)) is said
+
+
+def test_a_star_may_lie_a_pixel_off():
+    """The frames of exposures that stars did not align are good to that."""
+    assert beside_others(spot(600.0, aside=1), spot(600.0, aside=1))
+    assert not beside_others(spot(600.0, aside=4), spot(600.0, aside=4))
+
+
+def test_a_glow_is_no_star():
+    """A ray on a galaxy is one: what the other exposures show there is wider than any star."""
+    assert not beside_others(spot(700.0, width=7.0), spot(700.0, width=7.0))

@@ -53,7 +53,8 @@ class ChipClass:
     pixel : float
         Nominal side of a pixel [arcsec].
     halo : (float, float)
-        For finding stars: width of a second Gaussian over that of the core, and its share of the light.
+        For finding stars of a width that the user gives, on WFPC2: width of a second Gaussian over that of the core,
+        and its share of the light.
     radius : int
         Half-side of the window in which a star is fitted [pixel].
     mismatch : float

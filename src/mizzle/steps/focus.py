@@ -23,7 +23,7 @@ from mizzle.kernel.detect import smooth_level
 from mizzle.kernel.single import Peaks
 from mizzle.model import Chip, Exposure, Runner, StarFocus
 from mizzle.psf import star_misfits
-from mizzle.psf.light import LightFit, PeakPixels, dark_around, explain_peaks, light_templates, typical_sky
+from mizzle.psf.light import STRAY, LightFit, PeakPixels, dark_around, explain_peaks, light_templates, typical_sky
 from mizzle.settings import Settings
 from mizzle.stars.wings import bright_peaks, have_wings
 
@@ -35,8 +35,8 @@ NEAREST = 0.06
 TRIED = tuple(round(0.01 * step, 2) for step in range(10))
 #: Stars stand above the sky by so many sigma of its noise; the brightest so many are fitted; fewer tell nothing.
 BRIGHT, MOST, FEWEST = 30.0, 100, 6
-#: How far real stars are from the computed images: relative to a pixel's light, and to the peak.
-MISMATCH, STRAY = 0.03, 0.003
+#: How far real stars are from the computed images, relative to a pixel's light; `STRAY` is relative to the peak.
+MISMATCH = 0.03
 #: Stars fit no worse than so many times the median.
 UNLIKE = 5.0
 #: Where too few stars show wings: light around the peak, doubt, and greatest chi-square of what passes for stars.
@@ -114,6 +114,8 @@ def chip_focus(exposure: Exposure, chip: Chip, settings: Settings) -> StarFocus 
     # What no focus suits is no star.
     least = misfits.min(axis=0)
     each = best_focus(misfits[:, least <= UNLIKE * np.median(least)]) if least.size else least
+    # Nor is what would be out of any: a bright place of a nebula.
+    each = each[each < TRIED[-1]]
     if len(each) < FEWEST:
         return None
     sharpest = np.quantile(each, SHARPER) if len(each) >= 2.0 / SHARPER else each.min()
