@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import maximum_filter
 
 from mizzle import simulate
 from mizzle.pipeline import process
@@ -75,3 +76,22 @@ def test_three_lengths_each_give_the_stars_that_are_full_in_the_longer_ones():
     assert off.size >= 40
     assert abs(np.median(off)) < 0.02
     assert np.mean(np.abs(off) > 0.1) < 0.1
+
+
+@pytest.mark.parametrize("times", [(500.0, 40.0, 500.0, 40.0), (500.0, 500.0, 40.0, 40.0)])
+def test_stars_that_are_full_in_some_long_exposures_keep_their_cores(times):
+    """Full where they lie on one pixel, not where they lie between two: the others are no measure of each other."""
+    made = simulate.visit(n=4, seed=41, exptime=times, dithers=((0.0, 0.0), (0.52, 0.31), (20.0, 3.1), (20.7, 2.6)))
+    result = process(made.exposures)
+    lost = total = 0
+    for exposure in result.exposures:
+        for name, chip in exposure.chips.items():
+            light = made.truth.starlight(exposure.root, name)
+            rays = made.truth.chip(exposure.root, name).cosmic_rays.electrons()
+            peak = (light >= maximum_filter(light, 3)) & (light > 100.0) & (light < 3500.0)
+            clear = peak & (maximum_filter(rays, 3) < 2.0) & (chip.dq == 0)
+            lost += np.count_nonzero(clear & result.cosmic_rays.mask(exposure.root, name, chip.shape))
+            total += np.count_nonzero(clear)
+    assert total > 1500
+    assert lost < 0.008 * total
+    assert not [f for f in result.findings if f.part == "cosmic rays" and "center flagged" in f.sentence]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,8 @@ def test_twins_reduce_alike(data, n, method, nlow, nhigh):
     values = st.one_of(st.floats(-50, 500, width=32), st.just(np.nan))
     stack = data.draw(arrays(F32, (n, 3, 70), elements=values, fill=values))
     how = rule(n, method, sigma=3.0, structure=0.2, nlow=nlow, nhigh=nhigh)
+    floor = data.draw(st.lists(st.sampled_from((1.0, 4.0, 25.0, 200.0)), min_size=n, max_size=n))
+    how = replace(how, floor=np.array(floor, F32))
     np.testing.assert_allclose(reduce(stack, how), stacks.numpy_twin.reduce_stack(stack, how), rtol=2e-6, atol=1e-4)
 
 
@@ -130,6 +134,19 @@ def test_long_exposures_outweigh_short_ones(twin):
     assert reduce(stack, how)[0, 0] == pytest.approx(0.1, rel=1e-5)
 
 
+@pytest.mark.parametrize(("value", "known"), [(1.0, False), (10.0, False), (1000.0, True)])
+def test_one_long_exposure_asks_short_ones_of_what_is_bright(value, known, twin):
+    """On the sky they know nothing; a star's own light makes all of them noisy, and one alone is no reference."""
+    how = stacks.StackRule("clipped", np.array([1.0, 100.0, 100.0], F32), np.full(3, 1.0, F32))
+    stack = np.full((3, 4, 4), value, F32)
+    assert np.isfinite(reduce(stack, how)).all() == known
+    stack[1] = np.nan
+    two_long = stacks.StackRule("clipped", np.array([1.0, 1.0, 100.0], F32), np.full(3, 1.0, F32))
+    assert np.isnan(reduce(stack, two_long)).all() != known
+    stack[1], stack[2] = value, 2.0 * value + 50.0
+    np.testing.assert_allclose(reduce(stack, two_long), value)
+
+
 JUDGE = compare.RayThresholds(
     gain=7.0, rate=7.0, sky=20.0, floor=40.0, quiet=0.0, peak=0.0, wing=0.0, seed_sigma=4.0, seed_slope=1.0,
     neighbor_sigma=2.0, neighbor_slope=0.5,
@@ -187,8 +204,6 @@ def test_a_step_of_the_reference_raises_the_threshold(twin):
 
 
 def test_low_pixels_count_on_request_only(twin):
-    from dataclasses import replace
-
     assert not judged(flat(-6 * SIGMA)).any()
     assert judged(flat(-6 * SIGMA), how=replace(JUDGE, negative=True))[4, 4]
 
@@ -219,8 +234,6 @@ def test_a_hole_is_filled_and_an_edge_is_not(twin):
 
 
 def test_where_the_expectation_is_not_sure_seeds_are_only_suspect(twin):
-    from dataclasses import replace
-
     unsure = np.zeros((9, 9), np.uint8)
     unsure[4, 4] = 2
     how = replace(JUDGE, suspect_slope=0.5)
@@ -232,8 +245,6 @@ def test_where_the_expectation_is_not_sure_seeds_are_only_suspect(twin):
 
 
 def test_beside_what_may_be_saturated_seeds_are_only_suspect(twin):
-    from dataclasses import replace
-
     expected = np.zeros((9, 9), F32)
     expected[4, 5] = 100.0
     sci = flat(0.0)
@@ -246,8 +257,6 @@ def test_beside_what_may_be_saturated_seeds_are_only_suspect(twin):
 
 
 def test_suspects_have_a_slope_of_their_own(twin):
-    from dataclasses import replace
-
     expected = np.zeros((9, 9), F32)
     expected[4, 5] = 5 * SIGMA
     sci = flat(7 * SIGMA)

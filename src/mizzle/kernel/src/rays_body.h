@@ -15,14 +15,21 @@ MZ_INLINE float MZ(middle)(const float *v, int64_t first, int64_t stop, int k)
 static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *restrict v, float *restrict out)
 {
     int64_t valid[MZ_BLOCK] = {0};
-    float best[MZ_BLOCK], worst[MZ_BLOCK] = {0};
+    float best[MZ_BLOCK], second[MZ_BLOCK], worst[MZ_BLOCK] = {0};
     for (int k = 0; k < MZ_BLOCK; k++)
-        best[k] = INFINITY;
+        best[k] = second[k] = INFINITY;
     for (int64_t e = 0; e < s->n; e++) {
         const float *from = s->images + e * s->stride + at;
-        const float floor = s->floor[e];
-        for (int k = 0; k < count; k++)
-            best[k] = from[k] - from[k] == 0.0f && floor < best[k] ? floor : best[k];
+        for (int k = 0; k < count; k++) {
+            const float floor = from[k] - from[k] == 0.0f ? s->floor[e] : INFINITY;
+            second[k] = MZ(least)(second[k], MZ(most)(best[k], floor));
+            best[k] = MZ(least)(best[k], floor);
+        }
+    }
+    int alone[MZ_BLOCK]; /* one of little noise: where light makes all noisy, the others are asked */
+    for (int k = 0; k < MZ_BLOCK; k++) {
+        alone[k] = second[k] > s->ratio * best[k] && second[k] < INFINITY;
+        best[k] = alone[k] ? second[k] : best[k];
     }
     for (int64_t e = 0; e < s->n; e++) {
         const float *from = s->images + e * s->stride + at;
@@ -93,7 +100,7 @@ static void MZ(reduce_block)(const mz_stack *s, int64_t at, int count, float *re
             middle[k] = weight[k] > 0.0f ? total[k] / weight[k] : middle[k];
     }
     for (int k = 0; k < count; k++)
-        out[at + k] = middle[k];
+        out[at + k] = alone[k] && !(s->worst_slope * middle[k] > worst[k]) ? NAN : middle[k];
 }
 
 /* A pixel, sharpened: half the lost variance times the Laplacian, more where it raises, less where it lowers. */

@@ -16,7 +16,10 @@ def reduce_stack(stack: Image, rule: StackRule) -> Image:
     """Reduce ``(n, ny, nx)`` to ``(ny, nx)``; see `front.reduce_stack`."""
     known = np.isfinite(stack)
     floor = np.where(known, rule.floor[:, None, None], np.float32(np.inf))
-    known &= floor <= np.float32(rule.ratio) * floor.min(axis=0)
+    best, second = np.sort(floor, axis=0)[[0, min(1, len(floor) - 1)]]
+    # One of little noise: where light makes all noisy, the others are asked.
+    alone = (second > np.float32(rule.ratio) * best) & np.isfinite(second)
+    known &= floor <= np.float32(rule.ratio) * np.where(alone, second, best)
     worst = np.where(known, floor, np.float32(0)).max(axis=0)
     ordered = np.sort(np.where(known, stack, np.float32(np.inf)), axis=0)
     count = known.sum(axis=0)
@@ -34,7 +37,8 @@ def reduce_stack(stack: Image, rule: StackRule) -> Image:
             image = _clipped(
                 np.where(known, stack, np.float32(np.nan)), image, np.float32(0.5) * worst / np.maximum(count, 1), rule
             )
-    return np.where(count >= 2, image, np.float32(np.nan)).astype(np.float32)
+        bright = rule.slope.max() * image > worst
+    return np.where((count >= 2) & (bright | ~alone), image, np.float32(np.nan)).astype(np.float32)
 
 
 def _at(ordered: Image, index: Counts) -> Image:

@@ -27,7 +27,8 @@ class StackRule:
     nlow, nhigh : int
         For median and mean.
     ratio : float
-        A pixel's value does not count beside one whose `floor` is this many times lower.
+        A pixel's value does not count beside one whose `floor` is this many times lower; where one alone is known with
+        so low a floor it is unknown, or, where its light makes more noise than any floor, that of all of them.
     """
 
     method: str

@@ -208,7 +208,8 @@ class _Apertures:
             inner = self.sums(x[near], y[near], INNER * self.options.aperture, chip=chip[near])
             flux = inner["flux"] - inner["area"] * measured.sky[near]
             variance = inner["variance"] + inner["area"] ** 2 * measured.sky_variance[near]
-            near[near] = flux >= self.options.min_snr * np.sqrt(variance)
+            # Noise that repeats from pixel to pixel is estimated: in a few circles its variance is none.
+            near[near] = (variance > 0) & (flux >= self.options.min_snr * np.sqrt(np.maximum(variance, 0.0)))
         return near
 
 

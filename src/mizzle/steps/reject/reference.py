@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mizzle import kernel
-from mizzle.arrays import UsablePixels
+from mizzle.arrays import Indices, UsablePixels
 from mizzle.geometry.grid import common_grid
 from mizzle.geometry.mapping import back_map, chip_map
 from mizzle.kernel.compare import ReferenceImage, reading_bounds
@@ -118,21 +118,27 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
     image = np.empty((ny, nx), np.float32)
     rule = _rule(groups, settings)
     height = band_height(len(groups), grid.shape, settings.memory_mb)
+    hidden: list[Indices] = []
     for top in range(0, ny, height):
         rows = min(height, ny - top)
         stack = np.empty((len(groups), rows, nx), np.float32)
 
-        def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
+        def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> Indices:
             _separate(groups[number], grid, top, out=stack[number], settings=settings)
+            return top * nx + _hidden(stack[number])
 
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
             stop = min(start + PIECE, stack.shape[1])
             reduce_stack(stack, slice(start, stop), rule, image[top + start : top + stop])
 
-        runner.map(drop, range(len(groups)))
+        hidden += runner.map(drop, range(len(groups)))
         runner.map(reduce, range(0, rows, PIECE))
+    # A star that full pixels hide is no hole: what lies around it is fainter.
+    cells = np.concatenate(hidden)
+    cells = cells[np.isnan(image.ravel()[cells])]
     # Twice: a column that is bad in most exposures leaves a slit two pixels wide where they touch.
     fill_holes(fill_holes(image, image), image)
+    image.reshape(-1)[cells] = np.nan
     trust = settings.trust * min(compared.full_rate * (grid.scale / compared.view.side) ** 2 for compared in chips)
     # Where few know a place, all its light is asked for.
     picture = _picture(image, settings, runner, bounded=len(groups) > FEW and not settings.negative)
@@ -261,6 +267,13 @@ def _separate(group: Group, grid: Grid, top: int, *, out: NDArray[np.float32], s
         _dropped(near, grid, top, out=out, settings=settings, least=least)
 
 
+def _hidden(image: NDArray[np.float32]) -> Indices:
+    """Make the cells that full pixels touch unknown, and return them."""
+    cells = np.flatnonzero(np.isinf(image))
+    image.reshape(-1)[cells] = np.nan
+    return cells
+
+
 def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
     """Return DN to the grid's unit, and the sky in it."""
     ratio = grid.scale / compared.view.side
@@ -271,11 +284,16 @@ def _scaled(compared: ComparedChip, grid: Grid) -> tuple[float, float]:
 def _usable(chip: Placed, settings: RejectSettings, rows: slice | None = None) -> UsablePixels:
     """Return signal [DN] and the pixels that must not enter the reference, of all rows or some.
 
-    Saturated pixels may where they are as bright as any that two exposures record; see `least_full_rate`.
+    Saturated pixels may where they are as bright as any that two exposures record; see `least_full_rate`. Else they are
+    infinite, and with them the cells that they touch: without its brightest pixel a star's flank would pass for its
+    core.
     """
     compared = chip.compared
-    allow = compared.view.camera.saturated if chip.full_counts else 0
+    allow = compared.view.camera.saturated
     sci, bad = compared.pixels(allow) if rows is None else compared.rows(rows.start, rows.stop, allow)
+    if not chip.full_counts:
+        usable = compared.pixels() if rows is None else compared.rows(rows.start, rows.stop)
+        sci = np.where(usable.bad & ~bad, np.float32(np.inf), sci)
     low, high = settings.combine_low, settings.combine_high
     if low is not None:
         bad = bad | (sci < low + compared.sky)

@@ -222,7 +222,8 @@ def _exposures_apart(exposures: Sequence[Exposure], scales: FluxScales, sky: Sky
                     PART,
                     Verdict.WARN,
                     f"{exposure.root}: its sky, {level:.1f} {exposure.camera.counts} on {name}, is far from that of the"
-                    f" other exposures, which would give {usual:.1f}: light of the Earth, a nearby bright source, or no light at all",
+                    f" other exposures, which would give {usual:.1f}: light of the Earth, a nearby bright source, or no"
+                    " light at all",
                 )
             )
     return findings
