@@ -369,3 +369,20 @@ def test_no_stars_no_proof():
     )
     assert {p.verdict for p in zeropoint.proof.values()} == {Verdict.NONE}
     assert zeropoint.verdict is Verdict.NONE
+
+
+def test_a_clump_of_stars_accuses_no_chip():
+    """On the border of PC and WF4 all stars but one are of a clump; the other borders know better."""
+    accused = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        pairs = [(0, 1)] * 9 + [(1, 2)] * 5 + [(2, 3)] * 11 + [(0, 3)] * 5
+        star, chip = np.repeat(np.arange(30), 2), np.array(pairs).ravel()
+        error = np.where(chip == 0, 0.03, 0.02)
+        value, crowd = rng.normal(0.0, error), rng.uniform(0.0, 0.01, 60)
+        clump = (star >= 26) & (chip == 0)
+        value[clump] -= rng.uniform(0.1, 0.25, 4)
+        crowd[clump] = rng.uniform(0.06, 0.11, 4)
+        fit = solve(gather_sightings(star, chip, value, error=error, crowd=crowd), 4, 2)
+        accused += (np.abs(np.log(fit.ratio)) > 3.0 * np.hypot(fit.error, 0.005)).any()
+    assert accused <= 1

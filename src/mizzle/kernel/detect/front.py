@@ -40,8 +40,9 @@ from mizzle.kernel.detect.types import (
     StarPeaks,
 )
 
-#: Fits are made for this many times the sources wanted: what fails them is not a star.
-CANDIDATES = 3
+#: Fits are made for this many times the sources wanted: what fails them is not a star. On large chips one of so many
+#: pixels is fitted: the rays of 400 s are more than all those, and hide every star behind them.
+CANDIDATES, PIXELS_PER_CANDIDATE = 3, 800
 #: Pixels of an image that are looked at together: larger ones are taken in bands of rows.
 BAND_PIXELS = 2**23
 
@@ -144,7 +145,8 @@ def detect(
     by_band = [bands.peaks(number) for number in range(len(bands.rows))]
     index = np.concatenate([band.pixel for band in by_band])
     order = np.lexsort((index, -np.concatenate([band.signal for band in by_band])))
-    index = np.ascontiguousarray(index[order[: CANDIDATES * detection.max_sources]])
+    most = max(CANDIDATES * detection.max_sources, image.size // PIXELS_PER_CANDIDATE)
+    index = np.ascontiguousarray(index[order[:most]])
     core = flags.ravel()[index[:, None] + numpy_twin.core_offsets(image.shape[1])[None, :]]
     full = ((core & FULL) != 0).any(axis=1)
     fit, height, passed = _fit_enough(bands, index, full, detection)
@@ -210,8 +212,10 @@ def _fit_enough(
     """Fit peaks, the strongest first, until as many as are wanted pass; return fits, heights, and which passed."""
     fits, heights = [np.empty((0, len(FIT_COLUMNS)))], [np.empty(0)]
     passed: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
-    for start in range(0, index.size, detection.max_sources):
-        some = slice(start, start + detection.max_sources)
+    # The image is gone through for each part: the last, which is rays for the most part, is all that is left.
+    starts = [k * detection.max_sources for k in range(CANDIDATES + 1)]
+    for start, stop in pairwise([*(start for start in starts if start < index.size), index.size]):
+        some = slice(start, stop)
         fit, height = bands.fits(index[some])
         fits.append(fit)
         heights.append(height)

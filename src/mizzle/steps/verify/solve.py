@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from mizzle.arrays import FloatArray
 
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
+#: Of a star more crowded than most of its chip, chips of other pixels may disagree by this part of the excess: in a
+#: clump of three stars the PC had 10 to 26 % less than a WF chip, where .06 to .11 of a star lay around each.
+BLENDED = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +101,17 @@ def gather_sightings(
     around = np.zeros(value.size) if crowd is None else crowd
     # Weighed as the fluxes are: around stars of a short exposure is noise, which tells nothing of those in a long one.
     crowded = np.bincount(inverse, trust * around, unique.size) / np.maximum(total, 1e-300)
-    error = 1.0 / np.sqrt(total[shared])
-    return Sightings(who[shared], (unique % 64)[shared], mean[shared], error, crowded[shared])
+    seen = Sightings(who[shared], (unique % 64)[shared], mean[shared], 1.0 / np.sqrt(total[shared]), crowded[shared])
+    return replace(seen, error=np.hypot(seen.error, BLENDED * _excess_crowd(seen)))
+
+
+def _excess_crowd(seen: Sightings) -> FloatArray:
+    """Return how much more crowded each star is than half of those of its chip: by what else chips disagree."""
+    excess = np.zeros(seen.star.size)
+    for chip in np.unique(seen.chip):
+        on_chip = seen.chip == chip
+        excess[on_chip] = np.maximum(seen.crowd[on_chip] - np.median(seen.crowd[on_chip]), 0.0)
+    return excess
 
 
 def solve(seen: Sightings, n_chips: int, reference: int) -> RatioFit:
