@@ -121,6 +121,15 @@ def test_one_exposure_with_stars_beside_one_without_trusts_the_headers(good):
     assert all("no two exposures show any" in entry.note for entry in a.exposures.values())
 
 
+@pytest.mark.parametrize(("time", "shared"), [(1.0, False), (20.0, True)])
+def test_no_star_shows_twice_where_the_short_one_shows_what_is_full_in_the_long_one(time, shared):
+    bright = made(n=2, exptime=(800.0, time), seed=9, density=120.0, brightest=15.0)
+    solved = align(bright.exposures, Settings(), Serial())
+    entries = solved.exposures.values()
+    assert all(("placed twice" in entry.note) != shared for entry in entries)
+    assert all(entry.verdict is (Verdict.PASS if shared else Verdict.WARN) for entry in entries)
+
+
 def test_the_stated_error_of_a_partner_holds(good):
     errors, stated = [], []
     for seed in range(3):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from mizzle.arrays import FloatArray
 from mizzle.model import Alignment, Exposure, ExposureAlignment, Verdict, same_visit
 from mizzle.settings import Settings
 from mizzle.settings.align import AlignSettings
-from mizzle.steps.align.expected import SeenStars, count_inside, expected_count, seen_stars
+from mizzle.steps.align.expected import SeenStars, count_inside, expected_count, magnitude_range, seen_stars
 from mizzle.steps.align.sources import SourceList, count_winged, structured_share
 from mizzle.steps.align.verdicts import ANOTHER_FIELD
 
@@ -112,7 +113,7 @@ def place_unmatched(
 def _without_sources(
     exposures: Sequence[Exposure], alignment: Alignment, settings: Settings, *, lists: Mapping[str, SourceList]
 ) -> Alignment:
-    """Trust the headers of one visit's exposures where one at most shows stars, or where a nebula hides them."""
+    """Trust the headers of a visit where one exposure at most shows stars, none shows twice, or a nebula hides them."""
     entries = alignment.exposures
     if len(exposures) < 2 or not all(same_visit(exposures[0], e) for e in exposures):
         return alignment
@@ -122,6 +123,10 @@ def _without_sources(
     elif _show_no_stars(exposures, settings, lists):
         number = sum(entry.n_detected for entry in entries.values())
         words = f"no stars to align on, for of {number} sources hardly one has the wings of a star: cosmic rays"
+        notes = dict.fromkeys(entries, f"{words}; {trusted}")
+    elif _share_no_stars(exposures, settings):
+        times = " and ".join(f"{exposure.exptime:g}" for exposure in sorted(exposures, key=lambda e: e.exptime))
+        words = f"no star can be placed twice: what shows in the shorter of {times} s is full in the longer"
         notes = dict.fromkeys(entries, f"{words}; {trusted}")
     else:
         shares = {exposure.root: structured_share(exposure, settings) for exposure in exposures}
@@ -141,6 +146,17 @@ def _show_no_stars(exposures: Sequence[Exposure], settings: Settings, lists: Map
     """Return whether one exposure at most has sources with a star's wings: as many as tell anything."""
     counts = [count_winged(e, lists[e.root], settings) for e in exposures if e.root in lists]
     return len(counts) == len(exposures) and sum(count >= FEW for count in counts) <= 1
+
+
+def _share_no_stars(exposures: Sequence[Exposure], settings: Settings) -> bool:
+    """Return whether no two exposures, all of one filter, measure stars of the same magnitude."""
+    ranges = []
+    for exposure in exposures:
+        seen = [magnitude_range(exposure, chip, settings) for chip in exposure.chips.values()]
+        ranges.append((min(bright for bright, _ in seen), max(faint for _, faint in seen)))
+    ranges.sort()
+    alike = len({exposure.filter for exposure in exposures}) == 1
+    return alike and all(fainter[0] > brighter[1] for brighter, fainter in pairwise(ranges))
 
 
 def _doubtful(exposure: Exposure, entries: Mapping[str, ExposureAlignment], aligned: Sequence[Exposure]) -> bool:
