@@ -87,7 +87,8 @@ def test_the_notebook_runs(edition, service, command, tmp_path, monkeypatch):
     assert spread[0] > 0.015
     gains = [cells.WFPC2_GAINS[i][7][0] for i in (1, 2, 3, 4)]
     true = np.array(levels[1]) * gains  # the simulation divides by the gain once more, which it should not
-    assert np.ptp(true) / true.mean() < 2e-3
+    # The notebook's noise has no seed: a chip's level scatters by .0005, and the PC's by more. Before it is 1.5 %.
+    assert np.ptp(true) / true.mean() < 4e-3
 
 
 def _chip_levels(mosaic):
