@@ -125,7 +125,7 @@ def build_reference(chips: Sequence[ComparedChip], settings: RejectSettings, run
 
         def drop(number: int, stack: NDArray[np.float32] = stack, top: int = top) -> Indices:
             _separate(groups[number], grid, top, out=stack[number], settings=settings)
-            return top * nx + _hidden(stack[number])
+            return top * nx + _hidden(groups[number], stack[number])
 
         def reduce(start: int, stack: NDArray[np.float32] = stack, top: int = top) -> None:
             stop = min(start + PIECE, stack.shape[1])
@@ -267,8 +267,10 @@ def _separate(group: Group, grid: Grid, top: int, *, out: NDArray[np.float32], s
         _dropped(near, grid, top, out=out, settings=settings, least=least)
 
 
-def _hidden(image: NDArray[np.float32]) -> Indices:
-    """Make the cells that full pixels touch unknown, and return them."""
+def _hidden(group: Group, image: NDArray[np.float32]) -> Indices:
+    """Make the cells unknown that full pixels touch where these do not count, and return them."""
+    if all(chip.full_counts for chip in group):
+        return np.zeros(0, np.intp)
     cells = np.flatnonzero(np.isinf(image))
     image.reshape(-1)[cells] = np.nan
     return cells

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mizzle.arrays import FloatArray
 
 _TUNING = 4.685  # Tukey's biweight: 95 % efficient for Gaussian noise
-#: Of a star more crowded than most of its chip, chips of other pixels may disagree by this part of the excess: in a
-#: clump of three stars the PC had 10 to 26 % less than a WF chip, where .06 to .11 of a star lay around each.
+#: Chips may disagree about a star more crowded than half of its chip's by so many times the excess. Chosen on one
+#: simulated visit: in a clump the PC had 10 to 26 % less than a WF chip, where .06 to .11 of a star lay around each.
 BLENDED = 2.0
 
 
@@ -28,7 +28,7 @@ class Sightings:
     chip : (m,) int array
         The chip.
     value, error : (m,) array
-        Natural logarithm of the equalized flux.
+        Natural logarithm of the equalized flux; the error holds what a crowd around this star adds (`BLENDED`).
     crowd : (m,) array
         Light of the star's surroundings within the aperture, over the star's: stars too faint or too close to be known.
     """
